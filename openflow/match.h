@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matches: which keys a rule takes.
+ *
+ * Two forms.  'struct of_match_full' is easy to build and to read; 'struct of_match' is
+ * what a rule keeps: only the words in which the mask has a bit.
+ *
+ *   of_match:  | words (128 bits) | value word 0 | ... | value n-1 | mask 0 | ... | mask n-1 |
+ *
+ * Invariant: value & ~mask == 0.  Two equal matches have equal bytes.
+ */
+#ifndef WEFT_OPENFLOW_MATCH_H
+#define WEFT_OPENFLOW_MATCH_H
+
+#include "base/buf.h"
+#include "openflow/field.h"
+#include "openflow/key.h"
+
+struct of_match_full {
+	struct of_key key;
+	struct of_key mask;
+};
+
+struct of_match {
+	struct of_words words;
+	uint64_t data[]; /* n values, n masks; n = popcount(words) */
+};
+
+void of_match_init_any(struct of_match_full *);
+unsigned of_match_n_words(const struct of_match *);
+size_t of_match_size(const struct of_match *); /* bytes */
+/* Heap block of its own, freed with free(). */
+struct of_match *of_match_pack(const struct of_match_full *);
+/* Packs into 'dst' of 'room' bytes; returns the size needed. */
+size_t of_match_pack_into(const struct of_match_full *, void *dst, size_t room);
+void of_match_unpack(const struct of_match *, struct of_match_full *);
+bool of_match_equal(const struct of_match *, const struct of_match *);
+uint32_t of_match_hash(const struct of_match *, uint32_t basis);
+bool of_match_covers(const struct of_match *, const struct of_key *); /* does the key match? */
+/* OpenFlow non-strict: 'rule' is at least as specific as 'pattern'. */
+bool of_match_is_subset(const struct of_match *rule, const struct of_match *pattern);
+/* Could some packet match both? (CHECK_OVERLAP, conjunctions) */
+bool of_match_overlaps(const struct of_match *, const struct of_match *);
+
+/* Sets one field of a full match.  Returns false if the mask is not allowed. */
+bool of_match_set_field(struct of_match_full *, const struct of_field *, const union of_value *value,
+			const union of_value *mask_or_null);
+/* Is the field in the mask, and are its prerequisites met by exact values? */
+bool of_match_has_prereqs(const struct of_match_full *, const struct of_field *);
+/* Clears what cannot be matched together (normal form): fields whose prerequisites the
+ * match does not demand, as OVS does for OpenFlow 1.0.  Returns true if something went. */
+bool of_match_normalize(struct of_match_full *);
+
+/* Text as ovs-ofctl prints a flow's match: "priority=5,tcp,in_port=1,nw_src=10.0.0.0/8".
+ * 'priority' < 0 leaves it out; port names from 'port_name' if not NULL. */
+typedef const char *of_port_name_fn(void *aux, of_port_t);
+void of_match_format(const struct of_match_full *, int priority, of_port_name_fn *, void *aux,
+		     struct wf_str *);
+/* A key as ofproto/trace prints a flow: "in_port=1,vlan_tci=0x0000,dl_src=..,dl_type=0x0800,..." */
+void of_key_format(const struct of_key *, of_port_name_fn *, void *aux, struct wf_str *);
+/* Parses "in_port=1,dl_src=.." with ovs-ofctl's shorthands (ip, tcp, arp, ...).  Also the
+ * text that ofproto/trace takes.  Returns NULL or an error text that the caller frees. */
+char *of_match_parse(struct of_match_full *, const char *text,
+		     of_port_t (*port_number)(void *aux, const char *name), void *aux);
+
+#endif
