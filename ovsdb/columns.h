@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables and columns of database Open_vSwitch (schema 8.3.1) that weft uses, as lists:
+ *
+ *   T(table, "name")
+ *   C(table, COLUMN, "name", key type, value type, min, max, referenced table or NONE, mode)
+ *
+ * mode R: configuration, a change of it is a change of the row; mode W: we write it and do
+ * not want to hear of it.  Left out: external_ids, and what other programs write for each
+ * other.  tests/unit/ovsdb compares the lists with the schema that is installed.
+ */
+#ifndef WEFT_OVSDB_COLUMNS_H
+#define WEFT_OVSDB_COLUMNS_H
+
+/* clang-format off */
+#define OVSDB_TABLES(T) \
+	T(ROOT, "Open_vSwitch") \
+	T(BRIDGE, "Bridge") \
+	T(PORT, "Port") \
+	T(INTERFACE, "Interface") \
+	T(FLOW_TABLE, "Flow_Table") \
+	T(QOS, "QoS") \
+	T(QUEUE, "Queue") \
+	T(MIRROR, "Mirror") \
+	T(NETFLOW, "NetFlow") \
+	T(SFLOW, "sFlow") \
+	T(IPFIX, "IPFIX") \
+	T(FLOW_SAMPLE_COLLECTOR_SET, "Flow_Sample_Collector_Set") \
+	T(CONTROLLER, "Controller") \
+	T(MANAGER, "Manager") \
+	T(DATAPATH, "Datapath") \
+	T(CT_ZONE, "CT_Zone") \
+	T(CT_TIMEOUT_POLICY, "CT_Timeout_Policy") \
+	T(SSL, "SSL") \
+	T(AUTOATTACH, "AutoAttach")
+
+#define OVSDB_COLUMNS_ROOT(C) \
+	C(ROOT, DATAPATHS, "datapaths", STRING, UUID, 0, OVSDB_MANY, DATAPATH, R) \
+	C(ROOT, BRIDGES, "bridges", UUID, VOID, 0, OVSDB_MANY, BRIDGE, R) \
+	C(ROOT, SSL, "ssl", UUID, VOID, 0, 1, SSL, R) \
+	C(ROOT, OTHER_CONFIG, "other_config", STRING, STRING, 0, OVSDB_MANY, NONE, R) \
+	C(ROOT, NEXT_CFG, "next_cfg", INTEGER, VOID, 1, 1, NONE, R) \
+	C(ROOT, CUR_CFG, "cur_cfg", INTEGER, VOID, 1, 1, NONE, W) \
+	C(ROOT, STATISTICS, "statistics", STRING, STRING, 0, OVSDB_MANY, NONE, W) \
+	C(ROOT, DATAPATH_TYPES, "datapath_types", STRING, VOID, 0, OVSDB_MANY, NONE, W) \
+	C(ROOT, IFACE_TYPES, "iface_types", STRING, VOID, 0, OVSDB_MANY, NONE, W) \
+	C(ROOT, DPDK_INITIALIZED, "dpdk_initialized", BOOLEAN, VOID, 1, 1, NONE, W) \
+	C(ROOT, DPDK_VERSION, "dpdk_version", STRING, VOID, 0, 1, NONE, W)
+
+#define OVSDB_COLUMNS_BRIDGE(C) \
+	C(BRIDGE, NAME, "name", STRING, VOID, 1, 1, NONE, R) \
+	C(BRIDGE, DATAPATH_TYPE, "datapath_type", STRING, VOID, 1, 1, NONE, R) \
+	C(BRIDGE, DATAPATH_VERSION, "datapath_version", STRING, VOID, 1, 1, NONE, W) \
+	C(BRIDGE, DATAPATH_ID, "datapath_id", STRING, VOID, 0, 1, NONE, W) \
+	C(BRIDGE, STP_ENABLE, "stp_enable", BOOLEAN, VOID, 1, 1, NONE, R) \
+	C(BRIDGE, RSTP_ENABLE, "rstp_enable", BOOLEAN, VOID, 1, 1, NONE, R) \
+	C(BRIDGE, MCAST_SNOOPING_ENABLE, "mcast_snooping_enable", BOOLEAN, VOID, 1, 1, NONE, R) \
+	C(BRIDGE, PORTS, "ports", UUID, VOID, 0, OVSDB_MANY, PORT, R) \
+	C(BRIDGE, MIRRORS, "mirrors", UUID, VOID, 0, OVSDB_MANY, MIRROR, R) \
+	C(BRIDGE, NETFLOW, "netflow", UUID, VOID, 0, 1, NETFLOW, R) \
+	C(BRIDGE, SFLOW, "sflow", UUID, VOID, 0, 1, SFLOW, R) \
+	C(BRIDGE, IPFIX, "ipfix", UUID, VOID, 0, 1, IPFIX, R) \
+	C(BRIDGE, CONTROLLER, "controller", UUID, VOID, 0, OVSDB_MANY, CONTROLLER, R) \
+	C(BRIDGE, PROTOCOLS, "protocols", STRING, VOID, 0, OVSDB_MANY, NONE, R) \
+	C(BRIDGE, FAIL_MODE, "fail_mode", STRING, VOID, 0, 1, NONE, R) \
+	C(BRIDGE, STATUS, "status", STRING, STRING, 0, OVSDB_MANY, NONE, W) \
+	C(BRIDGE, RSTP_STATUS, "rstp_status", STRING, STRING, 0, OVSDB_MANY, NONE, W) \
+	C(BRIDGE, OTHER_CONFIG, "other_config", STRING, STRING, 0, OVSDB_MANY, NONE, R) \
+	C(BRIDGE, FLOOD_VLANS, "flood_vlans", INTEGER, VOID, 0, 4096, NONE, R) \
+	C(BRIDGE, FLOW_TABLES, "flow_tables", INTEGER, UUID, 0, OVSDB_MANY, FLOW_TABLE, R) \
+	C(BRIDGE, AUTO_ATTACH, "auto_attach", UUID, VOID, 0, 1, AUTOATTACH, R)
+
+#define OVSDB_COLUMNS_PORT(C) \
+	C(PORT, NAME, "name", STRING, VOID, 1, 1, NONE, R) \
+	C(PORT, INTERFACES, "interfaces", UUID, VOID, 1, OVSDB_MANY, INTERFACE, R) \
+	C(PORT, TRUNKS, "trunks", INTEGER, VOID, 0, 4096, NONE, R) \
+	C(PORT, CVLANS, "cvlans", INTEGER, VOID, 0, 4096, NONE, R) \
+	C(PORT, TAG, "tag", INTEGER, VOID, 0, 1, NONE, R) \
+	C(PORT, VLAN_MODE, "vlan_mode", STRING, VOID, 0, 1, NONE, R) \
+	C(PORT, QOS, "qos", UUID, VOID, 0, 1, QOS, R) \
+	C(PORT, MAC, "mac", STRING, VOID, 0, 1, NONE, R) \
+	C(PORT, BOND_MODE, "bond_mode", STRING, VOID, 0, 1, NONE, R) \
+	C(PORT, LACP, "lacp", STRING, VOID, 0, 1, NONE, R) \
+	C(PORT, BOND_UPDELAY, "bond_updelay", INTEGER, VOID, 1, 1, NONE, R) \
+	C(PORT, BOND_DOWNDELAY, "bond_downdelay", INTEGER, VOID, 1, 1, NONE, R) \
+	C(PORT, BOND_ACTIVE_SLAVE, "bond_active_slave", STRING, VOID, 0, 1, NONE, W) \
+	C(PORT, BOND_FAKE_IFACE, "bond_fake_iface", BOOLEAN, VOID, 1, 1, NONE, R) \
+	C(PORT, FAKE_BRIDGE, "fake_bridge", BOOLEAN, VOID, 1, 1, NONE, R) \
+	C(PORT, STATUS, "status", STRING, STRING, 0, OVSDB_MANY, NONE, W) \
+	C(PORT, RSTP_STATUS, "rstp_status", STRING, STRING, 0, OVSDB_MANY, NONE, W) \
+	C(PORT, RSTP_STATISTICS, "rstp_statistics", STRING, INTEGER, 0, OVSDB_MANY, NONE, W) \
+	C(PORT, STATISTICS, "statistics", STRING, INTEGER, 0, OVSDB_MANY, NONE, W) \
+	C(PORT, PROTECTED, "protected", BOOLEAN, VOID, 1, 1, NONE, R) \
+	C(PORT, OTHER_CONFIG, "other_config", STRING, STRING, 0, OVSDB_MANY, NONE, R)
+
+#define OVSDB_COLUMNS_INTERFACE(C) \
+	C(INTERFACE, NAME, "name", STRING, VOID, 1, 1, NONE, R) \
+	C(INTERFACE, TYPE, "type", STRING, VOID, 1, 1, NONE, R) \
+	C(INTERFACE, OPTIONS, "options", STRING, STRING, 0, OVSDB_MANY, NONE, R) \
+	C(INTERFACE, INGRESS_POLICING_RATE, "ingress_policing_rate", INTEGER, VOID, 1, 1, NONE, R) \
+	C(INTERFACE, INGRESS_POLICING_BURST, "ingress_policing_burst", INTEGER, VOID, 1, 1, NONE, R) \
+	C(INTERFACE, INGRESS_POLICING_KPKTS_RATE, "ingress_policing_kpkts_rate", INTEGER, VOID, 1, 1, NONE, R) \
+	C(INTERFACE, INGRESS_POLICING_KPKTS_BURST, "ingress_policing_kpkts_burst", INTEGER, VOID, 1, 1, NONE, R) \
+	C(INTERFACE, MAC_IN_USE, "mac_in_use", STRING, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, MAC, "mac", STRING, VOID, 0, 1, NONE, R) \
+	C(INTERFACE, IFINDEX, "ifindex", INTEGER, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, OFPORT, "ofport", INTEGER, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, OFPORT_REQUEST, "ofport_request", INTEGER, VOID, 0, 1, NONE, R) \
+	C(INTERFACE, BFD, "bfd", STRING, STRING, 0, OVSDB_MANY, NONE, R) \
+	C(INTERFACE, BFD_STATUS, "bfd_status", STRING, STRING, 0, OVSDB_MANY, NONE, W) \
+	C(INTERFACE, CFM_MPID, "cfm_mpid", INTEGER, VOID, 0, 1, NONE, R) \
+	C(INTERFACE, CFM_REMOTE_MPIDS, "cfm_remote_mpids", INTEGER, VOID, 0, OVSDB_MANY, NONE, W) \
+	C(INTERFACE, CFM_FLAP_COUNT, "cfm_flap_count", INTEGER, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, CFM_FAULT, "cfm_fault", BOOLEAN, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, CFM_FAULT_STATUS, "cfm_fault_status", STRING, VOID, 0, OVSDB_MANY, NONE, W) \
+	C(INTERFACE, CFM_REMOTE_OPSTATE, "cfm_remote_opstate", STRING, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, CFM_HEALTH, "cfm_health", INTEGER, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, LACP_CURRENT, "lacp_current", BOOLEAN, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, LLDP, "lldp", STRING, STRING, 0, OVSDB_MANY, NONE, R) \
+	C(INTERFACE, OTHER_CONFIG, "other_config", STRING, STRING, 0, OVSDB_MANY, NONE, R) \
+	C(INTERFACE, STATISTICS, "statistics", STRING, INTEGER, 0, OVSDB_MANY, NONE, W) \
+	C(INTERFACE, STATUS, "status", STRING, STRING, 0, OVSDB_MANY, NONE, W) \
+	C(INTERFACE, ADMIN_STATE, "admin_state", STRING, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, LINK_STATE, "link_state", STRING, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, LINK_RESETS, "link_resets", INTEGER, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, LINK_SPEED, "link_speed", INTEGER, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, DUPLEX, "duplex", STRING, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, MTU, "mtu", INTEGER, VOID, 0, 1, NONE, W) \
+	C(INTERFACE, MTU_REQUEST, "mtu_request", INTEGER, VOID, 0, 1, NONE, R) \
+	C(INTERFACE, ERROR, "error", STRING, VOID, 0, 1, NONE, W)
+
+#define OVSDB_COLUMNS_FLOW_TABLE(C) \
+	C(FLOW_TABLE, NAME, "name", STRING, VOID, 0, 1, NONE, R) \
+	C(FLOW_TABLE, FLOW_LIMIT, "flow_limit", INTEGER, VOID, 0, 1, NONE, R) \
+	C(FLOW_TABLE, OVERFLOW_POLICY, "overflow_policy", STRING, VOID, 0, 1, NONE, R) \
+	C(FLOW_TABLE, GROUPS, "groups", STRING, VOID, 0, OVSDB_MANY, NONE, R) \
+	C(FLOW_TABLE, PREFIXES, "prefixes", STRING, VOID, 0, 3, NONE, R)
+
+#define OVSDB_COLUMNS_QOS(C) \
+	C(QOS, TYPE, "type", STRING, VOID, 1, 1, NONE, R) \
+	C(QOS, QUEUES, "queues", INTEGER, UUID, 0, OVSDB_MANY, QUEUE, R) \
+	C(QOS, OTHER_CONFIG, "other_config", STRING, STRING, 0, OVSDB_MANY, NONE, R)
+
+#define OVSDB_COLUMNS_QUEUE(C) \
+	C(QUEUE, DSCP, "dscp", INTEGER, VOID, 0, 1, NONE, R) \
+	C(QUEUE, OTHER_CONFIG, "other_config", STRING, STRING, 0, OVSDB_MANY, NONE, R)
+
+#define OVSDB_COLUMNS_MIRROR(C) \
+	C(MIRROR, NAME, "name", STRING, VOID, 1, 1, NONE, R) \
+	C(MIRROR, SELECT_ALL, "select_all", BOOLEAN, VOID, 1, 1, NONE, R) \
+	C(MIRROR, SELECT_SRC_PORT, "select_src_port", UUID, VOID, 0, OVSDB_MANY, PORT, R) \
+	C(MIRROR, SELECT_DST_PORT, "select_dst_port", UUID, VOID, 0, OVSDB_MANY, PORT, R) \
+	C(MIRROR, SELECT_VLAN, "select_vlan", INTEGER, VOID, 0, 4096, NONE, R) \
+	C(MIRROR, OUTPUT_PORT, "output_port", UUID, VOID, 0, 1, PORT, R) \
+	C(MIRROR, OUTPUT_VLAN, "output_vlan", INTEGER, VOID, 0, 1, NONE, R) \
+	C(MIRROR, SNAPLEN, "snaplen", INTEGER, VOID, 0, 1, NONE, R) \
+	C(MIRROR, STATISTICS, "statistics", STRING, INTEGER, 0, OVSDB_MANY, NONE, W)
+
+#define OVSDB_COLUMNS_NETFLOW(C) \
+	C(NETFLOW, TARGETS, "targets", STRING, VOID, 1, OVSDB_MANY, NONE, R) \
+	C(NETFLOW, ENGINE_TYPE, "engine_type", INTEGER, VOID, 0, 1, NONE, R) \
+	C(NETFLOW, ENGINE_ID, "engine_id", INTEGER, VOID, 0, 1, NONE, R) \
+	C(NETFLOW, ADD_ID_TO_INTERFACE, "add_id_to_interface", BOOLEAN, VOID, 1, 1, NONE, R) \
+	C(NETFLOW, ACTIVE_TIMEOUT, "active_timeout", INTEGER, VOID, 1, 1, NONE, R)
+
+#define OVSDB_COLUMNS_SFLOW(C) \
+	C(SFLOW, TARGETS, "targets", STRING, VOID, 1, OVSDB_MANY, NONE, R) \
+	C(SFLOW, SAMPLING, "sampling", INTEGER, VOID, 0, 1, NONE, R) \
+	C(SFLOW, POLLING, "polling", INTEGER, VOID, 0, 1, NONE, R) \
+	C(SFLOW, HEADER, "header", INTEGER, VOID, 0, 1, NONE, R) \
+	C(SFLOW, AGENT, "agent", STRING, VOID, 0, 1, NONE, R)
+
+#define OVSDB_COLUMNS_IPFIX(C) \
+	C(IPFIX, TARGETS, "targets", STRING, VOID, 0, OVSDB_MANY, NONE, R) \
+	C(IPFIX, SAMPLING, "sampling", INTEGER, VOID, 0, 1, NONE, R) \
+	C(IPFIX, OBS_DOMAIN_ID, "obs_domain_id", INTEGER, VOID, 0, 1, NONE, R) \
+	C(IPFIX, OBS_POINT_ID, "obs_point_id", INTEGER, VOID, 0, 1, NONE, R) \
+	C(IPFIX, CACHE_ACTIVE_TIMEOUT, "cache_active_timeout", INTEGER, VOID, 0, 1, NONE, R) \
+	C(IPFIX, CACHE_MAX_FLOWS, "cache_max_flows", INTEGER, VOID, 0, 1, NONE, R) \
+	C(IPFIX, OTHER_CONFIG, "other_config", STRING, STRING, 0, OVSDB_MANY, NONE, R)
+
+#define OVSDB_COLUMNS_FLOW_SAMPLE_COLLECTOR_SET(C) \
+	C(FLOW_SAMPLE_COLLECTOR_SET, ID, "id", INTEGER, VOID, 1, 1, NONE, R) \
+	C(FLOW_SAMPLE_COLLECTOR_SET, BRIDGE, "bridge", UUID, VOID, 1, 1, BRIDGE, R) \
+	C(FLOW_SAMPLE_COLLECTOR_SET, IPFIX, "ipfix", UUID, VOID, 0, 1, IPFIX, R)
+
+#define OVSDB_COLUMNS_CONTROLLER(C) \
+	C(CONTROLLER, TYPE, "type", STRING, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, TARGET, "target", STRING, VOID, 1, 1, NONE, R) \
+	C(CONTROLLER, MAX_BACKOFF, "max_backoff", INTEGER, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, INACTIVITY_PROBE, "inactivity_probe", INTEGER, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, CONNECTION_MODE, "connection_mode", STRING, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, LOCAL_IP, "local_ip", STRING, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, LOCAL_NETMASK, "local_netmask", STRING, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, LOCAL_GATEWAY, "local_gateway", STRING, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, ENABLE_ASYNC_MESSAGES, "enable_async_messages", BOOLEAN, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, CONTROLLER_QUEUE_SIZE, "controller_queue_size", INTEGER, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, CONTROLLER_RATE_LIMIT, "controller_rate_limit", INTEGER, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, CONTROLLER_BURST_LIMIT, "controller_burst_limit", INTEGER, VOID, 0, 1, NONE, R) \
+	C(CONTROLLER, OTHER_CONFIG, "other_config", STRING, STRING, 0, OVSDB_MANY, NONE, R) \
+	C(CONTROLLER, IS_CONNECTED, "is_connected", BOOLEAN, VOID, 1, 1, NONE, W) \
+	C(CONTROLLER, ROLE, "role", STRING, VOID, 0, 1, NONE, W) \
+	C(CONTROLLER, STATUS, "status", STRING, STRING, 0, OVSDB_MANY, NONE, W)
+
+#define OVSDB_COLUMNS_MANAGER(C) \
+	C(MANAGER, TARGET, "target", STRING, VOID, 1, 1, NONE, R) \
+	C(MANAGER, CONNECTION_MODE, "connection_mode", STRING, VOID, 0, 1, NONE, R) \
+	C(MANAGER, OTHER_CONFIG, "other_config", STRING, STRING, 0, OVSDB_MANY, NONE, R)
+
+#define OVSDB_COLUMNS_DATAPATH(C) \
+	C(DATAPATH, DATAPATH_VERSION, "datapath_version", STRING, VOID, 1, 1, NONE, W) \
+	C(DATAPATH, CT_ZONES, "ct_zones", INTEGER, UUID, 0, OVSDB_MANY, CT_ZONE, R) \
+	C(DATAPATH, CAPABILITIES, "capabilities", STRING, STRING, 0, OVSDB_MANY, NONE, W)
+
+#define OVSDB_COLUMNS_CT_ZONE(C) \
+	C(CT_ZONE, TIMEOUT_POLICY, "timeout_policy", UUID, VOID, 0, 1, CT_TIMEOUT_POLICY, R)
+
+#define OVSDB_COLUMNS_CT_TIMEOUT_POLICY(C) \
+	C(CT_TIMEOUT_POLICY, TIMEOUTS, "timeouts", STRING, INTEGER, 0, OVSDB_MANY, NONE, R)
+
+#define OVSDB_COLUMNS_SSL(C) \
+	C(SSL, PRIVATE_KEY, "private_key", STRING, VOID, 1, 1, NONE, R) \
+	C(SSL, CERTIFICATE, "certificate", STRING, VOID, 1, 1, NONE, R) \
+	C(SSL, CA_CERT, "ca_cert", STRING, VOID, 1, 1, NONE, R) \
+	C(SSL, BOOTSTRAP_CA_CERT, "bootstrap_ca_cert", BOOLEAN, VOID, 1, 1, NONE, R)
+
+#define OVSDB_COLUMNS_AUTOATTACH(C) \
+	C(AUTOATTACH, SYSTEM_NAME, "system_name", STRING, VOID, 1, 1, NONE, R) \
+	C(AUTOATTACH, SYSTEM_DESCRIPTION, "system_description", STRING, VOID, 1, 1, NONE, R) \
+	C(AUTOATTACH, MAPPINGS, "mappings", INTEGER, INTEGER, 0, OVSDB_MANY, NONE, R)
+
+#define OVSDB_COLUMNS(C) \
+	OVSDB_COLUMNS_ROOT(C) \
+	OVSDB_COLUMNS_BRIDGE(C) \
+	OVSDB_COLUMNS_PORT(C) \
+	OVSDB_COLUMNS_INTERFACE(C) \
+	OVSDB_COLUMNS_FLOW_TABLE(C) \
+	OVSDB_COLUMNS_QOS(C) \
+	OVSDB_COLUMNS_QUEUE(C) \
+	OVSDB_COLUMNS_MIRROR(C) \
+	OVSDB_COLUMNS_NETFLOW(C) \
+	OVSDB_COLUMNS_SFLOW(C) \
+	OVSDB_COLUMNS_IPFIX(C) \
+	OVSDB_COLUMNS_FLOW_SAMPLE_COLLECTOR_SET(C) \
+	OVSDB_COLUMNS_CONTROLLER(C) \
+	OVSDB_COLUMNS_MANAGER(C) \
+	OVSDB_COLUMNS_DATAPATH(C) \
+	OVSDB_COLUMNS_CT_ZONE(C) \
+	OVSDB_COLUMNS_CT_TIMEOUT_POLICY(C) \
+	OVSDB_COLUMNS_SSL(C) \
+	OVSDB_COLUMNS_AUTOATTACH(C)
+/* clang-format on */
+
+#endif
