@@ -30,10 +30,15 @@ struct wf_log_module {
 	bool honor_rate_limits;
 };
 
+/* The token bucket of one call site: WF_LOG_BURST messages at once, then
+ * WF_LOG_PER_MIN a minute.  Zero-initialised: full. */
+#define WF_LOG_BURST 20
+#define WF_LOG_PER_MIN 20
 struct wf_log_rate {
-	int64_t last_fill_ms;
+	int64_t last_fill_ms; /* 0: never used */
 	unsigned tokens, n_dropped;
-	int64_t first_dropped_ms;
+	int64_t first_dropped_ms, last_dropped_ms;
+	unsigned char busy; /* a thread is inside; others drop instead of waiting */
 };
 
 #define WF_LOG_MODULE(NAME)                                                                    \
@@ -52,9 +57,13 @@ void wf_log(struct wf_log_module *, enum wf_log_level, const char *fmt, ...)
 void wf_log_rl(struct wf_log_module *, enum wf_log_level, struct wf_log_rate *, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* True if a message of this level would go anywhere: to skip the work of composing it. */
+#define wf_log_enabled(LEVEL)                                                                  \
+	((int)(LEVEL) <= __atomic_load_n(&wf_this_module.min_level, __ATOMIC_RELAXED))
+
 #define wf_log_at(LEVEL, ...)                                                                  \
 	do {                                                                                   \
-		if ((LEVEL) <= wf_this_module.min_level)                                       \
+		if (wf_log_enabled(LEVEL))                                                     \
 			wf_log(&wf_this_module, LEVEL, __VA_ARGS__);                           \
 	} while (0)
 #define wf_emer(...) wf_log_at(WF_EMER, __VA_ARGS__)
@@ -65,7 +74,7 @@ void wf_log_rl(struct wf_log_module *, enum wf_log_level, struct wf_log_rate *, 
 #define wf_log_rl_at(LEVEL, ...)                                                               \
 	do {                                                                                   \
 		static struct wf_log_rate wf_rate_;                                            \
-		if ((LEVEL) <= wf_this_module.min_level)                                       \
+		if (wf_log_enabled(LEVEL))                                                     \
 			wf_log_rl(&wf_this_module, LEVEL, &wf_rate_, __VA_ARGS__);             \
 	} while (0)
 #define wf_error_rl(...) wf_log_rl_at(WF_ERR, __VA_ARGS__)
@@ -75,10 +84,19 @@ void wf_log_rl(struct wf_log_module *, enum wf_log_level, struct wf_log_rate *, 
 
 /* Command line and unixctl: "SPEC" as in ovs-appctl vlog/set ("MODULE:DEST:LEVEL",
  * any order, also "PATTERN:DEST:FMT" and "FACILITY:NAME").  An unknown module name
- * is accepted (with a warning to the log) because scripts name modules of another
- * daemon.  Returns 0 or -EINVAL with the reason. */
-int wf_log_set(const char *spec, struct wf_err *);
-int wf_log_set_file(const char *path_or_null, struct wf_err *); /* NULL: default path */
+ * is accepted (and said at debug level) because scripts name modules of another
+ * daemon.  NULL: everything to debug.  Returns 0 or -EINVAL with the reason.
+ * Threads: main only, as are all functions below but wf_log_thread_name(). */
+int wf_log_set(const char *spec_or_null, struct wf_err *);
+/* Level of one destination in all modules. */
+void wf_log_set_all(enum wf_log_dest, enum wf_log_level);
+/* "libc", "null", "unix:PATH", "udp:IP:PORT"; the first call wins, and the environment
+ * variable OVS_SYSLOG_METHOD counts when there is none before the first message. */
+int wf_log_syslog_method(const char *method, struct wf_err *);
+/* Also sends RFC 5424 messages to the UDP address "IP:PORT". */
+int wf_log_syslog_target(const char *target, struct wf_err *);
+int wf_log_set_file(const char *path_or_null, struct wf_err *); /* NULL: LOGDIR/PROGRAM.log */
+/* Opens the file by its name again.  -ENOENT if no file is configured. */
 int wf_log_reopen(struct wf_err *);
 void wf_log_close_file(void);
 /* The name that the next threads' messages carry; call it first in a thread. */
@@ -86,6 +104,11 @@ void wf_log_thread_name(const char *name);
 /* Text of vlog/list and vlog/list-pattern; caller frees. */
 char *wf_log_list(void);
 char *wf_log_list_pattern(void);
-void wf_log_rate_limits(const char *module_or_null, bool honor);
+/* Returns 0, or -ENOENT if there is no such module; NULL or "ANY": all. */
+int wf_log_rate_limits(const char *module_or_null, bool honor);
+/* Registers the vlog/ commands; unixctl_server_open() does it. */
+void wf_log_unixctl_init(void);
+/* Owner of the log file, for --user. */
+int wf_log_chown_file(unsigned uid, unsigned gid, struct wf_err *);
 
 #endif

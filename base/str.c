@@ -97,16 +97,14 @@ wf_str_hexdump(struct wf_str *s, const void *data, size_t size, size_t ofs)
 		size_t start = ofs % 16;
 		size_t n = size < 16 - start ? size : 16 - start;
 
-		wf_str_fmt(s, "%08zx ", ofs - start);
+		wf_str_fmt(s, "%08zx  ", ofs - start);
 		for (size_t i = 0; i < 16; i++) {
-			char sep = i == 8 ? '-' : ' ';
-
 			if (i < start || i >= start + n)
-				wf_str_fmt(s, "%c  ", i < start ? ' ' : sep);
+				wf_str_put(s, "   ");
 			else
-				wf_str_fmt(s, "%c%02x", sep, p[i - start]);
+				wf_str_fmt(s, "%02x%c", p[i - start], i == 7 ? '-' : ' ');
 		}
-		wf_str_put(s, " |");
+		wf_str_put(s, "|");
 		for (size_t i = 0; i < start; i++)
 			wf_str_putc(s, ' ');
 		for (size_t i = 0; i < n; i++)
