@@ -319,11 +319,12 @@ class Runner:
         return Result(test, "fail", failure_reason(kept) or f"at {place}", kept)
 
     def _skip_reason(self, place):
-        """The condition in the suite's source at which the test was skipped."""
+        """The line of the suite's source at which the test was skipped: condition or macro."""
         file, _, line = place.partition(":")
         try:
             with open(os.path.join(self.source, "tests", file), encoding="utf-8") as f:
-                return f.read().split("\n")[int(line) - 1].strip() + f" ({place})"
+                text = " ".join(f.read().split("\n")[int(line) - 1].split())
+                return f"{text} ({place})"
         except (OSError, ValueError, IndexError):
             return place
 
@@ -341,6 +342,10 @@ def failure_reason(folder):
             lines = f.read().split("\n")
     except (OSError, TypeError):
         return ""
+    for line in lines:
+        m = re.search(r"(\S+): command not found", line)
+        if m:
+            return f"needs {m[1]}, which Debian does not have"
     minus = plus = code = shown = ""
     for line in lines:
         if re.match(r"^(---|\+\+\+) ", line):
