@@ -60,12 +60,15 @@ struct wf_reconnect {
 	int probe_interval_ms; /* 0: no probes */
 	bool quiet;            /* INFO messages become DBG */
 	bool once;             /* an accepted connection: after its end VOID, not BACKOFF */
+	bool openflow_texts;   /* "connection failed", where OVSDB's logs have "connection
+				* attempt failed": the user sets it after _init() */
 
 	/* State; users read it through the functions below. */
 	enum wf_reconnect_state state;
 	struct wf_timer timer;
 	int backoff_ms;
-	int last_error; /* negative errno of the last failure, 0: none, or closed in order */
+	bool grace_given; /* a stalled loop was allowed for since the last activity */
+	int last_error;   /* negative errno of the last failure, 0: none, or closed in order */
 	int64_t state_entered_ms, last_activity_ms;
 	int64_t last_connected_ms, last_disconnected_ms; /* INT64_MIN: never */
 	int64_t total_connected_ms;
