@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A bridge as the packet path sees it: tables, groups, meters, ports and the L2 switch.
+ *
+ * Owned and changed by the main thread; what workers read is either inside struct view
+ * (view.h), versioned (rules), or immutable and published by pointer with a grace period.
+ */
+#ifndef WEFT_DATAPLANE_BRIDGE_H
+#define WEFT_DATAPLANE_BRIDGE_H
+
+#include "dataplane/rule.h"
+
+#define N_TABLES 255
+#define TABLE_INTERNAL 254 /* hidden rules; not shown, not counted in n_tables features (254) */
+
+/* --- Groups: immutable, replaced whole, reclaimed by RCU ----------------------- */
+enum group_type { GROUP_ALL, GROUP_SELECT, GROUP_INDIRECT, GROUP_FF }; /* OFPGT_* */
+
+struct bucket {
+	uint32_t bucket_id;
+	uint16_t weight;
+	of_port_t watch_port;     /* OF_PORT_ANY: none */
+	uint32_t watch_group;     /* OFPG_ANY 0xffffffff: none */
+	struct counter *counter;  /* kept over a modification that keeps the bucket */
+	struct rule_actions *actions;
+	uint64_t hash_id;         /* for weighted rendezvous; equals bucket_id mixed */
+};
+
+struct group {
+	uint32_t id;
+	enum group_type type;
+	struct bridge *bridge;
+	struct counter *counter;
+	uint32_t n_buckets;
+	struct bucket *buckets;
+	/* Selection (select groups). */
+	char selection_method[16];  /* "" (default), "hash", "dp_hash" */
+	uint64_t selection_param;
+	uint32_t n_hash_fields;
+	struct { uint16_t field; union of_value mask; } *hash_fields;
+	int64_t created_ms, modified_ms;
+	_Atomic uint32_t refs;      /* plans; 1 for being in the bridge */
+	uint64_t version;           /* of the view that brought it */
+};
+void group_ref(struct group *);
+void group_unref(struct group *);
+/* Is the bucket alive in this view: watch_port up and present, watch_group alive (to depth 8)? */
+struct view;
+bool bucket_is_alive(const struct view *, const struct bridge *, const struct bucket *);
+
+/* --- Meters --------------------------------------------------------------------- */
+struct meter_band { uint16_t type; /* 1 drop, 2 DSCP remark */ uint8_t prec_level; uint32_t rate, burst;
+		    _Atomic uint64_t packets, bytes; _Atomic int64_t tokens; _Atomic int64_t filled_us; };
+struct meter {
+	uint32_t id;
+	uint16_t flags;             /* OFPMF_* as sent: KBPS 1, PKTPS 2, BURST 4, STATS 8 */
+	uint32_t n_bands;
+	_Atomic uint64_t packets_in, bytes_in;
+	int64_t created_ms;
+	uint32_t n_flows;           /* writer's: rules that use it */
+	_Atomic uint32_t refs;
+	struct meter_band bands[];
+};
+void meter_ref(struct meter *);
+void meter_unref(struct meter *);
+
+/* --- Ports of the bridge, as the translator reads them (immutable, in the view) ----- */
+enum { /* OFPPC_* and OFPPS_*, bits as in OpenFlow 1.0/1.1+ where they agree */
+	PC_PORT_DOWN = 1 << 0, PC_NO_STP = 1 << 1, PC_NO_RECV = 1 << 2, PC_NO_RECV_STP = 1 << 3,
+	PC_NO_FLOOD = 1 << 4, PC_NO_FWD = 1 << 5, PC_NO_PACKET_IN = 1 << 6,
+};
+struct xport {
+	of_port_t ofp_port;
+	uint32_t slot, generation;
+	uint32_t config;            /* PC_* */
+	bool may_enable;            /* link is up and no protocol blocks it */
+	bool is_patch, is_tunnel, is_internal;
+	struct bridge *peer_bridge; /* patch: other end, NULL if not connected */
+	of_port_t peer_port;
+	struct bundle *bundle;      /* NORMAL: the OVSDB Port it belongs to, NULL: none */
+	uint16_t max_len_pad;
+	char name[64];
+	uint8_t mac[6];
+	struct counter *rx_patch, *tx_patch; /* statistics of a patch port */
+};
+struct xport_set { /* sorted by ofp_port, and a hash */
+	uint32_t n;
+	uint32_t hash_mask;
+	uint32_t *hash;             /* index + 1 into ports, 0 empty; linear probing */
+	struct xport ports[];
+};
+
+enum vlan_mode { VLAN_ACCESS, VLAN_TRUNK, VLAN_NATIVE_TAGGED, VLAN_NATIVE_UNTAGGED, VLAN_DOT1Q_TUNNEL };
+struct bundle { /* an OVSDB Port: one interface, or several if a bond */
+	char name[64];
+	uint32_t index;             /* bit in mirrors' sets; stable while the port lives */
+	enum vlan_mode mode;
+	int vlan;                   /* -1: none */
+	uint64_t *trunks;           /* 4096 bits, NULL: all */
+	uint64_t *cvlans;           /* likewise, for dot1q-tunnel */
+	uint16_t qinq_ethtype;      /* 0x88a8 default, or 0x8100 */
+	uint8_t use_priority_tags;  /* 0 never, 1 if-nonzero, 2 always */
+	bool protected, floodable;
+	bool mac_learning_limited;  uint32_t mac_limit_pad;
+	uint32_t n_members;
+	of_port_t members[8];       /* a bond's; issue of bonds chooses among them */
+	uint64_t src_mirrors, dst_mirrors; /* sets of mirror indexes */
+	uint64_t mirror_out;        /* mirrors for which this is the output port */
+};
+#define MAX_MIRRORS 32
+struct mirror {
+	bool in_use;
+	char name[64];
+	uint64_t *vlans;            /* 4096 bits, NULL: all */
+	bool select_all;
+	struct bundle *out;         /* output bundle, or */
+	int out_vlan;               /* RSPAN VLAN, -1 */
+	uint16_t snaplen;           /* 0: whole */
+	uint64_t dup_mirrors;
+	struct counter *counter;
+};
+/* Everything NORMAL needs; immutable, in the view. */
+struct l2_config {
+	uint32_t n_bundles;
+	struct bundle **bundles;
+	struct mirror mirrors[MAX_MIRRORS];
+	bool has_mirrors, forward_bpdu;
+	uint64_t *flood_vlans;      /* VLANs without learning, NULL: none */
+	bool mcast_snooping;
+};
+
+struct bridge_view { /* one bridge inside a view; immutable */
+	struct bridge *bridge;
+	uint64_t datapath_id;
+	const struct xport_set *ports;
+	const struct l2_config *l2;
+	struct group *const *groups; /* hash by id, group_mask + 1 entries, linear probing */
+	uint32_t group_mask, n_groups;
+	struct meter *const *meters; /* index = id, n_meters entries, NULL: none */
+	uint32_t n_meters;
+	uint8_t frag_mode;          /* OFPC_FRAG_NORMAL 0, DROP 1, REASM 2, NX_MATCH 3 */
+	bool fail_standalone_pad;
+	uint8_t miss_default;       /* what MISS_CONTROLLER_1_0 means now */
+};
+
+struct bridge {
+	char name[64];
+	uint32_t index;             /* in view->bridges */
+	struct table tables[N_TABLES];
+	struct mac_table *macs;     /* normal.h */
+	/* Writer's. */
+	struct wf_hmap rules_by_cookie;
+	struct wf_list expirable;
+	const struct bridge_view *current; /* the last published */
+	void *of;                   /* the OpenFlow agent's struct */
+	uint64_t *vlan_pad;
+};
+
+const struct xport *xport_find(const struct xport_set *, of_port_t);
+struct group *group_find(const struct bridge_view *, uint32_t id);
+struct meter *meter_find(const struct bridge_view *, uint32_t id);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* NORMAL: the MAC learning switch, decided at run time for each packet (rule 10).
+ *
+ * The decision is a pure function of (view, packet's key, MAC table) into a list of outputs;
+ * run.c carries it out, trace prints it.
+ *
+ * MAC table: per bridge, keyed (VLAN, MAC).  Threads: any worker looks up without a lock and
+ * learns under the table's lock only when an entry is new or moves; an entry's 'used' stamp is
+ * a relaxed store.  Bounded: 'max_entries' per bridge, fair among ports when full (the port with
+ * most entries loses its oldest).
+ */
+#ifndef WEFT_DATAPLANE_NORMAL_H
+#define WEFT_DATAPLANE_NORMAL_H
+
+#include "dataplane/view.h"
+
+struct normal_output {
+	const struct xport *port;
+	const struct bridge_view *bridge;
+	int16_t vid;            /* tag to carry: 0 none (or priority tag), else VID */
+	uint8_t pcp;            /* with a tag, or of a priority tag */
+	bool tagged;            /* an outer tag is to be there (vid may be 0: priority tag) */
+	bool keep_inner;        /* dot1q-tunnel: the packet's own tags stay below */
+	uint16_t tpid;
+	uint16_t max_len;       /* mirrors with snaplen; 0: whole */
+	bool is_mirror;
+};
+#define NORMAL_MAX_OUTPUTS 1024
+struct normal_result {
+	unsigned n;
+	enum drop_reason drop;  /* why n is 0 */
+	struct normal_output out[NORMAL_MAX_OUTPUTS];
+};
+
+/* What NORMAL does with a packet that is in 'bridge', came by 'in_port' (ofp) and has 'key' now.
+ * learn: update the MAC table (false in trace).  text: the explanation for trace, or NULL. */
+void normal_decide(const struct view *, const struct bridge_view *, of_port_t in_port,
+		   const struct of_key *key, bool learn, struct normal_result *, struct wf_str *text);
+
+/* Mirrors that a packet received on 'in_port' selects (as it came in), and those that an output to
+ * 'out_port' selects; called by the translator and by NORMAL. Returns a set of mirror indexes. */
+uint32_t mirrors_on_input(const struct bridge_view *, of_port_t in_port, const struct of_key *);
+uint32_t mirrors_on_output(const struct bridge_view *, of_port_t out_port, const struct of_key *);
+/* The outputs of the mirrors in 'set' for a packet as it is now. */
+void mirror_outputs(const struct view *, const struct bridge_view *, uint32_t set,
+		    const struct of_key *, struct normal_result *);
+
+/* --- MAC table, main thread -------------------------------------------------------- */
+struct mac_table *mac_table_new(void);
+void mac_table_free(struct mac_table *);
+void mac_table_configure(struct mac_table *, unsigned max_entries, int64_t aging_ms);
+void mac_table_flush(struct mac_table *);
+void mac_table_flush_bundle(struct mac_table *, const struct bundle *);
+bool mac_table_add_static(struct mac_table *, struct bundle *, of_port_t, uint16_t vid, const uint8_t mac[6]);
+bool mac_table_del(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
+/* Looks up without learning: the port, or OF_PORT_NONE. */
+of_port_t mac_table_lookup(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
+void mac_table_expire(struct mac_table *); /* every second */
+struct mac_row { of_port_t port; uint16_t vid; uint8_t mac[6]; int age_s; bool is_static; };
+void mac_table_dump(struct mac_table *, void (*fn)(const struct mac_row *, void *), void *aux);
+struct mac_stats { uint64_t n, max, n_static, total_learned, total_expired, total_evicted, total_moved, total_static; };
+void mac_table_stats(struct mac_table *, struct mac_stats *);
+void mac_table_stats_clear(struct mac_table *);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans: what to do with a packet, as flat operations that know no OpenFlow.
+ *
+ * The translator writes a plan for a key; run.c executes it on packets.  A plan is made by
+ * one thread, never changed afterwards (but for its counters), and belongs to that
+ * thread's cache; the main thread reads the counters.
+ *
+ *   ops:     | op | op | ... | (records of 8-byte multiples, walked by size)
+ *   steps:   what the walk looked up, with the version stamp it saw (staleness, rule 3)
+ *   credits: the counters to which the plan's packets belong
+ *
+ * Nested blocks (CLONE, SELECT's buckets, ...) are ops records inside the op's record.
+ */
+#ifndef WEFT_DATAPLANE_PLAN_H
+#define WEFT_DATAPLANE_PLAN_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "dataplane/drop.h"
+#include "openflow/key.h"
+
+enum plan_op_type {
+	/* Leaves the packet as it is. */
+	OP_OUTPUT,       /* to a port slot */
+	OP_NORMAL,       /* MAC learning switch of a bridge, at run time (rule 10) */
+	OP_CONTROLLER,   /* packet-in through the slow path */
+	OP_SLOW,         /* hand the packet to the main thread, which translates and runs it (learn) */
+	OP_LEARN,        /* refresh or add a learned flow (rule 8) */
+	OP_METER,        /* drops the packet, here and in all that follows, or remarks DSCP */
+	OP_COUNT,        /* credit a counter here (mirror, bucket) */
+	OP_DROP,         /* say why the packet ends here, if nothing was output */
+	OP_MIRROR,       /* copy to a mirror's output, as the packet is now */
+	/* Control. */
+	OP_CLONE,        /* nested ops on a copy; the packet goes on unchanged */
+	OP_SELECT,       /* select group: hash -> live bucket -> its nested ops, on a copy */
+	OP_FAILOVER,     /* first live bucket's nested ops, on a copy */
+	OP_RECIRC,       /* parse again and look up with a continuation (rule 6) */
+	OP_TRUNC,        /* the next OUTPUT/CONTROLLER sends at most n bytes */
+	OP_HASH,         /* dp_hash := hash of the packet, for a RECIRC that follows */
+	/* Header writes: masked where bits may come from the packet. */
+	OP_SET_ETH, OP_SET_DL_TYPE, OP_SET_VLAN, OP_SET_IPV4, OP_SET_IPV6, OP_SET_L4, OP_SET_ICMP,
+	OP_SET_TCP_FLAGS, OP_SET_ARP, OP_SET_ND, OP_SET_MPLS, OP_SET_PBB, OP_SET_META,
+	OP_SET_TUNNEL,
+	OP_PUSH_VLAN, OP_POP_VLAN, OP_PUSH_MPLS, OP_POP_MPLS, OP_PUSH_PBB, OP_POP_PBB,
+	OP_PUSH_ETH, OP_POP_ETH,
+	OP_DEC_TTL, OP_DEC_MPLS_TTL, OP_COPY_TTL_OUT, OP_COPY_TTL_IN,
+	OP_N_TYPES
+};
+
+struct plan_op {
+	uint8_t type;   /* enum plan_op_type */
+	uint8_t u8;
+	uint16_t size;  /* whole record, a multiple of 8 */
+	uint32_t u32;
+};
+#define plan_op_for_each(O, START, SIZE)                                                       \
+	for (const struct plan_op *O = (const struct plan_op *)(START),                        \
+				  *end_##O = (const struct plan_op *)((const uint8_t *)(START) + (SIZE)); \
+	     O < end_##O; O = (const struct plan_op *)((const uint8_t *)O + O->size))
+
+/* Bare records: OUTPUT (u32 = slot; and the next struct), POP_VLAN, POP_PBB, POP_ETH, TRUNC (u32 =
+ * bytes), DROP (u32 = reason), HASH (u32 = basis, u8 = algorithm), COPY_TTL_*, DEC_TTL (IPv4 or
+ * IPv6), DEC_MPLS_TTL, PUSH_VLAN (u32 = tpid << 16 | tci, host order), PUSH_PBB (u32 = tpid),
+ * POP_MPLS (u32 = EtherType that follows, host order). */
+struct op_output { struct plan_op op; /* u32 = slot */ uint32_t generation, pad; };
+struct op_normal { struct plan_op op; uint32_t in_slot; uint32_t pad; struct bridge *bridge; };
+struct op_controller {
+	struct plan_op op;     /* u8 = reason (OFPR_*) */
+	struct packet_in_spec *spec; /* owned by the plan; everything but the packet */
+};
+struct op_learn { struct plan_op op; struct learned_flow *flow; /* ref held by the plan */ };
+struct op_meter { struct plan_op op; struct meter *meter; };
+struct op_count { struct plan_op op; struct counter *counter; };
+struct op_mirror { struct plan_op op; /* u32 = mirror index */ struct bridge *bridge; };
+struct op_clone { struct plan_op op; /* nested ops follow */ };
+struct op_select {
+	struct plan_op op; /* u8: 1 = by dp_hash method, u32 = hash basis */
+	struct group *group;
+	uint16_t n_buckets, pad;
+	uint32_t hash_fields_index; /* into group->hash_fields: 0 none (L2+L3+L4) */
+	/* n_buckets records 'struct op_bucket', each with nested ops */
+};
+struct op_bucket {
+	uint16_t size, bucket_index; /* size: whole record with nested ops */
+	uint32_t pad;
+	struct bucket *bucket; /* liveness is asked at run time */
+};
+struct op_recirc { struct plan_op op; /* u8: 1 = on a copy */ struct frozen *frozen; /* owned by the plan */ };
+struct op_set_eth { struct plan_op op; uint8_t dst[6], src[6], dst_mask[6], src_mask[6]; };
+struct op_set_u16 { struct plan_op op; /* SET_DL_TYPE: u32 = value, host order */ };
+struct op_set_vlan { struct plan_op op; /* outermost tag; u32 = tci << 16 | mask, host order */ };
+struct op_set_ipv4 {
+	struct plan_op op;
+	__be32 src, dst, src_mask, dst_mask;
+	uint8_t tos, tos_mask, ttl, ttl_mask, proto, proto_mask, pad[2];
+};
+struct op_set_ipv6 {
+	struct plan_op op;
+	struct in6_addr src, dst, src_mask, dst_mask;
+	__be32 label, label_mask;
+	uint8_t tos, tos_mask, ttl, ttl_mask, proto, proto_mask, pad[2];
+};
+struct op_set_l4 { struct plan_op op; /* TCP, UDP or SCTP ports, by what the packet is */ __be16 src, dst, src_mask, dst_mask; };
+struct op_set_icmp { struct plan_op op; uint8_t type, code, type_mask, code_mask; uint32_t pad; };
+struct op_set_tcp_flags { struct plan_op op; __be16 flags, mask; uint32_t pad; };
+struct op_set_arp {
+	struct plan_op op;
+	__be32 spa, tpa, spa_mask, tpa_mask;
+	uint16_t opcode, opcode_mask; /* host order */
+	uint8_t sha[6], tha[6], sha_mask[6], tha_mask[6];
+	uint8_t pad[4];
+};
+struct op_set_nd {
+	struct plan_op op;
+	struct in6_addr target, target_mask;
+	uint8_t sll[6], tll[6], sll_mask[6], tll_mask[6];
+};
+struct op_set_mpls { struct plan_op op; __be32 lse, mask; };
+struct op_push_mpls { struct plan_op op; /* u32 = EtherType */ __be32 lse; uint32_t pad; };
+struct op_set_pbb { struct plan_op op; uint32_t isid, isid_mask; uint8_t uca, uca_mask, pad[6]; };
+struct op_set_meta { struct plan_op op; uint32_t pkt_mark, mark_mask, skb_priority, priority_mask; };
+struct op_push_eth { struct plan_op op; uint8_t dst[6], src[6]; uint16_t dl_type; uint8_t pad[2]; };
+
+/* What the walk depended on: the plan is as valid as at translation while
+ * *stamp <= seen (see table.h). */
+struct plan_step {
+	const _Atomic uint64_t *stamp;  /* of the matcher partition */
+	const _Atomic uint64_t *stamp2; /* of the table's unpartitioned rules; may equal stamp */
+};
+
+/* A counter that packets are credited to: a rule's, a table's, a group's ... */
+struct counter {
+	_Atomic uint64_t packets, bytes;
+	_Atomic int64_t used_ms; /* wf_now_ms() of the last packet, 0: never */
+};
+
+struct plan {
+	/* Read by run. */
+	uint32_t ops_size;
+	uint8_t ttl_min;       /* guard: IP TTL of the packet must be >= this (0: none), rule 5 */
+	uint8_t mpls_ttl_min;
+	bool cacheable;        /* false: run once, for this packet only */
+	bool has_output;       /* something leaves (for the drop counter) */
+	uint8_t drop_reason;   /* why nothing leaves, if nothing does */
+	struct plan_op *ops;
+	/* Written by the owning worker, read by main (relaxed). */
+	_Atomic uint64_t packets, bytes;
+	_Atomic int64_t used_ms;
+	/* Main's. */
+	uint64_t folded_packets, folded_bytes;
+	/* Cold. */
+	uint64_t version;      /* view version at which every step was last found valid */
+	uint32_t n_steps, n_credits;
+	struct plan_step *steps;
+	struct counter **credits;
+	struct rule **rules;   /* references, dropped when the plan is freed */
+	uint32_t n_rules;
+	uint32_t refs;         /* cache entries that share it */
+	struct of_key read_mask; /* the fields that the walk looked at, for dumps and narrow masks */
+};
+
+/* Frees ops and what they own, and drops the references.  Main thread, after the owner
+ * has let go and counters were folded. */
+void plan_free(struct plan *);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules, and the tables that hold them.
+ *
+ * Versions.  A change makes rules with add_version = next and marks others with
+ * remove_version = next; nothing is seen until the view with that version is published
+ * (view.h).  A lookup names the version of the view that its burst has pinned and sees
+ * exactly the rules with add_version <= v < remove_version.  So one flow-mod or a bundle of
+ * a million becomes visible at once, by one store, and an undone one never was.
+ *
+ * Threads: one writer (main); any worker looks up between two quiescent reports.
+ * Memory:  a rule is counted: 1 for being in the table, 1 for each plan that credits it, 1 for
+ *          each of the writer's uses.  It is freed a grace period after the last unref.
+ *
+ * Staleness (rule 3): each table keeps version stamps per partition.  A plan's step holds
+ * the addresses of two stamps; while both are <= the version at which the plan was last valid,
+ * the lookup would give the same answer.
+ */
+#ifndef WEFT_DATAPLANE_RULE_H
+#define WEFT_DATAPLANE_RULE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hmap.h"
+#include "base/list.h"
+#include "dataplane/plan.h"
+#include "openflow/match.h"
+
+#define VERSION_NEVER UINT64_MAX
+
+struct rule_actions { /* immutable; shared by rules with equal lists */
+	_Atomic uint32_t refs;
+	uint32_t size;      /* bytes */
+	uint32_t hash;
+	bool has_learn, has_meter, has_group, has_goto;
+	struct wf_hmap_node node; /* in the writer's table of lists */
+	uint64_t data[];    /* struct of_action records */
+};
+
+struct rule {
+	/* What lookups read. */
+	struct of_match *match;
+	struct rule_actions *actions;
+	_Atomic uint64_t add_version, remove_version;
+	struct table *table;
+	uint16_t priority;
+	uint8_t table_id;
+	bool hidden;            /* not shown to controllers (in-band, fail-open) */
+	/* Counted by plans and folded. */
+	struct counter counter; /* counter.used_ms: for idle timeouts */
+	_Atomic uint32_t refs;
+	/* The writer's (OpenFlow agent's). */
+	uint16_t flags;         /* OFPFF_*, as sent */
+	uint16_t importance;
+	uint16_t idle_timeout, hard_timeout; /* seconds, 0: none */
+	uint64_t cookie;
+	int64_t created_ms;
+	_Atomic int64_t modified_ms; /* hard_timeout counts from here; learn refreshes it */
+	uint32_t learned_refs;  /* how many rules' learn actions with delete_learned own it */
+	uint8_t removed_reason; /* OFPRR_*, once removed */
+	struct wf_hmap_node cookie_node; /* in bridge->rules_by_cookie */
+	struct wf_list expirable_node;   /* in bridge->expirable if it has a timeout */
+	void *cls_node;         /* the classifier's */
+};
+
+void rule_ref(struct rule *);
+void rule_unref(struct rule *); /* any thread */
+static inline bool
+rule_is_visible(const struct rule *r, uint64_t version)
+{
+	return atomic_load_explicit(&((struct rule *)r)->add_version, memory_order_relaxed) <= version &&
+	       version < atomic_load_explicit(&((struct rule *)r)->remove_version, memory_order_acquire);
+}
+
+/* A new rule that owns copies of 'match' and (shared) of the actions; refs 1, add_version
+ * and remove_version VERSION_NEVER. */
+struct rule *rule_new(const struct of_match_full *match, uint16_t priority, const void *actions, size_t actions_size);
+
+enum table_miss { MISS_CONTROLLER_1_0, MISS_CONTINUE, MISS_DROP, MISS_CONTROLLER };
+
+struct table {
+	uint8_t id;
+	char name[32];           /* may be empty */
+	uint32_t max_flows;      /* UINT32_MAX: no limit */
+	_Atomic int miss;        /* enum table_miss; MISS_CONTROLLER_1_0: by connection default */
+	struct counter matched, missed; /* packets looked up = matched + missed */
+	uint32_t n_rules;        /* visible or about to be, writer's */
+	struct classifier *cls;
+	_Atomic uint64_t stamp;  /* last version that changed an unpartitioned rule */
+};
+
+void table_init(struct table *, uint8_t id);
+void table_done(struct table *); /* after a grace period; rules are unreffed */
+
+/* --- Writer ------------------------------------------------------------------ */
+
+/* Puts 'rule' in, visible from 'version' on.  Takes a reference. */
+void table_add(struct table *, struct rule *, uint64_t version);
+/* Makes it invisible from 'version' on; it is unlinked and unreffed after a grace period
+ * once that version is published (table_reap). */
+void table_remove(struct table *, struct rule *, uint64_t version);
+/* Undo of table_add before publication: unlinks at once; of table_remove: visible again. */
+void table_undo_add(struct table *, struct rule *);
+void table_undo_remove(struct table *, struct rule *);
+/* The rule with exactly this match and priority that is visible at 'version', or NULL. */
+struct rule *table_find(const struct table *, const struct of_match *, uint16_t priority, uint64_t version);
+/* A visible rule of this priority that overlaps, other than 'except', or NULL. */
+struct rule *table_find_overlap(const struct table *, const struct of_match *, uint16_t priority, uint64_t version);
+/* Calls 'fn' for each rule visible at 'version' that is a subset of 'pattern' (NULL: all);
+ * stops when it returns false.  'fn' may add and remove. */
+void table_for_each(const struct table *, const struct of_match *pattern, uint64_t version,
+		    bool (*fn)(struct rule *, void *aux), void *aux);
+/* Frees what no reader can see any more; called by view_publish()'s follow-up. */
+void table_memory(const struct table *, size_t *bytes);
+
+/* --- Readers ----------------------------------------------------------------- */
+
+/* Best rule for 'key' at 'version', conjunctions resolved (then *conj_id is set, else
+ * unchanged); NULL: miss.  If 'step' is not NULL it is filled in.  If 'wc' is not NULL, ors in
+ * what the lookup had to look at (for trace and dumps; slower). */
+struct rule *table_lookup(const struct table *, const struct of_key *key, uint64_t version,
+			  uint32_t *conj_id, struct plan_step *step, struct of_key *wc);
+
+#endif

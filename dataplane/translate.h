@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The translator: (view, key) -> plan.  The only place that knows OpenFlow semantics.
+ *
+ * Threads: any; it reads a pinned view.  It changes nothing: what a packet must change
+ * (learn, MAC table, meters, connections) becomes an operation of the plan.
+ * Cost: the walk; allocations come from the caller's arena (struct plan_builder).
+ */
+#ifndef WEFT_DATAPLANE_TRANSLATE_H
+#define WEFT_DATAPLANE_TRANSLATE_H
+
+#include "dataplane/plan.h"
+#include "dataplane/view.h"
+
+#define XLATE_MAX_DEPTH 64     /* nested resubmits and patch hops, as OVS */
+#define XLATE_MAX_RESUBMITS 4096
+
+/* A walk that stopped in the middle (rule 6): everything needed to go on after the packet
+ * was parsed again.  Immutable; counted. */
+struct frozen {
+	_Atomic uint32_t refs;
+	uint64_t id;                /* unique, keys the flow cache */
+	struct bridge *bridge;
+	uint32_t table;             /* where to go on, or 0xff: only the actions */
+	struct of_key metadata;     /* registers, metadata, tunnel, in_port, ... to restore */
+	bool conntracked, was_mpls;
+	uint8_t *stack;             size_t stack_size;
+	void *actions;              size_t actions_size;     /* what remains of the list */
+	void *action_set;           size_t action_set_size;
+	uint64_t rule_cookie;       /* of the rule that the actions belong to, for packet-ins */
+	uint32_t in_slot;
+	uint32_t depth_left, resubmits_left;
+};
+void frozen_ref(struct frozen *);
+void frozen_unref(struct frozen *);
+
+struct xlate_in {
+	const struct view *view;
+	struct bridge *bridge;
+	uint32_t in_slot;           /* datapath slot it came by; UINT32_MAX: none (packet-out) */
+	struct of_key key;          /* parsed packet, metadata, in_port */
+	const struct frozen *frozen;/* go on from here, or NULL: table 0 */
+	/* Packet-out and trace: run these actions instead of table 0. */
+	const void *actions;        size_t actions_size;
+	uint32_t packet_size;       /* 0: unknown (trace without a packet) */
+	const struct rte_mbuf *packet; /* may be NULL */
+	struct xlate_trace *trace;  /* text of the walk, or NULL */
+	struct of_key *wc;          /* fields read, for trace and dumps, or NULL */
+	bool for_cache;             /* false: the plan is run once; nothing needs to be general */
+};
+
+/* Returns a plan, never NULL; freed with plan_free() or kept by the cache. */
+struct plan *translate(const struct xlate_in *);
+
+/* Everything of a packet-in but the packet (OP_CONTROLLER). */
+struct packet_in_spec {
+	struct bridge *bridge;
+	uint16_t controller_id, max_len;
+	uint8_t reason, table_id;
+	bool is_table_miss_pad, pause;
+	uint64_t cookie;
+	uint32_t meter_id;
+	struct of_key metadata;     /* metadata part valid; in_port as the controller sees it */
+	uint16_t userdata_len;
+	uint8_t *userdata;
+	struct frozen *frozen;      /* with pause: the continuation */
+};
+
+/* A learn action with its sources filled in. */
+struct learned_flow {
+	_Atomic uint32_t refs;
+	struct bridge *bridge;
+	uint8_t table_id;
+	uint16_t priority, idle_timeout, hard_timeout, fin_idle_timeout, fin_hard_timeout, flags;
+	uint64_t cookie;
+	uint32_t limit;
+	struct of_match_full match;
+	void *actions;              size_t actions_size;
+	struct rule *_Atomic rule;  /* the learned rule as last seen (reference), or NULL */
+};
+void learned_flow_unref(struct learned_flow *);
+
+/* The walk as text, in ofproto/trace's form. */
+struct xlate_trace {
+	struct wf_str text;
+	int indent;
+};
+void xlate_trace_line(struct xlate_trace *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The view: one immutable picture of all bridges, published by one pointer (rule 13).
+ *
+ * Main builds bridge_views (sharing what did not change), then view_publish() gives the
+ * view the next version, stores the pointer, and reclaims the old one after a grace period.
+ * A burst pins the view once and uses it for everything, patch hops included.
+ */
+#ifndef WEFT_DATAPLANE_VIEW_H
+#define WEFT_DATAPLANE_VIEW_H
+
+#include "dataplane/bridge.h"
+
+struct view_slot { /* a datapath port */
+	struct port *port;      /* ports/port.h; NULL: free, or a patch port */
+	uint32_t generation;
+	uint32_t bridge;        /* index into bridges */
+	of_port_t ofp_port;
+};
+
+struct view {
+	uint64_t version;
+	uint32_t n_bridges, n_slots;
+	const struct bridge_view *const *bridges; /* by bridge->index; NULL where free */
+	const struct view_slot *slots;
+	/* The words of a key, and the masks in them, that any installed pipeline can read: what
+	 * the flow cache must compare (rule 1).  Grows with a new layout generation. */
+	const struct key_layout *layout;
+};
+
+struct key_layout {
+	uint32_t generation;
+	uint32_t n_words;
+	uint8_t words[OF_KEY_WORDS];
+	struct of_key mask;
+};
+
+/* The current view; never NULL after view_init().  Reader: between quiescent points. */
+extern struct view *_Atomic view_current;
+static inline struct view *
+view_get(void)
+{
+	return atomic_load_explicit(&view_current, memory_order_acquire);
+}
+
+void view_init(void);
+
+/* --- Main thread --------------------------------------------------------------- */
+
+/* The version that the next publication will have: for table_add() and _remove(). */
+uint64_t view_next_version(void);
+
+/* Pending changes; each takes effect at the next view_publish(). */
+struct bridge *view_bridge_add(const char *name);
+void view_bridge_del(struct bridge *);              /* freed after the grace period */
+void view_set_datapath_id(struct bridge *, uint64_t);
+void view_set_ports(struct bridge *, struct xport_set *);   /* takes ownership */
+void view_set_l2(struct bridge *, struct l2_config *);      /* takes ownership */
+void view_group_set(struct bridge *, uint32_t id, struct group *); /* NULL deletes; takes a reference over */
+void view_meter_set(struct bridge *, uint32_t id, struct meter *);
+void view_set_frag_mode(struct bridge *, uint8_t);
+void view_set_miss_default(struct bridge *, uint8_t);
+uint32_t view_slot_alloc(struct port *port_or_null, struct bridge *, of_port_t, uint32_t *generation);
+void view_slot_free(uint32_t slot);                 /* reused only after a grace period */
+/* Fields that rules, groups or learn sources read; counted, so that they can be taken back. */
+void view_fields_used(const struct of_match *, const struct rule_actions *, int delta);
+/* Undo everything pending since the last publish but rules (a failed bundle). */
+struct view_savepoint;
+struct view_savepoint *view_savepoint(void);
+void view_rollback(struct view_savepoint *);        /* frees it */
+void view_savepoint_free(struct view_savepoint *);
+
+struct group *view_group_pending(struct bridge *, uint32_t id); /* with pending changes */
+struct meter *view_meter_pending(struct bridge *, uint32_t id);
+
+/* Publishes if anything changed (rules count: 'rules_changed').  Never blocks. */
+void view_publish(bool rules_changed);
+/* Rules that were removed at a published version, to be unlinked after its grace period. */
+void view_reap(struct table *, struct rule *, void (*then)(struct rule *, void *), void *aux);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Workers: the threads that move packets, and the slow path that brings the rest to main.
+ *
+ * Two kinds.  Polling workers (pinned; DPDK devices; one per core of pmd-cpu-mask) never
+ * sleep.  Sleeping workers serve ports with file descriptors (kernel devices, taps, vhost-user with
+ * kick fds) and block in epoll when nothing comes.  Each owns: its receive queues, a flow
+ * cache, plans, drop counters, transmit buffers.
+ *
+ *   loop: pin view -> rx burst -> parse -> cache lookup -> run plan (or translate, run) ->
+ *         flush tx -> quiescent -> (nothing came: offline, epoll, online)
+ */
+#ifndef WEFT_DATAPLANE_WORKER_H
+#define WEFT_DATAPLANE_WORKER_H
+
+#include "dataplane/ports/port.h"
+#include "dataplane/translate.h"
+
+/* --- Main thread ----------------------------------------------------------------- */
+void workers_init(void); /* main becomes worker 0 (no cache): it runs packet-outs and slow packets */
+void workers_exit(void);
+/* Cores for polling workers as a hex mask ("0x2"; NULL: one core per NUMA node when a polled port
+ * exists), and the number of sleeping workers (0: default, 1). */
+int workers_configure(const char *pmd_cpu_mask, unsigned n_sleeping, struct wf_err *);
+/* Ports whose queues are to be served; call after a port was published or before it is closed.
+ * After workers_remove_port() and a grace period no worker touches it. */
+void workers_add_port(struct port *, const char *rxq_affinity_or_null);
+void workers_remove_port(struct port *);
+void workers_rebalance(void);
+/* dpif-netdev/pmd-rxq-show and pmd-stats-show texts. */
+void workers_rxq_show(struct wf_str *);
+void workers_stats_show(struct wf_str *);
+void workers_stats_clear(void);
+
+/* Executes a packet on main, at once: packet-out, resumed packets, BFD, netdev-dummy/receive.
+ * Takes 'm' over.  'in' is as for translate() (packet, key and layers are filled in here). */
+void main_execute(struct xlate_in *in, struct rte_mbuf *m);
+
+/* Adds the counters that plans have gathered to the rules, tables and groups they credit, so that
+ * statistics read next are exact up to the last burst (rule 12).  Main. */
+void workers_fold_stats(void);
+/* Waits (bounded) until each worker has drained what it had received before the call and main has
+ * drained the slow path; for unixctl tests such as revalidator/wait. */
+void workers_settle(void);
+
+/* One row per cached flow: dpctl/dump-flows.  Main; rows of a moment, not a snapshot. */
+struct flow_dump_row {
+	struct of_key key, mask;
+	uint64_t packets, bytes;
+	int64_t used_ms;
+	const struct plan *plan;
+	uint32_t in_slot;
+	unsigned worker;
+};
+void workers_dump_flows(void (*fn)(const struct flow_dump_row *, void *aux), void *aux);
+void workers_purge_flows(void); /* revalidator/purge */
+struct worker_totals { uint64_t hits, misses, lost, n_flows, n_masks; };
+void workers_totals(struct worker_totals *); /* dpif/show, dpctl/show: "lookups: hit: missed: lost:" */
+
+/* --- Slow path: bounded queues per (port, reason), served in turn (rule 15) --------- */
+enum slow_reason { SLOW_CONTROLLER, SLOW_LEARN, SLOW_PROTOCOL, SLOW_N };
+struct slow_ops {
+	/* A packet-in: 'm' still belongs to the caller. 'full' key of the packet at that point. */
+	void (*packet_in)(const struct packet_in_spec *, const struct rte_mbuf *m);
+	/* Applies a learned flow now (adds, refreshes or deletes) and publishes. */
+	void (*learn)(struct learned_flow *);
+};
+void slow_path_set_ops(const struct slow_ops *);
+/* Drains at most 'budget' packets, round robin over ports; returns true if some are left. */
+bool slow_path_run(unsigned budget);
+
+#endif
