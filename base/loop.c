@@ -5,12 +5,14 @@
 #include "base/loop.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/loop_internal.h"
 #include "base/rcu.h"
 
 /* Real ms between two steps of a warp: other threads get the processor. */
@@ -36,6 +38,8 @@ struct signal_watch {
 	uv_signal_t handle;
 	void (*fn)(int);
 };
+
+void (*wf_loop_flush)(void);
 
 static uv_loop_t uv;
 static atomic_bool ready;
@@ -272,10 +276,12 @@ on_prepare(uv_prepare_t *p)
 	int64_t wait;
 
 	run_timers();
-	wait = run_idles();
-	wait = sooner(wait, run_warp());
+	wait = run_warp();
 	if (wf_rcu_run())
 		wait = sooner(wait, RCU_POLL_MS);
+	wait = sooner(wait, run_idles());
+	if (wf_loop_flush)
+		wf_loop_flush();
 	wait = sooner(wait, timer_wait());
 	if (wait < 0) {
 		uv_timer_stop(&sleep_end);
@@ -295,6 +301,7 @@ wf_loop_init(void)
 {
 	if (ready)
 		return;
+	signal(SIGPIPE, SIG_IGN); /* a peer that goes away is an errno */
 	uv_loop_init(&uv);
 	uv_prepare_init(&uv, &prepare);
 	uv_prepare_start(&prepare, on_prepare);
