@@ -14,13 +14,18 @@ struct unixctl_conn; /* one pending request */
  * gets a newline at its end if it is not empty and has none. */
 typedef void unixctl_fn(struct unixctl_conn *, int argc, const char *argv[], void *aux);
 
+/* Registers a command, or replaces it.  'usage' is kept, not copied; NULL hides the
+ * command from list-commands.  INT_MAX: any number of arguments. */
 void unixctl_command(const char *name, const char *usage, int min_args, int max_args,
 		     unixctl_fn *, void *aux);
 void unixctl_reply(struct unixctl_conn *, const char *body_or_null);
 void unixctl_reply_error(struct unixctl_conn *, const char *text);
 
-/* Opens 'path' (NULL: RUNDIR/PROGRAM.PID.ctl; "none": no socket). */
+/* Opens 'path' (NULL: RUNDIR/PROGRAM.PID.ctl; "none": no socket; a relative one is in the
+ * run directory).  Registers list-commands, version and the vlog/ commands. */
 int unixctl_server_open(const char *path, struct wf_err *);
 void unixctl_server_close(void);
+/* What "version" says; default "PROGRAM (weft) VERSION". */
+void unixctl_set_version(const char *text);
 
 #endif
