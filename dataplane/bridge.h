@@ -146,15 +146,16 @@ struct bridge {
 	char name[64];
 	uint32_t index;             /* in view->bridges */
 	struct table tables[N_TABLES];
-	struct mac_table *macs;     /* normal.h */
+	struct mac_table *macs;     /* normal.h; made and freed by whoever made the bridge's L2 */
 	/* Writer's. */
 	struct wf_hmap rules_by_cookie;
 	struct wf_list expirable;
-	const struct bridge_view *current; /* the last published */
 	void *of;                   /* the OpenFlow agent's struct */
-	uint64_t *vlan_pad;
 };
 
+/* A set of 'n' ports, to be filled in and then hashed; one heap block. */
+struct xport_set *xport_set_new(uint32_t n);
+void xport_set_hash(struct xport_set *);
 const struct xport *xport_find(const struct xport_set *, of_port_t);
 struct group *group_find(const struct bridge_view *, uint32_t id);
 struct meter *meter_find(const struct bridge_view *, uint32_t id);

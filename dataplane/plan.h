@@ -52,41 +52,72 @@ enum plan_op_type {
 struct plan_op {
 	uint8_t type;   /* enum plan_op_type */
 	uint8_t u8;
-	uint16_t size;  /* whole record, a multiple of 8 */
-	uint32_t u32;
+	uint16_t u16;
+	uint32_t size;  /* whole record with nested ops, a multiple of 8 */
+	uint32_t u32, pad;
 };
 #define plan_op_for_each(O, START, SIZE)                                                       \
 	for (const struct plan_op *O = (const struct plan_op *)(START),                        \
 				  *end_##O = (const struct plan_op *)((const uint8_t *)(START) + (SIZE)); \
 	     O < end_##O; O = (const struct plan_op *)((const uint8_t *)O + O->size))
 
-/* Bare records: OUTPUT (u32 = slot; and the next struct), POP_VLAN, POP_PBB, POP_ETH, TRUNC (u32 =
- * bytes), DROP (u32 = reason), HASH (u32 = basis, u8 = algorithm), COPY_TTL_*, DEC_TTL (IPv4 or
- * IPv6), DEC_MPLS_TTL, PUSH_VLAN (u32 = tpid << 16 | tci, host order), PUSH_PBB (u32 = tpid),
- * POP_MPLS (u32 = EtherType that follows, host order). */
-struct op_output { struct plan_op op; /* u32 = slot */ uint32_t generation, pad; };
-struct op_normal { struct plan_op op; uint32_t in_slot; uint32_t pad; struct bridge *bridge; };
+/* Bare records: OUTPUT (u32 = slot; and the next struct), POP_VLAN, POP_PBB, POP_ETH, SLOW, TRUNC
+ * (u32 = bytes), DROP (u32 = reason), HASH (u32 = basis, u8 = algorithm), COPY_TTL_*, DEC_TTL (IPv4
+ * or IPv6), DEC_MPLS_TTL, PUSH_VLAN (u32 = tpid << 16 | tci, host order; u8 = 1: VID and PCP are
+ * copied from the outermost tag if there is one), PUSH_PBB (u32 = tpid; the I-SID is copied from
+ * an outer I-TAG if there is one, else 0; the new addresses are those of the frame), POP_MPLS
+ * (u32 = EtherType that follows, host order). */
+struct op_output { struct plan_op op; /* u32 = slot */ uint32_t generation; of_port_t ofp_port; };
+/* 'patches' says what NORMAL's output to a patch port means: the packet (a copy with the tags that
+ * it carries there) is looked up with the continuation, as RECIRC does it, but without a new
+ * parse if no header changed. */
+struct op_normal {
+	struct plan_op op;
+	struct bridge *bridge;
+	uint32_t in_slot;
+	of_port_t in_port;     /* where the packet is in this bridge */
+	uint32_t mirrored;     /* mirrors that have the packet already: normal_decide()'s argument */
+	uint32_t n_patches;
+	struct op_normal_patch {
+		of_port_t port;        /* of 'bridge' */
+		uint32_t pad;
+		struct frozen *frozen; /* reference; enters the peer bridge */
+	} patches[];
+};
 struct op_controller {
 	struct plan_op op;     /* u8 = reason (OFPR_*) */
 	struct packet_in_spec *spec; /* owned by the plan; everything but the packet */
 };
-struct op_learn { struct plan_op op; struct learned_flow *flow; /* ref held by the plan */ };
+/* u8 = 0: the learned rule is there (flow->rule): refresh it (rule->modified_ms), and if it was
+ * removed meanwhile hand the whole packet to main as SLOW does.  u8 = 1: it is not there, or
+ * differs; a SLOW follows and ends the plan.  Main applies flow, publishes, and translates again
+ * with xlate_in.learn_done = u32 + 1 on the new view; repeat until no OP_LEARN with u8 = 1 is left. */
+struct op_learn { struct plan_op op; /* u32 = index of the action in the walk */ struct learned_flow *flow; };
 struct op_meter { struct plan_op op; struct meter *meter; };
 struct op_count { struct plan_op op; struct counter *counter; };
-struct op_mirror { struct plan_op op; /* u32 = mirror index */ struct bridge *bridge; };
-struct op_clone { struct plan_op op; /* nested ops follow */ };
+/* A copy of the packet as it is now to the mirrors in the set u32 that select its VLAN:
+ * mirror_outputs() with these arguments.  u8 = 1: a NORMAL of this plan came before; mirrors in its
+ * normal_result.mirrored are left out. */
+struct op_mirror {
+	struct plan_op op;     /* u32 = set of mirror indexes */
+	struct bridge *bridge;
+	of_port_t port;        /* came in by, or goes out to */
+	uint32_t pad;
+};
+struct op_clone { struct plan_op op; /* nested ops follow; u8: for text only */ };
 struct op_select {
-	struct plan_op op; /* u8: 1 = by dp_hash method, u32 = hash basis */
-	struct group *group;
-	uint16_t n_buckets, pad;
-	uint32_t hash_fields_index; /* into group->hash_fields: 0 none (L2+L3+L4) */
-	/* n_buckets records 'struct op_bucket', each with nested ops */
+	struct plan_op op; /* u32 = hash basis; the fields are group->hash_fields (none: L2 to L4) */
+	struct group *group; /* reference; its counter is credited with a bucket's */
+	uint32_t n_buckets, pad;
+	/* n_buckets records 'struct op_bucket', each with nested ops, in the group's order */
 };
 struct op_bucket {
-	uint16_t size, bucket_index; /* size: whole record with nested ops */
-	uint32_t pad;
-	struct bucket *bucket; /* liveness is asked at run time */
+	uint32_t size;         /* whole record with nested ops */
+	uint32_t bucket_index;
+	struct bucket *bucket; /* liveness is asked at run time; OP_COUNT credits it inside */
 };
+#define op_select_first_bucket(SEL) ((const struct op_bucket *)((const struct op_select *)(SEL) + 1))
+#define op_bucket_next(B) ((const struct op_bucket *)((const uint8_t *)(B) + (B)->size))
 struct op_recirc { struct plan_op op; /* u8: 1 = on a copy */ struct frozen *frozen; /* owned by the plan */ };
 struct op_set_eth { struct plan_op op; uint8_t dst[6], src[6], dst_mask[6], src_mask[6]; };
 struct op_set_u16 { struct plan_op op; /* SET_DL_TYPE: u32 = value, host order */ };
@@ -118,6 +149,8 @@ struct op_set_nd {
 	uint8_t sll[6], tll[6], sll_mask[6], tll_mask[6];
 };
 struct op_set_mpls { struct plan_op op; __be32 lse, mask; };
+/* u8 = 1: label, TC and TTL are copied from the outer label; without one the TTL comes from an IP
+ * header, else from 'lse'.  The bottom-of-stack bit is run's to set. */
 struct op_push_mpls { struct plan_op op; /* u32 = EtherType */ __be32 lse; uint32_t pad; };
 struct op_set_pbb { struct plan_op op; uint32_t isid, isid_mask; uint8_t uca, uca_mask, pad[6]; };
 struct op_set_meta { struct plan_op op; uint32_t pkt_mark, mark_mask, skb_priority, priority_mask; };
@@ -136,13 +169,22 @@ struct counter {
 	_Atomic int64_t used_ms; /* wf_now_ms() of the last packet, 0: never */
 };
 
+/* A counter on the heap that outlives what it counts for while somebody holds it. */
+struct shared_counter {
+	struct counter c; /* first: a struct counter * may point here */
+	_Atomic uint32_t refs;
+};
+struct counter *counter_new(void);
+void counter_ref(struct counter *);   /* of one made by counter_new() */
+void counter_unref(struct counter *); /* NULL is fine; freed after a grace period */
+
 struct plan {
 	/* Read by run. */
 	uint32_t ops_size;
 	uint8_t ttl_min;       /* guard: IP TTL of the packet must be >= this (0: none), rule 5 */
 	uint8_t mpls_ttl_min;
 	bool cacheable;        /* false: run once, for this packet only */
-	bool has_output;       /* something leaves (for the drop counter) */
+	bool has_output;       /* something may leave (NORMAL decides for itself) */
 	uint8_t drop_reason;   /* why nothing leaves, if nothing does */
 	struct plan_op *ops;
 	/* Written by the owning worker, read by main (relaxed). */
@@ -157,6 +199,8 @@ struct plan {
 	struct counter **credits;
 	struct rule **rules;   /* references, dropped when the plan is freed */
 	uint32_t n_rules;
+	struct group **groups; /* likewise */
+	uint32_t n_groups;
 	uint32_t refs;         /* cache entries that share it */
 	struct of_key read_mask; /* the fields that the walk looked at, for dumps and narrow masks */
 };

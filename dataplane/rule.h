@@ -33,7 +33,9 @@ struct rule_actions { /* immutable; shared by rules with equal lists */
 	_Atomic uint32_t refs;
 	uint32_t size;      /* bytes */
 	uint32_t hash;
-	bool has_learn, has_meter, has_group, has_goto;
+	uint32_t meter_id;  /* of its meter instruction, 0: none */
+	bool is_conjunction;/* a list of conjunction actions (and notes) only */
+	struct of_match *reads; /* fields that its actions read, NULL: none */
 	struct wf_hmap_node node; /* in the writer's table of lists */
 	uint64_t data[];    /* struct of_action records */
 };
@@ -61,8 +63,14 @@ struct rule {
 	uint8_t removed_reason; /* OFPRR_*, once removed */
 	struct wf_hmap_node cookie_node; /* in bridge->rules_by_cookie */
 	struct wf_list expirable_node;   /* in bridge->expirable if it has a timeout */
-	void *cls_node;         /* the classifier's */
+	/* The classifier's: rules of equal match, highest priority first. */
+	struct rule *_Atomic cls_next;
+	uint32_t cls_hash;
 };
+
+/* Main thread.  Equal lists share one block. */
+struct rule_actions *rule_actions_new(const void *list, size_t size);
+void rule_actions_unref(struct rule_actions *);
 
 void rule_ref(struct rule *);
 void rule_unref(struct rule *); /* any thread */
@@ -86,8 +94,8 @@ struct table {
 	_Atomic int miss;        /* enum table_miss; MISS_CONTROLLER_1_0: by connection default */
 	struct counter matched, missed; /* packets looked up = matched + missed */
 	uint32_t n_rules;        /* visible or about to be, writer's */
-	struct classifier *cls;
-	_Atomic uint64_t stamp;  /* last version that changed an unpartitioned rule */
+	struct classifier *_Atomic cls; /* NULL until the first rule */
+	bool changed, was_filled; /* writer's: since the last publication; ever */
 };
 
 void table_init(struct table *, uint8_t id);
@@ -97,8 +105,8 @@ void table_done(struct table *); /* after a grace period; rules are unreffed */
 
 /* Puts 'rule' in, visible from 'version' on.  Takes a reference. */
 void table_add(struct table *, struct rule *, uint64_t version);
-/* Makes it invisible from 'version' on; it is unlinked and unreffed after a grace period
- * once that version is published (table_reap). */
+/* Makes it invisible from 'version' on.  A grace period after that version was published the
+ * rule is unlinked, handed to the function of rules_on_reaped(), and unreffed. */
 void table_remove(struct table *, struct rule *, uint64_t version);
 /* Undo of table_add before publication: unlinks at once; of table_remove: visible again. */
 void table_undo_add(struct table *, struct rule *);
@@ -111,8 +119,17 @@ struct rule *table_find_overlap(const struct table *, const struct of_match *, u
  * stops when it returns false.  'fn' may add and remove. */
 void table_for_each(const struct table *, const struct of_match *pattern, uint64_t version,
 		    bool (*fn)(struct rule *, void *aux), void *aux);
-/* Frees what no reader can see any more; called by view_publish()'s follow-up. */
-void table_memory(const struct table *, size_t *bytes);
+/* Number of distinct masks (subtables), for memory/show and coverage. */
+unsigned table_n_masks(const struct table *);
+/* Bytes of the search structure, without the rules. */
+size_t table_memory(const struct table *);
+
+/* 'fn' gets the rules that no worker can see any more, in the order of their removal, so
+ * that FLOW_REMOVED can be sent with exact totals (fold first).  Main thread. */
+void rules_on_reaped(void (*fn)(struct rule **, unsigned n));
+
+/* What a lookup in a table without any rule depends on. */
+extern _Atomic uint64_t tables_made;
 
 /* --- Readers ----------------------------------------------------------------- */
 

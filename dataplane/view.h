@@ -10,6 +10,7 @@
 
 #include "dataplane/bridge.h"
 
+struct port;
 struct view_slot { /* a datapath port */
 	struct port *port;      /* ports/port.h; NULL: free, or a patch port */
 	uint32_t generation;
@@ -22,6 +23,9 @@ struct view {
 	uint32_t n_bridges, n_slots;
 	const struct bridge_view *const *bridges; /* by bridge->index; NULL where free */
 	const struct view_slot *slots;
+	/* The last version that changed anything but rules (ports, groups, meters, NORMAL's
+	 * configuration, layout): a plan made before it is stale as a whole. */
+	uint64_t config_version;
 	/* The words of a key, and the masks in them, that any installed pipeline can read: what
 	 * the flow cache must compare (rule 1).  Grows with a new layout generation. */
 	const struct key_layout *layout;
@@ -50,6 +54,8 @@ void view_init(void);
 uint64_t view_next_version(void);
 
 /* Pending changes; each takes effect at the next view_publish(). */
+/* The function that frees bridge->macs (normal.h sits above this file). */
+extern void (*bridge_free_macs)(struct mac_table *);
 struct bridge *view_bridge_add(const char *name);
 void view_bridge_del(struct bridge *);              /* freed after the grace period */
 void view_set_datapath_id(struct bridge *, uint64_t);
@@ -63,18 +69,22 @@ uint32_t view_slot_alloc(struct port *port_or_null, struct bridge *, of_port_t, 
 void view_slot_free(uint32_t slot);                 /* reused only after a grace period */
 /* Fields that rules, groups or learn sources read; counted, so that they can be taken back. */
 void view_fields_used(const struct of_match *, const struct rule_actions *, int delta);
-/* Undo everything pending since the last publish but rules (a failed bundle). */
-struct view_savepoint;
-struct view_savepoint *view_savepoint(void);
-void view_rollback(struct view_savepoint *);        /* frees it */
-void view_savepoint_free(struct view_savepoint *);
+/* Undo everything pending since the last publish but rules (a failed bundle).  Whoever wants to
+ * be able to roll back publishes first. */
+void view_rollback(void);
 
 struct group *view_group_pending(struct bridge *, uint32_t id); /* with pending changes */
 struct meter *view_meter_pending(struct bridge *, uint32_t id);
 
-/* Publishes if anything changed (rules count: 'rules_changed').  Never blocks. */
+/* Takes pending changes back as well: the ports and NORMAL's configuration as they will be. */
+const struct bridge_view *view_bridge_pending(struct bridge *);
+/* Calls 'fn' for each bridge that exists. */
+void view_for_each_bridge(void (*fn)(struct bridge *, void *aux), void *aux);
+
+/* Publishes if anything changed ('rules_changed' for rules).  Never blocks. */
 void view_publish(bool rules_changed);
-/* Rules that were removed at a published version, to be unlinked after its grace period. */
-void view_reap(struct table *, struct rule *, void (*then)(struct rule *, void *), void *aux);
+/* Called by view_publish() of the rule store: see rule.c. */
+void rules_before_publish(uint64_t version); /* stamps what changed */
+void rules_after_publish(void);              /* reaps after a grace period */
 
 #endif

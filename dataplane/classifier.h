@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The search structure of one table: tuple space search over the masks of its RULES (traffic
+ * adds none), with priority pruning, versions and partition stamps.
+ *
+ *   classifier -> array of subtables, highest max_priority first (immutable, RCU)
+ *   subtable   =  one mask; open-addressed array of 8-byte slots: 16 bits of the hash, 48 bits of
+ *                 a pointer to the first of a chain of rules with that masked key
+ *   partition  =  stamps by the hash of the key under a mask that most rules share, so that a
+ *                 change makes only those plans stale that it may touch (rule 3)
+ *
+ * Cost of a lookup: one hash and about one cache line a subtable, until the best rule's priority
+ * is not below the next subtable's max_priority.
+ *
+ * Threads: main edits; any reader between quiescent points.
+ */
+#ifndef WEFT_DATAPLANE_CLASSIFIER_H
+#define WEFT_DATAPLANE_CLASSIFIER_H
+
+#include "dataplane/rule.h"
+
+struct classifier;
+
+struct classifier *classifier_new(void);
+void classifier_free(struct classifier *); /* no readers any more */
+
+void classifier_insert(struct classifier *, struct rule *);
+void classifier_unlink(struct classifier *, struct rule *);
+/* Notes that the answer for keys of this rule changes with the next published version. */
+void classifier_touch(struct classifier *, const struct rule *);
+/* Before a version is published: stores it in the stamps that were touched. */
+void classifier_stamp(struct classifier *, uint64_t version);
+
+struct rule *classifier_find(const struct classifier *, const struct of_match *, uint16_t priority,
+			     uint64_t version);
+struct rule *classifier_find_overlap(const struct classifier *, const struct of_match *,
+				     uint16_t priority, uint64_t version);
+void classifier_for_each(const struct classifier *, const struct of_match *pattern, uint64_t version,
+			 bool (*fn)(struct rule *, void *aux), void *aux);
+struct rule *classifier_lookup(const struct classifier *, const struct of_key *, uint64_t version,
+			       uint32_t *conj_id, struct plan_step *, struct of_key *wc);
+unsigned classifier_n_masks(const struct classifier *);
+size_t classifier_memory(const struct classifier *);
+
+#endif

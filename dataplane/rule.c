@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/rule.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/rcu.h"
+#include "dataplane/classifier.h"
+#include "dataplane/view.h"
+#include "openflow/action.h"
+
+/* --- Action lists, shared by equal rules (main thread) -------------------------------- */
+
+static struct wf_hmap action_lists;
+
+static bool
+list_is_conjunction(const void *list, size_t size)
+{
+	bool conj = false;
+
+	of_action_for_each(a, list, size) {
+		if (a->type == OF_A_CONJUNCTION)
+			conj = true;
+		else if (a->type != OF_A_NOTE)
+			return false;
+	}
+	return conj;
+}
+
+static struct of_match *
+list_reads(const void *list, size_t size)
+{
+	static struct of_match_full full; /* key part stays zero */
+	const uint64_t *w = of_key_words_c(&full.mask);
+	uint64_t any = 0;
+
+	memset(&full.mask, 0, sizeof full.mask);
+	of_actions_mark_reads(list, size, &full.mask);
+	for (unsigned i = 0; i < OF_KEY_WORDS; i++)
+		any |= w[i];
+	return any ? of_match_pack(&full) : NULL;
+}
+
+static struct rule_actions *
+actions_intern(const void *list, size_t size)
+{
+	uint32_t hash = wf_hash_bytes(list, size, 0);
+	struct rule_actions *ra;
+
+	wf_hmap_for_each_with_hash(ra, node, hash, &action_lists)
+		if (ra->size == size && memcmp(ra->data, list, size) == 0) {
+			atomic_fetch_add_explicit(&ra->refs, 1, memory_order_relaxed);
+			return ra;
+		}
+	ra = wf_xzalloc(sizeof *ra + size);
+	atomic_init(&ra->refs, 1);
+	ra->size = (uint32_t)size;
+	ra->hash = hash;
+	memcpy(ra->data, list, size);
+	ra->meter_id = of_actions_meter(list, size);
+	ra->is_conjunction = list_is_conjunction(list, size);
+	ra->reads = list_reads(list, size);
+	wf_hmap_insert(&action_lists, &ra->node, hash);
+	return ra;
+}
+
+struct rule_actions *
+rule_actions_new(const void *list, size_t size)
+{
+	if (!action_lists.buckets)
+		wf_hmap_init(&action_lists);
+	return actions_intern(list, size);
+}
+
+/* Main thread. */
+void
+rule_actions_unref(struct rule_actions *ra)
+{
+	if (!ra || atomic_fetch_sub_explicit(&ra->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	wf_hmap_remove(&action_lists, &ra->node);
+	free(ra->reads);
+	free(ra);
+}
+
+/* --- Rules ----------------------------------------------------------------------------- */
+
+struct rule *
+rule_new(const struct of_match_full *match, uint16_t priority, const void *actions,
+	 size_t actions_size)
+{
+	struct rule *r = wf_xzalloc(sizeof *r);
+
+	r->match = of_match_pack(match);
+	r->actions = rule_actions_new(actions, actions_size);
+	r->priority = priority;
+	atomic_init(&r->add_version, VERSION_NEVER);
+	atomic_init(&r->remove_version, VERSION_NEVER);
+	atomic_init(&r->refs, 1);
+	r->created_ms = wf_now_ms();
+	atomic_init(&r->modified_ms, r->created_ms);
+	wf_list_init(&r->expirable_node);
+	return r;
+}
+
+void
+rule_ref(struct rule *r)
+{
+	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+}
+
+/* On main, after a grace period: a lookup may still hold the bare pointer before. */
+static void
+rule_free(void *r_)
+{
+	struct rule *r = r_;
+
+	rule_actions_unref(r->actions);
+	free(r->match);
+	free(r);
+}
+
+void
+rule_unref(struct rule *r)
+{
+	if (r && atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1)
+		wf_rcu_call(rule_free, r);
+}
+
+/* --- Tables ------------------------------------------------------------------------------ */
+
+/* Tables that changed since the last publication, and rules removed since then. */
+static struct table **changed;
+static unsigned n_changed, changed_room;
+
+struct removed {
+	unsigned n, room;
+	struct rule **rules;
+};
+static struct removed removed;
+static void (*reaped_fn)(struct rule **, unsigned);
+
+static void
+note_change(struct table *t, const struct rule *r)
+{
+	classifier_touch(t->cls, r);
+	if (t->changed)
+		return;
+	t->changed = true;
+	if (n_changed == changed_room) {
+		changed_room = changed_room ? changed_room * 2 : 64;
+		changed = wf_xrealloc(changed, changed_room * sizeof *changed);
+	}
+	changed[n_changed++] = t;
+}
+
+void
+table_init(struct table *t, uint8_t id)
+{
+	memset(t, 0, sizeof *t);
+	t->id = id;
+	t->max_flows = UINT32_MAX;
+	atomic_init(&t->miss, MISS_CONTROLLER_1_0);
+}
+
+static struct classifier *
+table_cls(struct table *t)
+{
+	/* Most of 255 tables stay empty, so the structure is made with the first rule. */
+	struct classifier *cls = atomic_load_explicit(&t->cls, memory_order_relaxed);
+
+	if (!cls) {
+		cls = classifier_new();
+		atomic_store_explicit(&t->cls, cls, memory_order_release);
+	}
+	return cls;
+}
+
+static bool
+forget_rule(struct rule *r, void *aux)
+{
+	view_fields_used(r->match, r->actions, -1);
+	rule_unref(r);
+	return true;
+}
+
+void
+table_done(struct table *t)
+{
+	struct classifier *cls = atomic_load_explicit(&t->cls, memory_order_relaxed);
+
+	if (t->changed)
+		for (unsigned i = 0; i < n_changed; i++)
+			if (changed[i] == t)
+				changed[i--] = changed[--n_changed];
+	if (!cls)
+		return;
+	classifier_for_each(cls, NULL, VERSION_NEVER - 1, forget_rule, NULL);
+	classifier_free(cls);
+}
+
+void
+table_add(struct table *t, struct rule *r, uint64_t version)
+{
+	rule_ref(r);
+	r->table = t;
+	r->table_id = t->id;
+	table_cls(t);
+	atomic_store_explicit(&r->add_version, version, memory_order_release);
+	classifier_insert(t->cls, r);
+	note_change(t, r);
+	t->n_rules += !r->hidden;
+	view_fields_used(r->match, r->actions, 1);
+}
+
+void
+table_remove(struct table *t, struct rule *r, uint64_t version)
+{
+	atomic_store_explicit(&r->remove_version, version, memory_order_release);
+	note_change(t, r);
+	t->n_rules -= !r->hidden;
+	if (removed.n == removed.room) {
+		removed.room = removed.room ? removed.room * 2 : 64;
+		removed.rules = wf_xrealloc(removed.rules, removed.room * sizeof *removed.rules);
+	}
+	removed.rules[removed.n++] = r;
+}
+
+void
+table_undo_add(struct table *t, struct rule *r)
+{
+	atomic_store_explicit(&r->remove_version, 0, memory_order_release);
+	classifier_unlink(t->cls, r);
+	t->n_rules -= !r->hidden;
+	view_fields_used(r->match, r->actions, -1);
+	rule_unref(r);
+}
+
+void
+table_undo_remove(struct table *t, struct rule *r)
+{
+	/* Undone in reverse, so it is near the end. */
+	unsigned i = removed.n;
+
+	while (i > 0 && removed.rules[i - 1] != r)
+		i--;
+	if (i > 0)
+		removed.rules[i - 1] = removed.rules[--removed.n];
+	atomic_store_explicit(&r->remove_version, VERSION_NEVER, memory_order_release);
+	t->n_rules += !r->hidden;
+}
+
+struct rule *
+table_find(const struct table *t, const struct of_match *m, uint16_t priority, uint64_t version)
+{
+	return t->cls ? classifier_find(t->cls, m, priority, version) : NULL;
+}
+
+struct rule *
+table_find_overlap(const struct table *t, const struct of_match *m, uint16_t priority,
+		   uint64_t version)
+{
+	return t->cls ? classifier_find_overlap(t->cls, m, priority, version) : NULL;
+}
+
+void
+table_for_each(const struct table *t, const struct of_match *pattern, uint64_t version,
+	       bool (*fn)(struct rule *, void *aux), void *aux)
+{
+	if (t->cls)
+		classifier_for_each(t->cls, pattern, version, fn, aux);
+}
+
+unsigned
+table_n_masks(const struct table *t)
+{
+	return t->cls ? classifier_n_masks(t->cls) : 0;
+}
+
+size_t
+table_memory(const struct table *t)
+{
+	return t->cls ? classifier_memory(t->cls) : 0;
+}
+
+struct rule *
+table_lookup(const struct table *t, const struct of_key *key, uint64_t version, uint32_t *conj_id,
+	     struct plan_step *step, struct of_key *wc)
+{
+	const struct classifier *cls =
+		atomic_load_explicit(&((struct table *)t)->cls, memory_order_acquire);
+
+	if (!cls) {
+		/* An empty table: the first rule makes the classifier, with stamps above this
+		 * version; until then the version of tables' making is what can change. */
+		if (step)
+			step->stamp = step->stamp2 = &tables_made;
+		return NULL;
+	}
+	return classifier_lookup(cls, key, version, conj_id, step, wc);
+}
+
+/* --- Publication -------------------------------------------------------------------------- */
+
+_Atomic uint64_t tables_made; /* version at which some table last got its first rule */
+
+void
+rules_before_publish(uint64_t version)
+{
+	for (unsigned i = 0; i < n_changed; i++) {
+		struct table *t = changed[i];
+
+		classifier_stamp(t->cls, version);
+		t->changed = false;
+		if (!t->was_filled) {
+			t->was_filled = true;
+			atomic_store_explicit(&tables_made, version, memory_order_release);
+		}
+	}
+	n_changed = 0;
+}
+
+void
+rules_on_reaped(void (*fn)(struct rule **, unsigned n))
+{
+	reaped_fn = fn;
+}
+
+static void
+reap(void *batch_)
+{
+	struct removed *batch = batch_;
+
+	if (reaped_fn)
+		reaped_fn(batch->rules, batch->n);
+	for (unsigned i = 0; i < batch->n; i++) {
+		struct rule *r = batch->rules[i];
+
+		classifier_unlink(r->table->cls, r);
+		view_fields_used(r->match, r->actions, -1);
+		rule_unref(r);
+	}
+	free(batch->rules);
+	free(batch);
+}
+
+void
+rules_after_publish(void)
+{
+	if (!removed.n)
+		return;
+	wf_rcu_call(reap, wf_xmemdup(&removed, sizeof removed));
+	memset(&removed, 0, sizeof removed);
+}
