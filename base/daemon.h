@@ -52,12 +52,21 @@ enum {
  * one of them, another negative errno with 'err' if its argument is bad. */
 int wf_daemon_option(int opt, const char *optarg_or_null, struct wf_err *err);
 
-/* Forks (if asked), takes the pid file's lock.  Before any thread is made. */
+/* Forks (if asked), takes the pid file's lock.  Before any thread is made and before
+ * wf_loop_init(). */
 int wf_daemon_start(struct wf_err *);
 /* Tells the parent, which exits with 0; closes stdio if detached. */
 void wf_daemon_ready(void);
 /* Exits with 'status' and makes a waiting parent exit the same way, after
  * removing the pid file. */
 void wf_daemon_exit(int status) __attribute__((noreturn));
+/* Prints "PROGRAM: TEXT" to stderr and logs it at EMER, then exits with 1 as above.  For
+ * main() and start-up, where an error ends the program:
+ *   if (wf_daemon_start(&err))
+ *           wf_fatal("%s", err.text);
+ */
+void wf_fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* Prints the help on the options above. */
+void wf_daemon_usage(void);
 
 #endif

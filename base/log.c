@@ -366,10 +366,21 @@ same_file(int a, int b)
 	       sa.st_ino == sb.st_ino;
 }
 
+/* A daemon changes to "/" and may reopen the file later. */
+static char *
+absolute(const char *path)
+{
+	char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *full = cwd ? wf_xasprintf("%s/%s", cwd, path) : wf_xstrdup(path);
+
+	free(cwd);
+	return full;
+}
+
 int
 wf_log_set_file(const char *path, struct wf_err *err)
 {
-	char *name = path ? wf_xstrdup(path)
+	char *name = path ? absolute(path)
 			  : wf_xasprintf("%s/%s.log", wf_logdir(), wf_program_name);
 	int fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0660);
 
