@@ -187,6 +187,12 @@ def add_veth(here, namespace, there, address):
     run("ip", "-n", namespace, "link", "set", there, "up")
 
 
+def del_veth(here):
+    """At once; with its namespace it would go some time later."""
+    if os.path.exists(f"/sys/class/net/{here}"):
+        run("ip", "link", "del", here)
+
+
 def socket_in(namespace, make):
     """make() called inside a network namespace; a socket stays in the one where it was made."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -221,7 +227,7 @@ class Report:
             peers = [k for k in kinds if k != "ours"] or [None]
             for peer in peers:
                 theirs = kinds.get(peer, [])
-                ratios = [(o / p if higher else p / o) if o and p else 0.0
+                ratios = [1.0 if o == p else (o / p if higher else p / o) if o and p else 0.0
                           for o, p in zip(ours, theirs)]
                 row = {"case": case, "unit": unit,
                        "ours": _median(ours), "peer": _median(theirs), "against": peer,

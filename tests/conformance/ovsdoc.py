@@ -69,12 +69,17 @@ def section(name, ours, stock):
         out += [f"Pass: {numbers(passed) or 'none'}.", ""]
     odd = [n for n in sorted(set(ours.lines) | set(stock.lines))
            if any(n in e.lines and e.lines[n].result != "pass" for e in (ours, stock))]
-    if odd:
-        out += ["| test | title | weft | stock | why |", "|---|---|---|---|---|"]
-        for n in odd:
-            a, b = ours.lines.get(n), stock.lines.get(n)
-            why = (a and a.why) or (b and b.why) or ""
-            out.append(f"| {n} | {cell((a or b).title)} | {a.result if a else '-'} | "
-                       f"{b.result if b else '-'} | {cell(why)} |")
+    # One row for all tests with the same outcome and reason.
+    groups = {}
+    for n in odd:
+        a, b = ours.lines.get(n), stock.lines.get(n)
+        key = (a.result if a else "-", b.result if b else "-", (a and a.why) or (b and b.why) or "")
+        groups.setdefault(key, []).append((n, (a or b).title))
+    if groups:
+        out += ["| tests | weft | stock | why | titles |", "|---|---|---|---|---|"]
+        for (a, b, why), tests in groups.items():
+            titles = "; ".join(title for _, title in tests[:3]) + ("; ..." if len(tests) > 3 else "")
+            out.append(f"| {numbers([n for n, _ in tests])} | {a} | {b} | {cell(why)} | "
+                       f"{cell(titles)} |")
         out.append("")
     return "\n".join(out)

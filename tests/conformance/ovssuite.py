@@ -362,6 +362,10 @@ def failure_reason(folder):
             shown = line.strip()
         if minus and plus:
             break
+    if plus == "Error: Unknown device type.":
+        return "the kernel has no such device type"
+    if plus and not minus:
+        return f"got '{plus[:150]}'"
     if minus or plus:
         return f"expected '{minus[:70]}', got '{plus[:110]}'"
     return "; ".join(x[:110] for x in (code, shown) if x)

@@ -32,7 +32,7 @@ weft_packages() {
 			python3-setuptools openssl bc procps
 		;;
 	system)	# tests/system and tests/bench
-		echo openvswitch-testcontroller python3-os-ken python3-scapy tcpdump iperf3 \
+		echo openvswitch-testcontroller openvswitch-switch-dpdk python3-os-ken python3-scapy tcpdump iperf3 \
 			iputils-ping ethtool ncat procps
 		;;
 	*)
