@@ -152,7 +152,8 @@ reply(struct unixctl_conn *conn, bool success, const char *body)
 	if (wf_log_enabled(WF_DBG)) {
 		char *id = json_dumps(conn->id, JSON_ENCODE_ANY | JSON_COMPACT);
 
-		wf_dbg("replying with %s, id=%s: \"%s\"", success ? "success" : "error", id, body);
+		wf_dbg("replying with %s, id=%s: \"%.4096s\"", success ? "success" : "error", id,
+		       body);
 		free(id);
 	}
 	if (!conn->stream) {
