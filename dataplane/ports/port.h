@@ -47,6 +47,8 @@ const char *port_option(const struct port_options *, const char *key); /* NULL i
 struct port;
 struct port_class {
 	const char *type;        /* Interface.type: "system", "internal", "tap", "dpdk", ... */
+	/* May ports of this type be made at all now (DPDK runs, dummies are enabled)?  NULL: always. */
+	bool (*available)(void);
 	/* Opens device 'name'.  -ENODEV when a kernel device does not exist (yet): the caller tries
 	 * again when it appears.  On failure 'err' is what Interface.error will say. */
 	int (*open)(const char *name, const struct port_options *, struct port **, struct wf_err *);

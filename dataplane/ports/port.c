@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/ports/port.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/ports/classes.h"
+
+static const struct port_class *const classes[] = {
+	&port_class_internal,
+	&port_class_system,
+	&port_class_tap,
+};
+
+const struct port_class *
+port_class(const char *type)
+{
+	if (!*type)
+		type = "system";
+	for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+		if (!strcmp(classes[i]->type, type))
+			return classes[i];
+	return NULL;
+}
+
+unsigned
+port_class_types(const char *types[], unsigned room)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof classes / sizeof classes[0] && n < room; i++)
+		if (!classes[i]->available || classes[i]->available())
+			types[n++] = classes[i]->type;
+	return n;
+}
+
+void
+port_init(struct port *p, const struct port_class *class, const char *name)
+{
+	p->class = class;
+	snprintf(p->name, sizeof p->name, "%s", name);
+	p->n_rxq = p->n_txq = 1;
+	p->slot = UINT32_MAX;
+	pthread_spin_init(&p->tx_lock, PTHREAD_PROCESS_PRIVATE);
+}
+
+const char *
+port_option(const struct port_options *o, const char *key)
+{
+	for (unsigned i = 0; o && i < o->n; i++)
+		if (!strcmp(o->keys[i], key))
+			return o->values[i];
+	return NULL;
+}

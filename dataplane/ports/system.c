@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* type=system: an existing kernel device, by AF_PACKET with a virtio-net header, so that GSO packets
+ * and unfinished checksums pass as they are. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "dataplane/drop.h"
+#include "dataplane/ports/kernel_dev.h"
+#include "dataplane/ports/port.h"
+#include "dataplane/ports/take_over.h"
+#include "dataplane/ports/vnet.h"
+
+#define RX_SOCKET_BYTES (8 << 20) /* about a hundred GSO packets: twice as much adds latency only */
+#define TX_SOCKET_BYTES (8 << 20)
+
+struct system_port {
+	int fd;
+	int ifindex;
+	struct rx_sizer sizer;
+	struct take_over *taken; /* keeps the host stack off the device's packets */
+	_Atomic uint64_t rx_bad_header, rx_kernel_drops;
+};
+
+static int
+open_socket(const char *name, int ifindex, struct wf_err *err)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1, rx = RX_SOCKET_BYTES, tx = TX_SOCKET_BYTES;
+	struct sockaddr_ll sll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = ifindex,
+	};
+	const char *what;
+	int rc;
+
+	if (fd < 0)
+		return wf_err(err, -errno, "%s: cannot open a packet socket (%s); "
+			      "weft-switchd needs CAP_NET_RAW", name, strerror(errno));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rx, sizeof rx);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &tx, sizeof tx);
+	/* What leaves through the device, ours included, does not come back in. */
+	what = "PACKET_IGNORE_OUTGOING";
+	if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one) < 0)
+		goto fail;
+	what = "PACKET_VNET_HDR";
+	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one) < 0)
+		goto fail;
+	what = "PACKET_AUXDATA";
+	if (setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one) < 0)
+		goto fail;
+	setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one);
+	struct packet_mreq mreq = { .mr_ifindex = ifindex, .mr_type = PACKET_MR_PROMISC };
+	setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq, sizeof mreq);
+	what = "bind";
+	if (bind(fd, (struct sockaddr *)&sll, sizeof sll) < 0)
+		goto fail;
+	return fd;
+fail:
+	rc = -errno;
+	close(fd);
+	return wf_err(err, rc, "%s: packet socket: %s failed (%s)", name, what, wf_strerror(rc));
+}
+
+static int
+system_open(const char *name, const struct port_options *options, struct port **portp,
+	    struct wf_err *err)
+{
+	int ifindex = kernel_dev_ifindex(name);
+	struct system_port *s;
+	struct port *p;
+	int fd;
+
+	if (!ifindex)
+		return wf_err(err, -ENODEV, "could not open network device %s (No such device)",
+			      name);
+	fd = open_socket(name, ifindex, err);
+	if (fd < 0)
+		return fd;
+	p = wf_xzalloc(sizeof *p);
+	s = wf_xzalloc(sizeof *s);
+	port_init(p, port_class("system"), name);
+	p->caps = PORT_CAP_TSO | PORT_CAP_CSUM | PORT_CAP_UFO; /* the kernel segments if the device can't */
+	p->impl = s;
+	s->fd = fd;
+	s->ifindex = ifindex;
+	s->taken = take_over_start(ifindex);
+	*portp = p;
+	return 0;
+}
+
+static void
+system_close(struct port *p, bool destroy)
+{
+	struct system_port *s = p->impl;
+
+	take_over_end(s->taken);
+	close(s->fd);
+	free(s);
+	free(p);
+}
+
+/* The kernel takes the outer tag off into the auxiliary data; put it back. */
+static unsigned
+restore_vlan(struct msghdr *msg, struct rte_mbuf *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		struct tpacket_auxdata aux;
+
+		if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA ||
+		    c->cmsg_len < CMSG_LEN(sizeof aux))
+			continue;
+		memcpy(&aux, CMSG_DATA(c), sizeof aux);
+		if (!(aux.tp_status & TP_STATUS_VLAN_VALID))
+			return 0;
+		uint16_t tpid = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid
+									  : ETH_P_8021Q;
+		uint8_t *p = pkt_push(m, 4);
+
+		memmove(p, p + 4, 12);
+		p[12] = (uint8_t)(tpid >> 8);
+		p[13] = (uint8_t)tpid;
+		p[14] = (uint8_t)(aux.tp_vlan_tci >> 8);
+		p[15] = (uint8_t)aux.tp_vlan_tci;
+		return 4;
+	}
+	return 0;
+}
+
+/* Where the rest of a large packet goes when small buffers are out: one per packet of a burst and
+ * thread, touched only by large packets. */
+static uint8_t *
+overflow_room(unsigned i)
+{
+	static __thread uint8_t *room;
+
+	if (!room)
+		room = wf_xmalloc(BURST_MAX * (size_t)PKT_LARGE_ROOM);
+	return room + i * (size_t)PKT_LARGE_ROOM;
+}
+
+/* A packet of which the first bytes are in the small 'm' and the rest in the overflow room. */
+static struct rte_mbuf *
+join_overflow(struct rte_mbuf *m, uint32_t size, unsigned i)
+{
+	struct rte_mbuf *whole = pkt_alloc(size);
+
+	if (whole) {
+		memcpy(pkt_data(whole), pkt_data(m), PKT_SMALL_ROOM);
+		memcpy(pkt_data(whole) + PKT_SMALL_ROOM, overflow_room(i), size - PKT_SMALL_ROOM);
+	}
+	pkt_free(m);
+	return whole;
+}
+
+static unsigned
+system_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
+{
+	struct system_port *s = p->impl;
+	struct mmsghdr msgs[BURST_MAX];
+	struct iovec iov[BURST_MAX][3];
+	struct virtio_net_hdr hdr[BURST_MAX];
+	union {
+		char buf[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+		struct cmsghdr align;
+	} control[BURST_MAX];
+	struct rte_mbuf *m[BURST_MAX];
+	bool large = s->sizer.large_left > 0;
+	uint32_t room = large ? PKT_LARGE_ROOM - 64 : PKT_SMALL_ROOM;
+	unsigned n = 0, n_out = 0;
+	int got;
+
+	if (max > BURST_MAX)
+		max = BURST_MAX;
+	/* 64 kB packets fill a burst's work sooner. */
+	if (large && max > 16)
+		max = 16;
+	for (; n < max && (m[n] = pkt_alloc(room)); n++) {
+		iov[n][0] = (struct iovec){ &hdr[n], sizeof hdr[n] };
+		iov[n][1] = (struct iovec){ pkt_data(m[n]), room };
+		memset(&msgs[n], 0, sizeof msgs[n]);
+		iov[n][2] = (struct iovec){ overflow_room(n), large ? 0 : PKT_LARGE_ROOM };
+		msgs[n].msg_hdr.msg_iov = iov[n];
+		msgs[n].msg_hdr.msg_iovlen = 3;
+		msgs[n].msg_hdr.msg_control = &control[n];
+		msgs[n].msg_hdr.msg_controllen = sizeof control[n];
+	}
+	got = n ? recvmmsg(s->fd, msgs, n, MSG_DONTWAIT | MSG_TRUNC, NULL) : -1;
+	if (!n)
+		drop_count(DROP_NO_MEMORY, 1);
+	if (got < 0)
+		got = 0;
+	if (large)
+		s->sizer.large_left--;
+	for (int i = 0; i < got; i++) {
+		uint32_t size = msgs[i].msg_len;
+
+		if (size < sizeof hdr[i] + ETH_HLEN) {
+			drop_count(DROP_RX_TOO_SHORT, 1);
+			pkt_free(m[i]);
+			continue;
+		}
+		size -= sizeof hdr[i];
+		if (hdr[i].gso_type != VIRTIO_NET_HDR_GSO_NONE)
+			s->sizer.large_left = RX_LARGE_CALLS;
+		if (size > room && !large)
+			m[i] = join_overflow(m[i], size, (unsigned)i);
+		if (!m[i] || size > PKT_LARGE_ROOM) {
+			drop_count(m[i] ? DROP_RX_CUT : DROP_NO_MEMORY, 1);
+			pkt_free(m[i]);
+			continue;
+		}
+		pkt_set_size(m[i], size);
+		unsigned shift = restore_vlan(&msgs[i].msg_hdr, m[i]);
+		if (!vnet_to_packet(&hdr[i], shift, m[i])) {
+			drop_count(DROP_RX_BAD_OFFLOAD, 1);
+			pkt_free(m[i]);
+			continue;
+		}
+		pkts[n_out++] = m[i];
+	}
+	for (unsigned i = (unsigned)got; i < n; i++)
+		pkt_free(m[i]);
+	return n_out;
+}
+
+static unsigned
+system_tx(struct port *p, unsigned txq, struct rte_mbuf **pkts, unsigned n)
+{
+	struct system_port *s = p->impl;
+	struct mmsghdr msgs[BURST_MAX];
+	struct iovec iov[BURST_MAX][2];
+	struct virtio_net_hdr hdr[BURST_MAX];
+	unsigned done = 0, sent = 0;
+
+	while (done < n) {
+		unsigned k = n - done < BURST_MAX ? n - done : BURST_MAX;
+
+		for (unsigned i = 0; i < k; i++) {
+			struct rte_mbuf *m = pkts[done + i];
+
+			vnet_from_packet(m, &hdr[i]);
+			iov[i][0] = (struct iovec){ &hdr[i], sizeof hdr[i] };
+			iov[i][1] = (struct iovec){ pkt_data(m), pkt_size(m) };
+			memset(&msgs[i], 0, sizeof msgs[i]);
+			msgs[i].msg_hdr.msg_iov = iov[i];
+			msgs[i].msg_hdr.msg_iovlen = 2;
+		}
+		int rc = sendmmsg(s->fd, msgs, k, MSG_DONTWAIT);
+		if (rc > 0) {
+			sent += (unsigned)rc;
+			done += (unsigned)rc;
+			continue;
+		}
+		/* One packet could not go: the queue is full, or the device refuses this one. */
+		drop_count(errno == EAGAIN || errno == ENOBUFS ? DROP_OUT_TX_FULL
+			   : errno == EMSGSIZE		      ? DROP_OUT_MTU
+							      : DROP_OUT_TX_ERROR, 1);
+		done++;
+	}
+	pkt_free_bulk(pkts, n);
+	return sent;
+}
+
+static int
+system_rx_fd(const struct port *p, unsigned rxq)
+{
+	return ((struct system_port *)p->impl)->fd;
+}
+
+static void
+system_get_stats(struct port *p, struct port_stats *st)
+{
+	struct system_port *s = p->impl;
+	struct tpacket_stats ts;
+	socklen_t len = sizeof ts;
+
+	kernel_dev_get_stats(p->name, st);
+	/* Reading resets the kernel's counter. */
+	if (getsockopt(s->fd, SOL_PACKET, PACKET_STATISTICS, &ts, &len) == 0)
+		atomic_fetch_add_explicit(&s->rx_kernel_drops, ts.tp_drops, memory_order_relaxed);
+	uint64_t drops = atomic_load_explicit(&s->rx_kernel_drops, memory_order_relaxed);
+	if (drops && st->rx_dropped != UINT64_MAX)
+		st->rx_dropped += drops;
+}
+
+static void
+system_get_status(struct port *p, struct port_status *st)
+{
+	kernel_dev_get_status(p->name, st);
+}
+
+static int
+system_set_mtu(struct port *p, uint32_t mtu, struct wf_err *err)
+{
+	return kernel_dev_set_mtu(p->name, mtu, err);
+}
+
+static int
+system_set_mac(struct port *p, const uint8_t mac[6], struct wf_err *err)
+{
+	return kernel_dev_set_mac(p->name, mac, err);
+}
+
+static int
+system_set_up(struct port *p, bool up)
+{
+	return kernel_dev_set_up(p->name, up);
+}
+
+static void
+system_put_status(struct port *p, void (*put)(void *aux, const char *, const char *), void *aux)
+{
+	kernel_dev_put_status(p->name, put, aux);
+}
+
+const struct port_class port_class_system = {
+	.type = "system",
+	.open = system_open,
+	.close = system_close,
+	.rx = system_rx,
+	.tx = system_tx,
+	.rx_fd = system_rx_fd,
+	.get_stats = system_get_stats,
+	.get_status = system_get_status,
+	.set_mtu = system_set_mtu,
+	.set_mac = system_set_mac,
+	.set_up = system_set_up,
+	.put_status = system_put_status,
+};

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/ports/vnet.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+#define CSUM_OFS_TCP 16
+#define CSUM_OFS_UDP 6
+#define CSUM_OFS_SCTP 8
+
+static uint16_t
+get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* Offset of the network header behind Ethernet and VLAN tags; 0 if cut. */
+static unsigned
+l3_offset(const uint8_t *p, uint32_t size, uint16_t *ether_type)
+{
+	unsigned ofs = 12;
+
+	while (ofs + 2 <= size) {
+		*ether_type = get16(p + ofs);
+		if (*ether_type != ETH_P_8021Q && *ether_type != ETH_P_8021AD)
+			return ofs + 2;
+		ofs += 4;
+	}
+	return 0;
+}
+
+static uint16_t
+sum_fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* Completes the checksum that 'hdr' asks for, wherever it is. */
+static void
+complete(struct rte_mbuf *m, unsigned start, unsigned field)
+{
+	uint8_t *p = pkt_data(m);
+	uint32_t size = pkt_size(m), sum = 0;
+	uint32_t i = start;
+
+	for (; i + 1 < size; i += 2) {
+		sum += get16(p + i);
+		if (sum >> 31)
+			sum = sum_fold(sum);
+	}
+	if (i < size)
+		sum += (uint32_t)p[i] << 8;
+	uint16_t csum = (uint16_t)~sum_fold(sum);
+	if (!csum)
+		csum = 0xffff;
+	p[start + field] = (uint8_t)(csum >> 8);
+	p[start + field + 1] = (uint8_t)csum;
+}
+
+bool
+vnet_to_packet(const struct virtio_net_hdr *hdr, unsigned shift, struct rte_mbuf *m)
+{
+	uint8_t *p = pkt_data(m);
+	uint32_t size = pkt_size(m);
+	uint16_t ether_type = 0;
+	unsigned l3, start;
+	uint64_t flags = 0;
+
+	if (hdr->flags & VIRTIO_NET_HDR_F_DATA_VALID)
+		flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)) {
+		m->ol_flags |= flags;
+		/* GSO without an unfinished checksum is not allowed by virtio. */
+		return hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE;
+	}
+	start = hdr->csum_start + shift;
+	if (start + hdr->csum_offset + 2u > size)
+		return false;
+	l3 = l3_offset(p, size, &ether_type);
+
+	/* Flags can say: IPv4 or IPv6 right behind Ethernet, TCP or UDP at csum_start. */
+	bool ipv4 = ether_type == ETH_P_IP && l3 + 20 <= start &&
+		    l3 + (p[l3] & 15u) * 4 == start;
+	bool ipv6 = ether_type == ETH_P_IPV6 && l3 + 40 <= start;
+	bool plain = (ipv4 || ipv6) && start - l3 < 512 && l3 < 128;
+	if (plain && hdr->csum_offset == CSUM_OFS_TCP && start + 20 <= size)
+		flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+	else if (plain && hdr->csum_offset == CSUM_OFS_UDP)
+		flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+	else if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE || hdr->csum_offset == CSUM_OFS_SCTP)
+		return false;
+	else {
+		complete(m, start, hdr->csum_offset);
+		m->ol_flags |= flags;
+		return true;
+	}
+	flags |= ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+	flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	m->l2_len = l3;
+	m->l3_len = start - l3;
+
+	switch (hdr->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_NONE:
+		break;
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		if (!(flags & RTE_MBUF_F_TX_TCP_CKSUM) || !hdr->gso_size)
+			return false;
+		m->l4_len = (p[start + 12] >> 4) * 4u;
+		if (m->l4_len < 20 || start + m->l4_len > size)
+			return false;
+		m->tso_segsz = hdr->gso_size;
+		flags |= RTE_MBUF_F_TX_TCP_SEG;
+		break;
+	case VIRTIO_NET_HDR_GSO_UDP_L4:
+		if ((flags & RTE_MBUF_F_TX_L4_MASK) != RTE_MBUF_F_TX_UDP_CKSUM || !hdr->gso_size)
+			return false;
+		m->l4_len = 8;
+		m->tso_segsz = hdr->gso_size;
+		flags |= RTE_MBUF_F_TX_UDP_SEG;
+		break;
+	default:
+		return false;
+	}
+	m->ol_flags |= flags;
+	return true;
+}
+
+void
+vnet_from_packet(const struct rte_mbuf *m, struct virtio_net_hdr *hdr)
+{
+	uint64_t flags = m->ol_flags, l4 = flags & RTE_MBUF_F_TX_L4_MASK;
+
+	memset(hdr, 0, sizeof *hdr);
+	if (l4 != RTE_MBUF_F_TX_TCP_CKSUM && l4 != RTE_MBUF_F_TX_UDP_CKSUM) {
+		if (flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+			hdr->flags = VIRTIO_NET_HDR_F_DATA_VALID;
+		return;
+	}
+	hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	hdr->csum_start = (uint16_t)(m->l2_len + m->l3_len);
+	hdr->csum_offset = l4 == RTE_MBUF_F_TX_TCP_CKSUM ? CSUM_OFS_TCP : CSUM_OFS_UDP;
+	if (flags & RTE_MBUF_F_TX_TCP_SEG) {
+		hdr->gso_type = flags & RTE_MBUF_F_TX_IPV4 ? VIRTIO_NET_HDR_GSO_TCPV4
+							   : VIRTIO_NET_HDR_GSO_TCPV6;
+	} else if (flags & RTE_MBUF_F_TX_UDP_SEG) {
+		hdr->gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
+	} else {
+		return;
+	}
+	hdr->gso_size = m->tso_segsz;
+	hdr->hdr_len = (uint16_t)(m->l2_len + m->l3_len + m->l4_len);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* virtio-net headers <-> offload flags of a packet (virtio 1.1 section 5.1.6).
+ *
+ * Inside weft an unfinished L4 checksum field holds the pseudo header's sum, length included, as
+ * the Linux kernel and virtio guests leave it.  Threads: any; pure functions of one packet.
+ */
+#ifndef WEFT_DATAPLANE_PORTS_VNET_H
+#define WEFT_DATAPLANE_PORTS_VNET_H
+
+#include <linux/virtio_net.h>
+
+#include "dataplane/packet.h"
+
+/* Sets the packet's flags from 'hdr', which came with it.  'shift': bytes that were inserted before
+ * csum_start since (a restored VLAN tag).  A checksum at a place that flags cannot express is completed
+ * here.  Returns false if the header lies (the packet must be dropped). */
+bool vnet_to_packet(const struct virtio_net_hdr *hdr, unsigned shift, struct rte_mbuf *);
+
+/* Writes the header for a packet on its way out. */
+void vnet_from_packet(const struct rte_mbuf *, struct virtio_net_hdr *hdr);
+
+#endif
