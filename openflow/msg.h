@@ -54,6 +54,9 @@ enum {
 #define OF_VENDOR_NTR 0x0000154du
 #define OF_VENDOR_INTEL 0x0000aa01u
 
+/* What of_X_next() returns after the last item. */
+#define OF_EOF (-1)
+
 /* What a message means, whatever its version: OF_M_FLOW_MOD, ... */
 enum of_msg_id {
 #define OF_MSG(ID, NAME) OF_M_##ID,

@@ -17,7 +17,7 @@ enum of_flow_flags {
 	OF_FF_NO_PKT_COUNTS = 1 << 1, /* 1.3+ */
 	OF_FF_NO_BYT_COUNTS = 1 << 2, /* 1.3+ */
 	OF_FF_CHECK_OVERLAP = 1 << 3,
-	OF_FF_RESET_COUNTS = 1 << 4,  /* 1.2+; set for the MODIFYs of 1.0 and 1.1 */
+	OF_FF_RESET_COUNTS = 1 << 4,  /* 1.2+; before, every add has it */
 	OF_FF_EMERG = 1 << 5,         /* 1.0 only; refused */
 	/* Kept with the flow. */
 	OF_FF_STATE = 0x1f,
@@ -89,7 +89,6 @@ struct of_flow_stats {
 void of_flow_stats_append(struct of_multipart *, const struct of_codec *, const struct of_flow_stats *);
 /* Reads the next item of a reply.  'pos' starts at 0; returns 0, OF_EOF after the last, or an
  * error.  match and actions point into 'store', which is cleared. */
-#define OF_EOF (-1)
 of_err_t of_flow_stats_next(const struct of_codec *, const struct of_msg *reply, size_t *pos,
 			    struct of_flow_stats *, struct wf_buf *store);
 

@@ -69,6 +69,7 @@ struct of_port_mod {
 of_err_t of_port_mod_decode(const struct of_codec *, const struct of_msg *, struct of_port_mod *);
 void of_port_mod_encode(uint8_t version, uint32_t xid, const struct of_port_mod *, struct wf_buf *out);
 
+#define OF_N_RFC2819 21
 struct of_port_custom_stat {
 	const char *name;
 	uint64_t value;
@@ -80,11 +81,11 @@ struct of_port_stats {
 	uint64_t rx_errors, tx_errors, rx_frame_err, rx_over_err, rx_crc_err, collisions;
 	uint32_t duration_s, duration_ns; /* duration_s UINT32_MAX: unknown */
 	/* Intel's RFC 2819 and custom properties (1.4+), in the order of of_port_rfc2819_names. */
-	uint64_t rfc2819[25];
+	uint64_t rfc2819[OF_N_RFC2819];
 	const struct of_port_custom_stat *custom;
 	size_t n_custom;
 };
-extern const char *const of_port_rfc2819_names[25];
+extern const char *const of_port_rfc2819_names[OF_N_RFC2819];
 void of_port_stats_init(struct of_port_stats *); /* all unknown, no custom ones */
 of_err_t of_port_stats_request_decode(const struct of_msg *, of_port_t *);
 void of_port_stats_request_encode(uint8_t version, uint32_t xid, of_port_t, struct wf_buf *out);

@@ -10,12 +10,15 @@
 /* Hello.  Bitmaps have bit N for wire version N.  The header's version is the highest set; a
  * bitmap element follows when a peer could not guess the set from that (as OVS sends it). */
 void of_hello_encode(uint32_t version_bitmap, uint32_t xid, struct wf_buf *out);
-/* The peer's versions.  Unknown elements are skipped; a hello without a bitmap means all
- * up to its version.  False if an element is cut (the bitmap of what was read is set). */
+/* The peer's versions.  A hello without a bitmap means all up to its version.  False if something in it
+ * was not understood (OVS logs that and goes on); the bitmap is set in any case. */
 bool of_hello_decode(const void *data, size_t size, uint32_t *version_bitmap);
 /* The version to speak: the highest of both, 0 if there is none. */
 uint8_t of_hello_negotiate(uint32_t ours, uint32_t theirs);
 /* "version negotiation failed (we support versions 0x01, 0x04, peer supports version 0x02)" */
+void of_version_bitmap_format(uint32_t bitmap, struct wf_str *); /* "version 0x04 and earlier" */
+/* The error OFPHFC_INCOMPATIBLE with its text, sent before closing. */
+void of_hello_failed_encode(uint32_t ours, uint32_t theirs, struct wf_buf *out);
 void of_hello_format_failure(uint32_t ours, uint32_t theirs, struct wf_str *);
 
 void of_echo_request_encode(uint8_t version, uint32_t xid, struct wf_buf *out);
