@@ -10,33 +10,13 @@
 #define WEFT_OPENFLOW_FIELD_H
 
 #include "base/buf.h"
+#include "openflow/error.h"
 #include "openflow/key.h"
 
-enum of_field_id {
-	OF_F_DP_HASH, OF_F_RECIRC_ID, OF_F_PACKET_TYPE, OF_F_CONJ_ID,
-	OF_F_TUN_ID, OF_F_TUN_SRC, OF_F_TUN_DST, OF_F_TUN_IPV6_SRC, OF_F_TUN_IPV6_DST,
-	OF_F_TUN_FLAGS, OF_F_TUN_TTL, OF_F_TUN_TOS, OF_F_TUN_GBP_ID, OF_F_TUN_GBP_FLAGS,
-	OF_F_TUN_ERSPAN_IDX, OF_F_TUN_ERSPAN_VER, OF_F_TUN_ERSPAN_DIR, OF_F_TUN_ERSPAN_HWID,
-	OF_F_TUN_GTPU_FLAGS, OF_F_TUN_GTPU_MSGTYPE,
-	OF_F_TUN_METADATA0, OF_F_TUN_METADATA63 = OF_F_TUN_METADATA0 + 63,
-	OF_F_METADATA, OF_F_IN_PORT, OF_F_IN_PORT_OXM, OF_F_ACTSET_OUTPUT, OF_F_SKB_PRIORITY,
-	OF_F_PKT_MARK, OF_F_CT_STATE, OF_F_CT_ZONE, OF_F_CT_MARK, OF_F_CT_LABEL, OF_F_CT_NW_PROTO,
-	OF_F_CT_NW_SRC, OF_F_CT_NW_DST, OF_F_CT_IPV6_SRC, OF_F_CT_IPV6_DST, OF_F_CT_TP_SRC,
-	OF_F_CT_TP_DST,
-	OF_F_REG0, OF_F_REG15 = OF_F_REG0 + 15,
-	OF_F_XREG0, OF_F_XREG7 = OF_F_XREG0 + 7,
-	OF_F_XXREG0, OF_F_XXREG3 = OF_F_XXREG0 + 3,
-	OF_F_ETH_SRC, OF_F_ETH_DST, OF_F_ETH_TYPE, OF_F_VLAN_TCI, OF_F_DL_VLAN, OF_F_VLAN_VID,
-	OF_F_DL_VLAN_PCP, OF_F_VLAN_PCP, OF_F_PBB_ISID, OF_F_PBB_UCA,
-	OF_F_MPLS_LABEL, OF_F_MPLS_TC, OF_F_MPLS_BOS, OF_F_MPLS_TTL,
-	OF_F_IPV4_SRC, OF_F_IPV4_DST, OF_F_IPV6_SRC, OF_F_IPV6_DST, OF_F_IPV6_LABEL,
-	OF_F_IPV6_EXTHDR, OF_F_IP_PROTO, OF_F_IP_DSCP, OF_F_IP_DSCP_SHIFTED, OF_F_IP_ECN,
-	OF_F_IP_TTL, OF_F_IP_FRAG, OF_F_ARP_OP, OF_F_ARP_SPA, OF_F_ARP_TPA, OF_F_ARP_SHA,
-	OF_F_ARP_THA, OF_F_TCP_SRC, OF_F_TCP_DST, OF_F_TCP_FLAGS, OF_F_UDP_SRC, OF_F_UDP_DST,
-	OF_F_SCTP_SRC, OF_F_SCTP_DST, OF_F_ICMPV4_TYPE, OF_F_ICMPV4_CODE, OF_F_ICMPV6_TYPE,
-	OF_F_ICMPV6_CODE, OF_F_ND_TARGET, OF_F_ND_SLL, OF_F_ND_TLL, OF_F_ND_RESERVED,
-	OF_F_ND_OPTIONS_TYPE, OF_F_NSH_FLAGS, OF_F_NSH_TTL, OF_F_NSH_MDTYPE, OF_F_NSH_NP,
-	OF_F_NSH_SPI, OF_F_NSH_SI, OF_F_NSH_C1, OF_F_NSH_C2, OF_F_NSH_C3, OF_F_NSH_C4,
+enum of_field_id { /* OF_F_TUN_ID, OF_F_REG0, ...: the IDs of fields.def, in its order */
+#define OF_FIELD(ID, ...) OF_F_##ID,
+#include "openflow/fields.def"
+#undef OF_FIELD
 	OF_N_FIELDS
 };
 
@@ -61,42 +41,88 @@ enum of_text_form { /* how ovs-ofctl writes a value */
 	OF_TEXT_TCP_FLAGS, OF_TEXT_PACKET_TYPE
 };
 
+/* A header by which the wire names a field. */
+struct of_oxm {
+	const char *name;    /* "NXM_OF_IN_PORT"; NULL: no more */
+	uint32_t header;     /* class << 16 | field << 9 | hasmask 0 | length */
+	uint32_t experimenter; /* for class 0xffff, whose length counts it; else 0 */
+	uint8_t version;     /* ofp_header.version that first has it; 0: any (NXM) */
+};
+#define OF_OXM_CLASS(HEADER) ((HEADER) >> 16)
+#define OF_OXM_FIELD(HEADER) ((HEADER) >> 9 & 0x7f)
+#define OF_OXM_HASMASK(HEADER) (((HEADER) & 0x100) != 0)
+#define OF_OXM_LENGTH(HEADER) ((HEADER) & 0xff)
+#define OF_MAX_OXMS 3
+
 struct of_field {
 	enum of_field_id id;
 	const char *name;       /* "eth_src" */
 	const char *alias;      /* "dl_src", or NULL */
 	uint16_t n_bytes, n_bits;
 	bool maskable;          /* any bits, else all or nothing */
-	bool writable;
-	bool mapped;            /* a value always fits (no bits of it are fixed) */
+	bool writable;          /* by actions */
+	bool unsaid;            /* Open vSwitch cannot match it, so features do not tell of it */
+	bool write_unsaid;      /* likewise, for writing */
+	bool variable_len;      /* tun_metadata: leading zero bytes stay off the wire */
 	enum of_text_form text;
 	enum of_prereq prereq;
-	uint32_t oxm_header;    /* class << 16 | field << 9 | hasmask 0 | length; 0: none */
-	uint64_t oxm_experimenter; /* for class 0xffff, else 0 */
-	uint8_t oxm_version;    /* first OpenFlow version (0x04 = 1.3) that has oxm_header */
-	uint32_t nxm_header;    /* likewise for NXM, 0: none */
-	uint8_t nxm_version;
+	struct of_oxm oxm[OF_MAX_OXMS];
+
+	/* Where it lies in a key; for field_value.c. */
+	uint8_t place;          /* enum in field_place.h */
+	uint8_t shift;
+	uint16_t offset, size;
+	uint32_t part;
 };
 
-const struct of_field *of_field(enum of_field_id);
+extern const struct of_field of_fields[OF_N_FIELDS];
+
+static inline const struct of_field *
+of_field(enum of_field_id id)
+{
+	return &of_fields[id];
+}
+
 const struct of_field *of_field_by_name(const char *name); /* either name, any OXM/NXM name; NULL */
+const struct of_field *of_field_by_name_len(const char *name, size_t len);
 /* 'header' with the hasmask bit and length as on the wire; experimenter for 0xffff. */
 const struct of_field *of_field_by_oxm(uint32_t header, uint32_t experimenter);
+/* Whatever the length and mask of 'header' are; '*ret_length': the length without a mask. */
+const struct of_field *of_field_by_oxm_any_len(uint32_t header, uint32_t experimenter,
+					       unsigned *ret_length);
+/* The header to send to a peer of 'version' (0: NXM, as in 1.0 and 1.1); NULL if the field
+ * has none. */
+const struct of_oxm *of_field_oxm(const struct of_field *, uint8_t version);
+/* Can the state of the pipeline, without the packet, have the field (1.5 packet-out)? */
+bool of_field_is_pipeline(const struct of_field *);
+static inline bool
+of_field_is_tun_metadata(const struct of_field *f)
+{
+	return f->variable_len;
+}
 
-/* Reads, and writes, a field in a key (or in a mask).  Setting a prerequisite is the
- * caller's duty, but tags are made: VLAN_VID sets OF_VLAN_CFI. */
+/* Reads a field of a key, or of a mask.  Only the first n_bytes of the value are written.
+ * tun_metadata fields lie where the thread's TLV map says (openflow/tlv_map.h). */
 void of_field_get(const struct of_field *, const struct of_key *, union of_value *);
+/* Writes a field of a packet's key.  Setting a prerequisite is the caller's duty, but tags are
+ * made: DL_VLAN (0xffff: no tag) and the PCPs set OF_VLAN_CFI; VLAN_VID takes it from bit 12 of
+ * the value, as OpenFlow says (OFPVID_PRESENT); a new tag gets the TPID 0x8100.
+ * Bits that the field does not have are dropped.  Not for masks. */
 void of_field_set(const struct of_field *, const union of_value *, struct of_key *);
 /* Only the bits of 'mask' change. */
 void of_field_set_masked(const struct of_field *, const union of_value *value,
 			 const union of_value *mask, struct of_key *);
-/* Ors an all-ones field into a mask, for "this field was looked at". */
+/* Ors an all-ones field, or the given bits of one, into a mask: "this was looked at". */
 void of_field_mark(const struct of_field *, struct of_key *mask);
+void of_field_mark_bits(const struct of_field *, const union of_value *bits, struct of_key *mask);
 /* Does the packet with this key have the field? (prerequisite; for VLAN: a tag) */
 bool of_field_present(const struct of_field *, const struct of_key *);
-bool of_value_is_valid(const struct of_field *, const union of_value *); /* fits n_bits */
+/* May the value be part of a match, or be set?  (fits n_bits, and what OVS refuses besides) */
+bool of_value_is_valid(const struct of_field *, const union of_value *);
 bool of_value_is_all_ones(const struct of_field *, const union of_value *);
 bool of_value_is_zero(const struct of_field *, const union of_value *);
+/* Does a mask got from a key have all bits that the field has?  (some have fewer than bytes) */
+bool of_field_mask_is_full(const struct of_field *, const union of_value *mask);
 
 /* Part of a field: bits [ofs, ofs + n_bits). */
 struct of_subfield {
@@ -112,12 +138,34 @@ void of_subfield_set_u64(const struct of_subfield *, uint64_t, struct of_key *);
 void of_bits_copy(const void *src, unsigned src_size, unsigned src_ofs, void *dst,
 		  unsigned dst_size, unsigned dst_ofs, unsigned n_bits);
 
-/* Text: "NXM_OF_IN_PORT[0..7]", "reg0[]", "value/mask". */
+/* Sets n_bits bits to 1. */
+void of_bits_one(void *dst, unsigned dst_size, unsigned ofs, unsigned n_bits);
+/* May an action read from, or write to, the part?  With a match, its prerequisites count.
+ * Returns 0, OFPBAC_BAD_SET_LEN, OFPBAC_MATCH_INCONSISTENT or OFPBAC_BAD_SET_ARGUMENT. */
+struct of_match_full;
+of_err_t of_subfield_check_src(const struct of_subfield *, const struct of_match_full *or_null);
+of_err_t of_subfield_check_dst(const struct of_subfield *, const struct of_match_full *or_null);
+
+/* Text: "NXM_OF_IN_PORT[0..7]", "NXM_NX_REG0[]", "value/mask". */
 void of_subfield_format(const struct of_subfield *, struct wf_str *);
+/* Parses a part at the start of '*sp' and moves '*sp' behind it.  NULL or an error text. */
+char *of_subfield_parse(struct of_subfield *, const char **sp);
 void of_field_format_value(const struct of_field *, const union of_value *,
 			   const union of_value *mask_or_null, struct wf_str *);
 /* Parses "value[/mask]"; returns NULL or an error text that the caller frees. */
 char *of_field_parse_value(const struct of_field *, const char *, union of_value *value,
 			   union of_value *mask);
+
+/* Ports: "1", "LOCAL", "CONTROLLER", ..., and names from 'port_name' if not NULL. */
+typedef const char *of_port_name_fn(void *aux, of_port_t);
+typedef of_port_t of_port_number_fn(void *aux, const char *name); /* OF_PORT_NONE: no such */
+void of_port_format(of_port_t, of_port_name_fn *, void *aux, struct wf_str *);
+bool of_port_parse(const char *, of_port_number_fn *, void *aux, of_port_t *ret_port);
+/* The 16-bit numbers of OpenFlow 1.0 and NXM.  A number with no 16-bit form becomes 0xffff. */
+of_port_t of_port_from_u16(uint16_t);
+uint16_t of_port_to_u16(of_port_t);
+/* of_field_parse_value() that knows names of ports. */
+char *of_field_parse_value_ports(const struct of_field *, const char *, of_port_number_fn *,
+				 void *aux, union of_value *value, union of_value *mask);
 
 #endif

@@ -122,7 +122,9 @@ struct of_key {
 
 	/* Link layer. */
 	uint8_t dl_dst[6], dl_src[6];
-	__be16 dl_type; /* after VLAN tags and the PBB tag; OF_DL_TYPE_NONE if none */
+	/* After VLAN tags; OF_DL_TYPE_NONE if none.  Of a PBB frame: 0x88e7, nothing behind
+	 * the I-TAG is parsed (OpenFlow 1.3 makes 0x88e7 the prerequisite of the I-SID). */
+	__be16 dl_type;
 	uint8_t n_vlans_hint; /* not matched: how many tags the parser saw */
 	uint8_t pbb_uca;      /* 0 or 1 */
 	uint32_t pbb_isid;    /* host order, 24 bits; bit 31 set: the I-TAG is there */

@@ -41,25 +41,48 @@ bool of_match_is_subset(const struct of_match *rule, const struct of_match *patt
 /* Could some packet match both? (CHECK_OVERLAP, conjunctions) */
 bool of_match_overlaps(const struct of_match *, const struct of_match *);
 
-/* Sets one field of a full match.  Returns false if the mask is not allowed. */
+/* Sets one field of a full match; a zero mask makes it match anything again (but tun_metadata:
+ * the option must be there).  Bits outside the mask are cleared.  Returns false, with nothing
+ * changed, if the mask is not allowed.  Prerequisites are not looked at. */
 bool of_match_set_field(struct of_match_full *, const struct of_field *, const union of_value *value,
 			const union of_value *mask_or_null);
-/* Is the field in the mask, and are its prerequisites met by exact values? */
+/* Does the match demand a packet that has the field? */
 bool of_match_has_prereqs(const struct of_match_full *, const struct of_field *);
+/* Is no bit of the field in the mask? */
+bool of_match_field_is_wild(const struct of_match_full *, const struct of_field *);
+/* A field that exists only in an Ethernet packet, or in a part of one, makes the match demand
+ * packet type Ethernet; to be called after setting a field. */
+void of_match_add_ethernet_prereq(struct of_match_full *, const struct of_field *);
+/* Demands packet type Ethernet unless some packet type is demanded. */
+void of_match_set_default_packet_type(struct of_match_full *);
+bool of_match_has_default_packet_type(const struct of_match_full *);
 /* Clears what cannot be matched together (normal form): fields whose prerequisites the
- * match does not demand, as OVS does for OpenFlow 1.0.  Returns true if something went. */
+ * match does not demand, as OVS does for every flow_mod.  Returns true if something went;
+ * whoever wants to log that keeps a copy. */
 bool of_match_normalize(struct of_match_full *);
 
 /* Text as ovs-ofctl prints a flow's match: "priority=5,tcp,in_port=1,nw_src=10.0.0.0/8".
- * 'priority' < 0 leaves it out; port names from 'port_name' if not NULL. */
-typedef const char *of_port_name_fn(void *aux, of_port_t);
+ * 'priority' < 0 or 32768 (the default) leaves it out; port names from 'port_name' if not NULL. */
 void of_match_format(const struct of_match_full *, int priority, of_port_name_fn *, void *aux,
 		     struct wf_str *);
-/* A key as ofproto/trace prints a flow: "in_port=1,vlan_tci=0x0000,dl_src=..,dl_type=0x0800,..." */
+/* A key as ofproto/trace prints a flow: "tcp,in_port=1,vlan_tci=0x0000,dl_src=..,..." */
 void of_key_format(const struct of_key *, of_port_name_fn *, void *aux, struct wf_str *);
-/* Parses "in_port=1,dl_src=.." with ovs-ofctl's shorthands (ip, tcp, arp, ...).  Also the
- * text that ofproto/trace takes.  Returns NULL or an error text that the caller frees. */
-char *of_match_parse(struct of_match_full *, const char *text,
-		     of_port_t (*port_number)(void *aux, const char *name), void *aux);
+/* The match that has every field which the packet of this key has (what trace's "Flow:" shows;
+ * before all-zero metadata is left out). */
+void of_match_from_key(const struct of_key *, struct of_match_full *);
+/* The metadata of a packet for a packet-in: every field that is not in the packet and not zero,
+ * and in_port. */
+void of_match_metadata_from_key(const struct of_key *, struct of_match_full *);
+/* Parses "in_port=1,dl_src=.." with ovs-ofctl's shorthands (ip, tcp, arp, eth, reg0[0..3]=..).
+ * Returns NULL or an error text that the caller frees. */
+char *of_match_parse(struct of_match_full *, const char *text, of_port_number_fn *, void *aux);
+/* Sets one "key" and "value" of such a text.  '*ret_known' is false, and NULL is returned, if the
+ * key is no field. */
+char *of_match_parse_one(struct of_match_full *, const char *key, const char *value,
+			 of_port_number_fn *, void *aux, bool *ret_known);
+/* Parses a packet's key as ofproto/trace takes it: exact values, prerequisites before what needs
+ * them.  'mask' may be NULL. */
+char *of_key_parse(struct of_key *, struct of_key *mask, const char *text, of_port_number_fn *,
+		   void *aux);
 
 #endif
