@@ -220,10 +220,11 @@ fill_ctx(SSL_CTX *c, struct wf_err *err)
 static int
 need_ctx(struct wf_err *err)
 {
-	/* Not '||': each must be noted. */
-	if (file_changed(&key_file) | file_changed(&cert_file) | file_changed(&ca_file) |
-	    file_changed(&peer_ca_file))
-		drop_ctx();
+	struct tls_file *files[] = { &key_file, &cert_file, &ca_file, &peer_ca_file };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (file_changed(files[i]))
+			drop_ctx();
 	if (ctx)
 		return 0;
 	if (!key_file.path)
