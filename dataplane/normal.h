@@ -17,10 +17,12 @@
 struct normal_output {
 	const struct xport *port;
 	const struct bridge_view *bridge;
-	int16_t vid;            /* tag to carry: 0 none (or priority tag), else VID */
-	uint8_t pcp;            /* with a tag, or of a priority tag */
-	bool tagged;            /* an outer tag is to be there (vid may be 0: priority tag) */
-	bool keep_inner;        /* dot1q-tunnel: the packet's own tags stay below */
+	/* The tags to carry.  First 'n_pop' tags of the packet go, then, if 'tagged', one is pushed
+	 * (vid may be 0: a priority tag).  n_pop 0 and not tagged: as it is. */
+	uint8_t n_pop;
+	bool tagged;
+	int16_t vid;
+	uint8_t pcp;            /* 0 to 7 */
 	uint16_t tpid;
 	uint16_t max_len;       /* mirrors with snaplen; 0: whole */
 	bool is_mirror;
@@ -29,21 +31,29 @@ struct normal_output {
 struct normal_result {
 	unsigned n;
 	enum drop_reason drop;  /* why n is 0 */
+	uint32_t mirrored;      /* mirrors that have the packet now, those given included */
 	struct normal_output out[NORMAL_MAX_OUTPUTS];
 };
 
-/* What NORMAL does with a packet that is in 'bridge', came by 'in_port' (ofp) and has 'key' now.
- * learn: update the MAC table (false in trace).  text: the explanation for trace, or NULL. */
+/* What NORMAL does with a packet that is in 'bridge', came by 'in_port' (ofp) and has 'key' now
+ * (dl_src, dl_dst, dl_type, vlans, and for gratuitous ARP nw_src, nw_dst, nw_proto count).
+ * learn: update the MAC table (false in trace).  mirrored: mirrors that have the packet already.
+ * The outputs include those of mirrors that they select.  Outputs to patch ports name the patch
+ * port; ports that are NO_FWD or protected are left out.
+ * text: the explanation for trace, or NULL: lines "Ttext\n", T one of '>' (warning), '-'
+ * (detail), '!' (error). */
 void normal_decide(const struct view *, const struct bridge_view *, of_port_t in_port,
-		   const struct of_key *key, bool learn, struct normal_result *, struct wf_str *text);
+		   const struct of_key *key, bool learn, uint32_t mirrored,
+		   struct normal_result *, struct wf_str *text);
 
-/* Mirrors that a packet received on 'in_port' selects (as it came in), and those that an output to
- * 'out_port' selects; called by the translator and by NORMAL. Returns a set of mirror indexes. */
-uint32_t mirrors_on_input(const struct bridge_view *, of_port_t in_port, const struct of_key *);
-uint32_t mirrors_on_output(const struct bridge_view *, of_port_t out_port, const struct of_key *);
-/* The outputs of the mirrors in 'set' for a packet as it is now. */
-void mirror_outputs(const struct view *, const struct bridge_view *, uint32_t set,
-		    const struct of_key *, struct normal_result *);
+/* Mirrors that a packet received on 'in_port' may select, and those that an output to 'out_port'
+ * may select (VLANs are not looked at); called by the translator.  Returns a set of indexes. */
+uint32_t mirrors_on_input(const struct bridge_view *, of_port_t in_port);
+uint32_t mirrors_on_output(const struct bridge_view *, of_port_t out_port);
+/* The outputs of the mirrors in 'set' for a packet as it is now, which came in by, or goes out to,
+ * 'port'; credits the mirrors' counters with one packet of 'n_bytes' (0: does not). */
+void mirror_outputs(const struct view *, const struct bridge_view *, uint32_t set, of_port_t port,
+		    const struct of_key *, uint64_t n_bytes, struct normal_result *);
 
 /* --- MAC table, main thread -------------------------------------------------------- */
 struct mac_table *mac_table_new(void);

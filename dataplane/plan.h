@@ -186,6 +186,7 @@ struct plan {
 	bool cacheable;        /* false: run once, for this packet only */
 	bool has_output;       /* something may leave (NORMAL decides for itself) */
 	uint8_t drop_reason;   /* why nothing leaves, if nothing does */
+	bool has_learn;        /* run looks at its OP_LEARNs before it does anything; set by pipeline.c */
 	struct plan_op *ops;
 	/* Written by the owning worker, read by main (relaxed). */
 	_Atomic uint64_t packets, bytes;
@@ -201,12 +202,20 @@ struct plan {
 	uint32_t n_rules;
 	struct group **groups; /* likewise */
 	uint32_t n_groups;
-	uint32_t refs;         /* cache entries that share it */
+	/* Whoever keeps the plan: its cache entry, packets on their way to main that it speaks of.
+	 * translate() leaves it at 0; pipeline.c counts from 1. */
+	_Atomic uint32_t refs;
 	struct of_key read_mask; /* the fields that the walk looked at, for dumps and narrow masks */
 };
 
-/* Frees ops and what they own, and drops the references.  Main thread, after the owner
- * has let go and counters were folded. */
+/* Frees ops and what they own, and drops the references.  Any thread, once nobody uses it
+ * and its counters were folded. */
 void plan_free(struct plan *);
+static inline void
+plan_unref(struct plan *p)
+{
+	if (p && atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)
+		plan_free(p);
+}
 
 #endif

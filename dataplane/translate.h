@@ -14,6 +14,8 @@
 #define XLATE_MAX_DEPTH 64     /* nested resubmits and patch hops, as OVS */
 #define XLATE_MAX_RESUBMITS 4096
 
+struct xlate_trace;
+
 /* A walk that stopped in the middle (rule 6): everything needed to go on after the packet
  * was parsed again.  Immutable; counted. */
 struct frozen {
@@ -28,6 +30,7 @@ struct frozen {
 	void *action_set;           size_t action_set_size;
 	uint64_t rule_cookie;       /* of the rule that the actions belong to, for packet-ins */
 	uint32_t in_slot;
+	uint32_t mirrored;          /* mirrors of the bridge that have the packet */
 	uint32_t depth_left, resubmits_left;
 };
 void frozen_ref(struct frozen *);
@@ -43,10 +46,21 @@ struct xlate_in {
 	const void *actions;        size_t actions_size;
 	uint32_t packet_size;       /* 0: unknown (trace without a packet) */
 	const struct rte_mbuf *packet; /* may be NULL */
-	struct xlate_trace *trace;  /* text of the walk, or NULL */
+	struct xlate_trace *trace;  /* text of the walk (trace.h), or NULL */
+	bool names;                 /* trace: ports by name */
 	struct of_key *wc;          /* fields read, for trace and dumps, or NULL */
+	struct of_key *final_key;   /* the key at the end of the walk, or NULL */
 	bool for_cache;             /* false: the plan is run once; nothing needs to be general */
+	bool is_packet_out;         /* 'actions' are a controller's: packet-ins say OFPR_PACKET_OUT */
+	bool resolve;               /* for text: NORMAL and select groups are decided now for this key */
+	uint32_t learn_done;        /* learn actions with a lower index were tried: see struct op_learn */
 };
+
+/* What the walk reads of a key beyond view->layout, because prerequisites of set_field and the
+ * like depend on it: in_port, packet_type, EtherType, which tags and labels there are, IP
+ * protocol, fragment bits, PBB's presence, recirc_id.  A cache must compare these bits too (of
+ * a continuation: with frozen->id).  Ors them into 'mask'. */
+void xlate_shape_mask(struct of_key *mask);
 
 /* Returns a plan, never NULL; freed with plan_free() or kept by the cache. */
 struct plan *translate(const struct xlate_in *);
@@ -78,12 +92,5 @@ struct learned_flow {
 	struct rule *_Atomic rule;  /* the learned rule as last seen (reference), or NULL */
 };
 void learned_flow_unref(struct learned_flow *);
-
-/* The walk as text, in ofproto/trace's form. */
-struct xlate_trace {
-	struct wf_str text;
-	int indent;
-};
-void xlate_trace_line(struct xlate_trace *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
