@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sets of actions as the versions number them. */
+/* Sets of actions and instructions as the versions number them. */
 #include "openflow/msg_bits.h"
 
 #include "openflow/action.h"
+#include "openflow/msg_table.h"
 
 struct pair {
 	uint8_t first, last; /* versions */
@@ -82,4 +83,39 @@ of_action_bits_from_wire(uint32_t wire, uint8_t version)
 		    && (wire >> pairs[i].wire & 1))
 			actions |= 1ull << pairs[i].action;
 	return actions;
+}
+
+/* OFPIT_METER is an instruction in 1.3 and 1.4 only; OFPIT_STAT_TRIGGER came with 1.5. */
+static const struct {
+	uint8_t first, last, wire, bit;
+} instruction_pairs[] = {
+	{ 2, 6, 1, OF_I_GOTO_TABLE },	 { 2, 6, 2, OF_I_WRITE_METADATA },
+	{ 2, 6, 3, OF_I_WRITE_ACTIONS }, { 2, 6, 4, OF_I_APPLY_ACTIONS },
+	{ 2, 6, 5, OF_I_CLEAR_ACTIONS }, { 4, 5, 6, OF_I_METER },
+	{ 6, 6, 7, OF_I_STAT_TRIGGER },
+};
+#define N_INSTRUCTIONS (sizeof(instruction_pairs) / sizeof(instruction_pairs[0]))
+
+uint32_t
+of_instruction_bits_to_wire(uint32_t instructions, uint8_t version)
+{
+	uint32_t wire = 0;
+
+	for (size_t i = 0; i < N_INSTRUCTIONS; i++)
+		if (instruction_pairs[i].first <= version && version <= instruction_pairs[i].last
+		    && (instructions & instruction_pairs[i].bit))
+			wire |= 1u << instruction_pairs[i].wire;
+	return wire;
+}
+
+uint32_t
+of_instruction_bits_from_wire(uint32_t wire, uint8_t version)
+{
+	uint32_t instructions = 0;
+
+	for (size_t i = 0; i < N_INSTRUCTIONS; i++)
+		if (instruction_pairs[i].first <= version && version <= instruction_pairs[i].last
+		    && (wire >> instruction_pairs[i].wire & 1))
+			instructions |= instruction_pairs[i].bit;
+	return instructions;
 }

@@ -10,4 +10,8 @@
 uint32_t of_action_bits_to_wire(uint64_t actions, uint8_t version);
 uint64_t of_action_bits_from_wire(uint32_t wire, uint8_t version);
 
+/* Likewise sets of instructions: enum of_instruction_bit, and 1 << OFPIT_*. */
+uint32_t of_instruction_bits_to_wire(uint32_t instructions, uint8_t version);
+uint32_t of_instruction_bits_from_wire(uint32_t wire, uint8_t version);
+
 #endif

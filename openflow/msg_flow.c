@@ -261,19 +261,6 @@ command_with_table(const struct of_codec *codec, const struct of_flow_mod *fm)
 	return codec->tid ? fm->command | fm->table << 8 : fm->command;
 }
 
-/* A match on the stack in the form that rules keep. */
-union packed_match {
-	struct of_match match;
-	uint8_t bytes[sizeof(struct of_match) + 2 * sizeof(struct of_key)];
-};
-
-static const struct of_match *
-pack(const struct of_match_full *full, union packed_match *packed)
-{
-	of_match_pack_into(full, packed, sizeof(*packed));
-	return &packed->match;
-}
-
 static void
 encode_mod_11(const struct of_codec *codec, uint32_t xid, const struct of_flow_mod *fm,
 	      struct wf_buf *out)
@@ -301,10 +288,10 @@ encode_mod_11(const struct of_codec *codec, uint32_t xid, const struct of_flow_m
 				      ? htobe16(fm->importance)
 				      : 0,
 	};
-	union packed_match match;
+	union of_packed_match match;
 
 	wf_buf_put(out, &w, sizeof(w));
-	of_match_encode(pack(&fm->match, &match), codec->version, codec->tlv_map, out);
+	of_match_encode(of_packed_match(&fm->match, &match), codec->version, codec->tlv_map, out);
 	of_instructions_encode(fm->actions, fm->actions_size, codec->version, out);
 	of_msg_end(out, start);
 }
@@ -347,10 +334,10 @@ encode_mod_nx(const struct of_codec *codec, uint32_t xid, const struct of_flow_m
 		.out_port = htobe16(of_port_to_10(fm->out_port)),
 		.flags = htobe16(of_flow_flags_to_wire(fm->flags, OF10_VERSION)),
 	};
-	union packed_match match;
+	union of_packed_match match;
 
 	wf_buf_put_uninit(out, sizeof(w));
-	w.match_len = htobe16(of_nx_match_encode(pack(&fm->match, &match), codec->tlv_map,
+	w.match_len = htobe16(of_nx_match_encode(of_packed_match(&fm->match, &match), codec->tlv_map,
 						 fm->cookie, fm->cookie_mask, out));
 	memcpy(wf_buf_at(out, body), &w, sizeof(w));
 	of_actions_encode(fm->actions, fm->actions_size, OF10_VERSION, out);
@@ -485,7 +472,7 @@ const struct of_match *
 of_match_store(const struct of_match_full *full, struct wf_buf *store)
 {
 	size_t start = store->size;
-	size_t room = sizeof(union packed_match);
+	size_t room = sizeof(union of_packed_match);
 
 	wf_buf_put_uninit(store, room);
 	store->size = start + of_match_pack_into(full, wf_buf_at(store, start), room);

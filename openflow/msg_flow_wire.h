@@ -21,6 +21,18 @@ extern const struct of_oxs of_oxs_none;
 of_err_t of_oxs_decode(const void *data, size_t size, struct of_oxs *, size_t *ret_used);
 void of_oxs_encode(const struct of_oxs *, struct wf_buf *out);
 
+/* A match on the stack in the form that rules keep. */
+union of_packed_match {
+	struct of_match match;
+	uint8_t bytes[sizeof(struct of_match) + 2 * sizeof(struct of_key)];
+};
+static inline const struct of_match *
+of_packed_match(const struct of_match_full *full, union of_packed_match *packed)
+{
+	of_match_pack_into(full, packed, sizeof(*packed));
+	return &packed->match;
+}
+
 /* Packs a match to the end of 'store'.  The pointer is good until the next change of 'store'. */
 const struct of_match *of_match_store(const struct of_match_full *, struct wf_buf *store);
 

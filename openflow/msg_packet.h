@@ -4,6 +4,7 @@
 #ifndef WEFT_OPENFLOW_MSG_PACKET_H
 #define WEFT_OPENFLOW_MSG_PACKET_H
 
+#include "openflow/action.h"
 #include "openflow/match.h"
 #include "openflow/msg.h"
 
@@ -24,8 +25,8 @@ enum of_packet_in_reason {
 struct of_packet_in {
 	const void *packet;
 	size_t packet_len;   /* bytes at 'packet' */
-	size_t total_len;    /* of the whole packet */
-	size_t max_len;      /* encode: at most so many bytes are sent, UINT16_MAX: all */
+	size_t total_len;    /* of the whole packet; encode: 0 means packet_len */
+	size_t max_len;      /* encode: at most so many bytes are sent; 0 or UINT16_MAX: all */
 	uint32_t buffer_id;
 	uint8_t reason;      /* enum of_packet_in_reason */
 	uint8_t table;
@@ -39,6 +40,10 @@ struct of_packet_in {
 	size_t continuation_len;
 };
 
+/* Record of type OF_A_UNROLL_XLATE in of_frozen.actions: the actions behind it belong to a rule of
+ * this table (.u32) with this cookie. */
+struct of_act_unroll { struct of_action a; uint64_t cookie; };
+
 /* What a paused pipeline needs to go on. */
 struct of_frozen {
 	uint8_t bridge[16];     /* UUID */
@@ -46,7 +51,7 @@ struct of_frozen {
 	size_t stack_size;
 	uint32_t mirrors;
 	bool conntracked;
-	uint8_t table;          /* 255: do not look up again; informational, from the packet_in */
+	uint8_t table;          /* for the caller's use: not on the wire (the packet_in has it) */
 	uint64_t cookie;
 	const void *actions;    /* the rest of the list, may have UNROLL_XLATE */
 	size_t actions_size;

@@ -60,6 +60,9 @@ enum of_instruction_bit {
 
 /* Used for all versions: before 1.3 parts of it are in table statistics. */
 enum of_table_features_command { OF_TFC_REPLACE, OF_TFC_MODIFY, OF_TFC_ENABLE, OF_TFC_DISABLE };
+enum of_table_flags { /* OpenFlow 1.5 section 7.3.5.18.1 */
+	OF_TF_INGRESS = 1 << 0, OF_TF_EGRESS = 1 << 1, OF_TF_FIRST_EGRESS = 1 << 4,
+};
 struct of_table_features {
 	uint8_t command; /* enum of_table_features_command; 1.5 requests, first item */
 	uint8_t table;
@@ -69,7 +72,7 @@ struct of_table_features {
 	bool any_properties;     /* the request names any property */
 	uint8_t miss_config;     /* enum of_table_miss; 1.1, 1.2 */
 	int8_t supports_eviction, supports_vacancy_events; /* 1.4+: 0, 1; -1: the version does not say */
-	bool egress;             /* 1.5: usable as (first) egress table; property and feature bit */
+	uint32_t flags;          /* enum of_table_flags; 1.5 */
 	struct of_table_instruction_features {
 		uint64_t next[4];      /* bit per table that goto_table may name */
 		uint32_t instructions; /* enum of_instruction_bit */
