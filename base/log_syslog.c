@@ -184,18 +184,22 @@ sink_send(struct sink *sink, const char *text, size_t size)
 static int
 set_method(const char *name)
 {
-	int m;
+	const char *colon = strchr(name, ':');
+	int m = METHOD_DIRECT;
+	int rc = 0;
 
 	if (!strcmp(name, "null"))
 		m = METHOD_NULL;
 	else if (!strcmp(name, "libc"))
 		m = sink_set_unix(&main_sink, "/dev/log") ? METHOD_NULL : METHOD_LIBC;
-	else if (!strncmp(name, "unix:", 5) && !sink_set_unix(&main_sink, name + 5))
-		m = METHOD_DIRECT;
-	else if (!strncmp(name, "udp:", 4) && !sink_set_udp(&main_sink, name + 4))
-		m = METHOD_DIRECT;
+	else if (colon && !strncmp(name, "unix:", 5))
+		rc = sink_set_unix(&main_sink, colon + 1);
+	else if (colon && !strncmp(name, "udp:", 4))
+		rc = sink_set_udp(&main_sink, colon + 1);
 	else
-		return -EINVAL;
+		rc = -EINVAL;
+	if (rc)
+		return rc;
 	atomic_store(&method, m);
 	return 0;
 }

@@ -602,6 +602,7 @@ tls_refuses_peers_it_cannot_trust(void **state)
 		} else {
 			assert_int_equal(server.got.size, 0);
 			assert_int_equal(server.why, -EPROTO);
+			assert_non_null(peers[i].error);
 			if (!strstr(server.text, peers[i].error))
 				fail_msg("%s: %s", peers[i].args, server.text);
 		}
