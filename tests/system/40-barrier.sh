@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A barrier means it: once its reply is here, no packet is handled by an older state.  Rounds of
+# flow-mod, barrier, packet; the packet must meet the rule just set (see barrier.py).
+. "$(dirname "$0")/../lib/system.sh"
+isolate "$@"
+
+switch_start s1
+vsctl s1 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure protocols=OpenFlow13
+for i in 1 2 3; do
+	ip link add "p$i" type veth peer name "h$i"
+	ip link set "p$i" up
+	ip link set "h$i" up
+	vsctl s1 add-port br0 "p$i" -- set interface "p$i" ofport_request="$i"
+done
+ROUNDS=${ROUNDS:-3000}
+rc=0
+out=$(/usr/bin/python3 -B "$ROOT/tests/system/barrier.py" "$T/s1/br0.mgmt" "$ROUNDS" 2>&1) || rc=$?
+sed 's/^/# /' <<< "$out"
+if [ $rc = 0 ]; then
+	ok "barrier, $ROUNDS rounds"
+else
+	fail "barrier, $ROUNDS rounds" "$(tail -n 1 <<< "$out")"
+fi
+check "the daemon is alive" alive s1
+finish
