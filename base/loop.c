@@ -8,13 +8,19 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/loop_internal.h"
 #include "base/rcu.h"
 
+WF_LOG_MODULE(timeval); /* the name under which Open vSwitch warns of slow turns */
+
+/* A turn that works longer is worth a warning: protocols with timers suffer. */
+#define LONG_TURN_MS 1000
 /* Real ms between two steps of a warp: other threads get the processor. */
 #define WARP_PAUSE_MS 2
 /* While a grace period is awaited. */
@@ -43,6 +49,7 @@ void (*wf_loop_flush)(void);
 
 static uv_loop_t uv;
 static atomic_bool ready;
+static bool in_loop_run; /* a turn of wf_loop_run() has begun */
 static uv_prepare_t prepare;
 static uv_timer_t sleep_end;
 static uv_async_t waker;
@@ -270,6 +277,35 @@ no_op(uv_timer_t *t)
 {
 }
 
+static int64_t
+ms_between(const struct timeval *a, const struct timeval *b)
+{
+	return (b->tv_sec - a->tv_sec) * INT64_C(1000) + (b->tv_usec - a->tv_usec) / 1000;
+}
+
+/* Called at the end of the work of a turn: says so if it took long. */
+static void
+watch_turn(void)
+{
+	static uint64_t last_ns, last_idle_ns;
+	static struct rusage last_usage;
+	uint64_t now_ns = uv_hrtime();
+	uint64_t idle_ns = uv_metrics_idle_time(&uv);
+	uint64_t busy_ms = (now_ns - last_ns - (idle_ns - last_idle_ns)) / 1000000;
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	if (last_ns && busy_ms >= LONG_TURN_MS && in_loop_run)
+		wf_warn("Unreasonably long %lldms poll interval (%lldms user, %lldms system)",
+			(long long)busy_ms,
+			(long long)ms_between(&last_usage.ru_utime, &usage.ru_utime),
+			(long long)ms_between(&last_usage.ru_stime, &usage.ru_stime));
+	in_loop_run = true;
+	last_ns = now_ns;
+	last_idle_ns = idle_ns;
+	last_usage = usage;
+}
+
 static void
 on_prepare(uv_prepare_t *p)
 {
@@ -283,6 +319,7 @@ on_prepare(uv_prepare_t *p)
 	if (wf_loop_flush)
 		wf_loop_flush();
 	wait = sooner(wait, timer_wait());
+	watch_turn();
 	if (wait < 0) {
 		uv_timer_stop(&sleep_end);
 		return;
@@ -303,6 +340,7 @@ wf_loop_init(void)
 		return;
 	signal(SIGPIPE, SIG_IGN); /* a peer that goes away is an errno */
 	uv_loop_init(&uv);
+	uv_loop_configure(&uv, UV_METRICS_IDLE_TIME);
 	uv_prepare_init(&uv, &prepare);
 	uv_prepare_start(&prepare, on_prepare);
 	uv_timer_init(&uv, &sleep_end);
@@ -351,6 +389,8 @@ wf_loop_uv(void)
 void
 wf_loop_run(void)
 {
+	/* What was done between two runs was no turn. */
+	in_loop_run = false;
 	uv_run(&uv, UV_RUN_DEFAULT);
 }
 

@@ -58,7 +58,7 @@ uint16_t wf_listener_port(const struct wf_listener *); /* the bound TCP port */
 void wf_listener_close(struct wf_listener *);          /* removes the unix socket's file */
 
 /* TLS material for ssl: and pssl:, from the command line or the SSL table.  Files
- * are read again when they change.  NULL leaves a value as it is.  TLS 1.2 at least;
+ * are read again when they change.  NULL leaves a value as it is, "" unsets it.  TLS 1.2 at least;
  * both sides must show a certificate that 'ca_cert' signed, unless that is the word
  * "none".  With 'bootstrap_ca_cert' a missing CA file is written from what the first
  * peer shows, and that connection ends with -EPROTO. */

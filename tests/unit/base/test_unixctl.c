@@ -255,6 +255,22 @@ a_client_that_leaves_before_the_answer_does_no_harm(void **state)
 	close(fd);
 }
 
+static void
+a_long_turn_is_warned_of(void **state)
+{
+	char *cmd = wf_xasprintf("grep -c 'Unreasonably long 1[0-9][0-9][0-9]ms poll interval' %s/log "
+				 ">/dev/null", dir);
+
+	need_appctl();
+	free(appctl("vlog/set timeval:console:warn"));
+	free(appctl("later 1100"));
+	assert_int_not_equal(system(cmd), 0); /* to sleep is no work */
+	free(appctl("block"));
+	free(appctl("echo"));
+	assert_int_equal(system(cmd), 0);
+	free(cmd);
+}
+
 /* Last: the clock does not start again. */
 static void
 warp_moves_the_stopped_clock(void **state)
@@ -289,9 +305,10 @@ main(int argc, char *argv[])
 		cmocka_unit_test(a_request_may_come_byte_by_byte),
 		cmocka_unit_test(garbage_ends_its_own_connection_only),
 		cmocka_unit_test(a_client_that_leaves_before_the_answer_does_no_harm),
+		cmocka_unit_test(a_long_turn_is_warned_of),
 		cmocka_unit_test(warp_moves_the_stopped_clock),
 	};
-	char *ctl, *option;
+	char *ctl, *log, *option;
 	int status, rc;
 
 	alarm(60);
@@ -299,9 +316,12 @@ main(int argc, char *argv[])
 	if (argc != 2 || !mkdtemp(dir))
 		return 1;
 	ctl = wf_xasprintf("%s/ctl", dir);
+	log = wf_xasprintf("%s/log", dir);
 	option = wf_xasprintf("--unixctl=%s", ctl);
 	daemon_pid = fork();
 	if (!daemon_pid) {
+		if (!freopen(log, "w", stderr))
+			_exit(126);
 		execl(argv[1], argv[1], option, "-vconsole:off", "-vsyslog:off", NULL);
 		_exit(127);
 	}
@@ -319,7 +339,9 @@ main(int argc, char *argv[])
 		fprintf(stderr, "the daemon left its socket\n");
 		rc = 1;
 	}
+	unlink(log);
 	free(ctl);
+	free(log);
 	free(option);
 	rmdir(dir);
 	return rc;

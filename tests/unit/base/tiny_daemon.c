@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -85,6 +86,13 @@ cmd_crash(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 }
 
 static void
+cmd_block(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	usleep(1100000);
+	unixctl_reply(conn, NULL);
+}
+
+static void
 cmd_flood(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
 	for (int i = 0; i < 100; i++)
@@ -142,6 +150,7 @@ main(int argc, char *argv[])
 	unixctl_command("later", "MS", 1, 1, cmd_later, NULL);
 	unixctl_command("now-ms", "", 0, 0, cmd_now_ms, NULL);
 	unixctl_command("crash", "", 0, 0, cmd_crash, NULL);
+	unixctl_command("block", NULL, 0, 0, cmd_block, NULL);
 	unixctl_command("flood", NULL, 0, 0, cmd_flood, NULL);
 	if (unixctl_server_open(ctl, &err))
 		wf_fatal("%s", err.text);
