@@ -159,12 +159,16 @@ switchd() {
 	return 1
 }
 
+# SWITCH_NS[s]=NAME before switch_start: that switch lives in the namespace NAME.  Two stock daemons
+# need this, since each makes a device ovs-netdev.
+declare -A SWITCH_NS=()
+
 # in_dir SWITCH COMMAND...: runs a client against that switch.
 in_dir() {
-	local d=$T/$1
+	local d=$T/$1 ns=${SWITCH_NS[$1]:-}
 	shift
 	OVS_RUNDIR=$d OVS_DBDIR=$d OVS_LOGDIR=$d OVS_SYSCONFDIR=$d OVS_SYSLOG_METHOD=null \
-		timeout --foreground "${CLIENT_LIMIT:-30}" "$@"
+		timeout --foreground "${CLIENT_LIMIT:-30}" ${ns:+ip netns exec "$ns"} "$@"
 }
 vsctl() { local s=$1; shift; in_dir "$s" ovs-vsctl --timeout=20 "$@"; }
 ofctl() { local s=$1; shift; in_dir "$s" ovs-ofctl "$@"; }
