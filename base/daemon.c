@@ -184,6 +184,7 @@ wf_daemon_start(struct wf_err *err)
 
 	if (rc)
 		return rc;
+	wf_crash_init();
 	if (detach) {
 		pid_t pid = wf_fork_and_wait(&startup_fd);
 

@@ -35,4 +35,7 @@ void wf_proctitle_restore(void);
 
 void wf_close_stdio(void);
 
+/* Logs a backtrace when the process dies of a fault. */
+void wf_crash_init(void);
+
 #endif

@@ -443,6 +443,12 @@ wf_log_close_file(void)
 }
 
 int
+wf_log_raw_fd(void)
+{
+	return file_open ? file_fd : -1;
+}
+
+int
 wf_log_chown_file(unsigned uid, unsigned gid, struct wf_err *err)
 {
 	if (file_path && chown(file_path, uid, gid) < 0)

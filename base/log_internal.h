@@ -25,6 +25,9 @@ void wf_log_format(struct wf_str *, const char *pattern, const struct wf_log_msg
 /* Calendar time; "###" in the format becomes milliseconds. */
 void wf_log_format_time(struct wf_str *, const char *format, int64_t wall_ms, bool utc);
 
+/* The log file's descriptor or -1, for a signal handler. */
+int wf_log_raw_fd(void);
+
 /* Syslog. */
 int wf_syslog_severity(enum wf_log_level);
 int wf_syslog_facility(void); /* 0: not set by the user */

@@ -279,6 +279,9 @@ monitor_restarts_what_crashed_and_only_that(void **state)
 	free(want);
 	free(text);
 	assert_true(is_alive(monitor));
+	text = read_file(path);
+	assert_non_null(strstr(text, "the daemon died of SIGABRT, backtrace:\n"));
+	free(text);
 
 	request(second, "exit");
 	wait_until(!is_alive(monitor));
