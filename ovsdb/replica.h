@@ -95,8 +95,8 @@ struct ovsdb_row *ovsdb_ref_step(const struct ovsdb_row *, enum ovsdb_column, un
 	for (unsigned i_##REF = 0; (REF = ovsdb_ref_step(ROW, COLUMN, &i_##REF)) != NULL;)
 
 /* Maps of string to string; NULL (or 'dflt') if there is no such key.  _int and _bool read
- * the text as ovs-vswitchd does: strtol base 0 / exactly "true" (or "false" when the default
- * is true); anything else gives 'dflt'. */
+ * the text as ovs-vswitchd does: a whole decimal number / "true", or if the default is true
+ * "false", in either case; anything else gives 'dflt'. */
 const char *ovsdb_smap_get(const struct ovsdb_row *, enum ovsdb_column, const char *key);
 const char *ovsdb_smap_get_or(const struct ovsdb_row *, enum ovsdb_column, const char *key,
 			      const char *dflt);
@@ -118,15 +118,15 @@ bool ovsdb_has_column(const struct ovsdb_replica *, enum ovsdb_column);
 
 /* Reads the answer to get_schema, decides which columns exist.  'missing' is called with the
  * name of each table (column NULL) and column that it lacks or has with another type.
- * Returns 0, or -EINVAL with 'err' if 'schema' is not one; then nothing changed. */
+ * Returns 1 if the answer differs from the one before, 0 if it does not, or -EINVAL with 'err'
+ * if 'schema' is not a schema; then nothing changed. */
 int ovsdb_replica_set_schema(struct ovsdb_replica *, const json_t *schema,
 			     void (*missing)(void *arg, const char *table, const char *column,
 					     const char *why),
 			     void *arg, struct wf_err *err);
 
-/* The "monitor-requests" object for all columns that exist, in the form of monitor (RFC 7047)
- * or, with 'cond', of monitor_cond.  A new reference. */
-json_t *ovsdb_replica_monitor_requests(const struct ovsdb_replica *, bool cond);
+/* The <monitor-requests> object for all columns that exist.  A new reference. */
+json_t *ovsdb_replica_monitor_requests(const struct ovsdb_replica *);
 
 enum ovsdb_update_form {
 	OVSDB_UPDATE,  /* RFC 7047: "old" and "new" */

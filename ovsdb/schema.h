@@ -25,9 +25,14 @@ enum ovsdb_table_id {
 	OVSDB_TABLE_NONE = OVSDB_N_TABLES,
 };
 
+/* OVSDB_FIRST_x is the first column of table x. */
 enum ovsdb_column {
 #define C(TABLE, COLUMN, NAME, KEY, VALUE, MIN, MAX, REF, MODE) OVSDB_##TABLE##_##COLUMN,
-	OVSDB_COLUMNS(C)
+#define T(TABLE, NAME)                                                                         \
+	OVSDB_FIRST_##TABLE, OVSDB_BEFORE_##TABLE = OVSDB_FIRST_##TABLE - 1,                   \
+			     OVSDB_COLUMNS_##TABLE(C)
+	OVSDB_TABLES(T)
+#undef T
 #undef C
 	OVSDB_N_COLUMNS,
 };
