@@ -29,9 +29,10 @@ static int startup_fd = -1; /* the parent waits at its other end */
 void
 wf_daemon_init(int argc, char *argv[])
 {
-	const char *slash = strrchr(argv[0], '/');
+	const char *name = argc > 0 && argv[0][0] ? argv[0] : "weft";
+	const char *slash = strrchr(name, '/');
 
-	wf_program_name = wf_xstrdup(slash ? slash + 1 : argv[0]);
+	wf_program_name = wf_xstrdup(slash ? slash + 1 : name);
 	/* The kernel took comm from the file; a program started by way of a link or an
 	 * interpreter's name must be found by its own. */
 	prctl(PR_SET_NAME, wf_program_name);

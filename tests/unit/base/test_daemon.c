@@ -391,12 +391,15 @@ main(int argc, char *argv[])
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (argc != 2 || !mkdtemp(dir))
 		return 1;
-	program = argv[1];
+	program = realpath(argv[1], NULL);
+	if (!program)
+		return 1;
 	setenv("OVS_RUNDIR", dir, 1);
 	setenv("OVS_LOGDIR", dir, 1);
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	cmd = wf_xasprintf("rm -rf '%s'", dir);
 	rc |= system(cmd);
 	free(cmd);
+	free(program);
 	return rc;
 }
