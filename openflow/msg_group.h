@@ -31,8 +31,7 @@ struct of_group_props {
 	char method[16];       /* selection method: "", "hash", "dp_hash" */
 	uint64_t param;
 	struct of_field_set fields;
-	/* Values are masks as sent; allocated only if fields is not empty: OF_N_FIELDS pointers would be
-	 * much for nothing, so they are in the order of set fields, n_bytes each. */
+	/* For each field of the set, in the order of ids: which bits of it count, n_bytes. */
 	uint8_t *masks;
 	size_t masks_size;
 };
@@ -40,6 +39,7 @@ void of_group_props_done(struct of_group_props *);
 void of_group_props_copy(struct of_group_props *to, const struct of_group_props *from);
 /* The mask of a field in the set, n_bytes. */
 const uint8_t *of_group_props_mask(const struct of_group_props *, enum of_field_id);
+void of_group_props_set_mask(struct of_group_props *, enum of_field_id, const void *mask);
 void of_buckets_free(struct of_bucket *, size_t n);
 struct of_bucket *of_buckets_copy(const struct of_bucket *, size_t n);
 

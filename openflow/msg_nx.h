@@ -31,7 +31,7 @@ of_err_t of_tlv_reply_decode(const struct of_msg *, struct of_tlv_reply *, struc
 of_err_t of_ct_flush_zone_decode(const struct of_msg *, uint16_t *zone);
 struct of_ct_tuple {
 	struct in6_addr src, dst; /* IPv4 mapped (::ffff:a.b.c.d) */
-	__be16 src_port, dst_port; /* ICMP: id; code << 8 | type as on the wire */
+	__be16 src_port, dst_port; /* ICMP: src_port is the id */
 	uint8_t icmp_type, icmp_code;
 };
 struct of_ct_flush {
