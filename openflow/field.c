@@ -39,7 +39,7 @@ const struct of_field of_fields[OF_N_FIELDS] = {
 };
 
 /* Headers: arrays over the 7-bit field number, one a class; experimenters likewise. */
-enum { NXM_0, NXM_1, OXM_BASIC, OXM_PKT_REGS, OXM_ERIC, OXM_NX, OXM_ONF, N_CLASSES };
+enum { NXM_0, NXM_1, OXM_BASIC, OXM_PKT_REGS, OXM_ERIC, OXM_NX, OXM_NSH, OXM_ONF, N_CLASSES };
 static uint16_t by_header[N_CLASSES][128]; /* field id + 1; 0: none */
 static uint8_t length_of[N_CLASSES][128];
 
@@ -63,9 +63,12 @@ class_index(uint32_t class, uint32_t experimenter)
 	case 0x8001: return OXM_PKT_REGS;
 	case 0x1000: return OXM_ERIC;
 	case 0xffff:
-		return experimenter == 0x00002320   ? OXM_NX
-		       : experimenter == 0x4f4e4600 ? OXM_ONF
-						    : -1;
+		switch (experimenter) {
+		case 0x00002320: return OXM_NX;
+		case 0x005ad650: return OXM_NSH;
+		case 0x4f4e4600: return OXM_ONF;
+		default: return -1;
+		}
 	default: return -1;
 	}
 }
