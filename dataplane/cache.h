@@ -1,12 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The flow cache of one worker: from the words of a key that the layout names, exactly
- * compared, to a plan.  See docs/architecture.md.  One thread; the main thread reads counters. */
+ * compared, to a plan.
+ *
+ *   key:    | slot, generation | continuation | layout word | ... |
+ *   bucket: one cache line, 6 entries: 16 bits of the hash and a pointer each
+ *   flow:   one line for plan, counters and the first words of the key
+ *
+ * A packet's two buckets follow from its hash.  A first miss leaves only a trace (rule 4:
+ * admission); the second makes an entry.  Entries of one port are bounded; a port that is full
+ * evicts its own oldest.  Random headers thus evict nobody else's flows.
+ *
+ * Layouts (rule 2): when the layout changes, entries move to a new table as their packets come
+ * (the plan stays valid, unless its own steps are stale), and the old table drains.
+ *
+ * Threads: everything is the owning worker's but cache_fold() and cache_for_each(), which
+ * are main's.  A worker never frees a flow: it retires it, and main folds its counters
+ * into what they credit and frees it after a grace period.
+ */
 #ifndef WEFT_DATAPLANE_CACHE_H
 #define WEFT_DATAPLANE_CACHE_H
 
+#include "dataplane/packet.h"
 #include "dataplane/plan.h"
 #include "dataplane/view.h"
 
+#define CACHE_MAX_FLOWS 262144  /* one worker's; each costs about 2 KB with its plan */
+#define CACHE_IDLE_MS 10000     /* unused for that long: the entry goes */
+
+#define CACHE_KEY_WORDS (3 + OF_KEY_WORDS)
+struct cache_key {
+	uint32_t hash, n_words;
+	uint64_t words[CACHE_KEY_WORDS];
+};
+
+struct flow {
+	/* Main's, and cold. */
+	struct flow *next_new;               /* in 'made', until main has seen it */
+	struct flow *main_prev, *main_next;  /* in main's list */
+	uint64_t folded_packets, folded_bytes;
+	struct flow *slot_prev, *slot_next;  /* worker: flows of the same port, oldest first */
+	struct cache_table *table;
+	/* Hot; starts a cache line. */
+	_Alignas(64) struct plan *plan;
+	_Atomic uint64_t packets, bytes;     /* written by the worker alone */
+	_Atomic int64_t used_ms;
+	uint32_t hash;
+	uint16_t n_words;
+	_Atomic bool retired;
+	uint64_t key[];
+};
+static inline bool
+flow_is_retired(const struct flow *f)
+{
+	return atomic_load_explicit(&((struct flow *)f)->retired, memory_order_relaxed);
+}
+
 struct cache;
+struct cache *cache_new(void);
+/* After the worker has ended; main. */
+void cache_free(struct cache *);
+
+/* Once a burst, before anything else: follows the view's layout. */
+void cache_sync(struct cache *, const struct view *, int64_t now_ms);
+/* How far packets must be parsed, and the key of a parsed packet. */
+enum pkt_depth cache_depth(const struct cache *);
+void cache_key_make(const struct cache *, uint32_t slot, uint32_t generation, uint64_t frozen_id,
+		    uint32_t dp_hash, const struct of_key *parsed, struct cache_key *);
+/* Looks up 'n' keys at once; NULL where there is none. */
+void cache_find(struct cache *, const struct cache_key *, unsigned n, struct flow **);
+/* Is there an entry of an older layout? 'parsed' as for cache_key_make().  It moves over. */
+struct flow *cache_find_old(struct cache *, uint32_t slot, uint32_t generation,
+			    uint64_t frozen_id, uint32_t dp_hash, const struct of_key *parsed,
+			    const struct cache_key *);
+/* Was this key seen before?  Remembers it. */
+bool cache_admits(struct cache *, const struct cache_key *);
+/* A new entry; takes over the caller's reference to the plan.  NULL (reference kept): no memory. */
+struct flow *cache_insert(struct cache *, const struct cache_key *, struct plan *);
+/* The entry gets another plan (stale one replaced); counters start anew, main has the old ones. */
+struct flow *cache_replace(struct cache *, struct flow *, struct plan *);
+void cache_remove(struct cache *, struct flow *);
+/* Looks at a few entries and removes the idle ones; 'all': at all.  Returns how many are left. */
+uint32_t cache_expire(struct cache *, int64_t now_ms, bool all);
+void cache_purge(struct cache *);
+uint32_t cache_n_flows(const struct cache *);
+/* At the end of a burst: what was retired goes to main. */
+void cache_end_burst(struct cache *);
+
+static inline void
+flow_account(struct flow *f, uint32_t bytes, int64_t now_ms)
+{
+	atomic_store_explicit(&f->packets,
+			      atomic_load_explicit(&f->packets, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	atomic_store_explicit(&f->bytes,
+			      atomic_load_explicit(&f->bytes, memory_order_relaxed) + bytes,
+			      memory_order_relaxed);
+	atomic_store_explicit(&f->used_ms, now_ms, memory_order_relaxed);
+}
+
+/* Is what the plan's walk saw still what it would see now? (rule 3) */
+bool plan_is_fresh(struct plan *, const struct view *);
+
+/* --- Main ------------------------------------------------------------------------------- */
+
+/* Adds what flows counted since the last time to what they credit. */
+void cache_fold(struct cache *);
+void cache_for_each(struct cache *, void (*fn)(struct flow *, void *aux), void *aux);
+/* The fields of a flow's key, as far as the layout that it was made under shows. */
+void flow_key(const struct flow *, struct of_key *key, struct of_key *mask);
 
 #endif

@@ -49,9 +49,19 @@ pkt_size(const struct rte_mbuf *m)
 	return m->pkt_len; /* data_len is the same, or 65535 where 16 bits do not hold it */
 }
 
-void *pkt_push(struct rte_mbuf *, uint32_t size); /* NULL: no headroom (moves into a new buffer first) */
+/* Makes 'size' more bytes before the packet (the data moves back if there is no headroom);
+ * returns the new start, or NULL when the buffer is full: the packet is then unchanged. */
+void *pkt_push(struct rte_mbuf *, uint32_t size);
+/* Drops bytes from the front; NULL (unchanged) when the packet has fewer. */
 void *pkt_pull(struct rte_mbuf *, uint32_t size);
+/* Bytes behind the packet's end are undefined when it grows; not beyond pkt_capacity(). */
 void pkt_set_size(struct rte_mbuf *, uint32_t size);
+uint32_t pkt_capacity(const struct rte_mbuf *); /* from pkt_data() to the end of the buffer */
+/* At a thread's end: gives its free packets to the others. */
+void pkt_thread_done(void);
+
+#define PKT_TX_SEG (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)
+#define PKT_TX_OPEN (PKT_TX_SEG | RTE_MBUF_F_TX_L4_MASK)
 
 /* Where the headers are, offsets from pkt_data(); PKT_NO_OFS if absent. */
 #define PKT_NO_OFS 0xffff
@@ -68,8 +78,29 @@ struct of_key;
  * packet; a header that is cut ends the parse there, as OVS's flow_extract() does. */
 void pkt_parse(const struct rte_mbuf *, uint32_t packet_type, struct of_key *, struct pkt_layers *);
 
+/* How far the flow cache needs the parser to go. */
+enum pkt_depth {
+	PKT_DEPTH_L2, /* Ethernet, VLANs, PBB, EtherType; of the layers l3 is not set */
+	PKT_DEPTH_ALL,
+};
+/* The same for the flow cache: stops where 'depth' says. */
+void pkt_parse_some(const struct rte_mbuf *, uint32_t packet_type, enum pkt_depth, struct of_key *,
+		    struct pkt_layers *);
+/* Only where the headers are. */
+void pkt_find_layers(const struct rte_mbuf *, uint32_t packet_type, struct pkt_layers *);
+/* How many VLAN tags the parser takes off, 1 to OF_MAX_VLANS (other_config:vlan-limit).  Any
+ * thread; flows are parsed so from then on, thus before the first port or with a purge. */
+void pkt_set_vlan_limit(unsigned limit);
+
 /* Completes what offloads left open (L4 checksum), in place. */
 void pkt_finish_checksums(struct rte_mbuf *, const struct pkt_layers *);
+/* Before a packet with open offloads goes to a port that takes them: sets l2_len, l3_len,
+ * l4_len and writes the sum of the pseudo header, WITH the L4 length (as Linux wants it; for DPDK
+ * devices rte_eth_tx_prepare() makes its own), into the checksum field.  False: the headers
+ * do not fit the flags. */
+bool pkt_prepare_offloads(struct rte_mbuf *, const struct pkt_layers *);
+/* Into how many packets a GSO packet would be split; 1 if it is none. */
+unsigned pkt_segment_count(const struct rte_mbuf *, const struct pkt_layers *);
 /* Splits a GSO packet into at most 'room' packets of tso_segsz with right headers and
  * checksums, each from our allocator; returns how many, or a negated enum drop_reason.
  * 'm' itself is untouched. */

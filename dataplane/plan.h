@@ -147,6 +147,8 @@ struct op_set_nd {
 	struct plan_op op;
 	struct in6_addr target, target_mask;
 	uint8_t sll[6], tll[6], sll_mask[6], tll_mask[6];
+	uint32_t reserved, reserved_mask; /* as struct of_key has it: __be32 behind the checksum */
+	uint8_t options_type, options_type_mask, pad[6];
 };
 struct op_set_mpls { struct plan_op op; __be32 lse, mask; };
 /* u8 = 1: label, TC and TTL are copied from the outer label; without one the TTL comes from an IP

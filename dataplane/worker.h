@@ -21,6 +21,8 @@ void workers_exit(void);
 /* Cores for polling workers as a hex mask ("0x2"; NULL: one core per NUMA node when a polled port
  * exists), and the number of sleeping workers (0: default, 1). */
 int workers_configure(const char *pmd_cpu_mask, unsigned n_sleeping, struct wf_err *);
+/* What polling threads call when they start and end (registering with DPDK). */
+void workers_set_thread_hooks(void (*start)(void), void (*stop)(void));
 /* Ports whose queues are to be served; call after a port was published or before it is closed.
  * After workers_remove_port() and a grace period no worker touches it. */
 void workers_add_port(struct port *, const char *rxq_affinity_or_null);

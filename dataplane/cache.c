@@ -1,0 +1,712 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/cache.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/rcu.h"
+#include "dataplane/run.h"
+
+#define WAYS 6
+struct bucket6 {
+	uint16_t tags[WAYS]; /* 0: free */
+	uint32_t pad;
+	struct flow *flows[WAYS];
+};
+static_assert(sizeof(struct bucket6) == 64, "a bucket is one line");
+
+/* One layout generation. */
+struct cache_table {
+	struct key_layout layout;
+	unsigned first_word;     /* index in layout.words of the first header word */
+	enum pkt_depth depth;
+	uint32_t mask;           /* buckets - 1 */
+	uint32_t n;
+	struct bucket6 *buckets;
+	uint32_t hand;           /* bucket at which expiry goes on */
+	/* How many flows still name this table; main frees the last (flow_key() reads the
+	 * layout). The worker's own use counts as one. */
+	_Atomic uint32_t refs;
+};
+
+/* Flows of one port, oldest first. */
+struct slot_flows {
+	struct flow *head, *tail;
+	uint32_t n;
+};
+
+#define MAX_SLOTS 65535u
+#define SEEN_SIZE 65536u /* first misses remembered; 256 KB */
+struct cache {
+	struct cache_table *cur, *old;
+	int64_t now_ms, old_since_ms, expired_ms;
+	struct slot_flows *slots;
+	uint32_t n_slots, n_slots_used, n_flows;
+	uint32_t *seen;
+	/* Retired in this burst. */
+	struct flow **retired;
+	uint32_t n_retired, max_retired;
+	/* Handed to main. */
+	_Atomic(struct flow *) made;
+	struct flow *main_list; /* main's, all flows that are not freed */
+	/* Batches of retired flows on their way to main. */
+	_Atomic uint32_t n_reaping;
+};
+
+/* --- Keys ------------------------------------------------------------------------------------ */
+
+#define FIRST_HEADER_WORD (offsetof(struct of_key, dl_dst) / 8)
+#define FIRST_L3_WORD (offsetof(struct of_key, nsh) / 8)
+static_assert(offsetof(struct of_key, dl_dst) % 8 == 0, "headers start a word");
+
+static struct cache_table *
+ctable_new(const struct key_layout *layout)
+{
+	struct cache_table *t = wf_xzalloc(sizeof(*t));
+
+	t->layout = *layout;
+	while (t->first_word < layout->n_words && layout->words[t->first_word] < FIRST_HEADER_WORD)
+		t->first_word++;
+	t->depth = layout->n_words && layout->words[layout->n_words - 1] >= FIRST_L3_WORD
+			   ? PKT_DEPTH_ALL : PKT_DEPTH_L2;
+	t->mask = 255;
+	t->buckets = aligned_alloc(64, (t->mask + 1) * sizeof(*t->buckets));
+	if (!t->buckets)
+		abort();
+	memset(t->buckets, 0, (t->mask + 1) * sizeof(*t->buckets));
+	atomic_init(&t->refs, 1);
+	return t;
+}
+
+static void
+ctable_unref(struct cache_table *t)
+{
+	if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1) {
+		free(t->buckets);
+		free(t);
+	}
+}
+
+static void
+key_make(const struct cache_table *t, uint32_t slot, uint32_t generation, uint64_t frozen_id,
+	 uint32_t dp_hash, const struct of_key *parsed, struct cache_key *key)
+{
+	const uint64_t *words = of_key_words_c(parsed);
+	const uint64_t *mask = of_key_words_c(&t->layout.mask);
+	uint64_t h = wf_hash_seed;
+	unsigned n = 0;
+
+	/* Metadata words follow from the slot and the continuation, but for dp_hash. */
+	key->words[n++] = (uint64_t)slot << 32 | generation;
+	key->words[n++] = frozen_id;
+	if (frozen_id)
+		key->words[n++] = dp_hash;
+	for (unsigned i = t->first_word; i < t->layout.n_words; i++) {
+		unsigned w = t->layout.words[i];
+
+		key->words[n++] = words[w] & mask[w];
+	}
+	key->n_words = n;
+	for (unsigned i = 0; i + 1 < n; i += 2)
+		h = wf_hash_mix64(h ^ key->words[i], key->words[i + 1]);
+	if (n & 1)
+		h = wf_hash_mix64(h, key->words[n - 1]);
+	key->hash = h ^ h >> 32;
+}
+
+enum pkt_depth
+cache_depth(const struct cache *c)
+{
+	return c->cur->depth;
+}
+
+void
+cache_key_make(const struct cache *c, uint32_t slot, uint32_t generation, uint64_t frozen_id,
+	       uint32_t dp_hash, const struct of_key *parsed, struct cache_key *key)
+{
+	key_make(c->cur, slot, generation, frozen_id, dp_hash, parsed, key);
+}
+
+/* Packets without a port share the last place. */
+static uint32_t
+slot_index(uint64_t first_word)
+{
+	uint32_t slot = first_word >> 32;
+
+	return slot < MAX_SLOTS ? slot : MAX_SLOTS;
+}
+
+static uint32_t
+slot_of(const struct flow *f)
+{
+	return slot_index(f->key[0]);
+}
+
+void
+flow_key(const struct flow *f, struct of_key *key, struct of_key *mask)
+{
+	const struct key_layout *l = &f->table->layout;
+	unsigned n = f->key[1] ? 3 : 2;
+
+	memset(key, 0, sizeof(*key));
+	*mask = l->mask;
+	for (unsigned i = f->table->first_word; i < l->n_words; i++)
+		of_key_words(key)[l->words[i]] = f->key[n++];
+}
+
+/* --- Tables ------------------------------------------------------------------------------------- */
+
+static inline uint16_t
+tag_of(uint32_t hash)
+{
+	return hash >> 16 | 1;
+}
+
+static inline uint32_t
+other_bucket(uint32_t bucket, uint16_t tag, uint32_t mask)
+{
+	/* Its own inverse, so that an entry can be found from either side. */
+	return (bucket ^ (tag * 0x5bd1e995u >> 8 | 1)) & mask;
+}
+
+static inline bool
+key_equal(const struct flow *f, const struct cache_key *key)
+{
+	uint64_t differ = 0;
+
+	if (f->hash != key->hash || f->n_words != key->n_words)
+		return false;
+	for (unsigned i = 0; i < key->n_words; i++)
+		differ |= f->key[i] ^ key->words[i];
+	return !differ;
+}
+
+static inline struct flow *
+find_in(const struct bucket6 *b, uint16_t tag, const struct cache_key *key)
+{
+	for (unsigned i = 0; i < WAYS; i++)
+		if (b->tags[i] == tag && key_equal(b->flows[i], key))
+			return b->flows[i];
+	return NULL;
+}
+
+static struct flow *
+ctable_find(const struct cache_table *t, const struct cache_key *key)
+{
+	uint32_t first = key->hash & t->mask;
+	uint16_t tag = tag_of(key->hash);
+	struct flow *f = find_in(&t->buckets[first], tag, key);
+
+	return f ? f : find_in(&t->buckets[other_bucket(first, tag, t->mask)], tag, key);
+}
+
+void
+cache_find(struct cache *c, const struct cache_key *keys, unsigned n, struct flow **flows)
+{
+	const struct cache_table *t = c->cur;
+
+	/* Three passes, so that the misses of one stage overlap: buckets, entries, plans. */
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(&t->buckets[keys[i].hash & t->mask]);
+	for (unsigned i = 0; i < n; i++) {
+		const struct bucket6 *b = &t->buckets[keys[i].hash & t->mask];
+		uint16_t tag = tag_of(keys[i].hash);
+
+		for (unsigned w = 0; w < WAYS; w++) {
+			if (b->tags[w] == tag) {
+				__builtin_prefetch(&b->flows[w]->plan);
+				break;
+			}
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		flows[i] = ctable_find(t, &keys[i]);
+		if (flows[i])
+			__builtin_prefetch(flows[i]->plan);
+	}
+}
+
+/* Puts a flow into one of its two buckets; false: both are full. */
+static bool
+ctable_put(struct cache_table *t, struct flow *f)
+{
+	uint32_t first = f->hash & t->mask;
+	uint16_t tag = tag_of(f->hash);
+
+	for (unsigned side = 0; side < 2; side++) {
+		struct bucket6 *b = &t->buckets[side ? other_bucket(first, tag, t->mask) : first];
+
+		for (unsigned i = 0; i < WAYS; i++) {
+			if (!b->tags[i]) {
+				b->tags[i] = tag;
+				b->flows[i] = f;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* The place of a flow in its table, or NULL. */
+static struct flow **
+ctable_place(struct cache_table *t, const struct flow *f, uint16_t **tag_at)
+{
+	uint32_t first = f->hash & t->mask;
+	uint16_t tag = tag_of(f->hash);
+
+	for (unsigned side = 0; side < 2; side++) {
+		struct bucket6 *b = &t->buckets[side ? other_bucket(first, tag, t->mask) : first];
+
+		for (unsigned i = 0; i < WAYS; i++) {
+			if (b->tags[i] && b->flows[i] == f) {
+				*tag_at = &b->tags[i];
+				return &b->flows[i];
+			}
+		}
+	}
+	return NULL;
+}
+
+/* --- Retiring ---------------------------------------------------------------------------------- */
+
+static void
+slot_unlink(struct cache *c, struct flow *f)
+{
+	struct slot_flows *s = &c->slots[slot_of(f)];
+
+	*(f->slot_prev ? &f->slot_prev->slot_next : &s->head) = f->slot_next;
+	*(f->slot_next ? &f->slot_next->slot_prev : &s->tail) = f->slot_prev;
+	if (!--s->n)
+		c->n_slots_used--;
+	c->n_flows--;
+}
+
+static struct slot_flows *
+slot_get(struct cache *c, uint32_t slot)
+{
+	if (slot >= c->n_slots) {
+		uint32_t n = slot + 64;
+
+		c->slots = wf_xrealloc(c->slots, n * sizeof(*c->slots));
+		memset(c->slots + c->n_slots, 0, (n - c->n_slots) * sizeof(*c->slots));
+		c->n_slots = n;
+	}
+	return &c->slots[slot];
+}
+
+static void
+slot_append(struct cache *c, struct flow *f)
+{
+	struct slot_flows *s = slot_get(c, slot_of(f));
+
+	f->slot_prev = s->tail;
+	f->slot_next = NULL;
+	*(s->tail ? &s->tail->slot_next : &s->head) = f;
+	s->tail = f;
+	if (!s->n++)
+		c->n_slots_used++;
+	c->n_flows++;
+}
+
+static void
+retire(struct cache *c, struct flow *f)
+{
+	atomic_store_explicit(&f->retired, true, memory_order_relaxed);
+	if (c->n_retired == c->max_retired) {
+		c->max_retired = c->max_retired ? c->max_retired * 2 : 64;
+		c->retired = wf_xrealloc(c->retired, c->max_retired * sizeof(*c->retired));
+	}
+	c->retired[c->n_retired++] = f;
+}
+
+void
+cache_remove(struct cache *c, struct flow *f)
+{
+	uint16_t *tag;
+	struct flow **place;
+
+	if (flow_is_retired(f))
+		return;
+	place = ctable_place(f->table, f, &tag);
+	if (place) {
+		*tag = 0;
+		*place = NULL;
+	}
+	f->table->n--;
+	slot_unlink(c, f);
+	retire(c, f);
+}
+
+/* What a worker let go in one burst. */
+struct reap {
+	struct cache *c;
+	uint32_t n;
+	struct flow *flows[];
+};
+
+static void take_made(struct cache *);
+static void fold_flow(struct flow *);
+
+/* Main, after a grace period: the worker's last counts are in. */
+static void
+reap(void *r_)
+{
+	struct reap *r = r_;
+	struct cache *c = r->c;
+
+	take_made(c);
+	for (uint32_t i = 0; i < r->n; i++) {
+		struct flow *f = r->flows[i];
+
+		fold_flow(f);
+		*(f->main_prev ? &f->main_prev->main_next : &c->main_list) = f->main_next;
+		if (f->main_next)
+			f->main_next->main_prev = f->main_prev;
+		ctable_unref(f->table);
+		plan_unref(f->plan);
+		free(f);
+	}
+	atomic_fetch_sub_explicit(&c->n_reaping, 1, memory_order_relaxed);
+	free(r);
+}
+
+void
+cache_end_burst(struct cache *c)
+{
+	if (likely(!c->n_retired))
+		return;
+	struct reap *r = wf_xmalloc(sizeof(*r) + c->n_retired * sizeof(r->flows[0]));
+	r->c = c;
+	r->n = c->n_retired;
+	memcpy(r->flows, c->retired, c->n_retired * sizeof(r->flows[0]));
+	c->n_retired = 0;
+	atomic_fetch_add_explicit(&c->n_reaping, 1, memory_order_relaxed);
+	wf_rcu_call(reap, r);
+}
+
+/* --- Inserting ---------------------------------------------------------------------------------- */
+
+/* Twice the buckets; entries go by their stored hash. */
+static void
+ctable_grow(struct cache_table *t)
+{
+	uint32_t old_mask = t->mask, new_mask = old_mask * 2 + 1;
+	struct bucket6 *old = t->buckets;
+	struct bucket6 *new = aligned_alloc(64, (new_mask + 1ull) * sizeof(*new));
+
+	if (!new)
+		return;
+	memset(new, 0, (new_mask + 1ull) * sizeof(*new));
+	t->buckets = new;
+	t->mask = new_mask;
+	for (uint32_t b = 0; b <= old_mask; b++) {
+		for (unsigned i = 0; i < WAYS; i++) {
+			if (old[b].tags[i] && !ctable_put(t, old[b].flows[i])) {
+				/* Cannot happen to a half full table but by an unlucky hash:
+				 * then the other size is the answer again. */
+				free(new);
+				t->buckets = old;
+				t->mask = old_mask;
+				return;
+			}
+		}
+	}
+	free(old);
+}
+
+/* The port's oldest flow that was not used lately, else its oldest. */
+static void
+evict_from_slot(struct cache *c, uint32_t slot)
+{
+	struct slot_flows *s = slot_get(c, slot);
+
+	/* A second chance for what was used since it was put at the end; bounded, so that an
+	 * insertion has a bounded price. */
+	for (unsigned i = 0; i < 8 && s->head && s->head->slot_next; i++) {
+		struct flow *f = s->head;
+
+		if (c->now_ms - atomic_load_explicit(&f->used_ms, memory_order_relaxed) > 1000)
+			break;
+		s->head = f->slot_next;
+		s->head->slot_prev = NULL;
+		f->slot_prev = s->tail;
+		f->slot_next = NULL;
+		s->tail->slot_next = f;
+		s->tail = f;
+	}
+	if (s->head)
+		cache_remove(c, s->head);
+}
+
+/* What one port may have: all of it while it is alone, else its share, at least a quarter of an
+ * even one's double; the sum may exceed the whole, the global bound then evicts from the
+ * inserting port. */
+static uint32_t
+slot_quota(const struct cache *c)
+{
+	uint32_t n = c->n_slots_used ? c->n_slots_used : 1;
+
+	return n == 1 ? CACHE_MAX_FLOWS / 2 : CACHE_MAX_FLOWS / (n < 8 ? n + 1 : 8);
+}
+
+static struct flow *
+insert(struct cache *c, struct cache_table *t, const struct cache_key *key, struct plan *plan)
+{
+	size_t size = sizeof(struct flow) + key->n_words * sizeof(uint64_t);
+	uint32_t slot = slot_index(key->words[0]);
+	struct slot_flows *s = slot_get(c, slot);
+
+	if (s->n >= slot_quota(c) || (c->n_flows >= CACHE_MAX_FLOWS && s->n))
+		evict_from_slot(c, slot);
+	else if (c->n_flows >= CACHE_MAX_FLOWS)
+		return NULL;
+
+	struct flow *f = aligned_alloc(64, (size + 63) & ~(size_t)63);
+	if (!f)
+		return NULL;
+	memset(f, 0, sizeof(*f));
+	f->plan = plan;
+	f->hash = key->hash;
+	f->n_words = key->n_words;
+	f->table = t;
+	memcpy(f->key, key->words, key->n_words * sizeof(uint64_t));
+	atomic_init(&f->used_ms, c->now_ms);
+	if (t->n * 5 >= (t->mask + 1) * WAYS * 4ull)
+		ctable_grow(t);
+	if (!ctable_put(t, f)) {
+		/* Both buckets are full: an entry of the same port makes room, or nobody does. */
+		ctable_grow(t);
+		if (!ctable_put(t, f)) {
+			free(f);
+			return NULL;
+		}
+	}
+	t->n++;
+	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+	slot_append(c, f);
+
+	f->next_new = atomic_load_explicit(&c->made, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&c->made, &f->next_new, f,
+						      memory_order_release, memory_order_relaxed))
+		;
+	return f;
+}
+
+struct flow *
+cache_insert(struct cache *c, const struct cache_key *key, struct plan *plan)
+{
+	return insert(c, c->cur, key, plan);
+}
+
+struct flow *
+cache_replace(struct cache *c, struct flow *f, struct plan *plan)
+{
+	struct cache_key key = { .hash = f->hash, .n_words = f->n_words };
+
+	memcpy(key.words, f->key, f->n_words * sizeof(uint64_t));
+	cache_remove(c, f);
+	return insert(c, c->cur, &key, plan);
+}
+
+bool
+cache_admits(struct cache *c, const struct cache_key *key)
+{
+	/* Index and mark come from different bits. */
+	uint32_t *at = &c->seen[key->hash % SEEN_SIZE];
+	uint32_t mark = key->hash ^ (uint32_t)key->n_words << 24 ^ (uint32_t)(key->words[0] >> 32);
+
+	if (*at == mark)
+		return true;
+	*at = mark;
+	return false;
+}
+
+/* --- Layouts, age ---------------------------------------------------------------------------------- */
+
+static void
+ctable_drop(struct cache *c, struct cache_table *t)
+{
+	for (uint32_t b = 0; t->n && b <= t->mask; b++)
+		for (unsigned i = 0; i < WAYS; i++)
+			if (t->buckets[b].tags[i])
+				cache_remove(c, t->buckets[b].flows[i]);
+	ctable_unref(t);
+}
+
+void
+cache_sync(struct cache *c, const struct view *v, int64_t now_ms)
+{
+	c->now_ms = now_ms;
+	if (unlikely(!c->cur || c->cur->layout.generation != v->layout->generation)) {
+		if (c->old)
+			ctable_drop(c, c->old);
+		c->old = c->cur;
+		c->old_since_ms = now_ms;
+		c->cur = ctable_new(v->layout);
+	}
+	if (unlikely(c->old && (!c->old->n || now_ms - c->old_since_ms > CACHE_IDLE_MS))) {
+		ctable_drop(c, c->old);
+		c->old = NULL;
+	}
+}
+
+struct flow *
+cache_find_old(struct cache *c, uint32_t slot, uint32_t generation, uint64_t frozen_id,
+	       uint32_t dp_hash, const struct of_key *parsed, const struct cache_key *key)
+{
+	struct cache_key old_key;
+	struct flow *f, *moved;
+
+	if (!c->old)
+		return NULL;
+	key_make(c->old, slot, generation, frozen_id, dp_hash, parsed, &old_key);
+	f = ctable_find(c->old, &old_key);
+	if (!f)
+		return NULL;
+	atomic_fetch_add_explicit(&f->plan->refs, 1, memory_order_relaxed);
+	moved = insert(c, c->cur, key, f->plan);
+	if (!moved)
+		plan_unref(f->plan);
+	/* The old one stays for packets that differ in the new fields only; it ages. */
+	return moved;
+}
+
+uint32_t
+cache_expire(struct cache *c, int64_t now_ms, bool all)
+{
+	struct cache_table *t = c->cur;
+	int64_t elapsed = now_ms - c->expired_ms;
+	uint64_t n;
+
+	if (!t || (elapsed <= 0 && !all))
+		return c->n_flows;
+	/* A pass takes half the idle time. */
+	n = (t->mask + 1ull) * elapsed / (CACHE_IDLE_MS / 2) + 1;
+	if (all || n > t->mask + 1ull)
+		n = t->mask + 1ull;
+	c->expired_ms = now_ms;
+
+	for (uint64_t k = 0; k < n; k++) {
+		struct bucket6 *b = &t->buckets[t->hand++ & t->mask];
+
+		for (unsigned i = 0; i < WAYS; i++) {
+			if (b->tags[i] &&
+			    now_ms - atomic_load_explicit(&b->flows[i]->used_ms,
+							  memory_order_relaxed) > CACHE_IDLE_MS)
+				cache_remove(c, b->flows[i]);
+		}
+	}
+	return c->n_flows;
+}
+
+void
+cache_purge(struct cache *c)
+{
+	for (uint32_t s = 0; s < c->n_slots; s++)
+		while (c->slots[s].head)
+			cache_remove(c, c->slots[s].head);
+	memset(c->seen, 0, SEEN_SIZE * sizeof(*c->seen));
+}
+
+uint32_t
+cache_n_flows(const struct cache *c)
+{
+	return c->n_flows;
+}
+
+bool
+plan_is_fresh(struct plan *plan, const struct view *v)
+{
+	if (likely(plan->version == v->version))
+		return true;
+	if (plan->version < v->config_version)
+		return false;
+	for (uint32_t i = 0; i < plan->n_steps; i++) {
+		const struct plan_step *s = &plan->steps[i];
+
+		if (atomic_load_explicit(s->stamp, memory_order_relaxed) > plan->version ||
+		    atomic_load_explicit(s->stamp2, memory_order_relaxed) > plan->version)
+			return false;
+	}
+	plan->version = v->version;
+	return true;
+}
+
+/* --- Main -------------------------------------------------------------------------------------------- */
+
+struct cache *
+cache_new(void)
+{
+	struct cache *c = wf_xzalloc(sizeof(*c));
+
+	c->seen = wf_xzalloc(SEEN_SIZE * sizeof(*c->seen));
+	return c;
+}
+
+static void
+take_made(struct cache *c)
+{
+	struct flow *f = atomic_exchange_explicit(&c->made, NULL, memory_order_acquire);
+
+	while (f) {
+		struct flow *next = f->next_new;
+
+		f->main_prev = NULL;
+		f->main_next = c->main_list;
+		if (c->main_list)
+			c->main_list->main_prev = f;
+		c->main_list = f;
+		f = next;
+	}
+}
+
+static void
+fold_flow(struct flow *f)
+{
+	uint64_t packets = atomic_load_explicit(&f->packets, memory_order_relaxed);
+	uint64_t bytes = atomic_load_explicit(&f->bytes, memory_order_relaxed);
+
+	if (packets == f->folded_packets)
+		return;
+	plan_credit(f->plan, packets - f->folded_packets, bytes - f->folded_bytes,
+		    atomic_load_explicit(&f->used_ms, memory_order_relaxed));
+	f->folded_packets = packets;
+	f->folded_bytes = bytes;
+}
+
+void
+cache_fold(struct cache *c)
+{
+	take_made(c);
+	for (struct flow *f = c->main_list; f; f = f->main_next)
+		fold_flow(f);
+}
+
+void
+cache_for_each(struct cache *c, void (*fn)(struct flow *, void *), void *aux)
+{
+	take_made(c);
+	for (struct flow *f = c->main_list; f; f = f->main_next)
+		fn(f, aux);
+}
+
+void
+cache_free(struct cache *c)
+{
+	if (!c)
+		return;
+	cache_purge(c);
+	if (c->old)
+		ctable_drop(c, c->old);
+	if (c->cur)
+		ctable_drop(c, c->cur);
+	cache_end_burst(c);
+	/* Its batches are on their way through the grace period. */
+	while (atomic_load_explicit(&c->n_reaping, memory_order_relaxed))
+		wf_rcu_drain();
+	free(c->slots);
+	free(c->retired);
+	free(c->seen);
+	free(c);
+}

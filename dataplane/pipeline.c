@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* packet -> parse -> flow cache -> plan -> run; a miss goes through the translator, here and
+ * then, in the thread that received the packet. */
+#include "dataplane/run.h"
+
+#include "dataplane/cache.h"
+#include "dataplane/slow_path.h"
+
+void
+pipeline_settle(struct runner *rn, const struct run_fate *fate)
+{
+	if (!fate->n_out && fate->drop)
+		stat_add(&rn->drops[fate->drop], 1);
+}
+
+void
+plan_credit(const struct plan *plan, uint64_t packets, uint64_t bytes, int64_t now_ms)
+{
+	for (uint32_t i = 0; i < plan->n_credits; i++)
+		counter_add(plan->credits[i], packets, bytes, now_ms);
+}
+
+void
+pipeline_fill(const struct pass *p, const struct rte_mbuf *m, struct xlate_in *in,
+	      struct pkt_layers *layers)
+{
+	if (p->frozen) {
+		in->key = p->frozen->metadata;
+		in->key.dp_hash = p->dp_hash;
+	} else {
+		memset(&in->key, 0, offsetof(struct of_key, dl_dst));
+		in->key.in_port = p->in_port;
+		in->key.packet_type = p->packet_type;
+		in->key.pkt_mark = p->pkt_mark;
+		in->key.skb_priority = p->skb_priority;
+	}
+	pkt_parse(m, p->packet_type, &in->key, layers);
+	in->view = p->rn->view;
+	in->bridge = p->bridge;
+	in->in_slot = p->in_slot;
+	in->frozen = p->frozen;
+	in->packet_size = pkt_size(m);
+	in->packet = m;
+}
+
+static bool
+has_learn(const struct plan_op *o, const struct plan_op *end)
+{
+	for (; o < end; o = (const struct plan_op *)((const uint8_t *)o + o->size))
+		if (o->type == OP_LEARN ||
+		    (o->type == OP_CLONE &&
+		     has_learn(o + 1, (const struct plan_op *)((const uint8_t *)o + o->size))))
+			return true;
+	return false;
+}
+
+static const struct op_learn *
+missing_learn(const struct plan_op *o, const struct plan_op *end)
+{
+	for (; o < end; o = (const struct plan_op *)((const uint8_t *)o + o->size)) {
+		const struct op_learn *found = NULL;
+
+		if (o->type == OP_LEARN && o->u8)
+			return (const struct op_learn *)o;
+		if (o->type == OP_CLONE)
+			found = missing_learn(o + 1, (const struct plan_op *)((const uint8_t *)o +
+									      o->size));
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+static const struct plan_op *
+ops_end(const struct plan *plan)
+{
+	return (const struct plan_op *)((const uint8_t *)plan->ops + plan->ops_size);
+}
+
+/* Translates; on main, applies the learn actions on the way, so that the packet sees what it
+ * taught (rule 8). */
+static struct plan *
+translate_for(struct runner *rn, struct xlate_in *in)
+{
+	struct plan *plan = translate(in);
+	const struct op_learn *learn;
+
+	while (rn->is_main && (learn = missing_learn(plan->ops, ops_end(plan))) != NULL &&
+	       learn->op.u32 >= in->learn_done) {
+		in->learn_done = learn->op.u32 + 1;
+		slow_path_call_learn(learn->flow);
+		plan_free(plan);
+		in->view = rn->view = view_get();
+		plan = translate(in);
+	}
+	plan->version = in->view->version;
+	plan->has_learn = has_learn(plan->ops, ops_end(plan));
+	atomic_store_explicit(&plan->refs, 1, memory_order_relaxed);
+	return plan;
+}
+
+/* Runs a plan that no cache keeps, and lets go of it. */
+static void
+run_once(struct pass *p, struct plan *plan, struct rte_mbuf *m)
+{
+	plan_credit(plan, 1, pkt_size(m), p->rn->now_ms);
+	run_plan(p, plan, m);
+	plan_unref(plan);
+}
+
+static void
+translate_once(struct pass *p, struct rte_mbuf *m)
+{
+	struct xlate_in in = { 0 };
+	struct plan *plan;
+
+	pipeline_fill(p, m, &in, &p->layers);
+	p->layers_valid = true;
+	plan = translate_for(p->rn, &in);
+	run_once(p, plan, m);
+}
+
+void
+pipeline_translate_and_run(struct pass *p, struct xlate_in *in, struct rte_mbuf *m)
+{
+	struct plan *plan = translate_for(p->rn, in);
+
+	stat_add(&p->rn->n_misses, 1);
+	run_once(p, plan, m);
+}
+
+static void
+run_flow(struct pass *p, struct flow *f, struct rte_mbuf *m)
+{
+	struct plan *plan = f->plan;
+
+	if (unlikely(plan->ttl_min | plan->mpls_ttl_min) && !run_guards(p, plan, m)) {
+		/* This one packet takes another way (rule 5). */
+		translate_once(p, m);
+		return;
+	}
+	flow_account(f, pkt_size(m), p->rn->now_ms);
+	run_plan(p, plan, m);
+}
+
+/* No entry, or a stale one. */
+static __attribute__((noinline)) void
+miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte_mbuf *m)
+{
+	struct runner *rn = p->rn;
+	struct xlate_in in = { 0 };
+	bool keep = stale || cache_admits(rn->cache, key);
+	struct flow *f = NULL;
+
+	stat_add(&rn->n_misses, 1);
+	pipeline_fill(p, m, &in, &p->layers);
+	p->layers_valid = true;
+	in.for_cache = keep;
+
+	struct plan *plan = translate_for(rn, &in);
+	if (keep && plan->cacheable)
+		f = stale ? cache_replace(rn->cache, stale, plan)
+			  : cache_insert(rn->cache, key, plan);
+	else if (stale)
+		cache_remove(rn->cache, stale);
+	if (f)
+		run_flow(p, f, m);
+	else if (run_guards(p, plan, m))
+		run_once(p, plan, m);
+	else {
+		plan_unref(plan);
+		translate_once(p, m);
+	}
+}
+
+/* An entry under an older layout moves over. */
+static struct flow *
+find_old(struct pass *p, const struct cache_key *key, const struct rte_mbuf *m)
+{
+	struct runner *rn = p->rn;
+
+	pkt_parse(m, p->packet_type, &rn->key, &p->layers);
+	return cache_find_old(rn->cache, p->in_slot, p->in_generation,
+			      p->frozen ? p->frozen->id : 0, p->dp_hash, &rn->key, key);
+}
+
+static inline void
+found_or_not(struct pass *p, const struct cache_key *key, struct flow *f, struct rte_mbuf *m)
+{
+	struct runner *rn = p->rn;
+
+	if (unlikely(!f))
+		f = find_old(p, key, m);
+	if (likely(f && plan_is_fresh(f->plan, rn->view))) {
+		stat_add(&rn->n_hits, 1);
+		run_flow(p, f, m);
+	} else {
+		/* A retired entry was replaced while this burst ran: not again. */
+		miss(p, key, f && !flow_is_retired(f) ? f : NULL, m);
+	}
+}
+
+void
+pipeline_packet(struct pass *p, struct rte_mbuf *m)
+{
+	struct runner *rn = p->rn;
+	struct cache_key key;
+	struct flow *f;
+
+	if (!rn->cache) {
+		stat_add(&rn->n_misses, 1);
+		translate_once(p, m);
+		return;
+	}
+	pkt_parse_some(m, p->packet_type, cache_depth(rn->cache), &rn->key, &p->layers);
+	p->layers_valid = cache_depth(rn->cache) == PKT_DEPTH_ALL;
+	cache_key_make(rn->cache, p->in_slot, p->in_generation, p->frozen ? p->frozen->id : 0,
+		       p->dp_hash, &rn->key, &key);
+	cache_find(rn->cache, &key, 1, &f);
+	found_or_not(p, &key, f, m);
+}
+
+void
+pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
+{
+	const struct view *v = rn->view;
+	const struct view_slot *vs = slot < v->n_slots ? &v->slots[slot] : NULL;
+	const struct bridge_view *bv = vs && vs->port && vs->bridge < v->n_bridges
+					       ? v->bridges[vs->bridge] : NULL;
+	struct cache_key keys[BURST_MAX];
+	struct pkt_layers layers[BURST_MAX];
+	struct flow *flows[BURST_MAX];
+	struct run_fate fates[BURST_MAX];
+	enum pkt_depth depth = cache_depth(rn->cache);
+	unsigned n_good = 0;
+
+	if (unlikely(!bv)) {
+		stat_add(&rn->drops[DROP_RX_NO_BRIDGE], n);
+		pkt_free_bulk(pkts, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(pkt_data(pkts[i]));
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+
+		if (unlikely(pkt_size(m) < 14)) {
+			stat_add(&rn->drops[DROP_RX_TOO_SHORT], 1);
+			pkt_free(m);
+			continue;
+		}
+		pkts[n_good] = m;
+		pkt_parse_some(m, OF_PT_ETH, depth, &rn->key, &layers[n_good]);
+		cache_key_make(rn->cache, slot, vs->generation, 0, 0, &rn->key, &keys[n_good]);
+		n_good++;
+	}
+	cache_find(rn->cache, keys, n_good, flows);
+	for (unsigned i = 0; i < n_good; i++) {
+		struct pass p = {
+			.rn = rn, .fate = &fates[i], .bridge = bv->bridge, .in_slot = slot,
+			.in_generation = vs->generation, .in_port = vs->ofp_port,
+			.packet_type = OF_PT_ETH, .layers = layers[i],
+			.layers_valid = depth == PKT_DEPTH_ALL,
+		};
+
+		fates[i] = (struct run_fate){ 0 };
+		/* An earlier packet of this burst may have brought or replaced the entry. */
+		if (!flows[i] || flow_is_retired(flows[i]))
+			cache_find(rn->cache, &keys[i], 1, &flows[i]);
+		found_or_not(&p, &keys[i], flows[i], pkts[i]);
+		pipeline_settle(rn, &fates[i]);
+	}
+}

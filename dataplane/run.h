@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running plans: inside of the packet path, for run*.c, pipeline.c, worker.c and main.
+ *
+ *   pipeline.c     packet -> cache or translator -> plan -> run_plan()
+ *   run.c          the operations, one after the other; guards; copies
+ *   run_set.c      writes into headers, with checksums
+ *   run_push.c     tags and labels come and go
+ *   run_select.c   groups
+ *   run_output.c   ports, NORMAL, mirrors, packet-ins, transmit batches
+ *
+ * A runner is what one thread needs to do that; a pass is one way of one packet through one
+ * lookup.  Ownership: whoever is handed a packet together with 'owned' must free or pass it on.
+ */
+#ifndef WEFT_DATAPLANE_RUN_H
+#define WEFT_DATAPLANE_RUN_H
+
+#include "dataplane/normal.h"
+#include "dataplane/packet.h"
+#include "dataplane/ports/port.h"
+#include "dataplane/translate.h"
+
+#define RUN_MAX_DEPTH 32 /* recirculations of one packet */
+
+/* Packets that wait for the end of the burst. */
+struct tx_batch {
+	struct port *port;
+	unsigned n;
+	struct rte_mbuf *pkts[BURST_MAX];
+};
+
+struct cache;
+struct runner {
+	/* For the length of a burst. */
+	const struct view *view;
+	int64_t now_ms, now_us;
+	struct cache *cache;          /* NULL: translate each packet (main) */
+	unsigned txq;                 /* which transmit queue is ours, modulo the port's */
+	bool is_main;
+	/* Transmit batches by slot, made on demand; those in use. */
+	struct tx_batch **batches;
+	uint32_t n_batches;
+	uint32_t n_dirty, max_dirty;
+	uint32_t *dirty;
+	/* Scratch. */
+	struct of_key key;
+	struct normal_result *normal; /* of the NORMAL being decided */
+	/* Written by this thread alone. */
+	_Atomic uint64_t drops[DROP_N_REASONS];
+	_Atomic uint64_t n_hits, n_misses, n_lost, n_recirc, n_tx_batches, n_tx_packets;
+};
+void runner_init(struct runner *);
+void runner_done(struct runner *);
+static inline void
+stat_add(_Atomic uint64_t *c, uint64_t n) /* of a counter with one writer */
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+/* What became of a received packet over all its passes. */
+struct run_fate {
+	uint32_t n_out;              /* outputs, packet-ins, packets handed to main */
+	enum drop_reason drop;       /* the first reason met */
+};
+
+struct pass {
+	struct runner *rn;
+	struct run_fate *fate;
+	const struct frozen *frozen; /* where the walk goes on; NULL: table 0 */
+	struct bridge *bridge;
+	uint32_t in_slot, in_generation;
+	of_port_t in_port;
+	uint32_t packet_type;
+	uint32_t dp_hash, pkt_mark, skb_priority;
+	unsigned depth;
+	/* While a plan runs. */
+	struct plan *plan;
+	uint32_t trunc;              /* the next output's limit, 0: none */
+	uint32_t mirrored;           /* mirrors that a NORMAL of this plan gave the packet to */
+	bool layers_valid;
+	struct pkt_layers layers;
+};
+
+/* --- pipeline.c --------------------------------------------------------------------- */
+
+/* Looks the packet up and runs what is found.  Takes it over. */
+void pipeline_packet(struct pass *, struct rte_mbuf *);
+/* A burst received on one port.  Takes the packets over. */
+void pipeline_burst(struct runner *, uint32_t slot, struct rte_mbuf **, unsigned n);
+/* Counts the drop if nothing came of the packet. */
+void pipeline_settle(struct runner *, const struct run_fate *);
+/* Fills what the translator is asked with; 'in->key' gets metadata and parsed headers. */
+void pipeline_fill(const struct pass *, const struct rte_mbuf *, struct xlate_in *in,
+		   struct pkt_layers *);
+/* Translates what 'in' says and runs it.  Takes the packet over. */
+void pipeline_translate_and_run(struct pass *, struct xlate_in *in, struct rte_mbuf *);
+/* Credits a plan's counters. */
+void plan_credit(const struct plan *, uint64_t packets, uint64_t bytes, int64_t now_ms);
+static inline void
+counter_add(struct counter *c, uint64_t packets, uint64_t bytes, int64_t now_ms)
+{
+	atomic_fetch_add_explicit(&c->packets, packets, memory_order_relaxed);
+	atomic_fetch_add_explicit(&c->bytes, bytes, memory_order_relaxed);
+	if (atomic_load_explicit(&c->used_ms, memory_order_relaxed) < now_ms)
+		atomic_store_explicit(&c->used_ms, now_ms, memory_order_relaxed);
+}
+
+/* --- run.c -------------------------------------------------------------------------- */
+
+/* Runs a plan on a packet that passed its guards.  Takes the packet over. */
+void run_plan(struct pass *, struct plan *, struct rte_mbuf *owned);
+/* Do the plan's guards let this packet through? */
+bool run_guards(struct pass *, const struct plan *, const struct rte_mbuf *);
+/* Nested or remaining operations [o, end). */
+void run_ops(struct pass *, const struct plan_op *o, const struct plan_op *end,
+	     struct rte_mbuf *owned);
+static inline void
+pass_drop(struct pass *p, enum drop_reason reason)
+{
+	if (!p->fate->drop)
+		p->fate->drop = reason;
+}
+/* The layers of the packet as it is now. */
+static inline const struct pkt_layers *
+pass_layers(struct pass *p, const struct rte_mbuf *m)
+{
+	if (!p->layers_valid) {
+		pkt_find_layers(m, p->packet_type, &p->layers);
+		p->layers_valid = true;
+	}
+	return &p->layers;
+}
+/* The headers of the packet as it is now, in the runner's scratch key; in_port is set. */
+const struct of_key *pass_key(struct pass *, const struct rte_mbuf *);
+
+/* --- run_set.c: false if the packet has no such header or cuts it short --------------- */
+bool run_set(struct pass *, const struct plan_op *, struct rte_mbuf *);
+bool run_dec_ttl(struct pass *, struct rte_mbuf *); /* false: it would become 0 */
+
+/* --- run_push.c: DROP_NONE, or why not -------------------------------------------------- */
+enum drop_reason run_push(struct pass *, const struct plan_op *, struct rte_mbuf *);
+enum drop_reason run_push_vlan(struct pass *, struct rte_mbuf *, uint16_t tpid, uint16_t tci);
+bool run_pop_vlan(struct pass *, struct rte_mbuf *);
+
+/* --- run_select.c ------------------------------------------------------------------------ */
+void run_select(struct pass *, const struct op_select *, struct rte_mbuf *, bool owned);
+uint32_t run_hash(struct pass *, const struct rte_mbuf *, uint32_t basis, unsigned algorithm);
+
+/* --- run_output.c ------------------------------------------------------------------------ */
+void run_output(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
+void run_normal(struct pass *, const struct op_normal *, struct rte_mbuf *, bool owned);
+void run_mirror(struct pass *, const struct op_mirror *, struct rte_mbuf *);
+void run_controller(struct pass *, const struct op_controller *, struct rte_mbuf *owned);
+/* Sends what the burst gathered. */
+void runner_flush(struct runner *);
+
+/* --- meter.c ----------------------------------------------------------------------------- */
+/* Counts a packet against a meter.  Returns the band that it exceeded, or NULL. */
+struct meter_band *meter_charge(struct meter *, int64_t now_ms, uint32_t bytes);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packets leave: to ports, through NORMAL, to mirrors and to the controller. */
+#include "dataplane/run.h"
+
+#include <stdlib.h>
+
+#include "dataplane/slow_path.h"
+
+/* --- Transmit batches ------------------------------------------------------------------------- */
+
+static void
+flush_batch(struct runner *rn, struct tx_batch *b)
+{
+	struct port *port = b->port;
+	bool shared = port->n_txq <= 1 || rn->txq >= port->n_txq;
+	unsigned txq = shared ? 0 : rn->txq;
+
+	/* Queue 0 is everybody's who has none of his own; queue i is runner i's alone. */
+	if (shared || txq == 0)
+		pthread_spin_lock(&port->tx_lock);
+	port->class->tx(port, txq, b->pkts, b->n);
+	if (shared || txq == 0)
+		pthread_spin_unlock(&port->tx_lock);
+	stat_add(&rn->n_tx_batches, 1);
+	stat_add(&rn->n_tx_packets, b->n);
+	b->n = 0;
+}
+
+void
+runner_flush(struct runner *rn)
+{
+	for (uint32_t i = 0; i < rn->n_dirty; i++) {
+		struct tx_batch *b = rn->batches[rn->dirty[i]];
+
+		if (b->n)
+			flush_batch(rn, b);
+		b->port = NULL;
+	}
+	rn->n_dirty = 0;
+}
+
+static struct tx_batch *
+batch_of(struct runner *rn, uint32_t slot, struct port *port)
+{
+	if (unlikely(slot >= rn->n_batches)) {
+		uint32_t n = rn->view->n_slots;
+
+		rn->batches = wf_xrealloc(rn->batches, n * sizeof(*rn->batches));
+		memset(rn->batches + rn->n_batches, 0,
+		       (n - rn->n_batches) * sizeof(*rn->batches));
+		rn->n_batches = n;
+		rn->dirty = wf_xrealloc(rn->dirty, n * sizeof(*rn->dirty));
+	}
+	struct tx_batch *b = rn->batches[slot];
+	if (unlikely(!b))
+		b = rn->batches[slot] = wf_xzalloc(sizeof(*b));
+	if (!b->port) {
+		b->port = port;
+		rn->dirty[rn->n_dirty++] = slot;
+	}
+	return b;
+}
+
+static void
+enqueue(struct runner *rn, uint32_t slot, struct port *port, struct rte_mbuf *m)
+{
+	struct tx_batch *b = batch_of(rn, slot, port);
+
+	b->pkts[b->n++] = m;
+	if (b->n == BURST_MAX)
+		flush_batch(rn, b);
+}
+
+/* --- Output to a port ----------------------------------------------------------------------------- */
+
+static bool
+fits(const struct port *port, const struct rte_mbuf *m)
+{
+	return !port->max_frame || pkt_size(m) <= port->max_frame;
+}
+
+static void
+output_segments(struct pass *p, uint32_t slot, struct port *port, struct rte_mbuf *m)
+{
+	const struct pkt_layers *layers = pass_layers(p, m);
+	unsigned n = pkt_segment_count(m, layers);
+	struct rte_mbuf **segments = malloc(n * sizeof(*segments));
+	int rc = segments ? pkt_segment(m, layers, segments, n) : -DROP_NO_MEMORY;
+
+	pkt_free(m);
+	if (rc < 0)
+		pass_drop(p, -rc);
+	for (int i = 0; i < rc; i++) {
+		if (fits(port, segments[i])) {
+			enqueue(p->rn, slot, port, segments[i]);
+			p->fate->n_out++;
+		} else {
+			pass_drop(p, DROP_OUT_MTU);
+			pkt_free(segments[i]);
+		}
+	}
+	free(segments);
+}
+
+/* Brings a packet's offloads to what the port takes.  False: it must be split. */
+static bool
+fit_offloads(struct pass *p, const struct port *port, struct rte_mbuf *m)
+{
+	unsigned need = 0;
+
+	if (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG)
+		need = PORT_CAP_TSO;
+	else if (m->ol_flags & RTE_MBUF_F_TX_UDP_SEG)
+		need = PORT_CAP_UFO;
+	if (need && !(port->caps & need))
+		return false;
+	const struct pkt_layers *layers = pass_layers(p, m);
+	if (!need && !(port->caps & PORT_CAP_CSUM))
+		pkt_finish_checksums(m, layers);
+	else if (!pkt_prepare_offloads(m, layers))
+		pkt_finish_checksums(m, layers);
+	return true;
+}
+
+void
+run_output(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *m)
+{
+	const struct view *v = p->rn->view;
+	const struct view_slot *vs = slot < v->n_slots ? &v->slots[slot] : NULL;
+	uint32_t trunc = p->trunc;
+
+	p->trunc = 0;
+	if (unlikely(!vs || vs->generation != generation || !vs->port)) {
+		pass_drop(p, DROP_OUT_NO_PORT);
+		pkt_free(m);
+		return;
+	}
+	if (unlikely(p->packet_type != OF_PT_ETH)) {
+		pass_drop(p, DROP_UNSUPPORTED_PACKET_TYPE);
+		pkt_free(m);
+		return;
+	}
+	/* OP_TRUNC completed the offloads. */
+	if (unlikely(trunc && trunc < pkt_size(m)))
+		pkt_set_size(m, trunc);
+	if (unlikely(m->ol_flags & PKT_TX_OPEN) && !fit_offloads(p, vs->port, m)) {
+		output_segments(p, slot, vs->port, m);
+		return;
+	}
+	if (unlikely(!fits(vs->port, m)) && !(m->ol_flags & PKT_TX_SEG)) {
+		pass_drop(p, DROP_OUT_MTU);
+		pkt_free(m);
+		return;
+	}
+	enqueue(p->rn, slot, vs->port, m);
+	p->fate->n_out++;
+}
+
+/* --- NORMAL and mirrors -------------------------------------------------------------------------- */
+
+/* The packet goes on in the bridge at the other end of a patch port. */
+static void
+enter_patch(struct pass *p, const struct op_normal *op, const struct normal_output *o,
+	    struct rte_mbuf *m)
+{
+	const struct view *v = p->rn->view;
+	const struct frozen *f = NULL;
+
+	for (uint32_t i = 0; op && i < op->n_patches; i++)
+		if (op->patches[i].port == o->port->ofp_port)
+			f = op->patches[i].frozen;
+	if (!f || p->depth >= RUN_MAX_DEPTH) {
+		pass_drop(p, f ? DROP_CONTINUATION_TOO_DEEP : DROP_OUT_NO_PORT);
+		pkt_free(m);
+		return;
+	}
+	if (o->port->tx_patch)
+		counter_add(o->port->tx_patch, 1, pkt_size(m), p->rn->now_ms);
+
+	struct pass next = {
+		.rn = p->rn, .fate = p->fate, .frozen = f, .bridge = f->bridge,
+		.in_slot = f->in_slot, .in_port = f->metadata.in_port,
+		.in_generation = f->in_slot < v->n_slots ? v->slots[f->in_slot].generation : 0,
+		.packet_type = p->packet_type, .depth = p->depth + 1,
+		.pkt_mark = p->pkt_mark, .skb_priority = p->skb_priority,
+	};
+	pipeline_packet(&next, m);
+}
+
+/* One output of NORMAL or of a mirror.  Takes the packet over. */
+static void
+run_normal_output(struct pass *p, const struct op_normal *op, const struct normal_output *o,
+		  struct rte_mbuf *m)
+{
+	struct pass sub = *p;
+	enum drop_reason why = DROP_NONE;
+
+	for (unsigned i = 0; i < o->n_pop; i++)
+		run_pop_vlan(&sub, m);
+	if (o->tagged)
+		why = run_push_vlan(&sub, m, o->tpid, (uint16_t)o->vid | o->pcp << OF_VLAN_PCP_SHIFT);
+	if (why) {
+		pass_drop(p, why);
+		pkt_free(m);
+		return;
+	}
+	if (o->max_len && o->max_len < pkt_size(m)) {
+		/* A mirror's snaplen: of a GSO packet, the beginning. */
+		pkt_finish_checksums(m, pass_layers(&sub, m));
+		pkt_set_size(m, o->max_len);
+		sub.layers_valid = false;
+	}
+	sub.trunc = 0;
+	if (o->port->is_patch)
+		enter_patch(&sub, op, o, m);
+	else
+		run_output(&sub, o->port->slot, o->port->generation, m);
+}
+
+/* Carries out the runner's normal_result. */
+static void
+run_outputs(struct pass *p, const struct op_normal *op, struct rte_mbuf *m, bool owned)
+{
+	struct normal_result *result = p->rn->normal;
+	struct normal_output few[16], *outs = result->out;
+	unsigned n = result->n;
+
+	/* Behind a patch port another NORMAL may use the runner's result. */
+	for (unsigned i = 0; i < n; i++) {
+		if (result->out[i].port->is_patch) {
+			outs = n <= 16 ? few : wf_xmalloc(n * sizeof(*outs));
+			memcpy(outs, result->out, n * sizeof(*outs));
+			break;
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		bool last = owned && i + 1 == n;
+		struct rte_mbuf *out = last ? m : pkt_copy(m);
+
+		if (out)
+			run_normal_output(p, op, &outs[i], out);
+		else
+			pass_drop(p, DROP_NO_MEMORY);
+		if (last)
+			owned = false;
+	}
+	if (owned)
+		pkt_free(m);
+	if (outs != result->out && outs != few)
+		free(outs);
+}
+
+static const struct bridge_view *
+bridge_view(const struct view *v, const struct bridge *b)
+{
+	return b->index < v->n_bridges ? v->bridges[b->index] : NULL;
+}
+
+void
+run_normal(struct pass *p, const struct op_normal *op, struct rte_mbuf *m, bool owned)
+{
+	struct runner *rn = p->rn;
+	const struct bridge_view *bv = bridge_view(rn->view, op->bridge);
+
+	if (!bv) {
+		pass_drop(p, DROP_RX_NO_BRIDGE);
+		if (owned)
+			pkt_free(m);
+		return;
+	}
+	normal_decide(rn->view, bv, op->in_port, pass_key(p, m), true, op->mirrored, rn->normal,
+		      NULL);
+	p->mirrored |= rn->normal->mirrored;
+	if (!rn->normal->n)
+		pass_drop(p, rn->normal->drop);
+	run_outputs(p, op, m, owned);
+}
+
+void
+run_mirror(struct pass *p, const struct op_mirror *op, struct rte_mbuf *m)
+{
+	const struct bridge_view *bv = bridge_view(p->rn->view, op->bridge);
+	uint32_t set = op->op.u32;
+
+	if (op->op.u8)
+		set &= ~p->mirrored;
+	if (!bv || !set)
+		return;
+	p->rn->normal->n = 0;
+	mirror_outputs(p->rn->view, bv, set, op->port, pass_key(p, m), pkt_size(m),
+		       p->rn->normal);
+	run_outputs(p, NULL, m, false);
+}
+
+/* --- Packet-in ------------------------------------------------------------------------------------ */
+
+void
+run_controller(struct pass *p, const struct op_controller *op, struct rte_mbuf *m)
+{
+	if (p->trunc && p->trunc < pkt_size(m))
+		pkt_set_size(m, p->trunc);
+	p->trunc = 0;
+	slow_push_packet_in(p, op->spec, m);
+}
