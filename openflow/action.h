@@ -42,9 +42,21 @@ enum of_action_type {
 	OF_N_ACTION_TYPES
 };
 
+/* Wire forms: OF_RAW_REG_LOAD, ... (openflow/actions.def). */
+enum of_action_raw {
+	OF_RAW_NONE,
+#define OF_RAW(RAW, ...) OF_RAW_##RAW,
+#include "openflow/actions.def"
+#undef OF_RAW
+	/* Not on the wire: what of_actions_check() noted, for peers of later versions. */
+	OF_RAW_SET_VLAN_TAGGED, /* SET_VLAN_VID and _PCP, as 1.0, where the match has a tag */
+	OF_RAW_SET_TP_TCP, OF_RAW_SET_TP_UDP, OF_RAW_SET_TP_SCTP, /* SET_L4_* in such a match */
+	OF_N_RAWS
+};
+
 struct of_action {
 	uint8_t type;     /* enum of_action_type */
-	uint8_t raw;      /* which wire form it came in, for echoing it as it was sent; 0: default */
+	uint8_t raw;      /* enum of_action_raw, if it matters: for echoing it as it was sent; 0: default */
 	uint16_t size;    /* of the whole record without padding; 'next' is at size padded to 8 */
 	uint32_t u32;     /* the argument of records that need just one, see below */
 };
@@ -67,6 +79,14 @@ of_action_next(const struct of_action *a)
  *   SET_IPV4_SRC/DST (host order), and with no argument: STRIP_VLAN, DEC_MPLS_TTL, COPY_TTL_*,
  *   POP_PBB, POP_QUEUE, EXIT, CT_CLEAR, CLEAR_ACTIONS, DEC_NSH_TTL.
  *   METER: .u32 meter id. */
+
+/* SET_VLAN_VID and SET_VLAN_PCP of OpenFlow 1.0 make a tag where there is none; those of 1.1
+ * do nothing then. */
+static inline bool
+of_act_set_vlan_pushes(const struct of_action *a)
+{
+	return a->raw != OF_RAW_SET_VLAN_VID_11 && a->raw != OF_RAW_SET_VLAN_PCP_11;
+}
 
 struct of_act_output { struct of_action a; /* .u32 = of_port_t */ uint16_t max_len; uint16_t pad[3]; };
 struct of_act_controller {
@@ -143,6 +163,22 @@ struct of_act_learn {
 	struct of_subfield result_dst; /* with OF_LEARN_F_WRITE_RESULT */
 	/* specs follow, each at an 8-byte boundary, to the end of the record */
 };
+static inline const uint8_t *
+of_learn_spec_imm(const struct of_learn_spec *s)
+{
+	return (const uint8_t *)(s + 1);
+}
+static inline const struct of_learn_spec *
+of_learn_spec_next(const struct of_learn_spec *s)
+{
+	return (const struct of_learn_spec *)((const uint8_t *)s +
+					      OF_ACTION_ALIGN(sizeof(*s) + s->imm_size));
+}
+#define of_learn_for_each_spec(S, LEARN)                                                       \
+	for (const struct of_learn_spec *S = (const struct of_learn_spec *)((LEARN) + 1);      \
+	     (const uint8_t *)S < (const uint8_t *)(LEARN) + (LEARN)->a.size;                  \
+	     S = of_learn_spec_next(S))
+
 struct of_act_conjunction { struct of_action a; /* .u32 = id */ uint8_t clause, n_clauses, pad[6]; };
 struct of_act_note { struct of_action a; uint32_t len; uint8_t data[]; };
 struct of_act_sample {
@@ -190,8 +226,11 @@ bool of_actions_equal(const void *a, size_t a_size, const void *b, size_t b_size
 
 struct of_codec; /* openflow/msg.h: version, port of the peer's formats, TLV map */
 
-/* Wire -> list.  'actions' is an array of ofp_action; 'instructions' the 1.1+ form.
- * Appends to 'list'.  Nothing is appended on error. */
+/* Wire -> list.  'actions' is an array of ofp_action as packet-out and buckets have it, where
+ * 1.5's meter is the only "instruction"; 'instructions' is what a flow_mod and flow statistics
+ * have: instructions in 1.1+, in 1.0 actions with Nicira's write_metadata besides.
+ * Appends to 'list'.  Nothing is appended on error.  Fields of tunnel options go by the thread's
+ * TLV map. */
 of_err_t of_actions_decode(const void *wire, size_t size, uint8_t version, struct wf_buf *list);
 of_err_t of_instructions_decode(const void *wire, size_t size, uint8_t version, struct wf_buf *list);
 void of_actions_encode(const void *list, size_t size, uint8_t version, struct wf_buf *wire);
@@ -213,6 +252,21 @@ void of_actions_format(const void *list, size_t size, of_port_name_fn *, void *a
 /* What of_actions_format() prints (and ovs-ofctl takes) back to a list; for tests, learn and
  * the lab.  NULL or an error text that the caller frees. */
 char *of_actions_parse(const char *text, struct wf_buf *list);
+
+/* The same with names of ports. */
+char *of_actions_parse_ports(const char *text, of_port_number_fn *, void *aux, struct wf_buf *list);
+
+/* What an action set of these actions, in order of writing, does: one list to execute, appended
+ * (OpenFlow 1.3 section 5.10; set-field and move run in order of arrival, as in Open vSwitch).
+ * Nothing is appended if there is no output, group, resubmit, ct or ct_clear. */
+void of_action_set_resolve(const void *write_actions, size_t size, struct wf_buf *list);
+bool of_action_is_allowed_in_set(enum of_action_type);
+const char *of_action_name(enum of_action_type); /* "output" */
+
+/* The bits that table features of 'version' have for actions and instructions: bit N is
+ * OFPAT_N, or OFPIT_N. */
+uint32_t of_actions_supported(uint8_t version);
+uint32_t of_instructions_supported(uint8_t version);
 
 bool of_actions_output_to_port(const void *list, size_t size, of_port_t);
 bool of_actions_output_to_group(const void *list, size_t size, uint32_t group_id);
