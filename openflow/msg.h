@@ -39,6 +39,7 @@ enum {
 
 /* Special numbers, the same in all versions that have them. */
 #define OF_NO_BUFFER UINT32_MAX
+#define OF_DEFAULT_PRIORITY 0x8000
 #define OF_GROUP_MAX 0xffffff00u
 #define OF_GROUP_ALL 0xfffffffcu
 #define OF_GROUP_ANY 0xffffffffu
