@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What ovsdb/server.c and server_init.c share. */
+#ifndef WEFT_OVSDB_SERVER_PRIVATE_H
+#define WEFT_OVSDB_SERVER_PRIVATE_H
+
+#include "base/err.h"
+
+/* Returns a socket that is connected to the server at 'path', or a negative errno. */
+int ovsdb_server_connect(const char *path);
+
+/* Inserts the row of table Open_vSwitch if there is none, as "ovs-vsctl --no-wait init" does.
+ * Blocks, at most some seconds. */
+int ovsdb_server_init_root(const char *path, struct wf_err *err);
+
+#endif
