@@ -279,7 +279,7 @@ of_controller_id_encode(uint8_t version, uint32_t xid, uint16_t id, struct wf_bu
 
 /* OpenFlow 1.5 section 7.3.5.17.1: ofp_controller_status, with the property URI (0). */
 static void
-controller_status_put(const struct of_controller_status *cs, struct wf_buf *out)
+controller_status_put(const struct of_controller_status_msg *cs, struct wf_buf *out)
 {
 	size_t start = out->size;
 
@@ -294,7 +294,7 @@ controller_status_put(const struct of_controller_status *cs, struct wf_buf *out)
 }
 
 bool
-of_controller_status_encode(const struct of_codec *codec, const struct of_controller_status *cs,
+of_controller_status_encode(const struct of_codec *codec, const struct of_controller_status_msg *cs,
 			    struct wf_buf *out)
 {
 	if (codec->version < OF15_VERSION)
@@ -306,7 +306,7 @@ of_controller_status_encode(const struct of_codec *codec, const struct of_contro
 }
 
 void
-of_controller_status_append(struct of_multipart *mp, const struct of_controller_status *cs)
+of_controller_status_append(struct of_multipart *mp, const struct of_controller_status_msg *cs)
 {
 	of_multipart_item_begin(mp);
 	controller_status_put(cs, mp->out);

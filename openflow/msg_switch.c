@@ -239,7 +239,7 @@ of_features_reply_decode(const struct of_msg *msg, struct of_features *f)
 #define WIRE_INVALID_TTL 4 /* before 1.3 */
 
 static bool
-config_decode(const struct of_msg *msg, struct of_switch_config *c)
+config_decode(const struct of_msg *msg, struct of_config_msg *c)
 {
 	uint16_t flags = get_u16(msg->body);
 	uint16_t valid = WIRE_FRAG_MASK;
@@ -255,13 +255,13 @@ config_decode(const struct of_msg *msg, struct of_switch_config *c)
 }
 
 of_err_t
-of_set_config_decode(const struct of_msg *msg, struct of_switch_config *c)
+of_set_config_decode(const struct of_msg *msg, struct of_config_msg *c)
 {
 	return config_decode(msg, c) ? 0 : OF_ERR_OFPSCFC_BAD_FLAGS;
 }
 
 of_err_t
-of_get_config_reply_decode(const struct of_msg *msg, struct of_switch_config *c)
+of_get_config_reply_decode(const struct of_msg *msg, struct of_config_msg *c)
 {
 	config_decode(msg, c);
 	return 0;
@@ -269,7 +269,7 @@ of_get_config_reply_decode(const struct of_msg *msg, struct of_switch_config *c)
 
 static void
 config_encode(enum of_msg_form form, uint8_t version, uint32_t xid,
-	      const struct of_switch_config *c, struct wf_buf *out)
+	      const struct of_config_msg *c, struct wf_buf *out)
 {
 	size_t start = of_msg_begin(out, form, version, xid);
 	bool ttl = c->invalid_ttl_to_controller > 0 && version < OF13_VERSION;
@@ -280,14 +280,14 @@ config_encode(enum of_msg_form form, uint8_t version, uint32_t xid,
 }
 
 void
-of_set_config_encode(uint8_t version, uint32_t xid, const struct of_switch_config *c,
+of_set_config_encode(uint8_t version, uint32_t xid, const struct of_config_msg *c,
 		     struct wf_buf *out)
 {
 	config_encode(OF_R_OFPT_SET_CONFIG, version, xid, c, out);
 }
 
 void
-of_get_config_reply_encode(const struct of_msg *request, const struct of_switch_config *c,
+of_get_config_reply_encode(const struct of_msg *request, const struct of_config_msg *c,
 			   struct wf_buf *out)
 {
 	config_encode(OF_R_OFPT_GET_CONFIG_REPLY, request->version, request->xid, c, out);

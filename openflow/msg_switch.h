@@ -46,16 +46,16 @@ void of_features_reply_encode(const struct of_msg *request, const struct of_feat
 of_err_t of_features_reply_decode(const struct of_msg *, struct of_features *); /* ports: of_port_desc_next() */
 
 enum of_frag_handling { OF_FRAG_NORMAL, OF_FRAG_DROP, OF_FRAG_REASM, OF_FRAG_NX_MATCH };
-struct of_switch_config {
+struct of_config_msg {
 	uint8_t frag; /* enum of_frag_handling */
 	int8_t invalid_ttl_to_controller; /* 0, 1, or -1: the version does not say */
 	uint16_t miss_send_len;
 };
-of_err_t of_set_config_decode(const struct of_msg *, struct of_switch_config *);
-void of_set_config_encode(uint8_t version, uint32_t xid, const struct of_switch_config *, struct wf_buf *out);
-void of_get_config_reply_encode(const struct of_msg *request, const struct of_switch_config *,
+of_err_t of_set_config_decode(const struct of_msg *, struct of_config_msg *);
+void of_set_config_encode(uint8_t version, uint32_t xid, const struct of_config_msg *, struct wf_buf *out);
+void of_get_config_reply_encode(const struct of_msg *request, const struct of_config_msg *,
 				struct wf_buf *out);
-of_err_t of_get_config_reply_decode(const struct of_msg *, struct of_switch_config *);
+of_err_t of_get_config_reply_decode(const struct of_msg *, struct of_config_msg *);
 
 struct of_desc {
 	const char *mfr, *hw, *sw, *serial, *dp; /* cut to what fits */
@@ -105,14 +105,14 @@ enum of_controller_status_reason {
 	OF_CSR_REQUEST, OF_CSR_CHANNEL_STATUS, OF_CSR_ROLE, OF_CSR_CONTROLLER_ADDED,
 	OF_CSR_CONTROLLER_REMOVED, OF_CSR_SHORT_ID, OF_CSR_EXPERIMENTER
 };
-struct of_controller_status {
+struct of_controller_status_msg {
 	uint16_t short_id;
 	uint8_t role, reason;
 	bool up;
 	const char *uri;
 };
-bool of_controller_status_encode(const struct of_codec *, const struct of_controller_status *,
+bool of_controller_status_encode(const struct of_codec *, const struct of_controller_status_msg *,
 				 struct wf_buf *out); /* asynchronous, 1.5+ */
-void of_controller_status_append(struct of_multipart *, const struct of_controller_status *);
+void of_controller_status_append(struct of_multipart *, const struct of_controller_status_msg *);
 
 #endif
