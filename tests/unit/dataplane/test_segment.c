@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checksums and segmentation against routines of their own: a GSO packet's segments put together
+ * again are the packet, and every checksum is right. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+
+#include "base/buf.h"
+#include "dataplane/checksum.h"
+#include "dataplane/drop.h"
+#include "openflow/key.h"
+#include "packets.h"
+
+static void
+checksum_equals_the_slow_one(void **state)
+{
+	uint8_t buf[300];
+
+	for (unsigned i = 0; i < sizeof(buf); i++)
+		buf[i] = i * 7919 >> 3;
+	for (unsigned size = 0; size <= 256; size++)
+		assert_int_equal(ntohs(csum(buf + size % 5, size)),
+				 slow_checksum(buf + size % 5, size, 0));
+	/* RFC 1071 section 3: 0001 f203 f4f5 f6f7 sums up to ddf2. */
+	static const uint8_t rfc[8] = { 0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7 };
+	assert_int_equal(ntohs(csum(rfc, 8)), 0xffff - 0xddf2);
+	/* RFC 1624 section 4: HC dd2f, m 5555, m' 3285 gives 0000. */
+	static const uint8_t m_old[2] = { 0x55, 0x55 }, m_new[2] = { 0x32, 0x85 };
+	assert_int_equal(csum_update(htons(0xdd2f), m_old, m_new, 2), 0);
+}
+
+static void
+update_equals_computing_again(void **state)
+{
+	uint8_t buf[64];
+	uint32_t seed = 1;
+
+	for (unsigned round = 0; round < 10000; round++) {
+		for (unsigned i = 0; i < sizeof(buf); i++)
+			buf[i] = (seed = seed * 1103515245 + 12345) >> 16;
+		uint8_t old[16];
+		unsigned at = (seed >> 20) % 24 * 2, size = 2 + (seed >> 26) % 8 * 2;
+		__be16 before = csum(buf, sizeof(buf));
+
+		memcpy(old, buf + at, size);
+		for (unsigned i = 0; i < size; i++)
+			buf[at + i] = (seed = seed * 1103515245 + 12345) >> 16;
+		assert_int_equal(csum_update(before, old, buf + at, size), csum(buf, sizeof(buf)));
+	}
+}
+
+static void
+crc32c_of_the_rfc(void **state)
+{
+	/* RFC 3720 section B.4: 32 bytes of 0, of 0xff, counting up. */
+	uint8_t zero[32] = { 0 }, ones[32], up[32];
+
+	memset(ones, 0xff, 32);
+	for (unsigned i = 0; i < 32; i++)
+		up[i] = i;
+	assert_int_equal(~crc32c(0xffffffff, zero, 32), 0x8a9136aa);
+	assert_int_equal(~crc32c(0xffffffff, ones, 32), 0x62a8ab43);
+	assert_int_equal(~crc32c(0xffffffff, up, 32), 0x46dd794e);
+}
+
+struct variant {
+	struct packet_spec spec;
+	uint64_t seg_flag, cksum_flag;
+	unsigned mss;
+};
+
+static void
+open_offloads(struct rte_mbuf *m, const struct variant *v, struct pkt_layers *l)
+{
+	struct of_key key;
+
+	memset(&key, 0, sizeof(key));
+	pkt_parse(m, OF_PT_ETH, &key, l);
+	if (v->spec.n_mpls) { /* the parser stops at the labels: tell where IP is */
+		l->l4 = l->l3 + (v->spec.ipv6 ? 40 : 20);
+	}
+	m->ol_flags = v->cksum_flag | v->seg_flag;
+	m->tso_segsz = v->mss;
+}
+
+static void
+put16(uint8_t *p, uint16_t v)
+{
+	p[0] = v >> 8;
+	p[1] = v;
+}
+
+static void
+finishes_checksums(void **state)
+{
+	static const uint8_t protos[3] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
+	static const uint64_t flags[3] = { RTE_MBUF_F_TX_TCP_CKSUM, RTE_MBUF_F_TX_UDP_CKSUM,
+					   RTE_MBUF_F_TX_SCTP_CKSUM };
+
+	for (unsigned i = 0; i < 3 * 2 * 3; i++) {
+		struct variant v = {
+			.spec = { .proto = protos[i % 3], .ipv6 = i / 3 % 2, .n_vlans = i / 6,
+				  .payload = 101, .seed = i },
+			.cksum_flag = flags[i % 3],
+		};
+		struct rte_mbuf *m = packet_make(&v.spec);
+		struct pkt_layers l;
+		unsigned at = v.spec.proto == IPPROTO_TCP ? 16 : v.spec.proto == IPPROTO_UDP ? 6 : 8;
+
+		assert_true(checksums_are_right(pkt_data(m), pkt_size(m)));
+		open_offloads(m, &v, &l);
+		pkt_data(m)[l.l4 + at] ^= 0x5a;
+		/* Bytes behind the IP packet do not count. */
+		pkt_set_size(m, pkt_size(m) + 7);
+		memset(pkt_data(m) + pkt_size(m) - 7, 0xee, 7);
+		l.l2_pad = 7;
+		pkt_finish_checksums(m, &l);
+		assert_true(checksums_are_right(pkt_data(m), pkt_size(m)));
+		assert_false(m->ol_flags & PKT_TX_OPEN);
+		pkt_free(m);
+	}
+}
+
+static void
+prepared_offloads_have_the_pseudo_sum(void **state)
+{
+	struct variant v = { .spec = { .proto = IPPROTO_TCP, .n_vlans = 1, .payload = 5000 },
+			     .cksum_flag = RTE_MBUF_F_TX_TCP_CKSUM,
+			     .seg_flag = RTE_MBUF_F_TX_TCP_SEG, .mss = 1448 };
+	struct rte_mbuf *m = packet_make(&v.spec);
+	struct pkt_layers l;
+	uint16_t partial;
+
+	open_offloads(m, &v, &l);
+	assert_true(pkt_prepare_offloads(m, &l));
+	assert_int_equal(m->l2_len, 18);
+	assert_int_equal(m->l3_len, 20);
+	assert_int_equal(m->l4_len, 20);
+	/* What is left to add is the sum over TCP, with the partial sum in its field. */
+	memcpy(&partial, pkt_data(m) + l.l4 + 16, 2);
+	uint16_t sum = csum_fold(csum_add(0, pkt_data(m) + l.l4, 5020));
+	put16(pkt_data(m) + l.l4 + 16, ntohs((uint16_t)~sum));
+	assert_true(checksums_are_right(pkt_data(m), pkt_size(m)));
+	pkt_free(m);
+}
+
+static void
+segments_make_up_the_packet(void **state)
+{
+	for (unsigned i = 0; i < 2 * 2 * 3 * 3 * 3; i++) {
+		static const unsigned payloads[3] = { 1, 5000, 60000 }, sizes[3] = { 536, 1448, 8948 };
+		bool tcp = i % 2;
+		struct variant v = {
+			.spec = { .proto = tcp ? IPPROTO_TCP : IPPROTO_UDP, .ipv6 = i / 2 % 2,
+				  .n_vlans = i / 4 % 3, .n_mpls = i / 4 % 3 == 2 ? 2 : 0,
+				  .payload = payloads[i / 12 % 3], .seed = i,
+				  .tcp_flags = 0x80 | 0x10 | 0x08 | 0x01 },
+			.seg_flag = tcp ? RTE_MBUF_F_TX_TCP_SEG : RTE_MBUF_F_TX_UDP_SEG,
+			.cksum_flag = tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM,
+			.mss = sizes[i / 36],
+		};
+		struct rte_mbuf *m = packet_make(&v.spec), *out[256];
+		uint8_t *before, *joined = wf_xmalloc(70000);
+		struct pkt_layers l;
+		unsigned l4_header = tcp ? 20 : 8, done = 0;
+
+		open_offloads(m, &v, &l);
+		before = wf_xmemdup(pkt_data(m), pkt_size(m));
+		unsigned want = (v.spec.payload + v.mss - 1) / v.mss;
+		assert_int_equal(pkt_segment_count(m, &l), want);
+		assert_int_equal(pkt_segment(m, &l, out, want), want);
+		assert_memory_equal(before, pkt_data(m), pkt_size(m));
+		for (unsigned s = 0; s < want; s++) {
+			const uint8_t *d = pkt_data(out[s]), *l4 = d + l.l4;
+			unsigned part = pkt_size(out[s]) - l.l4 - l4_header;
+
+			assert_true(checksums_are_right(d, pkt_size(out[s])));
+			assert_true(s + 1 == want ? part <= v.mss : part == v.mss);
+			assert_memory_equal(d, pkt_data(m), l.l3);
+			if (tcp) {
+				uint32_t seq, seq0;
+
+				memcpy(&seq, l4 + 4, 4);
+				memcpy(&seq0, pkt_data(m) + l.l4 + 4, 4);
+				assert_int_equal(ntohl(seq) - ntohl(seq0), done);
+				assert_int_equal(l4[13] & 0x80, s ? 0 : 0x80);
+				assert_int_equal(l4[13] & 0x09, s + 1 == want ? 0x09 : 0);
+				assert_int_equal(l4[13] & 0x10, 0x10);
+			}
+			memcpy(joined + done, l4 + l4_header, part);
+			done += part;
+			assert_int_equal(out[s]->ol_flags & PKT_TX_OPEN, 0);
+		}
+		assert_int_equal(done, v.spec.payload);
+		assert_memory_equal(joined, pkt_data(m) + l.l4 + l4_header, done);
+		pkt_free_bulk(out, want);
+		if (want > 1)
+			assert_int_equal(pkt_segment(m, &l, out, want - 1), -DROP_OUT_MTU);
+		pkt_free(m);
+		free(before);
+		free(joined);
+	}
+}
+
+static void
+push_and_pull_keep_the_bytes(void **state)
+{
+	struct rte_mbuf *m = pkt_from_bytes("hello", 5);
+	uint8_t *p = pkt_push(m, 3);
+
+	memcpy(p, "oh ", 3);
+	assert_memory_equal(pkt_data(m), "oh hello", 8);
+	/* Beyond the headroom the data moves back, as far as there is room behind it. */
+	assert_non_null(pkt_push(m, 1000));
+	assert_memory_equal(pkt_data(m) + 1000, "oh hello", 8);
+	assert_int_equal(pkt_size(m), 1008);
+	assert_null(pkt_push(m, 2000));
+	assert_int_equal(pkt_size(m), 1008);
+	assert_non_null(pkt_pull(m, 1000));
+	assert_null(pkt_pull(m, 9));
+	pkt_set_size(m, pkt_capacity(m));
+	pkt_free(m);
+
+	m = pkt_alloc(PKT_LARGE_ROOM);
+	assert_non_null(m);
+	pkt_set_size(m, 65536 + 14);
+	assert_int_equal(pkt_size(m), 65550);
+	assert_int_equal(m->data_len, 65535);
+	struct rte_mbuf *copy = pkt_copy(m);
+	assert_int_equal(pkt_size(copy), 65550);
+	pkt_free(copy);
+	pkt_free(m);
+	assert_null(pkt_alloc(PKT_LARGE_ROOM + 1));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(checksum_equals_the_slow_one),
+		cmocka_unit_test(update_equals_computing_again),
+		cmocka_unit_test(crc32c_of_the_rfc),
+		cmocka_unit_test(finishes_checksums),
+		cmocka_unit_test(prepared_offloads_have_the_pseudo_sum),
+		cmocka_unit_test(segments_make_up_the_packet),
+		cmocka_unit_test(push_and_pull_keep_the_bytes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
