@@ -139,6 +139,7 @@ struct bridge_view { /* one bridge inside a view; immutable */
 	uint32_t n_meters;
 	uint8_t frag_mode;          /* OFPC_FRAG_NORMAL 0, DROP 1, REASM 2, NX_MATCH 3 */
 	bool fail_standalone_pad;
+	uint8_t egress_table;       /* the first one (OpenFlow 1.5), 0: none */
 	uint8_t miss_default;       /* what MISS_CONTROLLER_1_0 means now */
 };
 

@@ -63,7 +63,12 @@ void mac_table_flush(struct mac_table *);
 void mac_table_flush_bundle(struct mac_table *, const struct bundle *);
 bool mac_table_add_static(struct mac_table *, struct bundle *, of_port_t, uint16_t vid, const uint8_t mac[6]);
 bool mac_table_del(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
-/* Looks up without learning: the port, or OF_PORT_NONE. */
+/* Learns, or refreshes, that 'mac' is behind 'port'; any thread.  True if it is new there.
+ * 'is_bond': the port belongs to a bond; a gratuitous ARP that came over another port a moment
+ * ago then wins, because bonds reflect broadcasts. */
+bool mac_table_learn(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
+		     bool is_bond, bool is_gratuitous_arp);
+/* Looks up without learning: the port, or OF_PORT_NONE.  Any thread, lock-free. */
 of_port_t mac_table_lookup(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
 void mac_table_expire(struct mac_table *); /* every second */
 struct mac_row { of_port_t port; uint16_t vid; uint8_t mac[6]; int age_s; bool is_static; };

@@ -54,9 +54,9 @@ trace_leave(struct xlate_trace *t, struct trace_node *before)
 const char *trace_port_name(void *aux, of_port_t);
 
 /* The whole report of ofproto/trace, or of ofproto/trace-packet-out when in->actions is set:
- * "Flow: ...", the walk, "Final flow: ...", "Megaflow: ...", "Datapath actions: ...".  Continuations
- * follow with their "recirc(...)" heading.  Fills in in->view, trace, wc, resolve.  A packet in
- * in->packet has side effects as in OVS: MACs are learned.  The caller frees. */
+ * "Flow: ...", the walk, "Final flow: ...", "Megaflow: ...", "Datapath actions: ...".  Fills in
+ * in->bridge, view, trace, wc.  A packet in in->packet has side effects as in OVS: MACs are
+ * learned.  The caller frees the text. */
 char *xlate_trace_run(struct bridge *, const struct view *, struct xlate_in *);
 
 #endif

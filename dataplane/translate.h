@@ -50,6 +50,7 @@ struct xlate_in {
 	bool names;                 /* trace: ports by name */
 	struct of_key *wc;          /* fields read, for trace and dumps, or NULL */
 	struct of_key *final_key;   /* the key at the end of the walk, or NULL */
+	const char **error;         /* why the walk failed as a whole (NULL: it did not), or NULL */
 	bool for_cache;             /* false: the plan is run once; nothing needs to be general */
 	bool is_packet_out;         /* 'actions' are a controller's: packet-ins say OFPR_PACKET_OUT */
 	bool resolve;               /* for text: NORMAL and select groups are decided now for this key */
@@ -65,12 +66,17 @@ void xlate_shape_mask(struct of_key *mask);
 /* Returns a plan, never NULL; freed with plan_free() or kept by the cache. */
 struct plan *translate(const struct xlate_in *);
 
+/* Index of the bucket that a select group takes for a packet with this key, -1: none is alive
+ * (run_select.c; the walk asks it for text). 'basis' is op_select's; 'dp_hash' 0: none. */
+int select_bucket(const struct view *, const struct group *, uint32_t basis, uint32_t dp_hash,
+		  const struct of_key *);
+
 /* Everything of a packet-in but the packet (OP_CONTROLLER). */
 struct packet_in_spec {
 	struct bridge *bridge;
 	uint16_t controller_id, max_len;
-	uint8_t reason, table_id;
-	bool is_table_miss_pad, pause;
+	uint8_t reason, table_id;   /* reason: OF_PIR_* (openflow/msg_packet.h) */
+	bool pause;
 	uint64_t cookie;
 	uint32_t meter_id;
 	struct of_key metadata;     /* metadata part valid; in_port as the controller sees it */

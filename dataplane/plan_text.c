@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A plan as text: an interpreter of the ops on a key.  Two keys are kept: the packet as the ops
+ * left it, and the packet as the text so far leaves it; an output prints the difference. */
+#include "dataplane/plan_text.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/plan_text_set.h"
+#include "dataplane/ports/port.h"
+#include "dataplane/translate.h"
+
+static void ops_text(struct plan_printer *, const void *ops, size_t size);
+
+static void
+port_text(struct plan_printer *p, uint32_t slot)
+{
+	const struct view *v = p->view;
+
+	plan_text_comma(p);
+	if (p->names && v && slot < v->n_slots && v->slots[slot].port)
+		wf_str_put(p->out, v->slots[slot].port->name);
+	else
+		wf_str_fmt(p->out, "%" PRIu32, slot);
+}
+
+static void
+controller_text(struct plan_printer *p, const struct op_controller *op)
+{
+	const struct packet_in_spec *spec = op->spec;
+
+	plan_text_commit(p);
+	plan_text_comma(p);
+	wf_str_fmt(p->out,
+		   "userspace(pid=0,controller(reason=%d,dont_send=1,continuation=%d,recirc_id=%u,"
+		   "rule_cookie=0x%" PRIx64 ",controller_id=%d,max_len=%d))",
+		   spec->reason, spec->pause, ++p->n_continuations, spec->cookie,
+		   spec->controller_id, spec->max_len);
+}
+
+static void
+clone_text(struct plan_printer *p, const struct plan_op *op)
+{
+	const uint8_t *nested = (const uint8_t *)op + sizeof(struct op_clone);
+	size_t size = op->size - sizeof(struct op_clone);
+	struct plan_state saved;
+
+	if (op->u8) {
+		plan_text_commit(p);
+		saved = p->st;
+		plan_text_comma(p);
+		wf_str_put(p->out, "clone(");
+		p->first = true;
+		ops_text(p, nested, size);
+		wf_str_putc(p->out, ')');
+		p->first = false;
+		p->st = saved;
+	} else {
+		/* Changes are taken back by setting the fields again, where something follows. */
+		struct plan_state before = p->st;
+
+		ops_text(p, nested, size);
+		before.base = p->st.base;
+		p->st = before;
+	}
+}
+
+static void
+select_text(struct plan_printer *p, const struct plan_op *op)
+{
+	struct plan_state saved;
+	bool first = true;
+
+	plan_text_commit(p);
+	saved = p->st;
+	plan_text_comma(p);
+	wf_str_fmt(p->out, "%s(", op->type == OP_SELECT ? "select" : "failover");
+	for (const struct op_bucket *b = op_select_first_bucket(op);
+	     (const uint8_t *)b < (const uint8_t *)op + op->size; b = op_bucket_next(b)) {
+		wf_str_fmt(p->out, "%sbucket_id=%" PRIu32 ":", first ? "" : ";", b->bucket->bucket_id);
+		first = false;
+		p->first = true;
+		ops_text(p, b + 1, b->size - sizeof *b);
+		p->st = saved;
+	}
+	wf_str_putc(p->out, ')');
+	p->first = false;
+}
+
+static void
+op_text(struct plan_printer *p, const struct plan_op *op)
+{
+	switch ((enum plan_op_type)op->type) {
+	case OP_OUTPUT:
+		plan_text_commit(p);
+		port_text(p, op->u32);
+		break;
+	case OP_NORMAL:
+		plan_text_commit(p);
+		plan_text_comma(p);
+		wf_str_put(p->out, "normal");
+		break;
+	case OP_CONTROLLER:
+		controller_text(p, (const struct op_controller *)op);
+		break;
+	case OP_METER:
+		plan_text_comma(p);
+		wf_str_fmt(p->out, "meter(%" PRIu32 ")", ((const struct op_meter *)op)->meter->id - 1);
+		break;
+	case OP_CLONE:
+		clone_text(p, op);
+		break;
+	case OP_SELECT:
+	case OP_FAILOVER:
+		select_text(p, op);
+		break;
+	case OP_RECIRC:
+		plan_text_commit(p);
+		plan_text_comma(p);
+		wf_str_fmt(p->out, "recirc(0x%" PRIx64 ")",
+			   ((const struct op_recirc *)op)->frozen->id);
+		break;
+	case OP_TRUNC:
+		plan_text_commit(p);
+		plan_text_comma(p);
+		wf_str_fmt(p->out, "trunc(%" PRIu32 ")", op->u32);
+		break;
+	case OP_HASH:
+		plan_text_commit(p);
+		plan_text_comma(p);
+		wf_str_fmt(p->out, "hash(l4(%" PRIu32 "))", op->u32);
+		break;
+	case OP_SLOW:
+		plan_text_comma(p);
+		wf_str_put(p->out, "userspace(pid=0,slow_path(action))");
+		break;
+	default:
+		plan_text_apply(p, op);
+		break;
+	}
+}
+
+static void
+ops_text(struct plan_printer *p, const void *ops, size_t size)
+{
+	plan_op_for_each(op, ops, size)
+	{
+		op_text(p, op);
+	}
+}
+
+void
+plan_text(const struct plan *plan, const struct of_key *key, const struct of_key *wc,
+	  const struct view *view, bool names, struct wf_str *out)
+{
+	struct plan_printer *p = wf_xzalloc(sizeof *p);
+
+	p->st.key = p->st.base = *key;
+	if (wc)
+		p->st.touched = *wc;
+	p->view = view;
+	p->names = names;
+	p->out = out;
+	p->first = true;
+	ops_text(p, plan->ops, plan->ops_size);
+	if (p->first)
+		wf_str_put(out, "drop");
+	free(p);
+}
+
+void
+flow_text_actions(const struct view *view, uint32_t in_slot, const struct of_key *key, bool names,
+		  struct of_key *ret_wc, struct wf_str *out)
+{
+	struct xlate_in in = { .view = view, .in_slot = in_slot, .key = *key, .resolve = true };
+	const struct bridge_view *bv = NULL;
+	struct of_key wc = { 0 };
+	struct plan *plan;
+
+	if (in_slot < view->n_slots && view->slots[in_slot].bridge < view->n_bridges)
+		bv = view->bridges[view->slots[in_slot].bridge];
+	if (ret_wc)
+		memset(ret_wc, 0, sizeof *ret_wc);
+	if (!bv) {
+		wf_str_put(out, "drop");
+		return;
+	}
+	in.bridge = bv->bridge;
+	in.wc = &wc;
+	in.learn_done = UINT32_MAX;
+	plan = translate(&in);
+	plan_text(plan, key, &wc, view, names, out);
+	plan_free(plan);
+	if (ret_wc)
+		*ret_wc = wc;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of plan_text.c that follows header changes; nobody else includes this. */
+#ifndef WEFT_DATAPLANE_PLAN_TEXT_SET_H
+#define WEFT_DATAPLANE_PLAN_TEXT_SET_H
+
+#include "dataplane/plan.h"
+#include "dataplane/view.h"
+
+struct plan_state {
+	struct of_key key;     /* after the ops so far */
+	struct of_key base;    /* after the text so far */
+	struct of_key touched; /* bits read or written: a field's mask in text */
+	bool pushed_eth;       /* an Ethernet header that the text has not yet */
+};
+
+struct plan_printer {
+	struct plan_state st;
+	const struct view *view;
+	bool names, first;
+	unsigned n_continuations;
+	struct wf_str *out;
+};
+
+static inline void
+plan_text_comma(struct plan_printer *p)
+{
+	if (!p->first)
+		wf_str_putc(p->out, ',');
+	p->first = false;
+}
+
+/* Follows an op that changes the packet. */
+void plan_text_apply(struct plan_printer *, const struct plan_op *);
+/* Writes what differs between key and base. */
+void plan_text_commit(struct plan_printer *);
+
+#endif
