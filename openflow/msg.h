@@ -80,7 +80,7 @@ struct of_codec {
 	uint8_t version;
 	bool nxm;     /* OpenFlow 1.0 only: flows are written with NXM (NXT_SET_FLOW_FORMAT) */
 	bool tid;     /* OpenFlow 1.0 only: NXT_FLOW_MOD_TABLE_ID is on */
-	bool strict_enums; /* not 'loose': refuse bits that OVS refuses from a controller */
+	bool loose;   /* take bits, properties and fields that are unknown: for texts and controllers */
 	const struct of_tlv_map *tlv_map; /* the bridge's; NULL: none */
 };
 

@@ -291,7 +291,7 @@ decode_properties(const struct of_codec *codec, const struct of_msg *msg, struct
 			break;
 		case PROP_METADATA:
 			error = of_oxm_decode(prop.payload, prop.payload_size,
-					      codec->strict_enums ? 0 : OF_OXM_LOOSE,
+					      codec->loose ? OF_OXM_LOOSE : 0,
 					      codec->tlv_map, &pin->metadata, NULL, NULL);
 			break;
 		case PROP_USERDATA:
@@ -306,7 +306,7 @@ decode_properties(const struct of_codec *codec, const struct of_msg *msg, struct
 			break;
 		}
 		default:
-			error = of_prop_unknown(!codec->strict_enums, &prop);
+			error = of_prop_unknown(codec->loose, &prop);
 		}
 		if (error)
 			return error;
@@ -412,7 +412,7 @@ of_resume_decode(const struct of_codec *codec, const struct of_msg *msg, struct 
 
 	if (!error)
 		error = of_frozen_decode(pin->continuation, pin->continuation_len, msg->version,
-					 !codec->strict_enums, frozen, store);
+					 codec->loose, frozen, store);
 	return error;
 }
 

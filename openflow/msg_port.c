@@ -365,7 +365,7 @@ of_port_mod_decode(const struct of_codec *codec, const struct of_msg *msg, struc
 		if (error)
 			break;
 		if (prop.vendor || prop.type != 0) {
-			error = of_prop_unknown(!codec->strict_enums, &prop);
+			error = of_prop_unknown(codec->loose, &prop);
 			continue;
 		}
 		error = of_prop_get_u32(&prop, &advertise);

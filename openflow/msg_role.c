@@ -202,7 +202,7 @@ of_set_async_decode(const struct of_codec *codec, const struct of_msg *msg,
 		if (error)
 			return error;
 		if (prop.vendor || prop.type >= 2 * OF_N_ASYNC_TYPES) {
-			error = of_prop_unknown(!codec->strict_enums, &prop);
+			error = of_prop_unknown(codec->loose, &prop);
 			/* Alone among the messages this one has an error of its own. */
 			if (error == OF_ERR_OFPBPC_BAD_TYPE)
 				error = OF_ERR_OFPACFC_UNSUPPORTED;
@@ -210,7 +210,7 @@ of_set_async_decode(const struct of_codec *codec, const struct of_msg *msg,
 			error = of_prop_get_u32(&prop, &mask);
 			if (!error)
 				error = async_mask_decode(mask, prop.type / 2, prop.type % 2,
-							  msg->version, !codec->strict_enums, out);
+							  msg->version, codec->loose, out);
 		}
 		if (error)
 			return error;

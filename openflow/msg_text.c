@@ -195,7 +195,7 @@ error_format(const struct of_msg *msg, const struct of_tlv_map *map, struct wf_s
 void
 of_msg_format(const void *data, size_t size, const struct of_tlv_map *map, struct wf_str *s)
 {
-	struct of_codec codec = { .tid = true, .tlv_map = map };
+	struct of_codec codec = { .tid = true, .loose = true, .tlv_map = map };
 	struct of_msg msg;
 	uint32_t bitmap;
 	of_err_t error;
