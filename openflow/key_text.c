@@ -88,8 +88,9 @@ mark_layers(const struct of_key *k, struct of_match_full *m)
 		MARK(dl_dst);
 		MARK(dl_src);
 		MARK(dl_type);
-		/* The tags, and a zero one behind them to say that there are no more. */
-		for (int i = 0; i < OF_MAX_VLANS; i++) {
+		/* The tags, and a zero one behind them to say that there are no more; OVS, which
+		 * knows two tags, shows none behind the second. */
+		for (int i = 0; i < OF_MAX_VLANS && (i < 2 || k->vlans[i].tci); i++) {
 			MARK(vlans[i]);
 			if (!k->vlans[i].tci)
 				break;
