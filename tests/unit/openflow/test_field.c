@@ -106,6 +106,8 @@ every_field_is_read_back_from_its_text(void **state)
 			} else if (f->text == OF_TEXT_FRAG && v.b[0] == OF_FRAG_LATER) {
 				continue; /* cannot be: a later fragment is a fragment */
 			}
+			if (of_value_is_zero(f, &m))
+				continue; /* written as "ANY", for people only */
 			of_field_format_value(f, &v, &m, &s);
 			/* The packet type is written with its name in front, as OVS does. */
 			const char *text = wf_str_cstr(&s);
