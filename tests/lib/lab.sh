@@ -15,7 +15,7 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-D=/run/weft-lab
+D=${WEFT_LAB_DIR:-/run/weft-lab}
 LAB=weft-lab
 IMAGE=$ROOT/build/guest
 GUEST=$ROOT/tests/lib/guest/guest

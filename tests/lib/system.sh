@@ -35,10 +35,9 @@ isolate() {
 			--kill-child=KILL bash "$0" "$@"
 	fi
 	unset WEFT_ISOLATED
-	mkdir -p /run/netns /run/openvswitch /run/weft-lab
+	mkdir -p /run/netns /run/openvswitch
 	mount -t tmpfs none /run/netns
 	mount -t tmpfs none /run/openvswitch
-	mount -t tmpfs none /run/weft-lab
 	mount -t sysfs sysfs /sys	# shows the namespace in which it was mounted
 	ip link set lo up
 	T=$(mktemp -d "/tmp/weft-$(basename "$0" .sh).XXXXXX")
@@ -64,6 +63,12 @@ at_exit() {
 trap 'LAST_LINE=$LINENO' ERR
 
 finish() {
+	local f
+	# A daemon that was built with sanitizers writes what they find next to its log.
+	for f in "$T"/*/asan.* "$T"/*/ubsan.*; do
+		[ -e "$f" ] || continue
+		fail "no finding of a sanitizer" "$(grep -m 3 -E 'ERROR|runtime error|    #[0-3] ' "$f" | tr '\n' ' ')"
+	done
 	[ "$N_FAILED" = 0 ]
 	exit
 }
@@ -191,7 +196,9 @@ daemon_start() {
 	# Started under the name by which ovs-ctl and the clients know it.
 	mkdir -p "$d/bin-$kind"
 	ln -sfn "$(realpath "$bin")" "$d/bin-$kind/ovs-vswitchd"
-	in_dir "$s" "$d/bin-$kind/ovs-vswitchd" -vconsole:off "unix:$d/db.sock" --disable-system \
+	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path="$d/asan" \
+		UBSAN_OPTIONS=print_stacktrace=1:log_path="$d/ubsan" \
+		in_dir "$s" "$d/bin-$kind/ovs-vswitchd" -vconsole:off "unix:$d/db.sock" --disable-system \
 		--pidfile --detach --no-chdir --log-file="$d/ovs-vswitchd.log" "$@"
 }
 
@@ -216,6 +223,9 @@ switch_start() {
 
 # alive SWITCH: the daemon answers.
 alive() { appctl "$1" -t ovs-vswitchd version > /dev/null; }
+
+# sanitized: the daemon under test carries sanitizers, so its memory says nothing.
+sanitized() { nm -D "$(switchd)" 2> /dev/null | grep -q __asan_init; }
 
 # log_is_clean SWITCH: no warning or error in the daemon's log.
 log_is_clean() { ! grep -E '\|(WARN|ERR|EMER)\|' "$T/$1/ovs-vswitchd.log"; }

@@ -60,7 +60,7 @@ ofctl s1 -O OpenFlow13 add-flow br0 "table=0,priority=50,in_port=p1,actions=cont
 before=$(rss_kb "$pid")
 door "packet-ins that nobody reads" flood h1 200000
 after=$(rss_kb "$pid")
-if [ $((after - before)) -lt 65536 ]; then
+if sanitized || [ $((after - before)) -lt 65536 ]; then
 	ok "packet-ins that nobody reads: $(((after - before) / 1024)) MB more"
 else
 	fail "packet-ins that nobody reads" "$(((after - before) / 1024)) MB more"
@@ -71,7 +71,7 @@ vsctl s1 del-controller br0
 
 sleep 1
 grown=$(($(rss_kb "$pid") - rss))
-[ $grown -lt 131072 ] && ok "memory: $((grown / 1024)) MB more in all" ||
+sanitized || [ $grown -lt 131072 ] && ok "memory: $((grown / 1024)) MB more in all" ||
 	fail "memory" "$((grown / 1024)) MB more"
 now=$(ls "/proc/$pid/fd" | wc -l)
 [ "$now" -le $((fds + 8)) ] && ok "descriptors: $fds before, $now after" ||

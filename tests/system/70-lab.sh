@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# limit: 400
+#
+# The demonstration: up prints the matrix as it should be, status finds everything, down leaves
+# nothing; then once more.  (In namespaces of the test's own: a lab that somebody runs is not hit.)
+. "$(dirname "$0")/../lib/system.sh"
+# Its kernel is downloaded, which the namespaces of the test cannot.
+[ -n "${WEFT_ISOLATED:-}" ] || "$ROOT/tests/lib/guest/build.sh" "$ROOT/build/guest" ||
+	{ skip lab "the guest's kernel cannot be had"; exit 0; }
+isolate "$@"
+need qemu-system-x86_64 iperf3
+export WEFT_LAB_DIR=$T/lab
+
+for round in 1 2; do
+	if timeout 180 "$ROOT/tests/lib/lab.sh" up > "$T/up.$round" 2>&1; then
+		ok "up, round $round: $(grep '^TCP from' "$T/up.$round")"
+	else
+		fail "up, round $round" "$(tail -n 5 "$T/up.$round" | tr '\n' ' ')"
+	fi
+	check "all pairs are as they should be, round $round" grep -q '^All 30 pairs' "$T/up.$round"
+	if grep -q 'vm2 is on a tap' "$T/up.$round"; then
+		skip "vhost-user guest, round $round" "this daemon has no dpdkvhostuserclient"
+	else
+		ok "vhost-user guest, round $round"
+	fi
+	check "status, round $round" "$ROOT/tests/lib/lab.sh" status
+	# The second round's up finds the first lab still running.
+	[ $round = 2 ] || continue
+	check "down" "$ROOT/tests/lib/lab.sh" down
+	check "down again" "$ROOT/tests/lib/lab.sh" down
+	equal "no namespace is left" "" "$(ip netns list)"
+	check "no state is left" test ! -e "$WEFT_LAB_DIR"
+	left=$(ps -e -o stat=,args= | awk '$1 !~ /^Z/ && /qemu-system|ovs-vswitchd|ovsdb-server|iperf3/' |
+		grep -v awk || true)
+	equal "no process is left" "" "$left"
+	check "status says so" grep -q down <("$ROOT/tests/lib/lab.sh" status)
+done
+finish
