@@ -117,7 +117,8 @@ bool ovsdb_has_column(const struct ovsdb_replica *, enum ovsdb_column);
 /* ---- For the session (and for tests). ---- */
 
 /* Reads the answer to get_schema, decides which columns exist.  'missing' is called with the
- * name of each table (column NULL) and column that it lacks or has with another type.
+ * name of each table (column NULL) and column that it lacks or has with another type, unless the
+ * schema before was as bad.
  * Returns 1 if the answer differs from the one before, 0 if it does not, or -EINVAL with 'err'
  * if 'schema' is not a schema; then nothing changed. */
 int ovsdb_replica_set_schema(struct ovsdb_replica *, const json_t *schema,
@@ -137,7 +138,7 @@ enum ovsdb_update_form {
  * go, rows that it names with equal columns count as unchanged.  A part that is malformed or
  * does not fit the replica (a "modify" of an unknown row) makes the whole call fail with
  * -EINVAL and 'err'; parts before it have been applied, and the caller must fetch the full
- * content again.  On success '*config_changed' says if the seqno went up. */
+ * content again.  '*config_changed' says if the seqno went up. */
 int ovsdb_replica_apply(struct ovsdb_replica *, const json_t *updates, enum ovsdb_update_form,
 			bool whole, bool *config_changed, struct wf_err *err);
 

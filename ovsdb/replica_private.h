@@ -10,6 +10,7 @@ struct ovsdb_replica {
 	void *arg;
 	void (*drop_writes)(struct ovsdb_row_writes *, void *arg);
 	void *drop_writes_arg;
+	bool has_schema;
 	uint64_t seqno;
 	unsigned epoch; /* of the last full content; rows of an older one are gone */
 	struct {

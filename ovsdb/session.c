@@ -92,14 +92,15 @@ apply(struct ovsdb_session *s, const json_t *updates, enum ovsdb_update_form for
 	bool changed = false;
 	struct wf_err err;
 
-	if (ovsdb_replica_apply(s->replica, updates, form, whole, &changed, &err)) {
-		/* What was applied before the error counts. */
-		s->config_changed = s->has_content;
+	int rc = ovsdb_replica_apply(s->replica, updates, form, whole, &changed, &err);
+
+	/* What was applied before an error counts, too. */
+	s->config_changed |= changed;
+	if (rc) {
 		bad_message(s, "error in an update", err.text);
 		return false;
 	}
 	s->counters.n_updates++;
-	s->config_changed |= changed;
 	return true;
 }
 

@@ -81,7 +81,11 @@ ovsdb_replica_set_schema(struct ovsdb_replica *r, const json_t *schema,
 		const json_t *table = json_object_get(tables, class->name);
 		const json_t *columns = json_object_get(table, "columns");
 
-		if (!table && missing)
+		bool had_table = !r->has_schema;
+
+		for (unsigned i = 0; i < class->n_columns; i++)
+			had_table |= r->columns[class->first + i].present;
+		if (!table && missing && had_table)
 			missing(arg, class->name, NULL, "not in the schema");
 		for (unsigned i = 0; i < class->n_columns; i++) {
 			enum ovsdb_column c = class->first + i;
@@ -97,7 +101,8 @@ ovsdb_replica_set_schema(struct ovsdb_replica *r, const json_t *schema,
 				why = "of another type";
 			if (why) {
 				type = col->type;
-				if (table && missing)
+				if (table && missing &&
+				    (!r->has_schema || r->columns[c].present))
 					missing(arg, class->name, col->name, why);
 			}
 			if (r->columns[c].present != !why ||
@@ -107,6 +112,7 @@ ovsdb_replica_set_schema(struct ovsdb_replica *r, const json_t *schema,
 			r->columns[c].type = type;
 		}
 	}
+	r->has_schema = true;
 	return differs;
 }
 
@@ -371,7 +377,6 @@ ovsdb_replica_apply(struct ovsdb_replica *r, const json_t *updates, enum ovsdb_u
 				delete_row(&u, row);
 	if (u.changed)
 		r->seqno = u.seqno;
-	if (!rc)
-		*config_changed = u.changed;
+	*config_changed = u.changed;
 	return rc;
 }
