@@ -90,18 +90,22 @@ ctable_unref(struct cache_table *t)
 
 static void
 key_make(const struct cache_table *t, uint32_t slot, uint32_t generation, uint64_t frozen_id,
-	 uint32_t dp_hash, const struct of_key *parsed, struct cache_key *key)
+	 const struct of_key *parsed, struct cache_key *key)
 {
 	const uint64_t *words = of_key_words_c(parsed);
 	const uint64_t *mask = of_key_words_c(&t->layout.mask);
 	uint64_t h = wf_hash_seed;
 	unsigned n = 0;
 
-	/* Metadata words follow from the slot and the continuation, but for dp_hash. */
 	key->words[n++] = (uint64_t)slot << 32 | generation;
-	key->words[n++] = frozen_id;
-	if (frozen_id)
-		key->words[n++] = dp_hash;
+	key->words[n++] = frozen_id | (uint64_t)parsed->packet_type << 40;
+	if (frozen_id) {
+		const struct of_key *m = &t->layout.mask;
+
+		key->words[n++] = parsed->dp_hash & m->dp_hash;
+		key->words[n++] = (uint64_t)(parsed->pkt_mark & m->pkt_mark) << 32 |
+				  (parsed->skb_priority & m->skb_priority);
+	}
 	for (unsigned i = t->first_word; i < t->layout.n_words; i++) {
 		unsigned w = t->layout.words[i];
 
@@ -123,9 +127,9 @@ cache_depth(const struct cache *c)
 
 void
 cache_key_make(const struct cache *c, uint32_t slot, uint32_t generation, uint64_t frozen_id,
-	       uint32_t dp_hash, const struct of_key *parsed, struct cache_key *key)
+	       const struct of_key *parsed, struct cache_key *key)
 {
-	key_make(c->cur, slot, generation, frozen_id, dp_hash, parsed, key);
+	key_make(c->cur, slot, generation, frozen_id, parsed, key);
 }
 
 /* Packets without a port share the last place. */
@@ -147,10 +151,16 @@ void
 flow_key(const struct flow *f, struct of_key *key, struct of_key *mask)
 {
 	const struct key_layout *l = &f->table->layout;
-	unsigned n = f->key[1] ? 3 : 2;
+	unsigned n = flow_frozen_id(f) ? 4 : 2;
 
 	memset(key, 0, sizeof(*key));
 	*mask = l->mask;
+	key->packet_type = f->key[1] >> 40;
+	if (n == 4) {
+		key->dp_hash = f->key[2];
+		key->pkt_mark = f->key[3] >> 32;
+		key->skb_priority = f->key[3];
+	}
 	for (unsigned i = f->table->first_word; i < l->n_words; i++)
 		of_key_words(key)[l->words[i]] = f->key[n++];
 }
@@ -553,14 +563,14 @@ cache_sync(struct cache *c, const struct view *v, int64_t now_ms)
 
 struct flow *
 cache_find_old(struct cache *c, uint32_t slot, uint32_t generation, uint64_t frozen_id,
-	       uint32_t dp_hash, const struct of_key *parsed, const struct cache_key *key)
+	       const struct of_key *parsed, const struct cache_key *key)
 {
 	struct cache_key old_key;
 	struct flow *f, *moved;
 
 	if (!c->old)
 		return NULL;
-	key_make(c->old, slot, generation, frozen_id, dp_hash, parsed, &old_key);
+	key_make(c->old, slot, generation, frozen_id, parsed, &old_key);
 	f = ctable_find(c->old, &old_key);
 	if (!f)
 		return NULL;

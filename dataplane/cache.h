@@ -27,7 +27,7 @@
 #define CACHE_MAX_FLOWS 262144  /* one worker's; each costs about 2 KB with its plan */
 #define CACHE_IDLE_MS 10000     /* unused for that long: the entry goes */
 
-#define CACHE_KEY_WORDS (3 + OF_KEY_WORDS)
+#define CACHE_KEY_WORDS (4 + OF_KEY_WORDS)
 struct cache_key {
 	uint32_t hash, n_words;
 	uint64_t words[CACHE_KEY_WORDS];
@@ -55,6 +55,12 @@ flow_is_retired(const struct flow *f)
 	return atomic_load_explicit(&((struct flow *)f)->retired, memory_order_relaxed);
 }
 
+static inline uint64_t
+flow_frozen_id(const struct flow *f) /* 0: as it came from its port */
+{
+	return f->key[1] & ((1ull << 40) - 1);
+}
+
 struct cache;
 struct cache *cache_new(void);
 /* After the worker has ended; main. */
@@ -62,15 +68,17 @@ void cache_free(struct cache *);
 
 /* Once a burst, before anything else: follows the view's layout. */
 void cache_sync(struct cache *, const struct view *, int64_t now_ms);
-/* How far packets must be parsed, and the key of a parsed packet. */
+/* How far packets must be parsed, and the key of a parsed packet.  Of the metadata only what
+ * neither the port nor the continuation says is looked at: packet_type, and with a continuation
+ * dp_hash, pkt_mark and skb_priority. */
 enum pkt_depth cache_depth(const struct cache *);
 void cache_key_make(const struct cache *, uint32_t slot, uint32_t generation, uint64_t frozen_id,
-		    uint32_t dp_hash, const struct of_key *parsed, struct cache_key *);
+		    const struct of_key *parsed, struct cache_key *);
 /* Looks up 'n' keys at once; NULL where there is none. */
 void cache_find(struct cache *, const struct cache_key *, unsigned n, struct flow **);
 /* Is there an entry of an older layout? 'parsed' as for cache_key_make().  It moves over. */
 struct flow *cache_find_old(struct cache *, uint32_t slot, uint32_t generation,
-			    uint64_t frozen_id, uint32_t dp_hash, const struct of_key *parsed,
+			    uint64_t frozen_id, const struct of_key *parsed,
 			    const struct cache_key *);
 /* Was this key seen before?  Remembers it. */
 bool cache_admits(struct cache *, const struct cache_key *);

@@ -24,16 +24,15 @@ void
 pipeline_fill(const struct pass *p, const struct rte_mbuf *m, struct xlate_in *in,
 	      struct pkt_layers *layers)
 {
-	if (p->frozen) {
+	if (p->frozen)
 		in->key = p->frozen->metadata;
-		in->key.dp_hash = p->dp_hash;
-	} else {
+	else
 		memset(&in->key, 0, offsetof(struct of_key, dl_dst));
-		in->key.in_port = p->in_port;
-		in->key.packet_type = p->packet_type;
-		in->key.pkt_mark = p->pkt_mark;
-		in->key.skb_priority = p->skb_priority;
-	}
+	in->key.in_port = p->in_port;
+	in->key.packet_type = p->packet_type;
+	in->key.dp_hash = p->dp_hash;
+	in->key.pkt_mark = p->pkt_mark;
+	in->key.skb_priority = p->skb_priority;
 	pkt_parse(m, p->packet_type, &in->key, layers);
 	in->view = p->rn->view;
 	in->bridge = p->bridge;
@@ -173,6 +172,18 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 	}
 }
 
+/* What a continuation does not fix of the metadata. */
+static void
+pass_metadata(struct pass *p)
+{
+	struct of_key *key = &p->rn->key;
+
+	key->packet_type = p->packet_type;
+	key->dp_hash = p->dp_hash;
+	key->pkt_mark = p->pkt_mark;
+	key->skb_priority = p->skb_priority;
+}
+
 /* An entry under an older layout moves over. */
 static struct flow *
 find_old(struct pass *p, const struct cache_key *key, const struct rte_mbuf *m)
@@ -180,8 +191,10 @@ find_old(struct pass *p, const struct cache_key *key, const struct rte_mbuf *m)
 	struct runner *rn = p->rn;
 
 	pkt_parse(m, p->packet_type, &rn->key, &p->layers);
+	p->layers_valid = true;
+	pass_metadata(p);
 	return cache_find_old(rn->cache, p->in_slot, p->in_generation,
-			      p->frozen ? p->frozen->id : 0, p->dp_hash, &rn->key, key);
+			      p->frozen ? p->frozen->id : 0, &rn->key, key);
 }
 
 static inline void
@@ -214,8 +227,9 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 	}
 	pkt_parse_some(m, p->packet_type, cache_depth(rn->cache), &rn->key, &p->layers);
 	p->layers_valid = cache_depth(rn->cache) == PKT_DEPTH_ALL;
+	pass_metadata(p);
 	cache_key_make(rn->cache, p->in_slot, p->in_generation, p->frozen ? p->frozen->id : 0,
-		       p->dp_hash, &rn->key, &key);
+		       &rn->key, &key);
 	cache_find(rn->cache, &key, 1, &f);
 	found_or_not(p, &key, f, m);
 }
@@ -241,6 +255,7 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 	}
 	for (unsigned i = 0; i < n; i++)
 		__builtin_prefetch(pkt_data(pkts[i]));
+	rn->key.packet_type = OF_PT_ETH;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 
@@ -251,7 +266,7 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 		}
 		pkts[n_good] = m;
 		pkt_parse_some(m, OF_PT_ETH, depth, &rn->key, &layers[n_good]);
-		cache_key_make(rn->cache, slot, vs->generation, 0, 0, &rn->key, &keys[n_good]);
+		cache_key_make(rn->cache, slot, vs->generation, 0, &rn->key, &keys[n_good]);
 		n_good++;
 	}
 	cache_find(rn->cache, keys, n_good, flows);

@@ -27,9 +27,12 @@ pass_key(struct pass *p, const struct rte_mbuf *m)
 {
 	struct of_key *key = &p->rn->key;
 
-	/* Only in_port and packet_type of the metadata are ever set here; the rest is 0. */
+	/* Of the metadata only this is ever set here; the rest is 0. */
 	key->in_port = p->in_port;
 	key->packet_type = p->packet_type;
+	key->dp_hash = p->dp_hash;
+	key->pkt_mark = p->pkt_mark;
+	key->skb_priority = p->skb_priority;
 	pkt_parse(m, p->packet_type, key, &p->layers);
 	p->layers_valid = true;
 	return key;
@@ -125,7 +128,7 @@ run_recirc(struct pass *p, const struct op_recirc *op, struct rte_mbuf *m, bool 
 	struct pass next = {
 		.rn = p->rn, .fate = p->fate, .frozen = f, .bridge = f->bridge,
 		.in_slot = p->in_slot, .in_generation = p->in_generation,
-		.in_port = f->metadata.in_port, .packet_type = f->metadata.packet_type,
+		.in_port = f->metadata.in_port, .packet_type = p->packet_type,
 		.dp_hash = p->dp_hash, .pkt_mark = p->pkt_mark,
 		.skb_priority = p->skb_priority, .depth = p->depth + 1,
 	};

@@ -158,6 +158,20 @@ run_output(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *
 
 /* --- NORMAL and mirrors -------------------------------------------------------------------------- */
 
+/* Statistics of both ends of a patch (rule 17). */
+static void
+count_patch(const struct view *v, const struct xport *port, uint32_t bytes, int64_t now_ms)
+{
+	const struct bridge *b = port->peer_bridge;
+	const struct bridge_view *bv = b && b->index < v->n_bridges ? v->bridges[b->index] : NULL;
+	const struct xport *peer = bv && bv->ports ? xport_find(bv->ports, port->peer_port) : NULL;
+
+	if (port->tx_patch)
+		counter_add(port->tx_patch, 1, bytes, now_ms);
+	if (peer && peer->rx_patch)
+		counter_add(peer->rx_patch, 1, bytes, now_ms);
+}
+
 /* The packet goes on in the bridge at the other end of a patch port. */
 static void
 enter_patch(struct pass *p, const struct op_normal *op, const struct normal_output *o,
@@ -174,14 +188,15 @@ enter_patch(struct pass *p, const struct op_normal *op, const struct normal_outp
 		pkt_free(m);
 		return;
 	}
-	if (o->port->tx_patch)
-		counter_add(o->port->tx_patch, 1, pkt_size(m), p->rn->now_ms);
+	count_patch(v, o->port, pkt_size(m), p->rn->now_ms);
 
+	/* The slot stays that of the port by which the packet came into the switch: caches and
+	 * queues are shared out by it. */
 	struct pass next = {
 		.rn = p->rn, .fate = p->fate, .frozen = f, .bridge = f->bridge,
-		.in_slot = f->in_slot, .in_port = f->metadata.in_port,
-		.in_generation = f->in_slot < v->n_slots ? v->slots[f->in_slot].generation : 0,
-		.packet_type = p->packet_type, .depth = p->depth + 1,
+		.in_slot = p->in_slot, .in_generation = p->in_generation,
+		.in_port = f->metadata.in_port, .packet_type = p->packet_type,
+		.depth = p->depth + 1,
 		.pkt_mark = p->pkt_mark, .skb_priority = p->skb_priority,
 	};
 	pipeline_packet(&next, m);

@@ -88,7 +88,7 @@ dump_flow(struct flow *f, void *dump_)
 	if (row.in_slot < v->n_slots)
 		row.key.in_port = v->slots[row.in_slot].ofp_port;
 	row.mask.in_port = UINT32_MAX;
-	row.key.recirc_id = (uint32_t)f->key[1];
+	row.key.recirc_id = (uint32_t)flow_frozen_id(f);
 	row.mask.recirc_id = UINT32_MAX;
 	d->fn(&row, d->aux);
 }

@@ -19,6 +19,7 @@ struct fake {
 	pthread_mutex_t mutex;
 	struct ring rx, tx;
 	int fd;
+	struct rte_mbuf *endless;
 	bool sink;
 	unsigned n_sent;
 };
@@ -56,7 +57,9 @@ fake_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 	pthread_mutex_lock(&f->mutex);
 	while (n < max && f->rx.n)
 		pkts[n++] = ring_get(&f->rx);
-	if (!f->rx.n && f->fd >= 0 && read(f->fd, &count, sizeof(count)) < 0)
+	while (n < max && f->endless)
+		pkts[n++] = pkt_copy(f->endless);
+	if (!f->rx.n && !f->endless && f->fd >= 0 && read(f->fd, &count, sizeof(count)) < 0)
 		count = 0;
 	pthread_mutex_unlock(&f->mutex);
 	return n;
@@ -170,6 +173,20 @@ fake_port_n_waiting(struct port *p)
 	n = f->rx.n;
 	pthread_mutex_unlock(&f->mutex);
 	return n;
+}
+
+void
+fake_port_endless(struct port *p, struct rte_mbuf *m)
+{
+	struct fake *f = p->impl;
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&f->mutex);
+	pkt_free(f->endless);
+	f->endless = m;
+	if (f->fd >= 0 && write(f->fd, &one, sizeof(one)) < 0)
+		abort();
+	pthread_mutex_unlock(&f->mutex);
 }
 
 void

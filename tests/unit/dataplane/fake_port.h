@@ -14,6 +14,8 @@ void fake_port_receive(struct port *, struct rte_mbuf *m);
 struct rte_mbuf *fake_port_sent(struct port *, int wait_ms);
 unsigned fake_port_n_sent(struct port *);  /* in all */
 unsigned fake_port_n_waiting(struct port *); /* received and not taken by a worker yet */
+/* From now on it receives copies of 'm' without end (NULL: no more).  Takes 'm' over. */
+void fake_port_endless(struct port *, struct rte_mbuf *m);
 void fake_port_sink(struct port *, bool); /* frees what is sent instead of keeping it */
 
 #endif
