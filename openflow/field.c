@@ -43,6 +43,10 @@ enum { NXM_0, NXM_1, OXM_BASIC, OXM_PKT_REGS, OXM_ERIC, OXM_NX, OXM_NSH, OXM_ONF
 static uint16_t by_header[N_CLASSES][128]; /* field id + 1; 0: none */
 static uint8_t length_of[N_CLASSES][128];
 
+/* The header to send, by version. */
+#define N_VERSIONS 7
+static const struct of_oxm *oxm_of_version[N_VERSIONS][OF_N_FIELDS];
+
 /* Names: open addressing; 0: empty, else index + 1 into 'names'. */
 #define N_NAMES_MAX 512
 #define N_SLOTS 2048
@@ -95,12 +99,26 @@ add_name(const char *name, uint16_t id)
 	slots[slot] = ++n_names;
 }
 
+static const struct of_oxm *
+choose_oxm(const struct of_field *f, uint8_t version)
+{
+	const struct of_oxm *best = NULL;
+
+	for (int i = 0; i < OF_MAX_OXMS && f->oxm[i].name; i++) {
+		if (!best || version >= f->oxm[i].version)
+			best = &f->oxm[i];
+	}
+	return best;
+}
+
 static void
 build_tables(void)
 {
 	for (unsigned id = 0; id < OF_N_FIELDS; id++) {
 		const struct of_field *f = &of_fields[id];
 
+		for (int v = 0; v < N_VERSIONS; v++)
+			oxm_of_version[v][id] = choose_oxm(f, v);
 		add_name(f->name, id);
 		if (f->alias)
 			add_name(f->alias, id);
@@ -169,13 +187,7 @@ of_field_by_oxm(uint32_t header, uint32_t experimenter)
 const struct of_oxm *
 of_field_oxm(const struct of_field *f, uint8_t version)
 {
-	const struct of_oxm *best = NULL;
-
-	for (int i = 0; i < OF_MAX_OXMS && f->oxm[i].name; i++) {
-		if (!best || version >= f->oxm[i].version)
-			best = &f->oxm[i];
-	}
-	return best;
+	return oxm_of_version[version < N_VERSIONS ? version : N_VERSIONS - 1][f->id];
 }
 
 bool

@@ -34,13 +34,22 @@ of_match_size(const struct of_match *m)
 	return sizeof(*m) + 2 * sizeof(uint64_t) * of_match_n_words(m);
 }
 
-static struct of_words
-words_of(const struct of_key *mask)
+struct of_words
+of_match_words(const struct of_key *mask)
 {
 	const uint64_t *p = of_key_words_c(mask);
 	struct of_words w = { { 0, 0 } };
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < OF_KEY_WORDS; i++)
+	/* Most of a mask is zero: four words at a time. */
+	for (; i + 4 <= OF_KEY_WORDS; i += 4) {
+		if (!(p[i] | p[i + 1] | p[i + 2] | p[i + 3]))
+			continue;
+		uint64_t four = (p[i] != 0) | (uint64_t)(p[i + 1] != 0) << 1 |
+				(uint64_t)(p[i + 2] != 0) << 2 | (uint64_t)(p[i + 3] != 0) << 3;
+		w.bits[i / 64] |= four << (i % 64);
+	}
+	for (; i < OF_KEY_WORDS; i++)
 		w.bits[i / 64] |= (uint64_t)(p[i] != 0) << (i % 64);
 	return w;
 }
@@ -61,7 +70,7 @@ fill(const struct of_match_full *full, struct of_words words, struct of_match *m
 size_t
 of_match_pack_into(const struct of_match_full *full, void *dst, size_t room)
 {
-	struct of_words words = words_of(&full->mask);
+	struct of_words words = of_match_words(&full->mask);
 	size_t size = sizeof(struct of_match) + 2 * sizeof(uint64_t) * n_words(&words);
 
 	if (size <= room)
@@ -72,7 +81,7 @@ of_match_pack_into(const struct of_match_full *full, void *dst, size_t room)
 struct of_match *
 of_match_pack(const struct of_match_full *full)
 {
-	struct of_words words = words_of(&full->mask);
+	struct of_words words = of_match_words(&full->mask);
 	struct of_match *m =
 		wf_xmalloc(sizeof(*m) + 2 * sizeof(uint64_t) * n_words(&words));
 

@@ -27,6 +27,8 @@ struct of_match {
 
 void of_match_init_any(struct of_match_full *);
 unsigned of_match_n_words(const struct of_match *);
+/* The words in which a mask has a bit. */
+struct of_words of_match_words(const struct of_key *mask);
 size_t of_match_size(const struct of_match *); /* bytes */
 /* Heap block of its own, freed with free(). */
 struct of_match *of_match_pack(const struct of_match_full *);

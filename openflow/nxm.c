@@ -229,24 +229,17 @@ put_header(uint8_t *p, const struct of_oxm *o, bool masked, unsigned n_bytes)
 	return p + 8;
 }
 
-void
-of_nxm_put(struct wf_buf *b, const struct of_field *f, uint8_t version, const uint8_t *value,
-	   const uint8_t *mask, unsigned n_bytes)
+uint8_t *
+of_nxm_put_at(uint8_t *p, const struct of_field *f, uint8_t version, const uint8_t *value,
+	      const uint8_t *mask, unsigned n_bytes)
 {
 	const struct of_oxm *o = of_field_oxm(f, version);
 
 	if (!o)
-		return;
-	uint8_t *start = wf_buf_put_uninit(b, ENTRY_MAX);
-	uint8_t *p = put_header(start, o, mask != NULL, n_bytes);
-
-	memcpy(p, value, n_bytes);
-	p += n_bytes;
-	if (mask) {
-		memcpy(p, mask, n_bytes);
-		p += n_bytes;
-	}
-	b->size -= ENTRY_MAX - (p - start);
+		return p;
+	p = put_header(p, o, mask != NULL, n_bytes);
+	p = mempcpy(p, value, n_bytes);
+	return mask ? mempcpy(p, mask, n_bytes) : p;
 }
 
 static uint8_t
@@ -298,7 +291,10 @@ of_nxm_entry_encode(const struct of_field *f, uint8_t version, const union of_va
 	}
 	unsigned skip = f->n_bytes - len;
 
-	of_nxm_put(b, f, nxm_if_old(version), value->b + skip, mask ? mask->b + skip : NULL, len);
+	uint8_t *start = wf_buf_put_uninit(b, ENTRY_MAX);
+	uint8_t *end = of_nxm_put_at(start, f, nxm_if_old(version), value->b + skip,
+				     mask ? mask->b + skip : NULL, len);
+	b->size -= ENTRY_MAX - (end - start);
 }
 
 static void

@@ -4,14 +4,18 @@
 #include <arpa/inet.h>
 #include <endian.h>
 
+#include "openflow/field_place.h"
 #include "openflow/match_wire.h"
 #include "openflow/nxm.h"
 #include "openflow/text.h"
 
 #define OF15 6
 
+/* Room for all entries that a match can have: every field once, with a mask, and all options. */
+#define LIST_MAX 4096
+
 struct put_ctx {
-	struct wf_buf *b;
+	uint8_t *p; /* where the next entry goes */
 	const struct of_match_full *m;
 	struct of_words words; /* in which the mask has bits */
 	uint8_t version;       /* 0: NXM */
@@ -27,14 +31,36 @@ may_match(const struct put_ctx *c, const struct of_field *f)
 	       of_words_test(&c->words, (f->offset + size - 1) / 8);
 }
 
+static inline void
+put_entry(struct put_ctx *c, const struct of_field *f, const uint8_t *value, const uint8_t *mask)
+{
+	c->p = of_nxm_put_at(c->p, f, c->version, value, mask, f->n_bytes);
+	c->ethernet |= f->prereq != OF_PRE_NONE;
+}
+
 static void
 put_value(struct put_ctx *c, const struct of_field *f, const union of_value *mask)
 {
 	union of_value v;
 
 	of_field_get(f, &c->m->key, &v);
-	of_nxm_put(c->b, f, c->version, v.b, mask ? mask->b : NULL, f->n_bytes);
-	c->ethernet |= f->prereq != OF_PRE_NONE;
+	put_entry(c, f, v.b, mask ? mask->b : NULL);
+}
+
+/* A field that lies in the key as on the wire. */
+static void
+put_bytes(struct put_ctx *c, const struct of_field *f)
+{
+	const uint8_t *mask = (const uint8_t *)&c->m->mask + f->offset;
+	uint8_t any = 0, all = 0xff;
+
+	for (unsigned i = 0; i < f->n_bytes; i++) {
+		any |= mask[i];
+		all &= mask[i];
+	}
+	if (any)
+		put_entry(c, f, (const uint8_t *)&c->m->key + f->offset,
+			  all == 0xff || !f->maskable ? NULL : mask);
 }
 
 /* Writes the field if it is matched, with a mask unless all of its bits count.  ct_state and
@@ -47,6 +73,10 @@ put(struct put_ctx *c, enum of_field_id id)
 
 	if (!may_match(c, f))
 		return;
+	if (f->place == OF_PLACE_BYTES) {
+		put_bytes(c, f);
+		return;
+	}
 	of_field_get(f, &c->m->mask, &mask);
 	if (of_value_is_zero(f, &mask))
 		return;
@@ -166,8 +196,8 @@ put_tunnel(struct put_ctx *c, const struct of_tlv_map *map)
 		of_tlv_read(map, i, &m->key, value);
 		of_tlv_read(map, i, &m->mask, mask);
 		bool masked = !len || !of_bytes_all(mask, len, 0xff);
-		of_nxm_put(c->b, of_field(OF_F_TUN_METADATA0 + i), c->version, value,
-			   masked ? mask : NULL, len);
+		c->p = of_nxm_put_at(c->p, of_field(OF_F_TUN_METADATA0 + i), c->version, value,
+				     masked ? mask : NULL, len);
 	}
 	put_range(c, OF_F_TUN_ERSPAN_IDX, OF_F_TUN_GTPU_MSGTYPE);
 }
@@ -188,17 +218,17 @@ put_conntrack(struct put_ctx *c)
 }
 
 static void
-put_cookie(struct wf_buf *b, uint64_t cookie, uint64_t mask)
+put_cookie(struct put_ctx *c, uint64_t cookie, uint64_t mask)
 {
 	bool masked = mask != UINT64_MAX;
 	__be32 header = htonl(masked ? OF_NXM_COOKIE_W : OF_NXM_COOKIE);
 	__be64 be = htobe64(cookie & mask);
 
-	wf_buf_put(b, &header, sizeof(header));
-	wf_buf_put(b, &be, sizeof(be));
+	c->p = mempcpy(c->p, &header, sizeof(header));
+	c->p = mempcpy(c->p, &be, sizeof(be));
 	if (masked) {
 		be = htobe64(mask);
-		wf_buf_put(b, &be, sizeof(be));
+		c->p = mempcpy(c->p, &be, sizeof(be));
 	}
 }
 
@@ -220,8 +250,8 @@ static size_t
 encode(const struct of_match_full *m, struct of_words words, uint8_t version,
        const struct of_tlv_map *map, uint64_t cookie, uint64_t cookie_mask, struct wf_buf *b)
 {
-	struct put_ctx c = { b, m, words, version >= 3 ? version : 0, false };
-	size_t start = b->size;
+	uint8_t *start = wf_buf_put_uninit(b, LIST_MAX);
+	struct put_ctx c = { start, m, words, version >= 3 ? version : 0, false };
 	const struct of_tlv_map *before = of_tlv_map_current();
 
 	if (map)
@@ -270,31 +300,25 @@ encode(const struct of_match_full *m, struct of_words words, uint8_t version,
 		put_conntrack(&c);
 	put(&c, OF_F_METADATA);
 	if (cookie_mask)
-		put_cookie(b, cookie, cookie_mask);
+		put_cookie(&c, cookie, cookie_mask);
 	if (of_match_has_default_packet_type(m) && !c.ethernet) {
-		const struct of_field *f = of_field(OF_F_PACKET_TYPE);
-		size_t size = b->size - start;
-
-		of_nxm_put(b, f, c.version, (const uint8_t[4]){ 0 }, NULL, 4);
 		/* It belongs to the front; what is there moves behind it. */
-		uint8_t entry[8];
-		memcpy(entry, wf_buf_at(b, start + size), 8);
-		memmove(wf_buf_at(b, start + 8), wf_buf_at(b, start), size);
-		memcpy(wf_buf_at(b, start), entry, 8);
+		memmove(start + 8, start, c.p - start);
+		of_nxm_put_at(start, of_field(OF_F_PACKET_TYPE), c.version, (uint8_t[4]){ 0 }, NULL,
+			      4);
+		c.p += 8;
 	}
 	of_tlv_map_enter(before);
-	return b->size - start;
+	b->size -= LIST_MAX - (c.p - start);
+	return c.p - start;
 }
 
 size_t
 of_oxm_encode(const struct of_match_full *m, uint8_t version, const struct of_tlv_map *map,
 	      struct wf_buf *b)
 {
-	const uint64_t *mask = of_key_words_c(&m->mask);
-	struct of_words words = { { 0, 0 } };
+	struct of_words words = of_match_words(&m->mask);
 
-	for (unsigned i = 0; i < OF_KEY_WORDS; i++)
-		words.bits[i / 64] |= (uint64_t)(mask[i] != 0) << (i % 64);
 	return encode(m, words, version, map, 0, 0, b);
 }
 
