@@ -284,7 +284,7 @@ put_prop(struct wf_buf *wire, unsigned type, const void *value, size_t size)
 static void
 encode_controller(const struct of_act_controller *c, uint8_t version, struct wf_buf *wire)
 {
-	uint8_t v[4];
+	uint8_t v[4] = { 0 };
 
 	if (c->a.raw != OF_RAW_CONTROLLER2 && !c->userdata_len && !c->pause &&
 	    c->meter_id == NO_METER) {
@@ -299,11 +299,11 @@ encode_controller(const struct of_act_controller *c, uint8_t version, struct wf_
 
 	if (c->max_len != UINT16_MAX) {
 		wr16(v, c->max_len);
-		put_prop(wire, AC2_MAX_LEN, v, 2);
+		put_prop(wire, AC2_MAX_LEN, v, 4);
 	}
 	if (c->controller_id) {
 		wr16(v, c->controller_id);
-		put_prop(wire, AC2_CONTROLLER_ID, v, 2);
+		put_prop(wire, AC2_CONTROLLER_ID, v, 4);
 	}
 	if (c->reason != REASON_ACTION)
 		put_prop(wire, AC2_REASON, &c->reason, 1);

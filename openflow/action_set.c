@@ -285,8 +285,8 @@ of_set_decode(const struct of_wire_action *w, struct wf_buf *list)
 /* --- To the wire --- */
 
 static void
-put_set_field(struct wf_buf *wire, uint8_t version, enum of_field_id field, const void *value,
-	      const void *mask)
+put_set_field(struct wf_buf *wire, uint8_t version, enum of_field_id field,
+	      const union of_value *value, const union of_value *mask)
 {
 	size_t ofs = of_wire_begin(wire, version,
 				   version >= OF15 ? OF_RAW_SET_FIELD_15 : OF_RAW_SET_FIELD_12, 0);
@@ -294,6 +294,14 @@ put_set_field(struct wf_buf *wire, uint8_t version, enum of_field_id field, cons
 	of_wire_cut(wire, ofs, 4);
 	of_nxm_entry_encode(of_field(field), version, value, mask, of_tlv_map_current(), wire);
 	of_wire_end(wire, ofs);
+}
+
+/* Value and mask of a record, where nothing is aligned. */
+static void
+get_value_mask(const struct of_act_set_field *sf, union of_value *value, union of_value *mask)
+{
+	memcpy(value, sf->value_mask, sf->n_bytes);
+	memcpy(mask, of_set_field_mask(sf), sf->n_bytes);
 }
 
 /* The same for a field of at most 8 bytes. */
@@ -325,13 +333,14 @@ static void
 put_loads(struct wf_buf *wire, uint8_t version, const struct of_act_set_field *sf)
 {
 	const struct of_field *f = of_field(sf->field);
+	union of_value v, mask;
 
 	if (sf->a.raw == OF_RAW_REG_LOAD2 || !of_wire_field_header(sf->field) || f->variable_len) {
 		size_t ofs = of_wire_begin(wire, version, OF_RAW_REG_LOAD2, 0);
 
 		of_wire_cut(wire, ofs, 10);
-		of_nxm_entry_encode(f, 0, (const void *)sf->value_mask,
-				    (const void *)of_set_field_mask(sf), of_tlv_map_current(), wire);
+		get_value_mask(sf, &v, &mask);
+		of_nxm_entry_encode(f, 0, &v, &mask, of_tlv_map_current(), wire);
 		of_wire_end(wire, ofs);
 	} else {
 		struct of_subfield dst = { 0 };
@@ -438,19 +447,20 @@ put_legacy(struct wf_buf *wire, uint8_t version, const struct of_act_set_field *
 static void
 encode_set_field(const struct of_act_set_field *sf, uint8_t version, struct wf_buf *wire)
 {
-	const uint8_t *mask = of_set_field_mask(sf);
+	union of_value value, mask;
 	bool whole = true;
 
+	get_value_mask(sf, &value, &mask);
 	for (unsigned i = 0; i < sf->n_bytes && whole; i++)
-		whole = mask[i] == 0xff;
+		whole = mask.b[i] == 0xff;
 	if (version >= OF15)
-		put_set_field(wire, version, sf->field, sf->value_mask, mask);
+		put_set_field(wire, version, sf->field, &value, &mask);
 	else if (sf->a.raw == OF_RAW_REG_LOAD || sf->a.raw == OF_RAW_REG_LOAD2)
 		put_loads(wire, version, sf);
 	else if (version < OF12)
 		put_legacy(wire, version, sf);
 	else if (whole)
-		put_set_field(wire, version, sf->field, sf->value_mask, mask);
+		put_set_field(wire, version, sf->field, &value, &mask);
 	else
 		put_loads(wire, version, sf);
 }
