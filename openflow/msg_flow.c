@@ -230,7 +230,7 @@ of_flow_mod_decode(const struct of_codec *codec, const struct of_msg *msg,
 	if (fm->command > OF_FC_DELETE_STRICT)
 		return OF_ERR_OFPFMFC_BAD_COMMAND;
 
-	error = (msg->version == OF10_VERSION ? of_actions_decode : of_instructions_decode)(
+	error = of_instructions_decode(
 		msg->body + used, msg->body_size - used, msg->version, actions);
 	if (error)
 		return error;

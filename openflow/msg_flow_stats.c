@@ -399,7 +399,7 @@ take_actions(const struct of_msg *msg, const uint8_t *p, size_t size,
 	size_t match_ofs = store->size;
 	of_err_t error;
 
-	error = (msg->version == OF10_VERSION ? of_actions_decode : of_instructions_decode)(
+	error = of_instructions_decode(
 		p, size, msg->version, &actions);
 	if (!error) {
 		of_match_store(match, store);
