@@ -204,10 +204,11 @@ struct plan {
 	uint32_t n_rules;
 	struct group **groups; /* likewise */
 	uint32_t n_groups;
+	struct counter **held; /* likewise: counters made by counter_new() that nothing above holds */
+	uint32_t n_held;
 	/* Whoever keeps the plan: its cache entry, packets on their way to main that it speaks of.
 	 * translate() leaves it at 0; pipeline.c counts from 1. */
 	_Atomic uint32_t refs;
-	struct of_key read_mask; /* the fields that the walk looked at, for dumps and narrow masks */
 };
 
 /* Frees ops and what they own, and drops the references.  Any thread, once nobody uses it

@@ -260,11 +260,13 @@ pb_finish(struct plan_builder *b)
 	p->n_credits = (uint32_t)(b->credits.size / sizeof(struct counter *));
 	p->n_rules = (uint32_t)(b->rules.size / sizeof(struct rule *));
 	p->n_groups = (uint32_t)(b->groups.size / sizeof(struct group *));
+	p->n_held = (uint32_t)(b->held.size / sizeof(struct counter *));
 	p->ops = buf_take(&b->ops);
 	p->steps = buf_take(&b->steps);
 	p->credits = buf_take(&b->credits);
 	p->rules = buf_take(&b->rules);
 	p->groups = buf_take(&b->groups);
+	p->held = buf_take(&b->held);
 	return p;
 }
 
@@ -278,6 +280,9 @@ plan_free(struct plan *p)
 		rule_unref(p->rules[i]);
 	for (uint32_t i = 0; i < p->n_groups; i++)
 		group_unref(p->groups[i]);
+	for (uint32_t i = 0; i < p->n_held; i++)
+		counter_unref(p->held[i]);
+	free(p->held);
 	free(p->ops);
 	free(p->steps);
 	free(p->credits);

@@ -63,6 +63,8 @@ clone_text(struct plan_printer *p, const struct plan_op *op)
 
 		ops_text(p, nested, size);
 		before.base = p->st.base;
+		before.touched = p->st.touched;
+		before.pushed_eth = p->st.pushed_eth;
 		p->st = before;
 	}
 }

@@ -607,10 +607,8 @@ finish(struct xctx *ctx)
 	plan->version = ctx->view->version;
 	plan->has_output = pb_has_output(plan->ops, plan->ops_size);
 	plan->drop_reason = (uint8_t)(ctx->drop ? ctx->drop : DROP_ACTION_DROP);
-	if (ctx->wc) {
+	if (ctx->wc)
 		wc_finish(ctx->wc, &ctx->in->key);
-		plan->read_mask = *ctx->wc;
-	}
 	if (ctx->in->error)
 		*ctx->in->error = error_text(ctx->error);
 	free(ctx->stack);

@@ -156,6 +156,17 @@ forget_metadata(struct of_key *k)
 	       offsetof(struct of_key, dl_dst) - offsetof(struct of_key, ct_mark));
 }
 
+/* The port may go while the plan still counts. */
+static void
+credit_port(struct xctx *ctx, struct counter *c)
+{
+	if (!c)
+		return;
+	counter_ref(c);
+	xlate_array_put(&ctx->b.held, &c, sizeof c);
+	xlate_credit(ctx, c);
+}
+
 static void
 patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 {
@@ -194,8 +205,8 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	ctx->bv = peer_bv;
 	forget_metadata(&ctx->key);
 	ctx->key.in_port = peer->ofp_port;
-	xlate_credit(ctx, port->tx_patch);
-	xlate_credit(ctx, peer->rx_patch);
+	credit_port(ctx, port->tx_patch);
+	credit_port(ctx, peer->rx_patch);
 	before = trace_enter(t, TRACE_BRIDGE, "bridge(\"%s\")", peer_bv->bridge->name);
 
 	xlate_enter(ctx, is_last);
@@ -307,7 +318,7 @@ flood(struct xctx *ctx, bool all, bool is_last)
 
 	if (!is_last)
 		xlate_commit(ctx);
-	for (uint32_t i = 0; i < set->n; i++) {
+	for (uint32_t i = 0; set && i < set->n; i++) {
 		const struct xport *p = &set->ports[i];
 
 		if (p->ofp_port == in_port || (!all && p->config & PC_NO_FLOOD))
@@ -431,7 +442,7 @@ xlate_normal(struct xctx *ctx)
 		normal_now(ctx);
 		return;
 	}
-	for (uint32_t i = 0; i < set->n; i++)
+	for (uint32_t i = 0; set && i < set->n; i++)
 		n_patches += set->ports[i].is_patch && set->ports[i].peer_bridge;
 	ofs = ctx->b.ops.size;
 	op = pb_put(&ctx->b, OP_NORMAL, sizeof *op + n_patches * sizeof op->patches[0]);
