@@ -135,6 +135,12 @@ real_vsctl(const char *fmt, ...)
 	return run_command(command);
 }
 
+const char *
+real_appctl(const char *command)
+{
+	return real_run("ovs-appctl -t %s/ovsdb-server.%d.ctl %s", real_dir, (int)server, command);
+}
+
 void
 real_spin(int ms)
 {

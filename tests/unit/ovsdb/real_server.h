@@ -24,6 +24,9 @@ const char *real_run(const char *fmt, ...) __attribute__((format(printf, 1, 2)))
 /* ovs-vsctl --no-wait with these arguments. */
 const char *real_vsctl(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* ovs-appctl to the server that real_start() started. */
+const char *real_appctl(const char *command);
+
 /* Turns the loop until '*flag' or 'ms' have passed; returns if the flag was seen. */
 bool real_wait(const bool *flag, int ms);
 /* Turns it for 'ms'. */

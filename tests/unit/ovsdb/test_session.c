@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -462,6 +463,66 @@ lock_has_one_holder(void **state)
 	assert_string_equal(real_vsctl("get open . cur_cfg"), "6");
 }
 
+static void
+stolen_lock_stops_writing(void **state)
+{
+	/* A client that steals the lock, and after a second is gone. */
+	assert_int_equal(system("timeout 1 ovsdb-client steal unix:$OVS_RUNDIR/db.sock "
+				"ovs_vswitchd >/dev/null 2>&1 &"),
+			 0);
+	assert_true(real_until(seen.lock == OVSDB_LOCK_WAITING, 900));
+	assert_false(ovsdb_session_may_act(s));
+	ovsdb_set_int(s, ovsdb_root(r), OVSDB_ROOT_CUR_CFG, 5);
+	assert_int_equal(commit(), OVSDB_TXN_NOT_LOCKED);
+	assert_true(real_until(seen.lock == OVSDB_LOCK_HELD, 3000));
+	ovsdb_set_int(s, ovsdb_root(r), OVSDB_ROOT_CUR_CFG, 6);
+	assert_int_equal(commit(), OVSDB_TXN_STORED);
+}
+
+static void
+converted_database_is_followed(void **state)
+{
+	struct ovsdb_row *root = ovsdb_root(r);
+	unsigned n_changed = seen.n_changed;
+
+	/* The next version lacks a column and has one more. */
+	real_run("sed 's/\"version\": \"8.3.1\"/\"version\": \"8.3.9\"/; "
+		 "s/\"protected\"/\"protected_more\"/; /\"cksum\"/d' "
+		 "/usr/share/openvswitch/vswitch.ovsschema > %s/next.ovsschema && "
+		 "ovsdb-client convert %s %s/next.ovsschema",
+		 real_dir, real_remote, real_dir);
+	assert_true(real_until(seen.n_resynced == 1, 6000));
+	assert_string_equal(ovsdb_session_schema_version(s), "8.3.9");
+	assert_false(ovsdb_has_column(r, OVSDB_PORT_PROTECTED));
+	assert_ptr_equal(ovsdb_root(r), root);
+	assert_int_equal(seen.n_changed, n_changed);
+	real_vsctl("set open . other_config:a=b");
+	assert_true(real_until(seen.n_changed == n_changed + 1, 2000));
+}
+
+static void
+next_remote_is_tried(void **state)
+{
+	struct wf_err err;
+	char remotes[256];
+
+	/* A port of the range for private use, on loopback; nobody listens on port 1. */
+	unsigned port = 50000 + (unsigned)getpid() % 15000;
+
+	snprintf(remotes, sizeof(remotes), "ovsdb-server/add-remote ptcp:%u:127.0.0.1", port);
+	real_appctl(remotes);
+	ovsdb_session_free(s);
+	memset(&seen, 0, sizeof(seen));
+	snprintf(remotes, sizeof(remotes), "tcp:127.0.0.1:1,unix:/nonexistent,tcp:127.0.0.1:%u",
+		 port);
+	s = ovsdb_session_new(remotes, "ovs_vswitchd", &ops, &seen, &err);
+	r = ovsdb_session_replica(s);
+	assert_true(real_until(ovsdb_session_may_act(s), 8000));
+	ovsdb_set_int(s, ovsdb_root(r), OVSDB_ROOT_CUR_CFG, 77);
+	assert_int_equal(commit(), OVSDB_TXN_STORED);
+	assert_string_equal(real_vsctl("get open . cur_cfg"), "77");
+}
+
 static int64_t
 cpu_us(void)
 {
@@ -588,6 +649,9 @@ main(void)
 		T(change_while_away_is_reported),
 		T(write_in_flight_when_the_server_dies),
 		T(lock_has_one_holder),
+		T(stolen_lock_stops_writing),
+		T(converted_database_is_followed),
+		T(next_remote_is_tried),
 		T(burst_of_500_ports),
 		T(server_comes_later),
 #undef T
