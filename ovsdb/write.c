@@ -54,16 +54,16 @@ find_write(struct write **list, enum ovsdb_column c)
 	return list;
 }
 
-/* A copy of 'd' without, or only with, the keys that 'other' has. */
+/* A copy of 'd' without, or only with, the keys that 'other' has.  This and put_all() know
+ * strings only, which is what ovsdb_set_key() lets in. */
 static struct ovsdb_datum
 select_keys(const struct ovsdb_datum *d, const struct ovsdb_type *type,
 	    const struct ovsdb_datum *other, bool wanted)
 {
 	struct ovsdb_datum out = OVSDB_DATUM_INIT;
-	const struct ovsdb_type *other_type = type;
 
 	for (unsigned i = 0; i < d->n; i++) {
-		if ((ovsdb_datum_find(other, other_type, &d->keys[i]) >= 0) != wanted)
+		if ((ovsdb_datum_find(other, type, &d->keys[i]) >= 0) != wanted)
 			continue;
 		if (d->values)
 			ovsdb_datum_add_str_str(&out, d->keys[i].string, d->values[i].string);
