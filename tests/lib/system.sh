@@ -186,6 +186,9 @@ db_start() {
 	in_dir "$1" ovsdb-server -vconsole:off "$d/conf.db" --remote="punix:$d/db.sock" --pidfile \
 		--detach --no-chdir --log-file="$d/ovsdb-server.log"
 	vsctl "$1" --no-wait init
+	# For trying a test with another daemon, e.g. WEFT_OTHER_CONFIG='dpdk-extra="--no-huge -m 512"'
+	[ -z "${WEFT_OTHER_CONFIG:-}" ] ||
+		vsctl "$1" --no-wait set Open_vSwitch . "other_config:$WEFT_OTHER_CONFIG"
 }
 
 # daemon_start SWITCH [weft|stock] [arguments]: (re)starts only the daemon.
