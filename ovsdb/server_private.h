@@ -5,7 +5,8 @@
 
 #include "base/err.h"
 
-/* Returns a socket that is connected to the server at 'path', or a negative errno. */
+/* Returns a socket that is connected to the server at 'path' and does not block, or a negative
+ * errno; -EAGAIN: the server is there but busy. */
 int ovsdb_server_connect(const char *path);
 
 /* Inserts the row of table Open_vSwitch if there is none, as "ovs-vsctl --no-wait init" does.

@@ -523,6 +523,116 @@ next_remote_is_tried(void **state)
 	assert_string_equal(real_vsctl("get open . cur_cfg"), "77");
 }
 
+/* Fails unless both replicas hold the same rows with the same values. */
+static void
+assert_same_content(const struct ovsdb_replica *a, const struct ovsdb_replica *b)
+{
+	struct ovsdb_row *row;
+
+	for (int t = 0; t < OVSDB_N_TABLES; t++) {
+		assert_int_equal(ovsdb_replica_n_rows(a, t), ovsdb_replica_n_rows(b, t));
+		ovsdb_for_each (row, a, t) {
+			struct ovsdb_row *other = ovsdb_find(b, t, &row->uuid);
+
+			assert_non_null(other);
+			for (unsigned i = 0; i < ovsdb_tables[t].n_columns; i++) {
+				enum ovsdb_column c = ovsdb_tables[t].first + i;
+
+				if (!ovsdb_datum_equals(ovsdb_get(row, c), ovsdb_get(other, c),
+							&ovsdb_columns[c].type))
+					fail_msg("%s.%s differs", ovsdb_tables[t].name,
+						 ovsdb_columns[c].name);
+			}
+		}
+	}
+}
+
+static void
+edit_at_random(void)
+{
+	int i = rand() % 8, j = rand() % 8;
+
+	switch (rand() % 7) {
+	case 0:
+	case 1:
+		real_vsctl("--may-exist add-port br0 p%d tag=%d -- set interface p%d "
+			   "options:a=%d", i, j, i, j);
+		break;
+	case 2:
+		real_vsctl("--if-exists del-port p%d", i);
+		break;
+	case 3:
+		real_vsctl("--if-exists set port p%d trunks=%d,%d other_config:k%d=%d", i, j, 9, i,
+			   j);
+		break;
+	case 4:
+		real_vsctl("--if-exists remove port p%d trunks %d -- --if-exists clear interface "
+			   "p%d options", i, j, i);
+		break;
+	case 5:
+		real_vsctl("-- set bridge br0 mirrors=[] -- --may-exist add-port br0 p%d -- "
+			   "--id=@p get port p%d -- --id=@m create mirror name=m "
+			   "select_src_port=@p output_port=@p -- set bridge br0 mirrors=@m", i, i);
+		break;
+	case 6:
+		real_vsctl("set open . next_cfg=%d other_config:x%d=%d", rand() % 100, i, j);
+		break;
+	}
+}
+
+/* Random edits, writes and deaths of the server: at each rest the replica holds what a session
+ * that has just begun sees, and rows that stayed are where they were. */
+static void
+replica_agrees_after_random_edits_and_crashes(void **state)
+{
+	unsigned seed = getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : (unsigned)time(NULL);
+
+	print_message("SEED=%u\n", seed);
+	srand(seed);
+	real_vsctl("add-br br0");
+	for (int round = 0; round < 12; round++) {
+		struct outcome o = { 0 };
+		struct seen fresh_seen;
+		struct ovsdb_session *fresh;
+		struct ovsdb_row *row;
+		int n = rand() % 6;
+
+		while (n--)
+			edit_at_random();
+		ovsdb_for_each (row, r, OVSDB_TABLE_INTERFACE) {
+			row->aux = row;
+			ovsdb_set_int(s, row, OVSDB_INTERFACE_OFPORT, rand() % 50 + 1);
+			if (rand() % 2)
+				ovsdb_set_str(s, row, OVSDB_INTERFACE_LINK_STATE, "up");
+		}
+		ovsdb_commit(s, on_done, &o);
+		if (rand() % 2)
+			real_spin(2);
+		if (rand() % 3 == 0) {
+			real_stop(rand() % 2 ? SIGKILL : SIGTERM);
+			real_spin(4);
+			real_start();
+			edit_at_random();
+			real_spin(4); /* or the end is not seen before the wait below */
+			assert_true(real_until(ovsdb_session_may_act(s), 9000));
+		} else {
+			edit_at_random();
+		}
+		assert_true(real_wait(&o.done, 9000));
+		assert_int_equal(o.result, OVSDB_TXN_STORED);
+
+		fresh = open_session(&fresh_seen);
+		assert_true(real_until(ovsdb_session_is_live(fresh), 5000));
+		real_spin(20);
+		assert_same_content(r, ovsdb_session_replica(fresh));
+		assert_same_content(ovsdb_session_replica(fresh), r);
+		ovsdb_for_each (row, r, OVSDB_TABLE_INTERFACE)
+			assert_true(!row->aux || row->aux == row);
+		ovsdb_session_free(fresh);
+	}
+	assert_int_equal(ovsdb_session_counters(s).n_bad_messages, 0);
+}
+
 static int64_t
 cpu_us(void)
 {
@@ -652,6 +762,7 @@ main(void)
 		T(stolen_lock_stops_writing),
 		T(converted_database_is_followed),
 		T(next_remote_is_tried),
+		T(replica_agrees_after_random_edits_and_crashes),
 		T(burst_of_500_ports),
 		T(server_comes_later),
 #undef T
