@@ -67,6 +67,13 @@ throw_away(void (*fn)(void *), void *arg)
 	garbage[n_garbage++] = (struct to_free){ fn, arg };
 }
 
+void
+view_after_publish(void (*fn)(void *), void *arg)
+{
+	throw_away(fn, arg);
+	config_changed = true;
+}
+
 static struct bridge_view *
 draft_of(struct bridge *b)
 {

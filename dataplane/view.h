@@ -81,6 +81,9 @@ const struct bridge_view *view_bridge_pending(struct bridge *);
 /* Calls 'fn' for each bridge that exists. */
 void view_for_each_bridge(void (*fn)(struct bridge *, void *aux), void *aux);
 
+/* Calls fn(arg) on main a grace period after the next publication (of a change of configuration). */
+void view_after_publish(void (*fn)(void *), void *arg);
+
 /* Publishes if anything changed ('rules_changed' for rules).  Never blocks. */
 void view_publish(bool rules_changed);
 /* Called by view_publish() of the rule store: see rule.c. */

@@ -5,8 +5,14 @@
 
 #include "dataplane/ports/port.h"
 
+extern const struct port_class port_class_dummy;
+extern const struct port_class port_class_dummy_internal;
 extern const struct port_class port_class_internal;
 extern const struct port_class port_class_system;
 extern const struct port_class port_class_tap;
+
+/* Inside ports/: what --enable-dummy replaces; tells the watcher that a port changed (NULL: any). */
+void ports_replace_types(const char *level_or_null);
+void ports_changed(const char *name);
 
 #endif

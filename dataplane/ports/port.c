@@ -7,16 +7,51 @@
 #include "dataplane/ports/classes.h"
 
 static const struct port_class *const classes[] = {
+	&port_class_dummy,
+	&port_class_dummy_internal,
 	&port_class_internal,
 	&port_class_system,
 	&port_class_tap,
 };
+
+/* --enable-dummy=override makes every port a dummy, =system those of type system. */
+static enum { REPLACE_NONE, REPLACE_SYSTEM, REPLACE_ALL } replace;
+
+void
+ports_replace_types(const char *level)
+{
+	replace = !level			? REPLACE_NONE
+		  : !strcmp(level, "override") ? REPLACE_ALL
+		  : !strcmp(level, "system")   ? REPLACE_SYSTEM
+						: REPLACE_NONE;
+}
+
+static void (*changed_fn)(const char *name, void *aux);
+static void *changed_aux;
+
+void
+ports_watch_devices(void (*changed)(const char *name, void *aux), void *aux)
+{
+	changed_fn = changed;
+	changed_aux = aux;
+}
+
+void
+ports_changed(const char *name)
+{
+	if (changed_fn)
+		changed_fn(name, changed_aux);
+}
 
 const struct port_class *
 port_class(const char *type)
 {
 	if (!*type)
 		type = "system";
+	if (replace == REPLACE_ALL && strncmp(type, "dummy", 5))
+		type = strcmp(type, "internal") ? "dummy" : "dummy-internal";
+	else if (replace == REPLACE_SYSTEM && !strcmp(type, "system"))
+		type = "dummy";
 	for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
 		if (!strcmp(classes[i]->type, type))
 			return classes[i];

@@ -92,6 +92,8 @@ struct port {
 const struct port_class *port_class(const char *type); /* NULL: no such type */
 /* Types for Open_vSwitch.iface_types; DPDK's only once DPDK runs. */
 unsigned port_class_types(const char *types[], unsigned room);
+/* --enable-dummy[=override|system]: types "dummy", ...; with an argument they take the place of others. */
+void ports_enable_dummy(const char *level_or_null);
 void port_init(struct port *, const struct port_class *, const char *name);
 
 /* Device events of the kernel (libnl): called on main with the name of a device that

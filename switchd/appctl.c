@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* unixctl: commands about the process. */
+#include <string.h>
+
+#include "base/loop.h"
+#include "base/unixctl.h"
+#include "switchd/switchd.h"
+
+static struct unixctl_conn *exit_conn;
+static bool exiting, exit_cleanup;
+
+bool
+sw_exiting(bool *cleanup)
+{
+	*cleanup = exit_cleanup;
+	return exiting;
+}
+
+static void
+on_exit_command(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	if (argc > 1 && strcmp(argv[1], "--cleanup")) {
+		unixctl_reply_error(conn, "exit: the only option is --cleanup");
+		return;
+	}
+	exiting = true;
+	exit_cleanup = argc > 1;
+	exit_conn = conn;
+	wf_loop_stop();
+}
+
+void
+sw_appctl_exited(void)
+{
+	if (exit_conn)
+		unixctl_reply(exit_conn, NULL);
+}
+
+void
+sw_appctl_init(void)
+{
+	unixctl_command("exit", "[--cleanup]", 0, 1, on_exit_command, NULL);
+}

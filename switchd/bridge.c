@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bridges: rows of Bridge, their identity and their OpenFlow settings. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/daemon.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "dataplane/normal.h"
+#include "openflow/msg.h"
+#include "switchd/switchd.h"
+
+WF_LOG_MODULE(bridge);
+
+struct wf_hmap sw_bridges;
+
+struct sw_bridge *
+sw_bridge_find(const char *name)
+{
+	struct sw_bridge *b;
+
+	wf_hmap_for_each_with_hash(b, node, wf_hash_str(name, 0), &sw_bridges)
+		if (!strcmp(b->name, name))
+			return b;
+	return NULL;
+}
+
+struct sw_port *
+sw_port_find(const struct sw_bridge *b, const char *name)
+{
+	struct sw_port *p;
+
+	wf_hmap_for_each_with_hash(p, node, wf_hash_str(name, 0), &b->ports)
+		if (!strcmp(p->name, name))
+			return p;
+	return NULL;
+}
+
+/* --- What the agent asks ---------------------------------------------------------------------- */
+
+static int
+on_port_mod(void *b_, of_port_t p, uint32_t config)
+{
+	struct sw_bridge *b = b_;
+	struct sw_iface *i = sw_iface_by_ofp_port(b, p);
+
+	if (!i)
+		return -ENODEV;
+	bool up = !(config & OF_PC_PORT_DOWN);
+	if (i->port && i->port->class->set_up && i->status.admin_up != up)
+		i->port->class->set_up(i->port, up);
+	sw_iface_refresh(i);
+	sw_bridge_publish(b);
+	view_publish(false);
+	return 0;
+}
+
+static bool
+on_port_stats(void *b_, of_port_t p, struct of_port_stats *s)
+{
+	struct sw_iface *i = sw_iface_by_ofp_port(b_, p);
+
+	if (!i)
+		return false;
+	of_port_stats_init(s);
+	s->port = p;
+	if (i->port) {
+		struct port_stats ps;
+
+		memset(&ps, 0xff, sizeof ps);
+		i->port->class->get_stats(i->port, &ps);
+		s->rx_packets = ps.rx_packets;
+		s->tx_packets = ps.tx_packets;
+		s->rx_bytes = ps.rx_bytes;
+		s->tx_bytes = ps.tx_bytes;
+		s->rx_dropped = ps.rx_dropped;
+		s->tx_dropped = ps.tx_dropped;
+		s->rx_errors = ps.rx_errors;
+		s->tx_errors = ps.tx_errors;
+		s->rx_frame_err = ps.rx_frame_errors;
+		s->rx_over_err = ps.rx_over_errors;
+		s->rx_crc_err = ps.rx_crc_errors;
+		s->collisions = ps.collisions;
+	} else if (i->is_patch) {
+		s->rx_packets = atomic_load(&i->rx->packets);
+		s->rx_bytes = atomic_load(&i->rx->bytes);
+		s->tx_packets = atomic_load(&i->tx->packets);
+		s->tx_bytes = atomic_load(&i->tx->bytes);
+	}
+	int64_t age = wf_now_ms() - i->opened_ms;
+	s->duration_s = (uint32_t)(age / 1000);
+	s->duration_ns = (uint32_t)(age % 1000) * 1000000;
+	return true;
+}
+
+static void
+on_queues(void *b_, of_port_t p, void (*fn)(void *, uint32_t), void *aux)
+{
+	struct sw_iface *i = sw_iface_by_ofp_port(b_, p);
+	struct ovsdb_row *qos = i ? ovsdb_ref(i->owner->row, OVSDB_PORT_QOS) : NULL;
+
+	for (unsigned k = 0; qos && k < ovsdb_n(qos, OVSDB_QOS_QUEUES); k++)
+		fn(aux, (uint32_t)ovsdb_int_at(qos, OVSDB_QOS_QUEUES, k));
+}
+
+static bool
+on_queue_stats(void *b_, of_port_t p, uint32_t queue_id, uint64_t *tx_bytes, uint64_t *tx_packets,
+	       uint64_t *tx_errors, int64_t *created_ms)
+{
+	struct sw_iface *i = sw_iface_by_ofp_port(b_, p);
+	struct ovsdb_row *qos = i ? ovsdb_ref(i->owner->row, OVSDB_PORT_QOS) : NULL;
+
+	if (!qos || !ovsdb_map_ref_int(qos, OVSDB_QOS_QUEUES, queue_id))
+		return false;
+	*tx_bytes = *tx_packets = *tx_errors = 0;
+	*created_ms = i->opened_ms;
+	return true;
+}
+
+static const struct of_switch_ops of_ops = {
+	.port_mod = on_port_mod,
+	.port_stats = on_port_stats,
+	.queues = on_queues,
+	.queue_stats = on_queue_stats,
+};
+
+/* --- Life ---------------------------------------------------------------------------------------- */
+
+struct sw_bridge *
+sw_bridge_new(const char *name, const char *type, struct wf_err *err)
+{
+	struct sw_bridge *b = wf_xzalloc(sizeof *b);
+
+	b->name = wf_xstrdup(name);
+	b->type = wf_xstrdup(type);
+	wf_hmap_init(&b->ports);
+	wf_hmap_init(&b->ifaces);
+	b->dp = view_bridge_add(name);
+	b->dp->macs = mac_table_new();
+	b->of = of_switch_new(b->dp, &of_ops, b, err);
+	if (!b->of) {
+		view_bridge_del(b->dp);
+		wf_hmap_done(&b->ports);
+		wf_hmap_done(&b->ifaces);
+		free(b->name);
+		free(b->type);
+		free(b);
+		return NULL;
+	}
+	wf_hmap_insert(&sw_bridges, &b->node, wf_hash_str(name, 0));
+	return b;
+}
+
+void
+sw_bridge_free(struct sw_bridge *b, bool destroy_ports)
+{
+	struct sw_iface *i;
+	struct sw_port *p;
+
+	wf_hmap_for_each_safe(i, node, &b->ifaces)
+		sw_iface_free(i, destroy_ports);
+	wf_hmap_for_each_safe(p, node, &b->ports) {
+		wf_hmap_remove(&b->ports, &p->node);
+		free(p->name);
+		free(p);
+	}
+	of_switch_free(b->of);
+	view_bridge_del(b->dp);
+	wf_hmap_remove(&sw_bridges, &b->node);
+	wf_hmap_done(&b->ports);
+	wf_hmap_done(&b->ifaces);
+	for (unsigned m = 0; m < MAX_MIRRORS; m++) {
+		free(b->mirror_names[m]);
+		counter_unref(b->mirror_counters[m]);
+	}
+	free(b->name);
+	free(b->type);
+	free(b);
+}
+
+/* --- Identity -------------------------------------------------------------------------------------- */
+
+static bool
+parse_mac(const char *text, uint8_t mac[6])
+{
+	unsigned m[6];
+	char end;
+
+	if (!text || sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &m[0], &m[1], &m[2], &m[3], &m[4],
+			    &m[5], &end) != 6)
+		return false;
+	for (int k = 0; k < 6; k++)
+		mac[k] = (uint8_t)m[k];
+	return true;
+}
+
+static uint64_t
+mac_to_u64(const uint8_t mac[6])
+{
+	uint64_t v = 0;
+
+	for (int k = 0; k < 6; k++)
+		v = v << 8 | mac[k];
+	return v;
+}
+
+/* As Open vSwitch: hwaddr if given, else the lowest address of the ports that are not ours. */
+static void
+choose_mac(struct sw_bridge *b, uint8_t mac[6])
+{
+	struct sw_iface *i;
+	bool found = false;
+
+	if (parse_mac(ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "hwaddr"), mac))
+		return;
+	wf_hmap_for_each(i, node, &b->ifaces) {
+		if (i->is_local || i->is_patch || !i->port || !strcmp(i->type, "internal") ||
+		    (i->mac[0] & 1) || !mac_to_u64(i->mac))
+			continue;
+		if (!found || memcmp(i->mac, mac, 6) < 0)
+			memcpy(mac, i->mac, 6);
+		found = true;
+	}
+	if (found)
+		return;
+	struct sw_iface *local = sw_iface_find(b, b->name);
+	if (local && mac_to_u64(local->mac))
+		memcpy(mac, local->mac, 6); /* as it was before the restart */
+	else {
+		uint64_t r = wf_hash_mix64(wf_hash_seed, wf_hash_str(b->name, 1));
+
+		memcpy(mac, &r, 6);
+		mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02);
+	}
+}
+
+void
+sw_bridge_set_identity(struct sw_bridge *b)
+{
+	struct sw_iface *local = sw_iface_find(b, b->name);
+	const char *id = ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "datapath-id");
+	uint8_t mac[6] = { 0 };
+	char text[20];
+
+	choose_mac(b, mac);
+	memcpy(b->mac, mac, 6);
+	if (local && local->port && memcmp(local->mac, mac, 6) && local->port->class->set_mac) {
+		struct wf_err err = { "" };
+
+		if (!local->port->class->set_mac(local->port, mac, &err)) {
+			struct of_port_desc desc;
+
+			sw_iface_refresh(local);
+			sw_iface_port_desc(local, &desc);
+			of_switch_port_change(b->of, &desc);
+		}
+	}
+	uint64_t dpid = mac_to_u64(mac);
+	if (id && strspn(id, "0123456789abcdefABCDEF") == strlen(id) && strlen(id) == 16)
+		dpid = strtoull(id, NULL, 16);
+	else if (id && !strncmp(id, "0x", 2) && strtoull(id, NULL, 16))
+		dpid = strtoull(id, NULL, 16);
+	if (dpid != b->datapath_id) {
+		b->datapath_id = dpid;
+		view_set_datapath_id(b->dp, dpid);
+		wf_info("bridge %s: using datapath ID %016" PRIx64, b->name, dpid);
+	}
+	snprintf(text, sizeof text, "%016" PRIx64, dpid);
+	ovsdb_set_str(sw_db, b->row, OVSDB_BRIDGE_DATAPATH_ID, text);
+	ovsdb_set_str(sw_db, b->row, OVSDB_BRIDGE_DATAPATH_VERSION, "<built-in>");
+}
+
+/* --- OpenFlow settings --------------------------------------------------------------------------------- */
+
+static void
+read_controller(const struct ovsdb_row *row, struct of_controller_config *c)
+{
+	memset(c, 0, sizeof *c);
+	c->target = ovsdb_str_or(row, OVSDB_CONTROLLER_TARGET, "");
+	c->max_backoff_ms = (int)ovsdb_int(row, OVSDB_CONTROLLER_MAX_BACKOFF, 8000);
+	c->inactivity_probe_ms = (int)ovsdb_int(row, OVSDB_CONTROLLER_INACTIVITY_PROBE, 5000);
+	c->enable_async = ovsdb_bool(row, OVSDB_CONTROLLER_ENABLE_ASYNC_MESSAGES, true);
+	c->controller_rate_limit =
+		(int)ovsdb_int(row, OVSDB_CONTROLLER_CONTROLLER_RATE_LIMIT, 0);
+	c->controller_burst_limit =
+		(int)ovsdb_int(row, OVSDB_CONTROLLER_CONTROLLER_BURST_LIMIT, 0);
+	c->queue_size = (int)ovsdb_int(row, OVSDB_CONTROLLER_CONTROLLER_QUEUE_SIZE, 100);
+	c->is_service = !strcmp(ovsdb_str_or(row, OVSDB_CONTROLLER_TYPE, ""), "service");
+	c->dscp = (unsigned)ovsdb_smap_int(row, OVSDB_CONTROLLER_OTHER_CONFIG, "dscp", 48);
+}
+
+static const char **
+strings_of(const struct ovsdb_row *row, enum ovsdb_column column, unsigned *n)
+{
+	const char **s;
+
+	*n = ovsdb_n(row, column);
+	s = wf_xmalloc((*n + 1) * sizeof *s);
+	for (unsigned k = 0; k < *n; k++)
+		s[k] = ovsdb_str_at(row, column, k);
+	return s;
+}
+
+static void
+read_table(const struct ovsdb_row *row, unsigned id, struct of_table_config *t)
+{
+	memset(t, 0, sizeof *t);
+	t->table_id = id;
+	t->name = ovsdb_str(row, OVSDB_FLOW_TABLE_NAME);
+	t->max_flows = (unsigned)ovsdb_int(row, OVSDB_FLOW_TABLE_FLOW_LIMIT, UINT32_MAX);
+	t->evict = !strcmp(ovsdb_str_or(row, OVSDB_FLOW_TABLE_OVERFLOW_POLICY, ""), "evict");
+	t->groups = strings_of(row, OVSDB_FLOW_TABLE_GROUPS, &t->n_groups);
+	t->prefixes = strings_of(row, OVSDB_FLOW_TABLE_PREFIXES, &t->n_prefixes);
+}
+
+void
+sw_bridge_configure_of(struct sw_bridge *b)
+{
+	struct of_switch_config c = { .datapath_id = b->datapath_id };
+	unsigned n = ovsdb_n(b->row, OVSDB_BRIDGE_PROTOCOLS);
+	struct ovsdb_row *row, *root = ovsdb_root(ovsdb_session_replica(sw_db));
+
+	for (unsigned k = 0; k < n; k++) {
+		uint8_t v = of_version_from_name(ovsdb_str_at(b->row, OVSDB_BRIDGE_PROTOCOLS, k));
+
+		if (v)
+			c.versions |= 1u << v;
+	}
+	c.fail_mode = !strcmp(ovsdb_str_or(b->row, OVSDB_BRIDGE_FAIL_MODE, "standalone"), "secure")
+			      ? OF_FAIL_SECURE
+			      : OF_FAIL_STANDALONE;
+	c.dp_desc = ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "dp-desc");
+	c.serial_desc = ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "dp-sn");
+	c.flow_restore_wait =
+		ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG, "flow-restore-wait", false);
+
+	struct of_controller_config *cs =
+		wf_xzalloc((ovsdb_n(b->row, OVSDB_BRIDGE_CONTROLLER) + 1) * sizeof *cs);
+	ovsdb_for_each_ref (row, b->row, OVSDB_BRIDGE_CONTROLLER)
+		read_controller(row, &cs[c.n_controllers++]);
+	c.controllers = cs;
+
+	struct of_table_config *ts =
+		wf_xzalloc((ovsdb_n(b->row, OVSDB_BRIDGE_FLOW_TABLES) + 1) * sizeof *ts);
+	for (unsigned k = 0; k < ovsdb_n(b->row, OVSDB_BRIDGE_FLOW_TABLES); k++) {
+		row = ovsdb_ref_at(b->row, OVSDB_BRIDGE_FLOW_TABLES, k);
+		if (row)
+			read_table(row,
+				   (unsigned)ovsdb_int_at(b->row, OVSDB_BRIDGE_FLOW_TABLES, k),
+				   &ts[c.n_tables++]);
+	}
+	c.tables = ts;
+	of_switch_configure(b->of, &c);
+	for (unsigned k = 0; k < c.n_tables; k++) {
+		free((void *)ts[k].groups);
+		free((void *)ts[k].prefixes);
+	}
+	free(ts);
+	free(cs);
+
+	mac_table_configure(
+		b->dp->macs,
+		(unsigned)ovsdb_smap_int(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "mac-table-size", 8192),
+		1000 * ovsdb_smap_int(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "mac-aging-time", 300));
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the database to what runs: compares, changes the difference, answers with cur_cfg. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/daemon.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/stream.h"
+#include "dataplane/worker.h"
+#include "ovsdb/txn.h"
+#include "switchd/switchd.h"
+
+WF_LOG_MODULE(bridge);
+
+struct ovsdb_session *sw_db;
+static void (*first_applied_fn)(void);
+static bool requested;
+
+/* --- Bridges ------------------------------------------------------------------------------ */
+
+static bool
+type_is_known(const char *type)
+{
+	return !*type || !strcmp(type, "system") || !strcmp(type, "netdev") ||
+	       (!strcmp(type, "dummy") && port_class("dummy") && port_class("dummy")->available());
+}
+
+static void
+delete_gone_bridges(struct ovsdb_row *root)
+{
+	struct sw_bridge *b;
+	struct ovsdb_row *row;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		b->seen = false;
+	ovsdb_for_each_ref (row, root, OVSDB_ROOT_BRIDGES) {
+		b = sw_bridge_find(ovsdb_str_or(row, OVSDB_BRIDGE_NAME, ""));
+		if (b && !strcmp(b->type, ovsdb_str_or(row, OVSDB_BRIDGE_DATAPATH_TYPE, "")))
+			b->seen = true;
+	}
+	wf_hmap_for_each_safe(b, node, &sw_bridges)
+		if (!b->seen)
+			sw_bridge_free(b, true);
+}
+
+static void
+add_new_bridges(struct ovsdb_row *root)
+{
+	struct ovsdb_row *row;
+
+	ovsdb_for_each_ref (row, root, OVSDB_ROOT_BRIDGES) {
+		const char *name = ovsdb_str_or(row, OVSDB_BRIDGE_NAME, "");
+		const char *type = ovsdb_str_or(row, OVSDB_BRIDGE_DATAPATH_TYPE, "");
+		struct sw_bridge *b = sw_bridge_find(name);
+		struct wf_err err = { "" };
+
+		if (strchr(name, '/')) {
+			wf_warn_rl("ignoring bridge with invalid name '%s': a name has no '/'", name);
+			continue;
+		}
+		if (!b && !type_is_known(type)) {
+			wf_error("could not create datapath %s of unknown type %s", name, type);
+			continue;
+		}
+		if (!b)
+			b = sw_bridge_new(name, type, &err);
+		if (!b)
+			wf_error("failed to create bridge %s: %s", name, err.text);
+		else
+			b->row = row;
+	}
+}
+
+/* --- Ports ----------------------------------------------------------------------------------- */
+
+static struct sw_port *
+port_new(struct sw_bridge *b, const char *name)
+{
+	struct sw_port *p = wf_xzalloc(sizeof *p);
+
+	p->bridge = b;
+	p->name = wf_xstrdup(name);
+	p->index = b->next_port_index++;
+	wf_list_init(&p->ifaces);
+	wf_hmap_insert(&b->ports, &p->node, wf_hash_str(name, 0));
+	return p;
+}
+
+static void
+port_free(struct sw_port *p)
+{
+	wf_hmap_remove(&p->bridge->ports, &p->node);
+	free(p->name);
+	free(p);
+}
+
+/* Is the name taken by another bridge?  An interface belongs to one. */
+static bool
+iface_is_elsewhere(const struct sw_bridge *b, const char *name)
+{
+	struct sw_bridge *other;
+
+	wf_hmap_for_each(other, node, &sw_bridges)
+		if (other != b && sw_iface_find(other, name))
+			return true;
+	return false;
+}
+
+static void
+mark_ports(struct sw_bridge *b)
+{
+	struct ovsdb_row *port_row, *row;
+	struct sw_iface *i;
+	struct sw_port *p;
+
+	wf_hmap_for_each(i, node, &b->ifaces) {
+		i->seen = false;
+		i->row = NULL;
+	}
+	wf_hmap_for_each(p, node, &b->ports) {
+		p->seen = false;
+		p->row = NULL;
+	}
+	ovsdb_for_each_ref (port_row, b->row, OVSDB_BRIDGE_PORTS) {
+		p = sw_port_find(b, ovsdb_str_or(port_row, OVSDB_PORT_NAME, ""));
+		if (!p || p->seen)
+			continue;
+		p->seen = true;
+		p->row = port_row;
+		ovsdb_for_each_ref (row, port_row, OVSDB_PORT_INTERFACES) {
+			i = sw_iface_find(b, ovsdb_str_or(row, OVSDB_INTERFACE_NAME, ""));
+			if (i && i->owner == p && !i->seen) {
+				i->seen = true;
+				i->row = row;
+			}
+		}
+	}
+	/* The local port exists whether or not a row asks for it. */
+	p = sw_port_find(b, b->name);
+	if (p)
+		p->seen = true;
+	i = sw_iface_find(b, b->name);
+	if (i)
+		i->seen = true;
+}
+
+static void
+delete_gone_ports(struct sw_bridge *b)
+{
+	struct sw_iface *i;
+	struct sw_port *p;
+
+	mark_ports(b);
+	wf_hmap_for_each_safe(i, node, &b->ifaces)
+		if (!i->seen)
+			sw_iface_free(i, true);
+	wf_hmap_for_each_safe(p, node, &b->ports)
+		if (!p->seen && wf_list_is_empty(&p->ifaces))
+			port_free(p);
+}
+
+static void
+add_iface(struct sw_bridge *b, struct sw_port *p, struct ovsdb_row *row)
+{
+	const char *name = row ? ovsdb_str_or(row, OVSDB_INTERFACE_NAME, "") : b->name;
+	struct sw_iface *i = sw_iface_find(b, name);
+
+	if (!i) {
+		if (iface_is_elsewhere(b, name)) {
+			wf_warn_rl("bridge %s: interface %s is already in use by another bridge",
+				   b->name, name);
+			return;
+		}
+		i = sw_iface_new(b, p, name);
+	} else if (i->seen && i->row && i->row != row) {
+		wf_warn_rl("bridge %s: two Interface rows have the name %s; the second is ignored",
+			   b->name, name);
+		return;
+	}
+	i->seen = true;
+	i->row = row;
+	sw_iface_configure(i);
+}
+
+static int
+row_name_cmp(const void *a_, const void *b_)
+{
+	struct ovsdb_row *const *a = a_, *const *b = b_;
+
+	return strcmp(ovsdb_str_or(*a, OVSDB_PORT_NAME, ""), ovsdb_str_or(*b, OVSDB_PORT_NAME, ""));
+}
+
+static void
+add_new_ports(struct sw_bridge *b)
+{
+	unsigned n = 0;
+	struct ovsdb_row **rows = wf_xmalloc((ovsdb_n(b->row, OVSDB_BRIDGE_PORTS) + 1) * sizeof *rows);
+	struct ovsdb_row *row;
+
+	/* In the order of their names, so that numbers follow names as with Open vSwitch. */
+	ovsdb_for_each_ref (row, b->row, OVSDB_BRIDGE_PORTS)
+		rows[n++] = row;
+	qsort(rows, n, sizeof *rows, row_name_cmp);
+	if (!sw_iface_find(b, b->name)) {
+		struct sw_port *p = sw_port_find(b, b->name);
+
+		/* First of all, so that it is there when others choose the bridge's address. */
+		struct ovsdb_row *local = NULL;
+		for (unsigned k = 0; k < n; k++)
+			if (!strcmp(ovsdb_str_or(rows[k], OVSDB_PORT_NAME, ""), b->name))
+				local = rows[k];
+		if (!p)
+			p = port_new(b, b->name);
+		p->row = local;
+		if (!local)
+			add_iface(b, p, NULL);
+	}
+	/* Numbers that were asked for, or that a row had before, first: nobody takes them then. */
+	for (int pass = 0; pass < 2; pass++)
+		for (unsigned k = 0; k < n; k++) {
+			const char *name = ovsdb_str_or(rows[k], OVSDB_PORT_NAME, "");
+			struct sw_port *p = sw_port_find(b, name);
+			struct ovsdb_row *first = ovsdb_ref_at(rows[k], OVSDB_PORT_INTERFACES, 0);
+			bool numbered = ovsdb_int(first, OVSDB_INTERFACE_OFPORT_REQUEST, 0) > 0 ||
+					ovsdb_int(first, OVSDB_INTERFACE_OFPORT, 0) > 0;
+
+			if (numbered != (pass == 0))
+				continue;
+			if (!p)
+				p = port_new(b, name);
+			p->seen = true;
+			p->row = rows[k];
+			ovsdb_for_each_ref (row, rows[k], OVSDB_PORT_INTERFACES)
+				add_iface(b, p, row);
+		}
+	free(rows);
+}
+
+/* --- All ---------------------------------------------------------------------------------------- */
+
+static void
+configure_workers(struct ovsdb_row *root)
+{
+	struct wf_err err = { "" };
+
+	if (workers_configure(ovsdb_smap_get(root, OVSDB_ROOT_OTHER_CONFIG, "pmd-cpu-mask"), 0, &err))
+		wf_warn_rl("pmd-cpu-mask: %s", err.text);
+}
+
+static void
+configure_tls(struct ovsdb_row *root)
+{
+	struct ovsdb_row *ssl = ovsdb_ref(root, OVSDB_ROOT_SSL);
+
+	if (ssl)
+		wf_tls_set(ovsdb_str(ssl, OVSDB_SSL_PRIVATE_KEY),
+			   ovsdb_str(ssl, OVSDB_SSL_CERTIFICATE), ovsdb_str(ssl, OVSDB_SSL_CA_CERT),
+			   ovsdb_bool(ssl, OVSDB_SSL_BOOTSTRAP_CA_CERT, false));
+}
+
+static void
+stored(void *arg, enum ovsdb_txn_result result, const char *text)
+{
+	if (result == OVSDB_TXN_ERROR)
+		wf_warn_rl("the database refused status: %s", text);
+	if (first_applied_fn) {
+		first_applied_fn();
+		first_applied_fn = NULL;
+	}
+}
+
+static void
+apply(void)
+{
+	struct ovsdb_row *root = ovsdb_root(ovsdb_session_replica(sw_db));
+	struct sw_bridge *b;
+	struct sw_iface *i;
+
+	if (!root || !ovsdb_session_may_act(sw_db))
+		return;
+	configure_tls(root);
+	configure_workers(root);
+	delete_gone_bridges(root);
+	add_new_bridges(root);
+	wf_hmap_for_each(b, node, &sw_bridges)
+		delete_gone_ports(b);
+	wf_hmap_for_each(b, node, &sw_bridges) {
+		add_new_ports(b);
+		sw_bridge_set_identity(b);
+		sw_bridge_configure_of(b);
+	}
+	/* Patch ports look across bridges, so all are built before any is published. */
+	wf_hmap_for_each(b, node, &sw_bridges)
+		sw_bridge_publish(b);
+	view_publish(false);
+	wf_hmap_for_each(b, node, &sw_bridges)
+		wf_hmap_for_each(i, node, &b->ifaces) {
+			if (i->port)
+				workers_add_port(i->port,
+						 ovsdb_smap_get(i->row, OVSDB_INTERFACE_OTHER_CONFIG,
+								"pmd-rxq-affinity"));
+			sw_status_write_iface(i);
+		}
+	sw_write_system_columns(root);
+	ovsdb_set_int(sw_db, root, OVSDB_ROOT_CUR_CFG, ovsdb_int(root, OVSDB_ROOT_NEXT_CFG, 0));
+	ovsdb_commit(sw_db, stored, NULL);
+}
+
+/* --- Events --------------------------------------------------------------------------------------- */
+
+static void
+on_changed(void *arg)
+{
+	requested = true;
+}
+
+static void
+on_lock(void *arg, enum ovsdb_lock_state state)
+{
+	if (state == OVSDB_LOCK_WAITING)
+		wf_error("another ovs-vswitchd process is running, disabling this process until "
+			 "it goes away");
+	requested = true;
+}
+
+static void
+on_resynced(void *arg)
+{
+	sw_status_write_all();
+	requested = true;
+}
+
+static void
+on_row_deleted(void *arg, struct ovsdb_row *row)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+	struct sw_port *p;
+
+	wf_hmap_for_each(b, node, &sw_bridges) {
+		if (b->row == row)
+			b->row = NULL;
+		wf_hmap_for_each(p, node, &b->ports)
+			if (p->row == row)
+				p->row = NULL;
+		wf_hmap_for_each(i, node, &b->ifaces)
+			if (i->row == row)
+				i->row = NULL;
+	}
+}
+
+static int64_t
+on_turn(struct wf_idle *idle)
+{
+	if (requested) {
+		requested = false;
+		apply();
+	}
+	return -1;
+}
+
+void
+sw_config_request(void)
+{
+	requested = true;
+	wf_loop_wake();
+}
+
+void
+sw_config_init(const char *remote, void (*first_applied)(void))
+{
+	static const struct ovsdb_session_ops ops = {
+		.changed = on_changed,
+		.lock_changed = on_lock,
+		.resynced = on_resynced,
+		.row_deleted = on_row_deleted,
+	};
+	static struct wf_idle idle = { .fn = on_turn };
+	struct wf_err err = { "" };
+
+	wf_hmap_init(&sw_bridges);
+	first_applied_fn = first_applied;
+	sw_db = ovsdb_session_new(remote, "ovs_vswitchd", &ops, NULL, &err);
+	if (!sw_db)
+		wf_fatal("%s", err.text);
+	wf_idle_add(&idle);
+}
+
+void
+sw_config_exit(bool cleanup)
+{
+	struct sw_bridge *b;
+
+	wf_hmap_for_each_safe(b, node, &sw_bridges)
+		sw_bridge_free(b, cleanup);
+	view_publish(false);
+	ovsdb_session_free(sw_db);
+	sw_db = NULL;
+}

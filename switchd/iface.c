@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interfaces: rows of Interface and the devices behind them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/rcu.h"
+#include "dataplane/worker.h"
+#include "switchd/switchd.h"
+
+WF_LOG_MODULE(bridge);
+
+#define OFP_PORT_LAST 65279 /* the highest that OpenFlow 1.0 can name */
+
+struct sw_iface *
+sw_iface_find(const struct sw_bridge *b, const char *name)
+{
+	struct sw_iface *i;
+
+	wf_hmap_for_each_with_hash(i, node, wf_hash_str(name, 0), &b->ifaces)
+		if (!strcmp(i->name, name))
+			return i;
+	return NULL;
+}
+
+struct sw_iface *
+sw_iface_by_ofp_port(const struct sw_bridge *b, of_port_t ofp_port)
+{
+	struct sw_iface *i;
+
+	wf_hmap_for_each(i, node, &b->ifaces)
+		if (i->ofp_port == ofp_port)
+			return i;
+	return NULL;
+}
+
+struct sw_iface *
+sw_iface_by_slot(uint32_t slot)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		wf_hmap_for_each(i, node, &b->ifaces)
+			if (i->slot == slot)
+				return i;
+	return NULL;
+}
+
+struct sw_iface *
+sw_iface_new(struct sw_bridge *b, struct sw_port *owner, const char *name)
+{
+	struct sw_iface *i = wf_xzalloc(sizeof *i);
+
+	i->bridge = b;
+	i->owner = owner;
+	i->name = wf_xstrdup(name);
+	i->type = wf_xstrdup("");
+	i->ofp_port = OF_PORT_NONE;
+	i->slot = UINT32_MAX;
+	i->is_local = !strcmp(name, b->name);
+	wf_list_push_back(&owner->ifaces, &i->port_node);
+	wf_hmap_insert(&b->ifaces, &i->node, wf_hash_str(name, 0));
+	return i;
+}
+
+static void
+set_error(struct sw_iface *i, const char *text)
+{
+	if (text && (!i->error || strcmp(i->error, text)))
+		wf_log_at(WF_WARN, "%s", text);
+	free(i->error);
+	i->error = text ? wf_xstrdup(text) : NULL;
+}
+
+/* --- OpenFlow port numbers --------------------------------------------------------------- */
+
+static bool
+ofp_port_is_free(const struct sw_bridge *b, of_port_t p)
+{
+	return p > 0 && p <= OFP_PORT_LAST && !sw_iface_by_ofp_port(b, p);
+}
+
+/* The number asked for, else the one that the row had before (over restarts), else the next. */
+static of_port_t
+choose_ofp_port(struct sw_iface *i)
+{
+	struct sw_bridge *b = i->bridge;
+	int64_t wish = ovsdb_int(i->row, OVSDB_INTERFACE_OFPORT_REQUEST, 0);
+
+	if (i->is_local)
+		return OF_PORT_LOCAL;
+	if (wish > 0 && wish <= OFP_PORT_LAST && ofp_port_is_free(b, (of_port_t)wish))
+		return (of_port_t)wish;
+	wish = ovsdb_int(i->row, OVSDB_INTERFACE_OFPORT, 0);
+	if (wish > 0 && wish <= OFP_PORT_LAST && ofp_port_is_free(b, (of_port_t)wish))
+		return (of_port_t)wish;
+	for (of_port_t n = 0; n <= OFP_PORT_LAST; n++) {
+		if (++b->last_ofp_port > OFP_PORT_LAST)
+			b->last_ofp_port = 1;
+		if (ofp_port_is_free(b, b->last_ofp_port))
+			return b->last_ofp_port;
+	}
+	return OF_PORT_NONE;
+}
+
+/* --- Opening and closing ------------------------------------------------------------------- */
+
+static void
+free_counters(struct sw_iface *i)
+{
+	counter_unref(i->rx);
+	counter_unref(i->tx);
+	i->rx = i->tx = NULL;
+}
+
+struct closing {
+	struct port *port;
+	bool destroy;
+};
+
+static void
+close_port(void *c_)
+{
+	struct closing *c = c_;
+
+	c->port->class->close(c->port, c->destroy);
+	free(c);
+}
+
+/* Unpublish, grace period, close (rule 16): the view without it is published by the caller. */
+static void
+detach(struct sw_iface *i, bool destroy)
+{
+	if (i->ofp_port != OF_PORT_NONE)
+		of_switch_port_del(i->bridge->of, i->ofp_port);
+	if (i->slot != UINT32_MAX)
+		view_slot_free(i->slot);
+	if (i->port) {
+		struct closing *c = wf_xmalloc(sizeof *c);
+
+		*c = (struct closing){ i->port, destroy };
+		workers_remove_port(i->port);
+		view_after_publish(close_port, c);
+	}
+	if (i->ofp_port != OF_PORT_NONE)
+		wf_info("bridge %s: deleted interface %s on port %u", i->bridge->name, i->name,
+			i->ofp_port == OF_PORT_LOCAL ? 65534 : i->ofp_port);
+	i->port = NULL;
+	i->slot = UINT32_MAX;
+	i->ofp_port = OF_PORT_NONE;
+	free_counters(i);
+}
+
+static void
+read_options(const struct ovsdb_row *row, struct port_options *o, struct wf_str *text)
+{
+	unsigned n = row ? ovsdb_n(row, OVSDB_INTERFACE_OPTIONS) : 0;
+
+	o->n = n;
+	o->keys = wf_xmalloc((n + 1) * sizeof *o->keys);
+	o->values = wf_xmalloc((n + 1) * sizeof *o->values);
+	for (unsigned k = 0; k < n; k++) {
+		o->keys[k] = ovsdb_smap_key_at(row, OVSDB_INTERFACE_OPTIONS, k);
+		o->values[k] = ovsdb_smap_value_at(row, OVSDB_INTERFACE_OPTIONS, k);
+		wf_str_fmt(text, "%s=%s\n", o->keys[k], o->values[k]);
+	}
+}
+
+static void
+announce(struct sw_iface *i)
+{
+	struct of_port_desc desc;
+
+	i->opened_ms = wf_now_ms();
+	sw_iface_refresh(i);
+	sw_iface_port_desc(i, &desc);
+	of_switch_port_add(i->bridge->of, &desc);
+	wf_info("bridge %s: added interface %s on port %u", i->bridge->name, i->name,
+		i->ofp_port == OF_PORT_LOCAL ? 65534 : i->ofp_port);
+}
+
+static bool
+attach_patch(struct sw_iface *i, const struct port_options *o)
+{
+	const char *peer = port_option(o, "peer");
+	char text[300];
+
+	if (!peer) {
+		snprintf(text, sizeof text,
+			 "%s: patch type requires valid 'peer' argument", i->name);
+		set_error(i, text);
+		return false;
+	}
+	if (!strcmp(peer, i->name)) {
+		snprintf(text, sizeof text, "%s: patch peer must not be self", i->name);
+		set_error(i, text);
+		return false;
+	}
+	free(i->peer);
+	i->peer = wf_xstrdup(peer);
+	if (!i->is_patch) {
+		i->is_patch = true;
+		i->rx = counter_new();
+		i->tx = counter_new();
+	}
+	return true;
+}
+
+static bool
+attach_device(struct sw_iface *i, const char *type, const struct port_options *o)
+{
+	const struct port_class *class = port_class(type);
+	struct wf_err err = { "" };
+	char text[300];
+
+	if (!class || (class->available && !class->available())) {
+		snprintf(text, sizeof text,
+			 class ? "%s: type %s is not available: see Open_vSwitch.iface_types"
+			       : "could not create netdev %s of unknown type %s",
+			 i->name, type);
+		set_error(i, text);
+		return false;
+	}
+	if (class->open(i->name, o, &i->port, &err)) {
+		i->port = NULL;
+		set_error(i, err.text);
+		return false;
+	}
+	return true;
+}
+
+static void
+apply_settings(struct sw_iface *i)
+{
+	struct wf_err err = { "" };
+	const char *mac = ovsdb_str(i->row, OVSDB_INTERFACE_MAC);
+	int64_t mtu = ovsdb_int(i->row, OVSDB_INTERFACE_MTU_REQUEST, 0);
+	unsigned m[6];
+
+	if (!i->port)
+		return;
+	if (mac && !i->is_local && i->port->class->set_mac &&
+	    sscanf(mac, "%x:%x:%x:%x:%x:%x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) == 6) {
+		uint8_t addr[6];
+
+		for (int k = 0; k < 6; k++)
+			addr[k] = (uint8_t)m[k];
+		if (memcmp(addr, i->mac, 6) && i->port->class->set_mac(i->port, addr, &err))
+			set_error(i, err.text);
+	}
+	if (mtu && (uint32_t)mtu != i->status.mtu && i->port->class->set_mtu &&
+	    i->port->class->set_mtu(i->port, (uint32_t)mtu, &err))
+		set_error(i, err.text);
+}
+
+void
+sw_iface_configure(struct sw_iface *i)
+{
+	const char *type = ovsdb_str_or(i->row, OVSDB_INTERFACE_TYPE, "");
+	struct wf_str text = WF_STR_INIT;
+	struct port_options o;
+	bool fresh = i->ofp_port == OF_PORT_NONE;
+
+	if (i->is_local && !*type)
+		type = "internal"; /* the local port is made by the switch */
+	if (!strcmp(type, "internal") && !strcmp(i->bridge->type, "dummy"))
+		type = "dummy-internal";
+	read_options(i->row, &o, &text);
+
+	/* A new type, or options that the class cannot take on the fly: start over. */
+	bool options_changed = i->options_text && strcmp(i->options_text, wf_str_cstr(&text));
+	if (!fresh && strcmp(i->type, type)) {
+		detach(i, true);
+		fresh = true;
+	} else if (!fresh && options_changed && i->port) {
+		struct wf_err err = { "" };
+
+		if (!i->port->class->set_options ||
+		    i->port->class->set_options(i->port, &o, &err)) {
+			detach(i, false);
+			fresh = true;
+		}
+	}
+	free(i->options_text);
+	i->options_text = wf_str_steal(&text);
+	free(i->type);
+	i->type = wf_xstrdup(type);
+
+	bool ok = true;
+	if (!strcmp(type, "patch"))
+		ok = attach_patch(i, &o);
+	else if (fresh)
+		ok = attach_device(i, type, &o);
+	if (ok && fresh) {
+		of_port_t p = choose_ofp_port(i);
+
+		set_error(i, NULL);
+		i->slot = view_slot_alloc(i->port, i->bridge->dp, p, &i->generation);
+		i->ofp_port = p;
+		if (i->port) {
+			i->port->slot = i->slot;
+			if (!i->is_local && i->port->class->set_up)
+				i->port->class->set_up(i->port, true);
+		}
+		announce(i);
+	} else if (!ok && !fresh) {
+		detach(i, true);
+	}
+	if (i->ofp_port != OF_PORT_NONE)
+		apply_settings(i);
+	free(o.keys);
+	free(o.values);
+}
+
+void
+sw_iface_free(struct sw_iface *i, bool destroy_port)
+{
+	detach(i, destroy_port);
+	wf_hmap_remove(&i->bridge->ifaces, &i->node);
+	wf_list_remove(&i->port_node);
+	free(i->name);
+	free(i->type);
+	free(i->error);
+	free(i->peer);
+	free(i->options_text);
+	free(i);
+}
+
+/* --- State ------------------------------------------------------------------------------------ */
+
+bool
+sw_iface_refresh(struct sw_iface *i)
+{
+	struct port_status s = { 0 };
+
+	if (i->is_patch) {
+		s.admin_up = s.link_up = true;
+		if (!i->mac[0] && !i->mac[5]) {
+			/* Locally administered, random, fixed for the port's life. */
+			uint64_t r = wf_hash_mix64(wf_hash_seed, (uintptr_t)i);
+
+			memcpy(i->mac, &r, 6);
+			i->mac[0] = (uint8_t)((i->mac[0] & 0xfc) | 0x02);
+		}
+		memcpy(s.mac, i->mac, 6);
+	} else if (i->port) {
+		i->port->class->get_status(i->port, &s);
+		memcpy(i->mac, s.mac, 6);
+	}
+	bool changed = memcmp(&s, &i->status, sizeof s) != 0;
+	i->status = s;
+	return changed;
+}
+
+static uint32_t
+speed_feature(uint64_t bps, bool full)
+{
+	switch (bps / 1000000) {
+	case 0: return 0;
+	case 10: return full ? OF_PFT_10MB_FD : OF_PFT_10MB_HD;
+	case 100: return full ? OF_PFT_100MB_FD : OF_PFT_100MB_HD;
+	case 1000: return full ? OF_PFT_1GB_FD : OF_PFT_1GB_HD;
+	case 10000: return OF_PFT_10GB_FD;
+	case 40000: return OF_PFT_40GB_FD;
+	case 100000: return OF_PFT_100GB_FD;
+	case 1000000: return OF_PFT_1TB_FD;
+	default: return OF_PFT_OTHER;
+	}
+}
+
+void
+sw_iface_port_desc(const struct sw_iface *i, struct of_port_desc *d)
+{
+	memset(d, 0, sizeof *d);
+	d->port = i->ofp_port;
+	memcpy(d->hw_addr, i->mac, 6);
+	snprintf(d->name, sizeof d->name, "%s", i->name);
+	if (!i->status.admin_up)
+		d->config |= OF_PC_PORT_DOWN;
+	if (!i->status.link_up)
+		d->state |= OF_PS_LINK_DOWN;
+	else
+		d->state |= OF_PS_LIVE;
+	if (i->status.link_speed_bps) {
+		d->curr = speed_feature(i->status.link_speed_bps, i->status.full_duplex) |
+			  OF_PFT_COPPER;
+		d->curr_speed = (uint32_t)(i->status.link_speed_bps / 1000);
+	}
+}

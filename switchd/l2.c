@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ports and NORMAL's configuration of a bridge, as the packet path reads them (dataplane/bridge.h). */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "switchd/switchd.h"
+
+WF_LOG_MODULE(bridge);
+
+static uint64_t *
+vlan_set(const struct ovsdb_row *row, enum ovsdb_column column)
+{
+	unsigned n = ovsdb_n(row, column);
+	uint64_t *set;
+
+	if (!n)
+		return NULL;
+	set = wf_xzalloc(4096 / 8);
+	for (unsigned k = 0; k < n; k++) {
+		int64_t v = ovsdb_int_at(row, column, k);
+
+		if (v >= 0 && v < 4096)
+			set[v / 64] |= 1ull << (v % 64);
+	}
+	return set;
+}
+
+static enum vlan_mode
+read_mode(const struct ovsdb_row *row, bool has_tag)
+{
+	const char *m = ovsdb_str(row, OVSDB_PORT_VLAN_MODE);
+
+	if (!m)
+		return has_tag ? VLAN_ACCESS : VLAN_TRUNK;
+	return !strcmp(m, "access")	       ? VLAN_ACCESS
+	       : !strcmp(m, "trunk")	       ? VLAN_TRUNK
+	       : !strcmp(m, "native-tagged")   ? VLAN_NATIVE_TAGGED
+	       : !strcmp(m, "native-untagged") ? VLAN_NATIVE_UNTAGGED
+	       : !strcmp(m, "dot1q-tunnel")    ? VLAN_DOT1Q_TUNNEL
+					       : VLAN_TRUNK;
+}
+
+static struct bundle *
+bundle_new(const struct sw_port *p)
+{
+	struct bundle *u = wf_xzalloc(sizeof *u);
+	const struct ovsdb_row *row = p->row;
+	const char *text;
+	struct sw_iface *i;
+
+	snprintf(u->name, sizeof u->name, "%s", p->name);
+	u->index = p->index;
+	u->vlan = (int)ovsdb_int(row, OVSDB_PORT_TAG, -1);
+	u->mode = row ? read_mode(row, u->vlan >= 0) : VLAN_TRUNK;
+	if (u->mode == VLAN_TRUNK)
+		u->vlan = -1;
+	else if (u->vlan < 0)
+		u->vlan = 0;
+	u->trunks = vlan_set(row, OVSDB_PORT_TRUNKS);
+	if (u->trunks && (u->mode == VLAN_NATIVE_TAGGED || u->mode == VLAN_NATIVE_UNTAGGED))
+		u->trunks[u->vlan / 64] |= 1ull << (u->vlan % 64);
+	u->cvlans = vlan_set(row, OVSDB_PORT_CVLANS);
+	text = ovsdb_smap_get_or(row, OVSDB_PORT_OTHER_CONFIG, "qinq-ethtype", "802.1ad");
+	u->qinq_ethtype = !strcmp(text, "802.1q") ? 0x8100 : 0x88a8;
+	text = ovsdb_smap_get_or(row, OVSDB_PORT_OTHER_CONFIG, "priority-tags", "never");
+	u->use_priority_tags = !strcmp(text, "always")				? 2
+			       : !strcmp(text, "if-nonzero") || !strcmp(text, "true") ? 1
+										: 0;
+	u->protected = ovsdb_bool(row, OVSDB_PORT_PROTECTED, false);
+	u->floodable = true;
+	wf_list_for_each (i, port_node, &p->ifaces)
+		if (i->ofp_port != OF_PORT_NONE && u->n_members < 8)
+			u->members[u->n_members++] = i->ofp_port;
+	return u;
+}
+
+static struct bundle *
+bundle_by_row(struct l2_config *l2, const struct sw_bridge *b, const struct ovsdb_row *row)
+{
+	struct sw_port *p;
+
+	wf_hmap_for_each(p, node, &b->ports)
+		if (p->row == row)
+			for (uint32_t k = 0; k < l2->n_bundles; k++)
+				if (l2->bundles[k]->index == p->index)
+					return l2->bundles[k];
+	return NULL;
+}
+
+/* A mirror keeps its index, and so its counter, by its name. */
+static int
+mirror_index(struct sw_bridge *b, const char *name)
+{
+	int free_index = -1;
+
+	for (int m = 0; m < MAX_MIRRORS; m++) {
+		if (b->mirror_names[m] && !strcmp(b->mirror_names[m], name))
+			return m;
+		if (!b->mirror_names[m] && free_index < 0)
+			free_index = m;
+	}
+	if (free_index >= 0) {
+		b->mirror_names[free_index] = wf_xstrdup(name);
+		b->mirror_counters[free_index] = counter_new();
+	}
+	return free_index;
+}
+
+static void
+add_mirror(struct sw_bridge *b, struct l2_config *l2, const struct ovsdb_row *row)
+{
+	const char *name = ovsdb_str_or(row, OVSDB_MIRROR_NAME, "");
+	int at = mirror_index(b, name);
+	struct ovsdb_row *port;
+	struct mirror *m;
+
+	if (at < 0) {
+		wf_warn("bridge %s: mirror %s: more than %d mirrors; remove one", b->name, name,
+			MAX_MIRRORS);
+		return;
+	}
+	m = &l2->mirrors[at];
+	snprintf(m->name, sizeof m->name, "%s", name);
+	port = ovsdb_ref(row, OVSDB_MIRROR_OUTPUT_PORT);
+	m->out = port ? bundle_by_row(l2, b, port) : NULL;
+	m->out_vlan = (int)ovsdb_int(row, OVSDB_MIRROR_OUTPUT_VLAN, -1);
+	if (!m->out && m->out_vlan < 0) {
+		wf_warn("bridge %s: mirror %s does not specify output; ignoring", b->name, name);
+		return;
+	}
+	m->in_use = true;
+	l2->has_mirrors = true;
+	m->counter = b->mirror_counters[at];
+	m->snaplen = (uint16_t)ovsdb_int(row, OVSDB_MIRROR_SNAPLEN, 0);
+	m->vlans = vlan_set(row, OVSDB_MIRROR_SELECT_VLAN);
+	m->select_all = ovsdb_bool(row, OVSDB_MIRROR_SELECT_ALL, false);
+	if (m->out)
+		m->out->mirror_out |= 1ull << at;
+	if (m->select_all) {
+		for (uint32_t k = 0; k < l2->n_bundles; k++) {
+			l2->bundles[k]->src_mirrors |= 1ull << at;
+			l2->bundles[k]->dst_mirrors |= 1ull << at;
+		}
+		return;
+	}
+	ovsdb_for_each_ref (port, row, OVSDB_MIRROR_SELECT_SRC_PORT) {
+		struct bundle *u = bundle_by_row(l2, b, port);
+
+		if (u)
+			u->src_mirrors |= 1ull << at;
+	}
+	ovsdb_for_each_ref (port, row, OVSDB_MIRROR_SELECT_DST_PORT) {
+		struct bundle *u = bundle_by_row(l2, b, port);
+
+		if (u)
+			u->dst_mirrors |= 1ull << at;
+	}
+}
+
+static struct l2_config *
+l2_new(struct sw_bridge *b)
+{
+	struct l2_config *l2 = wf_xzalloc(sizeof *l2);
+	struct ovsdb_row *row;
+	struct sw_port *p;
+	unsigned n = 0;
+
+	wf_hmap_for_each(p, node, &b->ports)
+		n++;
+	l2->bundles = wf_xmalloc((n + 1) * sizeof *l2->bundles);
+	wf_hmap_for_each(p, node, &b->ports)
+		l2->bundles[l2->n_bundles++] = bundle_new(p);
+	ovsdb_for_each_ref (row, b->row, OVSDB_BRIDGE_MIRRORS)
+		add_mirror(b, l2, row);
+	l2->forward_bpdu =
+		ovsdb_smap_bool(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "forward-bpdu", false);
+	l2->flood_vlans = vlan_set(b->row, OVSDB_BRIDGE_FLOOD_VLANS);
+	l2->mcast_snooping = ovsdb_bool(b->row, OVSDB_BRIDGE_MCAST_SNOOPING_ENABLE, false);
+	return l2;
+}
+
+/* The other end of a patch port: an iface of that name, of type patch, that names us. */
+static struct sw_iface *
+patch_peer(const struct sw_iface *i)
+{
+	struct sw_bridge *b;
+
+	wf_hmap_for_each(b, node, &sw_bridges) {
+		struct sw_iface *peer = sw_iface_find(b, i->peer);
+
+		if (peer && peer->is_patch && peer->peer && !strcmp(peer->peer, i->name) &&
+		    peer->ofp_port != OF_PORT_NONE)
+			return peer;
+	}
+	return NULL;
+}
+
+static void
+fill_xport(struct xport *x, const struct sw_iface *i, const struct l2_config *l2)
+{
+	x->ofp_port = i->ofp_port;
+	x->slot = i->slot;
+	x->generation = i->generation;
+	x->config = of_switch_port_config(i->bridge->of, i->ofp_port);
+	if (!i->status.admin_up)
+		x->config |= PC_PORT_DOWN;
+	x->may_enable = i->status.link_up;
+	x->is_patch = i->is_patch;
+	x->is_internal = i->is_local || !strcmp(i->type, "internal");
+	snprintf(x->name, sizeof x->name, "%s", i->name);
+	memcpy(x->mac, i->mac, 6);
+	if (i->is_patch) {
+		struct sw_iface *peer = patch_peer(i);
+
+		x->peer_bridge = peer ? peer->bridge->dp : NULL;
+		x->peer_port = peer ? peer->ofp_port : OF_PORT_NONE;
+		x->rx_patch = i->rx;
+		x->tx_patch = i->tx;
+	}
+	for (uint32_t k = 0; k < l2->n_bundles; k++)
+		if (l2->bundles[k]->index == i->owner->index)
+			x->bundle = l2->bundles[k];
+}
+
+static int
+xport_cmp(const void *a_, const void *b_)
+{
+	const struct xport *a = a_, *b = b_;
+
+	return a->ofp_port < b->ofp_port ? -1 : a->ofp_port > b->ofp_port;
+}
+
+void
+sw_bridge_publish(struct sw_bridge *b)
+{
+	struct l2_config *l2 = l2_new(b);
+	struct xport_set *set;
+	struct sw_iface *i;
+	uint32_t n = 0;
+
+	wf_hmap_for_each(i, node, &b->ifaces)
+		n += i->ofp_port != OF_PORT_NONE;
+	set = xport_set_new(n);
+	n = 0;
+	wf_hmap_for_each(i, node, &b->ifaces)
+		if (i->ofp_port != OF_PORT_NONE)
+			fill_xport(&set->ports[n++], i, l2);
+	qsort(set->ports, n, sizeof set->ports[0], xport_cmp);
+	xport_set_hash(set);
+	view_set_ports(b->dp, set);
+	view_set_l2(b->dp, l2);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft-switchd: the virtual switch.  Also under the name ovs-vswitchd, with the same arguments. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/coverage.h"
+#include "base/daemon.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/rcu.h"
+#include "base/unixctl.h"
+#include "dataplane/normal.h"
+#include "dataplane/worker.h"
+#include "ovsdb/server.h"
+#include "switchd/switchd.h"
+
+WF_LOG_MODULE(vswitchd);
+
+#define OVS_COMPATIBLE_VERSION "3.1.0"
+
+enum { OPT_MLOCKALL = 1, OPT_UNIXCTL, OPT_DUMMY, OPT_DUMMY_NUMA, OPT_DPDK, OPT_DISABLE_SYSTEM,
+       OPT_DISABLE_SYSTEM_ROUTE };
+
+struct options {
+	char *remote;
+	const char *unixctl;
+	bool mlockall, dummy;
+	const char *dummy_arg;
+};
+
+static void
+print_version(void)
+{
+	/* Scripts take the last word of the line that says "Open vSwitch". */
+	printf("%s (Open vSwitch) %s\nweft %s\n", wf_program_name, OVS_COMPATIBLE_VERSION,
+	       WEFT_VERSION);
+}
+
+static void
+usage(void)
+{
+	printf("%s: weft's virtual switch, in the place of ovs-vswitchd\n"
+	       "usage: %s [OPTIONS] [DATABASE]\n"
+	       "where DATABASE is a socket on which ovsdb-server is listening\n"
+	       "      (default: \"unix:%s/db.sock\"; a server is started if none runs there).\n"
+	       "\nOptions:\n"
+	       "  --unixctl=SOCKET        override default control socket name\n"
+	       "  --mlockall              lock all memory into RAM\n"
+	       "  --enable-dummy[=override|system]  ports for tests\n"
+	       "  --disable-system, --disable-system-route  accepted, no effect\n"
+	       "  -h, --help              display this help message\n"
+	       "  -V, --version           display version information\n",
+	       wf_program_name, wf_program_name, wf_rundir());
+	wf_daemon_usage();
+}
+
+static void
+parse_options(int argc, char *argv[], struct options *o)
+{
+	static const struct option long_options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "mlockall", no_argument, NULL, OPT_MLOCKALL },
+		{ "unixctl", required_argument, NULL, OPT_UNIXCTL },
+		{ "enable-dummy", optional_argument, NULL, OPT_DUMMY },
+		{ "dummy-numa", required_argument, NULL, OPT_DUMMY_NUMA },
+		{ "dpdk", optional_argument, NULL, OPT_DPDK },
+		{ "disable-system", no_argument, NULL, OPT_DISABLE_SYSTEM },
+		{ "disable-system-route", no_argument, NULL, OPT_DISABLE_SYSTEM_ROUTE },
+		WF_DAEMON_LONG_OPTIONS,
+		{ NULL, 0, NULL, 0 },
+	};
+	struct wf_err err = { "" };
+	int c, rc;
+
+	while ((c = getopt_long(argc, argv, "hV" WF_DAEMON_SHORT_OPTIONS, long_options, NULL)) != -1)
+		switch (c) {
+		case 'h':
+			usage();
+			exit(0);
+		case 'V':
+			print_version();
+			exit(0);
+		case OPT_MLOCKALL:
+			o->mlockall = true;
+			break;
+		case OPT_UNIXCTL:
+			o->unixctl = optarg;
+			break;
+		case OPT_DUMMY:
+			o->dummy = true;
+			o->dummy_arg = optarg;
+			break;
+		case OPT_DUMMY_NUMA:
+		case OPT_DISABLE_SYSTEM:
+		case OPT_DISABLE_SYSTEM_ROUTE:
+			break;
+		case OPT_DPDK:
+			wf_fatal("--dpdk option is not supported.  Use: "
+				 "ovs-vsctl set Open_vSwitch . other_config:dpdk-init=true");
+		case '?':
+			exit(1);
+		default:
+			rc = wf_daemon_option(c, optarg, &err);
+			if (rc)
+				wf_fatal("%s", rc == -2 ? "unknown option" : err.text);
+		}
+	argc -= optind;
+	argv += optind;
+	if (argc > 1)
+		wf_fatal("at most one non-option argument accepted; use --help for usage");
+	o->remote = argc ? wf_xstrdup(argv[0]) : wf_xasprintf("unix:%s/db.sock", wf_rundir());
+}
+
+static void
+on_signal(int signum)
+{
+	wf_loop_stop();
+}
+
+static void
+on_reap(struct wf_timer *t)
+{
+	struct sw_bridge *b;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		mac_table_expire(b->dp->macs);
+	wf_timer_set(t, 1000, on_reap, NULL);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct options o = { 0 };
+	struct ovsdb_server *server = NULL;
+	struct wf_timer second = { 0 };
+	struct wf_err err = { "" };
+	bool cleanup;
+
+	wf_daemon_init(argc, argv);
+	parse_options(argc, argv, &o);
+	signal(SIGPIPE, SIG_IGN);
+	if (wf_daemon_start(&err))
+		wf_fatal("%s", err.text);
+	if (o.mlockall && mlockall(MCL_CURRENT | MCL_FUTURE))
+		wf_error("mlockall failed: locked memory is limited (ulimit -l)");
+	wf_loop_init();
+	wf_rcu_register("main");
+	char *version = wf_xasprintf("%s (Open vSwitch) %s\nweft %s", wf_program_name,
+				     OVS_COMPATIBLE_VERSION, WEFT_VERSION);
+	unixctl_set_version(version);
+	free(version);
+	if (unixctl_server_open(o.unixctl, &err))
+		wf_fatal("%s", err.text);
+	wf_coverage_init();
+	if (o.dummy) {
+		wf_clock_unixctl_init();
+		ports_enable_dummy(o.dummy_arg);
+	}
+	view_init();
+	bridge_free_macs = mac_table_free;
+	workers_init();
+	of_init();
+	of_unixctl_init();
+	sw_appctl_init();
+	wf_loop_on_signal(SIGTERM, on_signal);
+	wf_loop_on_signal(SIGINT, on_signal);
+
+	/* A default socket without a server: start one, so that one command is enough. */
+	if (ovsdb_server_probe(o.remote, &err) == 0 && !getenv("WEFT_NO_OVSDB_SERVER") &&
+	    ovsdb_server_start(o.remote, &server, &err))
+		wf_warn("%s", err.text);
+	sw_config_init(o.remote, wf_daemon_ready);
+	sw_status_init();
+	wf_timer_set(&second, 1000, on_reap, NULL);
+	wf_info("%s (Open vSwitch) %s", wf_program_name, OVS_COMPATIBLE_VERSION);
+	wf_loop_run();
+
+	sw_exiting(&cleanup);
+	sw_config_exit(cleanup);
+	workers_exit();
+	wf_rcu_drain();
+	ovsdb_server_stop(server);
+	sw_appctl_exited();
+	unixctl_server_close();
+	free(o.remote);
+	wf_daemon_exit(0);
+}

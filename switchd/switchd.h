@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the configuration has made: bridges, their ports (rows of Port) and interfaces.
+ *
+ *   Open_vSwitch row -> struct sw_bridge -> struct sw_port -> struct sw_iface -> struct port
+ *
+ * config.c compares rows with these and changes the difference; l2.c turns them into the immutable
+ * structs of a view; status.c writes back what is.  Threads: main only.
+ * Rows are owned by the session; 'row' pointers are set anew at each configuration.
+ */
+#ifndef WEFT_SWITCHD_SWITCHD_H
+#define WEFT_SWITCHD_SWITCHD_H
+
+#include "base/hmap.h"
+#include "base/list.h"
+#include "dataplane/ports/port.h"
+#include "dataplane/view.h"
+#include "ovsdb/session.h"
+#include "switchd/of_switch.h"
+
+struct sw_iface {
+	struct wf_hmap_node node;       /* in sw_bridge.ifaces, by name */
+	struct wf_list port_node;       /* in sw_port.ifaces */
+	struct sw_bridge *bridge;
+	struct sw_port *owner;
+	struct ovsdb_row *row;          /* NULL: a local port that no row asks for */
+	char *name, *type;
+	of_port_t ofp_port;             /* OF_PORT_NONE: could not be made */
+	char *error;                    /* what Interface.error says, or NULL */
+	struct port *port;              /* NULL: patch port, or not made */
+	bool is_patch, is_local, seen;
+	char *peer;                     /* options:peer of a patch port */
+	char *options_text;             /* to see a change */
+	uint32_t slot, generation;      /* UINT32_MAX: none */
+	struct counter *rx, *tx;        /* of a patch port */
+	struct port_status status;      /* as last read */
+	uint8_t mac[6];
+	int64_t opened_ms;
+	uint32_t link_resets_pad;
+};
+
+struct sw_port {
+	struct wf_hmap_node node;       /* in sw_bridge.ports, by name */
+	struct sw_bridge *bridge;
+	struct ovsdb_row *row;
+	char *name;
+	struct wf_list ifaces;
+	uint32_t index;
+	bool seen;
+};
+
+struct sw_bridge {
+	struct wf_hmap_node node;       /* in the table of bridges, by name */
+	struct ovsdb_row *row;
+	char *name, *type;              /* type: datapath_type as configured, "" is "system" */
+	struct bridge *dp;
+	struct of_switch *of;
+	struct wf_hmap ports, ifaces;
+	of_port_t last_ofp_port;
+	uint32_t next_port_index;
+	uint8_t mac[6];
+	uint64_t datapath_id;
+	bool seen;
+	char *mirror_names[MAX_MIRRORS];
+	struct counter *mirror_counters[MAX_MIRRORS];
+};
+
+extern struct wf_hmap sw_bridges;
+extern struct ovsdb_session *sw_db;
+
+struct sw_bridge *sw_bridge_find(const char *name);
+struct sw_iface *sw_iface_find(const struct sw_bridge *, const char *name);
+struct sw_iface *sw_iface_by_ofp_port(const struct sw_bridge *, of_port_t);
+struct sw_iface *sw_iface_by_slot(uint32_t slot);
+struct sw_port *sw_port_find(const struct sw_bridge *, const char *name);
+
+/* bridge.c */
+struct sw_bridge *sw_bridge_new(const char *name, const char *datapath_type, struct wf_err *);
+void sw_bridge_free(struct sw_bridge *, bool destroy_ports);
+void sw_bridge_set_identity(struct sw_bridge *); /* MAC and datapath id */
+void sw_bridge_configure_of(struct sw_bridge *);
+
+/* iface.c */
+struct sw_iface *sw_iface_new(struct sw_bridge *, struct sw_port *, const char *name);
+/* Opens or adapts it to its row; what fails is in iface->error. */
+void sw_iface_configure(struct sw_iface *);
+void sw_iface_free(struct sw_iface *, bool destroy_port);
+void sw_iface_port_desc(const struct sw_iface *, struct of_port_desc *);
+/* Reads the device's state again; true if what others see of it changed. */
+bool sw_iface_refresh(struct sw_iface *);
+
+/* l2.c: publishes ports and NORMAL's configuration of a bridge (view_set_*; the caller publishes). */
+void sw_bridge_publish(struct sw_bridge *);
+
+/* config.c */
+void sw_config_init(const char *remote, void (*first_applied)(void));
+void sw_config_request(void);  /* apply again in the next turn (a device appeared, ...) */
+void sw_config_exit(bool cleanup);
+
+/* status.c */
+void sw_status_init(void);
+void sw_status_write_iface(struct sw_iface *);
+void sw_status_write_all(void);
+
+/* appctl.c */
+void sw_appctl_init(void);
+bool sw_exiting(bool *cleanup);
+void sw_appctl_exited(void); /* answers a pending "exit" */
+
+/* system_db.c */
+void sw_write_system_columns(struct ovsdb_row *root);
+
+#endif
