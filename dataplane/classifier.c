@@ -685,8 +685,10 @@ search(const struct classifier *cls, const uint64_t *key, uint64_t version, stru
 			for (; r; r = atomic_load_explicit(&r->cls_next, memory_order_acquire)) {
 				if (!rule_is_visible(r, version))
 					continue;
-				if (soft && r->actions->is_conjunction) {
-					if (*n_soft < MAX_SOFT)
+				/* The second lookup, with the id, passes them over: they may have
+				 * the priority of the rule that it is to find. */
+				if (r->actions->is_conjunction) {
+					if (soft && *n_soft < MAX_SOFT)
 						soft[(*n_soft)++] = r;
 					continue;
 				}

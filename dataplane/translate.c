@@ -24,10 +24,8 @@ xlate_shape_mask(struct of_key *m)
 	m->nw_proto = 0xff;
 	m->nw_frag = OF_FRAG_MASK;
 	m->pbb_isid |= 0x80000000u;
-	for (int i = 0; i < OF_MAX_VLANS; i++) {
-		m->vlans[i].tpid = 0xffff;
+	for (int i = 0; i < OF_MAX_VLANS; i++)
 		m->vlans[i].tci |= htons(OF_VLAN_CFI);
-	}
 	for (int i = 0; i < OF_MAX_MPLS; i++)
 		m->mpls_lse[i] |= htonl(0x100);
 	/* ND's further prerequisite, an ICMPv6 type, is matched by every rule that sets ND fields, so

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Actions that need more than one walk, or choose: learn, pauses, groups, conjunctions, multipath,
+ * bundles, meters, egress tables, fragments, misses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "openflow/action.h"
+#include "xlate_rig.h"
+
+static struct bridge *br;
+
+#define TCP1 "in_port=1,tcp,dl_src=50:54:00:00:00:05,dl_dst=50:54:00:00:00:07,nw_src=192.168.0.1," \
+	     "nw_dst=192.168.0.2,nw_tos=0,nw_ttl=64,tp_src=8,tp_dst=9"
+
+static const struct plan_op *
+find_op(const struct plan *p, enum plan_op_type type)
+{
+	plan_op_for_each(op, p->ops, p->ops_size)
+	{
+		if (op->type == type)
+			return op;
+	}
+	return NULL;
+}
+
+/* The MAC learning of ovs-actions(7): learn, then a lookup in the learned table. */
+static void
+learn(void **state)
+{
+	struct rule *r = rig_flow(br, "actions=learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+				      "output:NXM_OF_IN_PORT[]),resubmit(,1)");
+	struct xlate_in in = { .view = view_get(), .bridge = br, .in_slot = UINT32_MAX,
+			       .key = rig_key(TCP1), .for_cache = true };
+	struct plan *p = translate(&in);
+	const struct op_learn *op = (const struct op_learn *)p->ops;
+	struct learned_flow *f = op->flow;
+	struct of_key dst = { 0 };
+	struct rule *learned;
+
+	assert_int_equal(op->op.type, OP_LEARN);
+	assert_int_equal(op->op.u8, 1);
+	assert_int_equal(find_op(p, OP_SLOW) != NULL, 1);
+	assert_int_equal(p->n_credits, 0);
+	assert_false(p->cacheable);
+	assert_int_equal(f->table_id, 1);
+	memcpy(dst.dl_dst, in.key.dl_src, 6);
+	assert_memory_equal(f->match.key.dl_dst, dst.dl_dst, 6);
+	/* Main adds it; the next walk finds it and goes on. */
+	learned = rule_new(&f->match, f->priority, f->actions, f->actions_size);
+	learned->cookie = f->cookie;
+	learned->idle_timeout = f->idle_timeout;
+	learned->hard_timeout = f->hard_timeout;
+	table_add(&br->tables[1], learned, view_next_version());
+	view_fields_used(learned->match, learned->actions, 1);
+	view_publish(true);
+	plan_free(p);
+	in.view = view_get();
+	p = translate(&in);
+	op = (const struct op_learn *)p->ops;
+	assert_int_equal(op->op.type, OP_LEARN);
+	assert_int_equal(op->op.u8, 0);
+	assert_ptr_equal(atomic_load(&op->flow->rule), learned);
+	assert_true(p->cacheable);
+	assert_null(find_op(p, OP_SLOW));
+	plan_free(p);
+	/* The answer goes to where the first came from. */
+	in.key = rig_key("in_port=2,tcp,dl_src=50:54:00:00:00:07,dl_dst=50:54:00:00:00:05");
+	in.learn_done = 1; /* this one's own learning failed: it goes on */
+	p = translate(&in);
+	assert_int_equal(p->ops->type, OP_OUTPUT);
+	assert_int_equal(p->ops->u32, 1);
+	assert_false(p->cacheable);
+	plan_free(p);
+	rig_flow_del(r);
+	rig_flow_del(learned);
+}
+
+/* What remains after a pause runs when the packet is resumed; table and cookie come back. */
+static void
+pause(void **state)
+{
+	struct rule *r[] = {
+		rig_flow(br, "cookie=0x9,actions=load:7->NXM_NX_REG3[],resubmit(,1),4"),
+		rig_flow(br, "table=1,actions=2,controller(pause,userdata=01.02),3"),
+	};
+	struct of_key key = rig_key(TCP1);
+	struct plan *p = rig_translate(br, &key);
+	const struct op_controller *op = (const struct op_controller *)find_op(p, OP_CONTROLLER);
+	struct xlate_in in = { .view = view_get(), .bridge = br, .in_slot = UINT32_MAX, .key = key };
+	struct plan *q;
+
+	assert_int_equal(p->ops->u32, 2);
+	assert_non_null(op);
+	assert_true(op->spec->pause);
+	assert_int_equal(op->spec->userdata_len, 2);
+	in.frozen = op->spec->frozen;
+	assert_int_equal(in.frozen->metadata.regs[3], 7);
+	q = translate(&in);
+	assert_int_equal(q->ops_size, 2 * sizeof(struct op_output));
+	assert_int_equal(q->ops->u32, 3);
+	assert_int_equal(((const struct plan_op *)((const uint8_t *)q->ops + q->ops->size))->u32, 4);
+	plan_free(q);
+	plan_free(p);
+	/* Equal states share one continuation. */
+	p = rig_translate(br, &key);
+	q = rig_translate(br, &key);
+	assert_ptr_equal(((const struct op_controller *)find_op(p, OP_CONTROLLER))->spec->frozen,
+			 ((const struct op_controller *)find_op(q, OP_CONTROLLER))->spec->frozen);
+	plan_free(p);
+	plan_free(q);
+	rig_flow_del(r[0]);
+	rig_flow_del(r[1]);
+}
+
+static void
+select_group(void **state)
+{
+	static const char *const buckets[] = { "2", "resubmit(,1)", "mod_nw_src:1.2.3.4,4" };
+	struct rule *r = rig_flow(br, "ip,actions=mod_dl_src:00:00:00:00:00:01,group:5");
+	struct rule *s = rig_flow(br, "table=1,actions=3");
+	struct of_key key = rig_key(TCP1);
+	struct group *g = rig_group(br, 5, GROUP_SELECT, 3, buckets);
+	struct plan *p = rig_translate(br, &key);
+	const struct op_select *op = (const struct op_select *)find_op(p, OP_SELECT);
+	const struct op_bucket *b;
+	unsigned seen = 0;
+	char *text;
+
+	/* The write is before the choice; the rule behind bucket 1 is credited there only. */
+	assert_int_equal(p->ops->type, OP_SET_ETH);
+	assert_ptr_equal(op->group, g);
+	assert_int_equal(op->n_buckets, 3);
+	b = op_select_first_bucket(op);
+	for (unsigned i = 0; i < 3; i++, b = op_bucket_next(b)) {
+		assert_ptr_equal(b->bucket, &g->buckets[i]);
+		plan_op_for_each(o, b + 1, b->size - sizeof *b)
+		{
+			if (o->type == OP_COUNT &&
+			    ((const struct op_count *)o)->counter == &s->counter)
+				seen |= 1u << i;
+		}
+	}
+	assert_int_equal(seen, 2);
+	for (uint32_t i = 0; i < p->n_credits; i++)
+		assert_ptr_not_equal(p->credits[i], &s->counter);
+	plan_free(p);
+	text = rig_trace(br, TCP1);
+	if (!strstr(text, "    group:5\n     -> using bucket "))
+		fail_msg("%s", text);
+	free(text);
+	rig_flow_del(r);
+	rig_flow_del(s);
+	view_group_set(br, 5, NULL);
+	view_publish(false);
+}
+
+static void
+conjunction(void **state)
+{
+	static const char *const flows[] = {
+		"priority=100,ip,nw_src=10.0.0.1,actions=conjunction(7,1/2)",
+		"priority=100,ip,nw_src=10.0.0.2,actions=conjunction(7,1/2)",
+		"priority=100,tcp,tp_dst=80,actions=conjunction(7,2/2)",
+		"priority=100,tcp,tp_dst=81,actions=conjunction(7,2/2)",
+		"priority=100,conj_id=7,ip,actions=3", "priority=1,actions=2",
+	};
+	static const struct {
+		const char *packet, *actions;
+	} rows[] = {
+		{ "in_port=1,tcp,nw_src=10.0.0.1,tp_dst=80", "3" },
+		{ "in_port=1,tcp,nw_src=10.0.0.2,tp_dst=81", "3" },
+		{ "in_port=1,tcp,nw_src=10.0.0.3,tp_dst=81", "2" },
+		{ "in_port=1,tcp,nw_src=10.0.0.1,tp_dst=82", "2" },
+		{ "in_port=1,udp,nw_src=10.0.0.1", "2" },
+	};
+	struct rule *r[6];
+
+	for (unsigned i = 0; i < 6; i++)
+		r[i] = rig_flow(br, flows[i]);
+	for (unsigned i = 0; i < 5; i++) {
+		char *text = rig_plan(br, rows[i].packet);
+
+		if (strcmp(text, rows[i].actions))
+			fail_msg("%s: %s, want %s", rows[i].packet, text, rows[i].actions);
+		free(text);
+	}
+	for (unsigned i = 0; i < 6; i++)
+		rig_flow_del(r[i]);
+}
+
+static void
+choices_by_hash(void **state)
+{
+	struct rule *r[] = {
+		rig_flow(br, "table=0,tcp,actions=multipath(symmetric_l4,1024,modulo_n,4,0,NXM_NX_REG0[0..7]),"
+			     "resubmit(,1)"),
+		rig_flow(br, "table=0,priority=5,udp,actions=bundle(eth_src,50,hrw,ofport,members:2,3)"),
+		rig_flow(br, "table=0,priority=5,icmp,actions=bundle(eth_src,50,active_backup,ofport,members:77,3)"),
+		rig_flow(br, "table=1,reg0=0,actions=2"), rig_flow(br, "table=1,reg0=1,actions=3"),
+		rig_flow(br, "table=1,reg0=2,actions=4"), rig_flow(br, "table=1,reg0=3,actions=in_port"),
+	};
+	unsigned seen[8] = { 0 };
+
+	for (unsigned i = 0; i < 200; i++) {
+		char packet[300], *text;
+
+		snprintf(packet, sizeof packet, "in_port=1,tcp,nw_src=1.2.3.4,tp_src=%u", 1000 + i);
+		text = rig_plan(br, packet);
+		seen[atoi(text) & 7]++;
+		free(text);
+	}
+	for (unsigned i = 1; i <= 4; i++)
+		assert_in_range(seen[i], 20, 90);
+	char *text = rig_plan(br, "in_port=1,icmp");
+	assert_string_equal(text, "3");
+	free(text);
+	text = rig_plan(br, "in_port=1,udp,dl_src=00:00:00:00:00:01");
+	assert_true(!strcmp(text, "2") || !strcmp(text, "3"));
+	free(text);
+	for (unsigned i = 0; i < 7; i++)
+		rig_flow_del(r[i]);
+}
+
+static void
+misses(void **state)
+{
+	struct of_key key = rig_key("in_port=1");
+	struct plan *p = rig_translate(br, &key);
+	const struct op_controller *c;
+	struct rule *r;
+
+	assert_int_equal(p->ops_size, 0);
+	assert_int_equal(p->drop_reason, DROP_TABLE_MISS);
+	plan_free(p);
+	view_set_miss_default(br, 1);
+	view_publish(false);
+	p = rig_translate(br, &key);
+	c = (const struct op_controller *)p->ops;
+	assert_int_equal(c->op.type, OP_CONTROLLER);
+	assert_int_equal(c->spec->reason, 0);
+	plan_free(p);
+	/* A miss while resubmitting is silent. */
+	r = rig_flow(br, "actions=resubmit(,1),2");
+	p = rig_translate(br, &key);
+	assert_int_equal(p->ops->type, OP_OUTPUT);
+	plan_free(p);
+	rig_flow_del(r);
+	/* "continue" goes on to the next table. */
+	atomic_store(&br->tables[0].miss, MISS_CONTINUE);
+	r = rig_flow(br, "table=1,actions=3");
+	p = rig_translate(br, &key);
+	assert_int_equal(p->ops->u32, 3);
+	plan_free(p);
+	rig_flow_del(r);
+	atomic_store(&br->tables[0].miss, MISS_CONTROLLER_1_0);
+	view_set_miss_default(br, 0);
+	view_publish(false);
+	/* A table-miss entry's packet-in says so. */
+	r = rig_flow(br, "priority=0,actions=CONTROLLER:128");
+	p = rig_translate(br, &key);
+	c = (const struct op_controller *)p->ops;
+	assert_int_equal(c->spec->reason, 6);
+	assert_int_equal(c->spec->max_len, 128);
+	plan_free(p);
+	rig_flow_del(r);
+}
+
+static void
+fragments(void **state)
+{
+	struct rule *r[] = { rig_flow(br, "priority=5,tcp,tp_dst=80,actions=2"),
+			     rig_flow(br, "priority=1,actions=3") };
+	char *text;
+
+	text = rig_plan(br, "in_port=1,tcp,tp_dst=80,nw_frag=first");
+	assert_string_equal(text, "3"); /* normal: fragments have no ports */
+	free(text);
+	view_set_frag_mode(br, 3);
+	view_publish(false);
+	text = rig_plan(br, "in_port=1,tcp,tp_dst=80,nw_frag=first");
+	assert_string_equal(text, "2");
+	free(text);
+	view_set_frag_mode(br, 1);
+	view_publish(false);
+	text = rig_plan(br, "in_port=1,tcp,tp_dst=80,nw_frag=first");
+	assert_string_equal(text, "drop");
+	free(text);
+	view_set_frag_mode(br, 0);
+	view_publish(false);
+	rig_flow_del(r[0]);
+	rig_flow_del(r[1]);
+}
+
+static void
+port_configuration(void **state)
+{
+	struct rule *r = rig_flow(br, "in_port=1,actions=FLOOD");
+	struct rule *s = rig_flow(br, "in_port=2,actions=ALL");
+	char *text;
+
+	rig_port(br, 3)->config = PC_NO_FLOOD;
+	rig_port(br, 4)->config = PC_NO_FWD;
+	rig_publish();
+	text = rig_plan(br, "in_port=1");
+	assert_string_equal(text, "2");
+	free(text);
+	text = rig_plan(br, "in_port=2");
+	assert_string_equal(text, "1,3");
+	free(text);
+	rig_port(br, 1)->config = PC_NO_RECV;
+	rig_publish();
+	text = rig_plan(br, "in_port=1");
+	assert_string_equal(text, "drop");
+	free(text);
+	rig_port(br, 1)->config = rig_port(br, 3)->config = rig_port(br, 4)->config = 0;
+	rig_publish();
+	rig_flow_del(r);
+	rig_flow_del(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(learn), cmocka_unit_test(pause), cmocka_unit_test(select_group),
+		cmocka_unit_test(conjunction), cmocka_unit_test(choices_by_hash),
+		cmocka_unit_test(misses), cmocka_unit_test(fragments),
+		cmocka_unit_test(port_configuration),
+	};
+
+	rig_init();
+	br = rig_bridge("br0");
+	view_slot_alloc(NULL, br, 0xffff, &(uint32_t){ 0 });
+	for (of_port_t i = 1; i <= 4; i++)
+		rig_port(br, i);
+	rig_publish();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
