@@ -3,7 +3,8 @@
  *
  * The match is followed through the list: pushing a tag makes one, popping MPLS changes the
  * EtherType, and so on.  An action that cannot work on such packets is an error from 1.1
- * on (OFPBAC_MATCH_INCONSISTENT); 1.0 has it do nothing.  Some are errors in all versions.
+ * on (OFPBAC_MATCH_INCONSISTENT); 1.0 has it do nothing.  Some are errors in all versions; if
+ * there is one of these as well, it is the one to tell.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -26,7 +27,7 @@ struct check {
 	const struct of_action_check *params;
 	const struct of_match_full *match; /* as it is at this action */
 	struct of_match_full *own;         /* what 'match' points to once something changed it */
-	bool lenient;                      /* inconsistencies are forgiven */
+	bool inconsistent;                 /* an action does not fit; an error but for 1.0 */
 };
 
 static of_err_t check_list(struct of_action *, size_t size, struct check *);
@@ -43,9 +44,10 @@ change(struct check *c)
 }
 
 static of_err_t
-inconsistent(const struct check *c)
+want(bool ok, struct check *c)
 {
-	return c->lenient ? 0 : OF_ERR_OFPBAC_MATCH_INCONSISTENT;
+	c->inconsistent |= !ok;
+	return 0;
 }
 
 /* EtherType of the packet, wherever it says so; 0 if unknown. */
@@ -115,8 +117,8 @@ check_set_vlan(struct of_action *a, struct check *c)
 	/* Whether a peer of 1.1+ must be told to push a tag first. */
 	if (of_act_set_vlan_pushes(a))
 		a->raw = tagged ? OF_RAW_SET_VLAN_TAGGED : OF_RAW_NONE;
-	else if (!tagged && !c->lenient)
-		return OF_ERR_OFPBAC_MATCH_INCONSISTENT;
+	else
+		want(tagged, c);
 	if (!tagged)
 		change(c)->vlans[0].tci |= htons(OF_VLAN_CFI);
 	return 0;
@@ -132,9 +134,8 @@ check_set_l4(struct of_action *a, struct check *c)
 	       : k->nw_proto == IPPROTO_UDP ? OF_RAW_SET_TP_UDP
 	       : k->nw_proto == IPPROTO_SCTP ? OF_RAW_SET_TP_SCTP
 	       : OF_RAW_NONE;
-	if (!is_ip_type(dl_type(k)) || k->nw_frag & OF_FRAG_LATER || a->raw == OF_RAW_NONE)
-		return inconsistent(c);
-	return 0;
+	return want(is_ip_type(dl_type(k)) && !(k->nw_frag & OF_FRAG_LATER) &&
+		    a->raw != OF_RAW_NONE, c);
 }
 
 static of_err_t
@@ -167,8 +168,7 @@ check_push_mpls(const struct of_action *a, struct check *c)
 {
 	struct of_key *k;
 
-	if (c->match->key.packet_type != OF_PT_ETH && !c->lenient)
-		return OF_ERR_OFPBAC_MATCH_INCONSISTENT;
+	want(c->match->key.packet_type == OF_PT_ETH, c);
 	k = change(c);
 	k->dl_type = htons(a->u32);
 	k->nw_proto = 0; /* The label hides what it is. */
@@ -178,8 +178,7 @@ check_push_mpls(const struct of_action *a, struct check *c)
 static of_err_t
 check_pop(uint16_t next_type, bool ok, struct check *c)
 {
-	if ((c->match->key.packet_type != OF_PT_ETH || !ok) && !c->lenient)
-		return OF_ERR_OFPBAC_MATCH_INCONSISTENT;
+	want(c->match->key.packet_type == OF_PT_ETH && ok, c);
 	change(c)->dl_type = htons(next_type);
 	return 0;
 }
@@ -189,8 +188,7 @@ check_push_pbb(struct check *c)
 {
 	struct of_key *k;
 
-	if (c->match->key.packet_type != OF_PT_ETH && !c->lenient)
-		return OF_ERR_OFPBAC_MATCH_INCONSISTENT;
+	want(c->match->key.packet_type == OF_PT_ETH, c);
 	k = change(c);
 	k->dl_type = htons(ETHERTYPE_PBB);
 	k->nw_proto = 0;
@@ -265,16 +263,18 @@ check_learn(const struct of_act_learn *l, const struct check *c)
 }
 
 static of_err_t
-check_nested(struct of_action *inner, size_t size, const struct check *c)
+check_nested(struct of_action *inner, size_t size, struct check *c)
 {
 	struct of_match_full own = *c->match;
-	struct check sub = { c->params, &own, &own, c->lenient };
+	struct check sub = { c->params, &own, &own, false };
+	of_err_t err = check_list(inner, size, &sub);
 
-	return check_list(inner, size, &sub);
+	c->inconsistent |= sub.inconsistent;
+	return err;
 }
 
 static of_err_t
-check_ct(struct of_act_ct *ct, const struct check *c)
+check_ct(struct of_act_ct *ct, struct check *c)
 {
 	const struct of_key *k = &c->match->key;
 	size_t size;
@@ -285,14 +285,9 @@ check_ct(struct of_act_ct *ct, const struct check *c)
 	    (ct->alg == PORT_FTP && k->nw_proto != IPPROTO_TCP) ||
 	    (ct->alg == PORT_TFTP && k->nw_proto != IPPROTO_UDP))
 		return OF_ERR_OFPBAC_MATCH_INCONSISTENT;
-	if (ct->zone_src.n_bits) {
-		of_err_t err = of_subfield_check_src(&ct->zone_src, c->match);
-
-		/* Open vSwitch looks no further then; nothing in exec can be wrong but nat's
-		 * family, so look. */
-		if (err)
-			return err;
-	}
+	/* Open vSwitch does not look at exec then. */
+	if (ct->zone_src.n_bits)
+		return of_subfield_check_src(&ct->zone_src, c->match);
 	return check_nested((struct of_action *)inner, size, c);
 }
 
@@ -328,8 +323,8 @@ static of_err_t
 check_write_actions(struct of_action *a, const struct check *c)
 {
 	struct of_match_full own = *c->match;
-	/* When the set runs, nobody knows what the packet is. */
-	struct check sub = { c->params, &own, &own, true };
+	/* When the set runs, nobody knows what the packet is: inconsistencies do not count. */
+	struct check sub = { c->params, &own, &own, false };
 	size_t size;
 	const struct of_action *inner = of_act_nested(a, sizeof(struct of_act_nest), &size);
 
@@ -373,8 +368,7 @@ check_one(struct of_action *a, struct check *c)
 	case OF_A_STRIP_VLAN: {
 		struct of_key *w;
 
-		if (!has_vlan(k) && !c->lenient)
-			return OF_ERR_OFPBAC_MATCH_INCONSISTENT;
+		want(has_vlan(k), c);
 		w = change(c);
 		memmove(&w->vlans[0], &w->vlans[1], sizeof(w->vlans) - sizeof(w->vlans[0]));
 		memset(&w->vlans[OF_MAX_VLANS - 1], 0, sizeof(w->vlans[0]));
@@ -385,12 +379,12 @@ check_one(struct of_action *a, struct check *c)
 		return check_set_vlan(a, c);
 	case OF_A_SET_IPV4_SRC:
 	case OF_A_SET_IPV4_DST:
-		return dl_type(k) == ETHERTYPE_IPV4 ? 0 : inconsistent(c);
+		return want(dl_type(k) == ETHERTYPE_IPV4, c);
 	case OF_A_SET_IP_DSCP:
 	case OF_A_SET_IP_ECN:
 	case OF_A_SET_IP_TTL:
 	case OF_A_DEC_TTL:
-		return is_ip_type(dl_type(k)) ? 0 : inconsistent(c);
+		return want(is_ip_type(dl_type(k)), c);
 	case OF_A_SET_L4_SRC:
 	case OF_A_SET_L4_DST:
 		return check_set_l4(a, c);
@@ -398,10 +392,10 @@ check_one(struct of_action *a, struct check *c)
 	case OF_A_SET_MPLS_TC:
 	case OF_A_SET_MPLS_TTL:
 	case OF_A_DEC_MPLS_TTL:
-		return is_mpls_type(dl_type(k)) ? 0 : inconsistent(c);
+		return want(is_mpls_type(dl_type(k)), c);
 	case OF_A_COPY_TTL_OUT:
 	case OF_A_COPY_TTL_IN:
-		return is_mpls_type(dl_type(k)) || is_ip_type(dl_type(k)) ? 0 : inconsistent(c);
+		return want(is_mpls_type(dl_type(k)) || is_ip_type(dl_type(k)), c);
 	case OF_A_PUSH_MPLS:
 		return check_push_mpls(a, c);
 	case OF_A_POP_MPLS:
@@ -411,8 +405,7 @@ check_one(struct of_action *a, struct check *c)
 	case OF_A_POP_PBB:
 		return check_pop(0, dl_type(k) == ETHERTYPE_PBB, c);
 	case OF_A_DEC_NSH_TTL:
-		return k->packet_type == OF_PT_NSH || k->dl_type == htons(ETHERTYPE_NSH)
-			? 0 : inconsistent(c);
+		return want(k->packet_type == OF_PT_NSH || k->dl_type == htons(ETHERTYPE_NSH), c);
 	case OF_A_ENCAP:
 		check_encap((struct of_act_encap *)a, c);
 		return 0;
@@ -423,7 +416,7 @@ check_one(struct of_action *a, struct check *c)
 		return a->u32 < OF_N_FIELDS && of_field_is_tun_metadata(of_field(a->u32))
 			? 0 : OF_ERR_OFPBAC_BAD_ARGUMENT;
 	case OF_A_FIN_TIMEOUT:
-		return k->nw_proto == IPPROTO_TCP ? 0 : inconsistent(c);
+		return want(k->nw_proto == IPPROTO_TCP, c);
 	case OF_A_RESUBMIT:
 		return check_resubmit((struct of_act_resubmit *)a, c);
 	case OF_A_LEARN:
@@ -487,7 +480,10 @@ of_actions_check(void *list, size_t size, const struct of_match_full *match,
 		 const struct of_action_check *params)
 {
 	struct of_match_full own;
-	struct check c = { params, match, &own, params->version == OF10 };
+	struct check c = { params, match, &own, false };
+	of_err_t err = check_list(list, size, &c);
 
-	return check_list(list, size, &c);
+	if (!err && c.inconsistent && params->version != OF10)
+		err = OF_ERR_OFPBAC_MATCH_INCONSISTENT;
+	return err;
 }

@@ -3,13 +3,13 @@
  *
  *   learn   | header | idle | hard | priority | cookie | flags | table | 0 | fin idle | fin hard |
  *   learn2  | ... as learn ... | limit | bit of the result | 0 | [field of the result] |
- *   then specs: | 0 src:1 dst:2 n_bits:11 | source | destination |, closed by a zero or the end.
+ *   then specs: | 0:2 src:1 dst:2 0:1 n_bits:10 | source | destination |, closed by a zero or the end.
  *   A source is a field (header 32, offset 16), or bits right-aligned in 16-bit words; a
  *   destination is a field, or none for output.
  */
 #include "openflow/action_internal.h"
 
-#define SPEC_N_BITS 0x07ff
+#define SPEC_N_BITS 0x03ff
 #define SPEC_IMMEDIATE (1 << 13)
 #define SPEC_DST_SHIFT 11
 #define SPEC_DST_MASK 3
@@ -31,7 +31,7 @@ decode_spec(const uint8_t **pp, const uint8_t *end, unsigned header, struct wf_b
 {
 	unsigned n_bits = header & SPEC_N_BITS;
 	bool imm = header & SPEC_IMMEDIATE;
-	/* Bits 14 and 15 are not looked at, as ever. */
+	/* The other bits are not looked at, as ever. */
 	unsigned dst = header >> SPEC_DST_SHIFT & SPEC_DST_MASK;
 	size_t imm_words = (n_bits + 15) / 16 * 2, imm_size = imm ? (n_bits + 7) / 8 : 0;
 	size_t ofs = list->size;
@@ -117,15 +117,15 @@ of_learn_decode(const struct of_wire_action *w, struct wf_buf *list)
 				return OF_ERR_OFPBAC_BAD_SET_ARGUMENT;
 			l->result_dst.ofs = result_ofs;
 			l->result_dst.n_bits = 1;
-			/* Open vSwitch takes a bit beyond the field and aborts on use. */
-			err = of_subfield_check_dst(&l->result_dst, NULL);
-			if (err)
-				return err;
 		} else if (result_ofs) {
 			return OF_ERR_OFPBAC_BAD_ARGUMENT;
 		}
 	}
 	err = decode_specs(p, end, ofs, list);
+	l = wf_buf_at(list, ofs);
+	/* Open vSwitch takes a bit beyond the field, and writes there. */
+	if (!err && l->flags & OF_LEARN_F_WRITE_RESULT)
+		err = of_subfield_check_dst(&l->result_dst, NULL);
 	if (!err)
 		of_action_finish(list, ofs);
 	return err;

@@ -181,7 +181,8 @@ of_field_by_oxm(uint32_t header, uint32_t experimenter)
 		/* An odd payload rounds down, as it does for Open vSwitch. */
 		length = (length - id_size) / 2 + id_size;
 	}
-	return f && (length == want || f->variable_len) ? f : NULL;
+	/* Of a variable length Open vSwitch compares bit 7 all the same, which none has. */
+	return f && (length == want || (f->variable_len && length < 128)) ? f : NULL;
 }
 
 const struct of_oxm *

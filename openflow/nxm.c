@@ -87,9 +87,12 @@ pull_entry(const uint8_t *p, size_t size, bool is_action, const struct of_tlv_ma
 	if (err)
 		return err;
 	if (!h->field && is_action) {
-		unsigned length;
+		unsigned length = OF_OXM_LENGTH(h->header), want;
 
-		return of_field_by_oxm_any_len(h->header, h->experimenter, &length)
+		/* A length that no field has is a part of the name for Open vSwitch. */
+		length = OF_OXM_HASMASK(h->header) ? length / 2 : length;
+		return of_field_by_oxm_any_len(h->header, h->experimenter, &want) && length &&
+				       length < 128
 			       ? OF_ERR_OFPBAC_BAD_SET_LEN
 			       : OF_ERR_OFPBAC_BAD_SET_TYPE;
 	}
