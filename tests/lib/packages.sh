@@ -66,7 +66,7 @@ weft_missing() {
 # packages (Open vSwitch's daemons above all) from starting on this machine; the machine's own
 # policy, if any, is back afterwards.
 weft_install() {
-	local missing policy=/usr/sbin/policy-rc.d saved='' rc=0
+	local missing policy=/usr/sbin/policy-rc.d saved=''
 	missing=$(weft_missing "$@") || return
 	[ -n "$missing" ] || return 0
 	if [ -n "${WEFT_NO_INSTALL:-}" ]; then
@@ -76,16 +76,17 @@ weft_install() {
 	[ "$(id -u)" = 0 ] || { echo "root is needed to install:" $missing >&2; return 1; }
 	echo "installing:" $missing
 
-	if [ -e $policy ] || [ -L $policy ]; then
-		saved=$(mktemp -u $policy.weft-saved.XXXXXX)
-		mv $policy "$saved"
-	fi
-	printf '#!/bin/sh\nexit 101\n' > $policy
-	chmod 755 $policy
-	weft_apt_install $missing || rc=$?
-	rm -f $policy
-	[ -z "$saved" ] || mv "$saved" $policy
-	return $rc
+	(
+		if [ -e $policy ] || [ -L $policy ]; then
+			saved=$(mktemp -u $policy.weft-saved.XXXXXX)
+			mv $policy "$saved"
+		fi
+		trap 'rm -f $policy; [ -z "$saved" ] || mv "$saved" $policy' EXIT
+		trap 'exit 130' INT TERM
+		printf '#!/bin/sh\nexit 101\n' > $policy
+		chmod 755 $policy
+		weft_apt_install $missing
+	)
 }
 
 weft_apt_install() {
