@@ -31,7 +31,9 @@ static void (*thread_start_hook)(void), (*thread_stop_hook)(void);
 
 /* What the thread knows about its queues. */
 struct turn_state {
-	const struct rxq_set *set;
+	const struct rxq_set *set; /* only while online: it may be freed while the worker sleeps */
+	uint64_t version;   /* of the set that 'active' fits */
+	unsigned n;
 	bool *active;       /* by place: may have packets */
 	unsigned rounds;
 	uint32_t settle_seen;
@@ -42,9 +44,11 @@ follow_set(struct worker *w, struct turn_state *s)
 {
 	const struct rxq_set *set = atomic_load_explicit(&w->queues, memory_order_acquire);
 
-	if (set == s->set)
-		return;
 	s->set = set;
+	if (set->version == s->version)
+		return;
+	s->version = set->version;
+	s->n = set->n;
 	s->active = wf_xrealloc(s->active, set->n + 1);
 	memset(s->active, 1, set->n);
 }
@@ -60,7 +64,7 @@ poll_events(struct worker *w, struct turn_state *s, int timeout_ms)
 		uint64_t count;
 
 		/* A place may have another queue by now: it is asked in vain, once. */
-		if (place != EVENT_FD && place < s->set->n)
+		if (place != EVENT_FD && place < s->n)
 			s->active[place] = true;
 		else if (place == EVENT_FD && read(w->event_fd, &count, sizeof(count)) < 0 &&
 			 errno != EAGAIN)
@@ -116,9 +120,9 @@ turn(struct worker *w, struct turn_state *s)
 	uint32_t settle = atomic_load_explicit(&w->settle_asked, memory_order_acquire);
 	bool settling = settle != atomic_load_explicit(&w->settle_done, memory_order_relaxed);
 	if (settling)
-		memset(s->active, 1, s->set->n);
+		memset(s->active, 1, s->n);
 
-	for (unsigned i = 0; i < s->set->n; i++) {
+	for (unsigned i = 0; i < s->n; i++) {
 		if (!s->active[i] && !w->polling)
 			continue;
 		unsigned n = s->set->q[i] ? serve_queue(w, s->set->q[i]) : 0;
@@ -141,6 +145,7 @@ go_to_sleep(struct worker *w, struct turn_state *s)
 {
 	bool has_flows = cache_n_flows(w->rn.cache) != 0;
 
+	s->set = NULL;
 	wf_rcu_offline();
 	poll_events(w, s, has_flows ? SLEEP_WITH_FLOWS_MS : -1);
 	wf_rcu_online();
@@ -176,7 +181,7 @@ worker_main(void *w_)
 		if (!turn(w, &s) && !w->polling) {
 			bool any = false;
 
-			for (unsigned i = 0; i < s.set->n; i++)
+			for (unsigned i = 0; i < s.n; i++)
 				any |= s.active[i];
 			if (!any && !atomic_load_explicit(&w->stop, memory_order_acquire))
 				go_to_sleep(w, &s);
@@ -213,7 +218,7 @@ struct worker *
 worker_start(bool polling, int core, int numa)
 {
 	struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) & ~(size_t)63), **at = &worker_list;
-	struct rxq_set *none = wf_xzalloc(sizeof(*none));
+	struct rxq_set *none = queues_empty_set();
 	unsigned index = 1;
 
 	if (!w)

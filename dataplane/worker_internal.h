@@ -25,6 +25,7 @@ struct rxq {
 };
 
 struct rxq_set { /* immutable; holes are NULL */
+	uint64_t version;       /* unique, above 0 */
 	unsigned n;
 	struct rxq *q[];
 };
@@ -55,6 +56,7 @@ extern struct runner main_runner;
 
 void worker_wake(struct worker *);
 /* worker_queues.c */
+struct rxq_set *queues_empty_set(void);
 void queues_of_worker_gone(struct worker *); /* before it is joined: its queues find others */
 void queues_place_all(void);                 /* those that nobody serves */
 void queues_done(void);

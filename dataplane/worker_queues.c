@@ -16,6 +16,17 @@ WF_LOG_MODULE(worker_queues);
 
 static struct rxq *queues;
 
+static uint64_t last_set_version;
+
+struct rxq_set *
+queues_empty_set(void)
+{
+	struct rxq_set *set = wf_xzalloc(sizeof(*set));
+
+	set->version = ++last_set_version;
+	return set;
+}
+
 static struct rxq_set *
 set_of(struct worker *w)
 {
@@ -42,6 +53,7 @@ give(struct rxq *q, struct worker *w)
 		place++;
 	unsigned n = place < old->n ? old->n : old->n + 1;
 	set = wf_xzalloc(sizeof(*set) + n * sizeof(set->q[0]));
+	set->version = ++last_set_version;
 	set->n = n;
 	memcpy(set->q, old->q, old->n * sizeof(set->q[0]));
 	set->q[place] = q;
@@ -70,6 +82,7 @@ take(struct rxq *q)
 	old = set_of(w);
 	set = wf_xmalloc(sizeof(*set) + old->n * sizeof(set->q[0]));
 	memcpy(set, old, sizeof(*set) + old->n * sizeof(set->q[0]));
+	set->version = ++last_set_version;
 	set->q[q->place] = NULL;
 	while (set->n && !set->q[set->n - 1])
 		set->n--;

@@ -81,7 +81,7 @@ setup(void **state)
 
 		snprintf(name, sizeof(name), "p%u", i);
 		ports[i] = fake_port_new(name, false);
-		ports[i]->slot = view_slot_alloc(ports[i], bridge, i + 1, &generations[i]);
+		ports[i]->slot = view_slot_alloc(ports[i], bridge, i + 1, 0, &generations[i]);
 		set->ports[i] = (struct xport){ .ofp_port = i + 1, .slot = ports[i]->slot,
 						.generation = generations[i], .may_enable = true };
 	}
@@ -226,7 +226,7 @@ wider_layout_keeps_entries(void **state)
 	/* A rule somewhere reads UDP ports from now on: the entry moves, nobody translates. */
 	memset(&full, 0, sizeof(full));
 	full.mask.tp_src = 0xffff;
-	rule = rule_new(&full, 1, NULL, 0);
+	rule = rule_new(&full, 1, "", 0);
 	view_fields_used(rule->match, rule->actions, 1);
 	view_publish(true);
 	assert_int_equal(view_get()->layout->generation, generation + 1);
@@ -297,7 +297,7 @@ random_headers_do_not_evict_a_victim(void **state)
 	memset(&full, 0, sizeof(full));
 	full.mask.nw_src = full.mask.nw_dst = 0xffffffff;
 	full.mask.tp_src = full.mask.tp_dst = 0xffff;
-	struct rule *rule = rule_new(&full, 1, NULL, 0);
+	struct rule *rule = rule_new(&full, 1, "", 0);
 	view_fields_used(rule->match, rule->actions, 1);
 	view_publish(true);
 	start(to_port_1);
@@ -489,7 +489,7 @@ ports_come_and_go_under_traffic(void **state)
 		struct port *p = fake_port_new("guest", false);
 		uint32_t generation;
 
-		p->slot = view_slot_alloc(p, bridge, 100, &generation);
+		p->slot = view_slot_alloc(p, bridge, 100, 0, &generation);
 		view_publish(false);
 		workers_add_port(p, NULL);
 		for (unsigned i = 0; i < 100; i++) {
