@@ -457,21 +457,51 @@ slots_own(void)
 	n_slots = v->n_slots;
 }
 
+static void
+slot_push_free(uint32_t i)
+{
+	if (n_slot_free == slot_free_room) {
+		slot_free_room = slot_free_room ? slot_free_room * 2 : 32;
+		slot_free = wf_xrealloc(slot_free, slot_free_room * sizeof *slot_free);
+	}
+	slot_free[n_slot_free++] = i;
+}
+
+/* Takes 'wish' if it is free, else the last freed one, else a new one.  Slot 0 is never used: it is the
+ * number of the datapath's own device in texts of Open vSwitch. */
+static uint32_t
+slot_take(uint32_t wish)
+{
+	for (uint32_t k = 0; k < n_slot_free; k++)
+		if (slot_free[k] == wish) {
+			slot_free[k] = slot_free[--n_slot_free];
+			return wish;
+		}
+	if (!wish || wish < n_slots) {
+		if (n_slot_free)
+			return slot_free[--n_slot_free];
+		wish = n_slots ? n_slots : 1;
+	}
+	if (wish >= slots_room) {
+		slots_room = wish * 2 + 16;
+		slots = wf_xrealloc(slots, slots_room * sizeof *slots);
+	}
+	for (; n_slots <= wish; n_slots++) {
+		slots[n_slots] = (struct view_slot){ NULL, 0, UINT32_MAX, OF_PORT_NONE };
+		if (n_slots && n_slots < wish)
+			slot_push_free(n_slots);
+	}
+	return wish;
+}
+
 uint32_t
-view_slot_alloc(struct port *port, struct bridge *b, of_port_t ofp_port, uint32_t *generation)
+view_slot_alloc(struct port *port, struct bridge *b, of_port_t ofp_port, uint32_t wish,
+		uint32_t *generation)
 {
 	uint32_t i;
 
 	slots_own();
-	if (n_slot_free) {
-		i = slot_free[--n_slot_free];
-	} else {
-		i = n_slots++;
-		if (n_slots > slots_room) {
-			slots_room *= 2;
-			slots = wf_xrealloc(slots, slots_room * sizeof *slots);
-		}
-	}
+	i = slot_take(wish);
 	*generation = next_generation++;
 	slots[i] = (struct view_slot){ port, *generation, b->index, ofp_port };
 	return i;
@@ -480,11 +510,7 @@ view_slot_alloc(struct port *port, struct bridge *b, of_port_t ofp_port, uint32_
 static void
 slot_reuse(void *i)
 {
-	if (n_slot_free == slot_free_room) {
-		slot_free_room = slot_free_room ? slot_free_room * 2 : 32;
-		slot_free = wf_xrealloc(slot_free, slot_free_room * sizeof *slot_free);
-	}
-	slot_free[n_slot_free++] = (uint32_t)(uintptr_t)i - 1;
+	slot_push_free((uint32_t)(uintptr_t)i - 1);
 }
 
 void

@@ -65,7 +65,9 @@ void view_group_set(struct bridge *, uint32_t id, struct group *); /* NULL delet
 void view_meter_set(struct bridge *, uint32_t id, struct meter *);
 void view_set_frag_mode(struct bridge *, uint8_t);
 void view_set_miss_default(struct bridge *, uint8_t);
-uint32_t view_slot_alloc(struct port *port_or_null, struct bridge *, of_port_t, uint32_t *generation);
+/* 'wish': the slot wanted, 0: any. */
+uint32_t view_slot_alloc(struct port *port_or_null, struct bridge *, of_port_t, uint32_t wish,
+			 uint32_t *generation);
 void view_slot_free(uint32_t slot);                 /* reused only after a grace period */
 /* Fields that rules, groups or learn sources read; counted, so that they can be taken back. */
 void view_fields_used(const struct of_match *, const struct rule_actions *, int delta);

@@ -39,5 +39,6 @@ sw_appctl_exited(void)
 void
 sw_appctl_init(void)
 {
+	sw_appctl_fdb_init();
 	unixctl_command("exit", "[--cleanup]", 0, 1, on_exit_command, NULL);
 }

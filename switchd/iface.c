@@ -185,6 +185,17 @@ announce(struct sw_iface *i)
 		i->ofp_port == OF_PORT_LOCAL ? 65534 : i->ofp_port);
 }
 
+/* On a dummy bridge, suites expect port pN to have datapath number N, and brN 100 + N. */
+static uint32_t
+wished_slot(const struct sw_iface *i)
+{
+	const char *digits = i->name + strcspn(i->name, "0123456789");
+
+	if (strcmp(i->bridge->type, "dummy") || !*digits || i->is_patch)
+		return 0;
+	return (uint32_t)strtoul(digits, NULL, 10) + (strncmp(i->name, "br", 2) ? 0 : 100);
+}
+
 static bool
 attach_patch(struct sw_iface *i, const struct port_options *o)
 {
@@ -301,7 +312,7 @@ sw_iface_configure(struct sw_iface *i)
 		of_port_t p = choose_ofp_port(i);
 
 		set_error(i, NULL);
-		i->slot = view_slot_alloc(i->port, i->bridge->dp, p, &i->generation);
+		i->slot = view_slot_alloc(i->port, i->bridge->dp, p, wished_slot(i), &i->generation);
 		i->ofp_port = p;
 		if (i->port) {
 			i->port->slot = i->slot;

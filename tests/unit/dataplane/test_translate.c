@@ -255,7 +255,6 @@ main(void)
 
 	rig_init();
 	br = rig_bridge("br0");
-	view_slot_alloc(NULL, br, 0xffff, &(uint32_t){ 0 }); /* slots from 1 on */
 	for (of_port_t i = 1; i <= 4; i++)
 		rig_port(br, i);
 	rig_publish();

@@ -287,7 +287,6 @@ main(void)
 	all_but[0] &= ~(1ull << 11);
 	rig_init();
 	br = rig_bridge("br0");
-	view_slot_alloc(NULL, br, 0xffff, &(uint32_t){ 0 });
 	for (of_port_t i = 1; i <= 6; i++)
 		rig_port(br, i);
 	rig_bundle(br, 1)->trunks = all_but;

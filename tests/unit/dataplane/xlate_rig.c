@@ -71,7 +71,7 @@ rig_port(struct bridge *br, of_port_t port)
 	p->ofp_port = port;
 	p->may_enable = true;
 	snprintf(p->name, sizeof p->name, "p%u", port);
-	p->slot = view_slot_alloc(NULL, br, port, &p->generation);
+	p->slot = view_slot_alloc(NULL, br, port, 0, &p->generation);
 	snprintf(b->name, sizeof b->name, "p%u", port);
 	b->index = r->n;
 	b->mode = VLAN_TRUNK;
