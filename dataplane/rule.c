@@ -87,22 +87,37 @@ rule_actions_unref(struct rule_actions *ra)
 
 /* --- Rules ----------------------------------------------------------------------------- */
 
-struct rule *
-rule_new(const struct of_match_full *match, uint16_t priority, const void *actions,
-	 size_t actions_size)
+/* Takes 'match' and the reference to 'actions' over. */
+static struct rule *
+rule_make(struct of_match *match, uint16_t priority, struct rule_actions *actions)
 {
 	struct rule *r = wf_xzalloc(sizeof *r);
 
-	r->match = of_match_pack(match);
-	r->actions = rule_actions_new(actions, actions_size);
+	r->match = match;
+	r->actions = actions;
 	r->priority = priority;
 	atomic_init(&r->add_version, VERSION_NEVER);
 	atomic_init(&r->remove_version, VERSION_NEVER);
 	atomic_init(&r->refs, 1);
 	r->created_ms = wf_now_ms();
 	atomic_init(&r->modified_ms, r->created_ms);
+	wf_list_init(&r->cookie_node);
 	wf_list_init(&r->expirable_node);
 	return r;
+}
+
+struct rule *
+rule_new(const struct of_match_full *match, uint16_t priority, const void *actions,
+	 size_t actions_size)
+{
+	return rule_make(of_match_pack(match), priority, rule_actions_new(actions, actions_size));
+}
+
+struct rule *
+rule_clone(const struct rule *r, struct rule_actions *actions)
+{
+	atomic_fetch_add_explicit(&actions->refs, 1, memory_order_relaxed);
+	return rule_make(wf_xmemdup(r->match, of_match_size(r->match)), r->priority, actions);
 }
 
 void

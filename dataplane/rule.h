@@ -61,7 +61,10 @@ struct rule {
 	_Atomic int64_t modified_ms; /* hard_timeout counts from here; learn refreshes it */
 	uint32_t learned_refs;  /* how many rules' learn actions with delete_learned own it */
 	uint8_t removed_reason; /* OFPRR_*, once removed */
-	struct wf_hmap_node cookie_node; /* in bridge->rules_by_cookie */
+	union {
+		struct wf_list cookie_node; /* among the rules of its cookie */
+		struct rule *successor;     /* removed and replaced: who takes the counters over */
+	};
 	struct wf_list expirable_node;   /* in bridge->expirable if it has a timeout */
 	/* The classifier's: rules of equal match, highest priority first. */
 	struct rule *_Atomic cls_next;
@@ -84,6 +87,8 @@ rule_is_visible(const struct rule *r, uint64_t version)
 /* A new rule that owns copies of 'match' and (shared) of the actions; refs 1, add_version
  * and remove_version VERSION_NEVER. */
 struct rule *rule_new(const struct of_match_full *match, uint16_t priority, const void *actions, size_t actions_size);
+/* A new rule with the match and priority of another one; takes its own reference to 'actions'. */
+struct rule *rule_clone(const struct rule *, struct rule_actions *actions);
 
 enum table_miss { MISS_CONTROLLER_1_0, MISS_CONTINUE, MISS_DROP, MISS_CONTROLLER };
 

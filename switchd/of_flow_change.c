@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes of flows: the one way in which rules come and go.
+ *
+ * A change is put into the tables of the next view at once, so that later changes of the same
+ * request see it; it is undone or committed afterwards.  The books of the switch (rules by
+ * cookie, rules with timeouts, users of groups and meters) follow the tables, so an undo undoes
+ * them as well.  Who must be told is told by the commit.
+ */
+#include "switchd/of_internal.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/rcu.h"
+#include "dataplane/worker.h"
+
+/* removed_reason of rules whose removal nobody is told of. */
+#define REASON_NONE 0xff
+#define REASON_REPLACED 0xfe
+
+/* --- Books ------------------------------------------------------------------------------------ */
+
+/* The rules of one cookie. */
+struct cookie {
+	struct wf_hmap_node node; /* in bridge->rules_by_cookie */
+	uint64_t cookie;
+	struct wf_list rules;
+};
+
+static struct cookie *
+cookie_find(const struct bridge *b, uint64_t value)
+{
+	struct cookie *c;
+
+	wf_hmap_for_each_with_hash(c, node, wf_hash_u64(value, 0), &b->rules_by_cookie)
+		if (c->cookie == value)
+			return c;
+	return NULL;
+}
+
+static void
+cookie_add(struct bridge *b, struct rule *r)
+{
+	struct cookie *c = cookie_find(b, r->cookie);
+
+	if (!c) {
+		c = wf_xmalloc(sizeof(*c));
+		c->cookie = r->cookie;
+		wf_list_init(&c->rules);
+		wf_hmap_insert(&b->rules_by_cookie, &c->node, wf_hash_u64(r->cookie, 0));
+	}
+	wf_list_push_back(&c->rules, &r->cookie_node);
+}
+
+static void
+cookie_del(struct bridge *b, struct rule *r)
+{
+	/* The last one: its neighbour on both sides is the head. */
+	struct wf_list *head = r->cookie_node.next == r->cookie_node.prev ? r->cookie_node.next
+									  : NULL;
+
+	wf_list_remove(&r->cookie_node);
+	if (head && wf_list_is_empty(head)) {
+		struct cookie *c = wf_container(head, struct cookie, rules);
+
+		wf_hmap_remove(&b->rules_by_cookie, &c->node);
+		free(c);
+	}
+}
+
+bool
+of_actions_visit(const void *list, size_t size, bool (*fn)(const struct of_action *, void *), void *aux)
+{
+	of_action_for_each(a, list, size) {
+		const struct of_action *nested;
+		size_t nested_size = 0;
+
+		if (!fn(a, aux))
+			return false;
+		if (a->type == OF_A_CLONE || a->type == OF_A_WRITE_ACTIONS)
+			nested = of_act_nested(a, sizeof(struct of_act_nest), &nested_size);
+		else if (a->type == OF_A_CT)
+			nested = of_act_nested(a, sizeof(struct of_act_ct), &nested_size);
+		if (nested_size && !of_actions_visit(nested, nested_size, fn, aux))
+			return false;
+	}
+	return true;
+}
+
+static struct of_group_use *
+group_use(const struct of_switch *sw, uint32_t group)
+{
+	struct of_group_use *u;
+
+	wf_hmap_for_each_with_hash(u, node, wf_hash_u64(group, 0), &sw->group_uses)
+		if (u->group == group)
+			return u;
+	return NULL;
+}
+
+uint32_t
+of_group_n_rules(const struct of_switch *sw, uint32_t group)
+{
+	const struct of_group_use *u = group_use(sw, group);
+
+	return u ? u->n_rules : 0;
+}
+
+struct use_visit {
+	struct of_switch *sw;
+	int delta;
+};
+
+static bool
+count_group(const struct of_action *a, void *v_)
+{
+	struct use_visit *v = v_;
+	struct of_group_use *u;
+
+	if (a->type != OF_A_GROUP)
+		return true;
+	u = group_use(v->sw, a->u32);
+	if (!u) {
+		u = wf_xzalloc(sizeof(*u));
+		u->group = a->u32;
+		wf_hmap_insert(&v->sw->group_uses, &u->node, wf_hash_u64(a->u32, 0));
+	}
+	u->n_rules += (uint32_t)v->delta;
+	if (!u->n_rules) {
+		wf_hmap_remove(&v->sw->group_uses, &u->node);
+		free(u);
+	}
+	return true;
+}
+
+static void
+books(struct of_switch *sw, struct rule *r, bool in)
+{
+	struct use_visit v = { sw, in ? 1 : -1 };
+	struct meter *meter;
+
+	if (in) {
+		cookie_add(sw->bridge, r);
+		if (r->idle_timeout || r->hard_timeout)
+			wf_list_push_back(&sw->bridge->expirable, &r->expirable_node);
+	} else {
+		cookie_del(sw->bridge, r);
+		wf_list_remove(&r->expirable_node);
+	}
+	of_actions_visit(r->actions->data, r->actions->size, count_group, &v);
+	if (r->actions->meter_id) {
+		meter = view_meter_pending(sw->bridge, r->actions->meter_id);
+		if (meter)
+			meter->n_flows += (uint32_t)v.delta;
+	}
+}
+
+/* --- Transactions ------------------------------------------------------------------------------ */
+
+void
+of_txn_put(struct of_txn *txn, const struct of_change *change)
+{
+	if (txn->n == txn->room) {
+		txn->room = txn->room ? txn->room * 2 : 4;
+		txn->changes = wf_xrealloc(txn->changes, txn->room * sizeof(*txn->changes));
+	}
+	txn->changes[txn->n++] = *change;
+}
+
+void
+of_txn_done(struct of_txn *txn)
+{
+	free(txn->changes);
+	*txn = (struct of_txn){ 0 };
+}
+
+/* Takes the reference to 'new' over. */
+static void
+change_rules(struct of_switch *sw, struct of_txn *txn, struct table *t, struct of_change *change)
+{
+	uint64_t version = view_next_version();
+
+	of_changed();
+	if (change->old) {
+		rule_ref(change->old);
+		books(sw, change->old, false);
+		table_remove(change->old->table, change->old, version);
+	}
+	if (change->new) {
+		table_add(t, change->new, version);
+		books(sw, change->new, true);
+	}
+	of_txn_put(txn, change);
+}
+
+void
+of_txn_undo(struct of_switch *sw, struct of_txn *txn, unsigned from)
+{
+	while (txn->n > from) {
+		struct of_change *change = &txn->changes[--txn->n];
+
+		if (change->new) {
+			books(sw, change->new, false);
+			table_undo_add(change->new->table, change->new);
+			rule_unref(change->new);
+		}
+		if (change->old) {
+			table_undo_remove(change->old->table, change->old);
+			books(sw, change->old, true);
+			rule_unref(change->old);
+		}
+	}
+}
+
+static void
+counter_move(struct counter *to, struct counter *from)
+{
+	int64_t used = atomic_load_explicit(&from->used_ms, memory_order_relaxed);
+
+	/* Main is the only one that writes the counters of rules. */
+	atomic_fetch_add_explicit(&to->packets,
+				  atomic_exchange_explicit(&from->packets, 0, memory_order_relaxed),
+				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&to->bytes,
+				  atomic_exchange_explicit(&from->bytes, 0, memory_order_relaxed),
+				  memory_order_relaxed);
+	if (used > atomic_load_explicit(&to->used_ms, memory_order_relaxed))
+		atomic_store_explicit(&to->used_ms, used, memory_order_relaxed);
+}
+
+static void
+tell_replaced(struct of_switch *sw, const struct of_change *ch, struct of_conn *requester)
+{
+	bool actions_differ = ch->old->actions != ch->new->actions;
+
+	if (ch->event != OF_FME_MODIFIED || actions_differ || ch->new->cookie != ch->old->cookie)
+		of_monitor_report(sw, ch->new, ch->event, 0, requester, ch->xid,
+				  actions_differ ? ch->old->actions : NULL);
+}
+
+static void
+commit_change(struct of_switch *sw, struct of_change *ch, struct of_conn *requester)
+{
+	if (ch->new)
+		of_learned_cookies(sw, ch->new->actions, 1);
+	if (ch->old)
+		of_learned_cookies(sw, ch->old->actions, -1);
+	if (ch->old && ch->new && !ch->is_eviction) {
+		tell_replaced(sw, ch, requester);
+		ch->old->removed_reason = REASON_NONE;
+		if (ch->keep_counts) {
+			counter_move(&ch->new->counter, &ch->old->counter);
+			ch->old->removed_reason = REASON_REPLACED;
+			ch->old->successor = ch->new;
+			rule_ref(ch->new);
+		}
+	} else {
+		if (ch->old) {
+			ch->old->removed_reason = ch->reason;
+			of_monitor_report(sw, ch->old, OF_FME_REMOVED, ch->reason, requester,
+					  ch->xid, NULL);
+		}
+		if (ch->new && !ch->is_eviction)
+			of_monitor_report(sw, ch->new, OF_FME_ADDED, 0, requester, ch->xid, NULL);
+		of_table_vacancy_check(sw, (ch->new ? ch->new : ch->old)->table_id);
+	}
+	if (ch->new)
+		rule_unref(ch->new);
+	if (ch->old)
+		rule_unref(ch->old);
+}
+
+void
+of_txn_commit(struct of_switch *sw, struct of_txn *txn, struct of_conn *requester)
+{
+	for (unsigned i = 0; i < txn->n; i++)
+		commit_change(sw, &txn->changes[i], requester);
+	txn->n = 0;
+	of_learned_cookies_flush(sw);
+}
+
+/* --- One flow_mod ------------------------------------------------------------------------------- */
+
+static bool
+check_one(const struct of_action *a, void *sw_)
+{
+	struct of_switch *sw = sw_;
+
+	if (a->type == OF_A_GROUP)
+		return view_group_pending(sw->bridge, a->u32) != NULL;
+	return true;
+}
+
+static bool
+check_meter(const struct of_action *a, void *sw_)
+{
+	struct of_switch *sw = sw_;
+
+	return a->type != OF_A_METER || view_meter_pending(sw->bridge, a->u32);
+}
+
+of_err_t
+of_check_actions(struct of_switch *sw, const void *list, size_t size)
+{
+	if (!of_actions_visit(list, size, check_meter, sw))
+		return OF_ERR_OFPMMFC_INVALID_METER;
+	if (!of_actions_visit(list, size, check_one, sw))
+		return OF_ERR_OFPBAC_BAD_OUT_GROUP;
+	return 0;
+}
+
+of_err_t
+of_flow_edit_init(struct of_switch *sw, const struct of_flow_mod *fm, struct of_flow_edit *e)
+{
+	bool is_delete = fm->command == OF_FC_DELETE || fm->command == OF_FC_DELETE_STRICT;
+
+	*e = (struct of_flow_edit){
+		.cookie = fm->cookie, .cookie_mask = fm->cookie_mask,
+		.out_port = is_delete ? fm->out_port : OF_PORT_ANY,
+		.out_group = is_delete ? fm->out_group : OF_GROUP_ANY,
+		.command = fm->command, .table = fm->table,
+		.modify_cookie = fm->modify_cookie,
+		.keep_counts = !(fm->flags & OF_FF_RESET_COUNTS),
+		.check_overlap = fm->flags & OF_FF_CHECK_OVERLAP,
+		.may_add = fm->command == OF_FC_ADD ||
+			   (fm->new_cookie != UINT64_MAX && !fm->cookie_mask),
+	};
+	if (fm->table != OF_TABLE_ALL && fm->table >= N_TABLES)
+		return OF_ERR_OFPBRC_BAD_TABLE_ID;
+	if (!is_delete && fm->table == TABLE_INTERNAL)
+		return OF_ERR_OFPBRC_EPERM;
+	e->rule = rule_new(&fm->match, fm->priority, fm->actions, is_delete ? 0 : fm->actions_size);
+	e->rule->cookie = fm->new_cookie;
+	e->rule->idle_timeout = fm->idle_timeout;
+	e->rule->hard_timeout = fm->hard_timeout;
+	e->rule->importance = fm->importance;
+	e->rule->flags = fm->flags & OF_FF_STATE;
+	return 0;
+}
+
+void
+of_flow_edit_done(struct of_flow_edit *e)
+{
+	if (e->rule)
+		rule_unref(e->rule);
+	e->rule = NULL;
+}
+
+static void
+replace(struct of_switch *sw, const struct of_flow_edit *e, struct rule *old, struct rule *new,
+	struct of_txn *txn)
+{
+	struct of_change change = {
+		.old = old, .new = new, .xid = e->xid, .keep_counts = e->keep_counts,
+		.event = e->command == OF_FC_ADD ? OF_FME_ADDED : OF_FME_MODIFIED,
+	};
+	bool modify_cookie = e->modify_cookie || e->command == OF_FC_ADD;
+
+	if (e->command != OF_FC_ADD) {
+		new->idle_timeout = old->idle_timeout;
+		new->hard_timeout = old->hard_timeout;
+		new->importance = old->importance;
+		new->flags = old->flags;
+		new->created_ms = old->created_ms;
+	}
+	if (!modify_cookie || new->cookie == UINT64_MAX)
+		new->cookie = old->cookie;
+	change_rules(sw, txn, old->table, &change);
+}
+
+static of_err_t
+add(struct of_switch *sw, struct of_flow_edit *e, struct of_txn *txn)
+{
+	struct table *t = &sw->bridge->tables[e->table == OF_TABLE_ALL ? 0 : e->table];
+	uint64_t version = view_next_version();
+	struct of_change change = { .new = e->rule, .xid = e->xid };
+	of_err_t err = of_check_actions(sw, e->rule->actions->data, e->rule->actions->size);
+	struct rule *old;
+
+	if (err)
+		return err;
+	old = table_find(t, e->rule->match, e->rule->priority, version);
+	if (old) {
+		e->rule = NULL;
+		replace(sw, e, old, change.new, txn);
+		return 0;
+	}
+	if (e->check_overlap && table_find_overlap(t, e->rule->match, e->rule->priority, version))
+		return OF_ERR_OFPFMFC_OVERLAP;
+	if (t->n_rules >= sw->tables[t->id].max_flows) {
+		change.old = of_evict_choose(sw, t, version);
+		if (!change.old)
+			return OF_ERR_OFPFMFC_TABLE_FULL;
+		change.is_eviction = true;
+		change.reason = OF_FRR_EVICTION;
+	}
+	e->rule = NULL;
+	change_rules(sw, txn, t, &change);
+	return 0;
+}
+
+static of_err_t
+modify(struct of_switch *sw, struct of_flow_edit *e, struct of_rules *rules, struct of_txn *txn)
+{
+	of_err_t err;
+
+	if (!rules->n)
+		return e->may_add ? add(sw, e, txn) : 0;
+	err = of_check_actions(sw, e->rule->actions->data, e->rule->actions->size);
+	if (err)
+		return err;
+	for (unsigned i = 0; i < rules->n; i++) {
+		struct rule *old = rules->rules[i], *new;
+
+		new = rule_clone(old, e->rule->actions);
+		new->cookie = e->rule->cookie;
+		replace(sw, e, old, new, txn);
+	}
+	return 0;
+}
+
+static void
+delete_rule(struct of_switch *sw, struct rule *old, enum of_flow_removed_reason reason, uint32_t xid,
+	    struct of_txn *txn)
+{
+	struct of_change change = { .old = old, .xid = xid, .event = OF_FME_REMOVED,
+				    .reason = reason };
+
+	change_rules(sw, txn, NULL, &change);
+}
+
+of_err_t
+of_flow_edit_apply(struct of_switch *sw, struct of_flow_edit *e, struct of_txn *txn)
+{
+	struct of_rules rules = { 0 };
+	of_err_t err = 0;
+
+	if (e->command == OF_FC_ADD)
+		return add(sw, e, txn);
+
+	struct of_criteria criteria = {
+		.table = e->table,
+		.strict = e->command == OF_FC_MODIFY_STRICT || e->command == OF_FC_DELETE_STRICT,
+		.priority = e->rule->priority, .match = e->rule->match,
+		.cookie = e->cookie, .cookie_mask = e->cookie_mask,
+		.out_port = e->out_port, .out_group = e->out_group,
+	};
+	of_rules_collect(sw, &criteria, view_next_version(), &rules);
+	if (e->command == OF_FC_MODIFY || e->command == OF_FC_MODIFY_STRICT) {
+		err = modify(sw, e, &rules, txn);
+	} else {
+		for (unsigned i = 0; i < rules.n; i++)
+			delete_rule(sw, rules.rules[i], OF_FRR_DELETE, e->xid, txn);
+	}
+	of_rules_done(&rules);
+	return err;
+}
+
+/* --- The switch's own changes ---------------------------------------------------------------------- */
+
+struct delete_visit {
+	struct of_switch *sw;
+	bool (*fn)(const struct rule *, void *);
+	void *aux;
+	struct of_txn txn;
+	enum of_flow_removed_reason reason;
+	uint32_t xid;
+};
+
+static bool
+delete_if(struct rule *r, void *v_)
+{
+	struct delete_visit *v = v_;
+
+	if (!v->fn || v->fn(r, v->aux))
+		delete_rule(v->sw, r, v->reason, v->xid, &v->txn);
+	return true;
+}
+
+void
+of_flows_delete(struct of_switch *sw, bool (*fn)(const struct rule *, void *), void *aux,
+		enum of_flow_removed_reason reason, struct of_conn *requester, uint32_t xid)
+{
+	struct delete_visit v = { sw, fn, aux, { 0 }, reason, xid };
+
+	for (unsigned t = 0; t < N_TABLES; t++)
+		table_for_each(&sw->bridge->tables[t], NULL, view_next_version(), delete_if, &v);
+	of_txn_commit(sw, &v.txn, requester);
+	of_txn_done(&v.txn);
+}
+
+static bool
+is_not_fail_open(const struct rule *r, void *sw_)
+{
+	return r != ((struct of_switch *)sw_)->fail_open_rule;
+}
+
+void
+of_flows_flush(struct of_switch *sw)
+{
+	of_flows_delete(sw, is_not_fail_open, sw, OF_FRR_DELETE, NULL, 0);
+	of_fail_flushed(sw);
+	of_publish();
+}
+
+struct rule *
+of_flow_add_internal(struct of_switch *sw, unsigned table, const struct of_match_full *match,
+		     uint16_t priority, const void *actions, size_t size, bool hidden)
+{
+	struct of_txn txn = { 0 };
+	struct rule *r = rule_new(match, priority, actions, size);
+	struct table *t = &sw->bridge->tables[table];
+	struct of_change change = { .new = r, .event = OF_FME_ADDED, .keep_counts = true };
+
+	r->hidden = hidden;
+	change.old = table_find(t, r->match, priority, view_next_version());
+	change_rules(sw, &txn, t, &change);
+	of_txn_commit(sw, &txn, NULL);
+	of_txn_done(&txn);
+	return r;
+}
+
+void
+of_flow_expire(struct of_switch *sw, struct rule *r, enum of_flow_removed_reason reason)
+{
+	struct of_txn txn = { 0 };
+
+	delete_rule(sw, r, reason, 0, &txn);
+	of_txn_commit(sw, &txn, NULL);
+	of_txn_done(&txn);
+}
+
+void
+of_flow_del_internal(struct of_switch *sw, struct rule *r)
+{
+	of_flow_expire(sw, r, OF_FRR_DELETE);
+}
+
+/* --- When no worker can see a rule any more ------------------------------------------------------------ */
+
+static void
+on_reaped(struct rule **rules, unsigned n)
+{
+	bool fold = false;
+
+	/* Plans that credit the rule hold references: without any there is nothing to fold. */
+	for (unsigned i = 0; i < n && !fold; i++)
+		fold = atomic_load_explicit(&rules[i]->refs, memory_order_relaxed) > 1;
+	if (fold)
+		workers_fold_stats();
+	for (unsigned i = 0; i < n; i++) {
+		struct rule *r = rules[i];
+		struct of_switch *sw = of_rule_switch(r);
+
+		if (r->removed_reason == REASON_REPLACED) {
+			counter_move(&r->successor->counter, &r->counter);
+			rule_unref(r->successor);
+			r->successor = NULL;
+		} else if (r->removed_reason != REASON_NONE && !r->hidden && sw &&
+			   r->flags & OF_FF_SEND_FLOW_REM) {
+			of_flow_removed_send(sw, r);
+		}
+	}
+}
+
+void
+of_flow_change_init(void)
+{
+	rules_on_reaped(on_reaped);
+}
+
+/* --- Which rules --------------------------------------------------------------------------------------- */
+
+void
+of_rules_put(struct of_rules *rules, struct rule *r)
+{
+	if (rules->n == rules->room) {
+		rules->room = rules->room ? rules->room * 2 : 16;
+		rules->rules = wf_xrealloc(rules->rules, rules->room * sizeof(*rules->rules));
+	}
+	rule_ref(r);
+	rules->rules[rules->n++] = r;
+}
+
+void
+of_rules_done(struct of_rules *rules)
+{
+	for (unsigned i = 0; i < rules->n; i++)
+		rule_unref(rules->rules[i]);
+	free(rules->rules);
+	*rules = (struct of_rules){ 0 };
+}
+
+bool
+of_criteria_has(const struct of_criteria *c, const struct rule *r)
+{
+	return (c->table == OF_TABLE_ALL || c->table == r->table_id) &&
+	       !((r->cookie ^ c->cookie) & c->cookie_mask) && !r->hidden &&
+	       (c->out_port == OF_PORT_ANY ||
+		of_actions_output_to_port(r->actions->data, r->actions->size, c->out_port)) &&
+	       (c->out_group == OF_GROUP_ANY ||
+		of_actions_output_to_group(r->actions->data, r->actions->size, c->out_group));
+}
+
+struct collect_visit {
+	const struct of_criteria *criteria;
+	struct of_rules *rules;
+};
+
+static bool
+collect_one(struct rule *r, void *v_)
+{
+	struct collect_visit *v = v_;
+
+	if (of_criteria_has(v->criteria, r))
+		of_rules_put(v->rules, r);
+	return true;
+}
+
+static void
+collect_by_cookie(struct of_switch *sw, const struct of_criteria *c, uint64_t version,
+		  struct of_rules *rules)
+{
+	struct cookie *cookie = cookie_find(sw->bridge, c->cookie);
+	struct rule *r;
+
+	if (!cookie)
+		return;
+	wf_list_for_each(r, cookie_node, &cookie->rules) {
+		if (!rule_is_visible(r, version) || !of_criteria_has(c, r))
+			continue;
+		if (c->strict ? r->priority == c->priority && of_match_equal(r->match, c->match)
+			      : of_match_is_subset(r->match, c->match))
+			of_rules_put(rules, r);
+	}
+}
+
+void
+of_rules_collect(struct of_switch *sw, const struct of_criteria *c, uint64_t version,
+		 struct of_rules *rules)
+{
+	unsigned first = c->table == OF_TABLE_ALL ? 0 : c->table;
+	unsigned last = c->table == OF_TABLE_ALL ? TABLE_INTERNAL - 1 : c->table;
+	struct collect_visit v = { c, rules };
+
+	if (c->cookie_mask == UINT64_MAX) {
+		collect_by_cookie(sw, c, version, rules);
+		return;
+	}
+	for (unsigned t = first; t <= last && t < N_TABLES; t++) {
+		struct table *table = &sw->bridge->tables[t];
+		struct rule *r;
+
+		if (!c->strict) {
+			table_for_each(table, c->match, version, collect_one, &v);
+			continue;
+		}
+		r = table_find(table, c->match, c->priority, version);
+		if (r)
+			collect_one(r, &v);
+	}
+}
