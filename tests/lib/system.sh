@@ -142,6 +142,8 @@ veth() {
 		ip -n "$ns" addr add "$a" dev "$there" $([[ $a == *:* ]] && echo nodad)
 	done
 	ip -n "$ns" link set "$there" up
+	# For trying a test with stock Open vSwitch, whose userspace path loses such packets.
+	[ -z "${OFFLOADS_OFF:-}" ] || ip netns exec "$ns" ethtool -K "$there" tx off > /dev/null
 }
 
 # port SWITCH BRIDGE NAMESPACE ADDRESS/LEN [ovs-vsctl words after add-port, e.g. tag=10]
