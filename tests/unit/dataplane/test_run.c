@@ -28,10 +28,10 @@ setup(void **state)
 	view_init();
 	bridge = view_bridge_add("br0");
 	port = fake_port_new("p1", false);
-	port->slot = view_slot_alloc(port, bridge, 1, 0, 0, &generation);
+	port->slot = view_slot_alloc(port, bridge, 1, 0, &generation);
 	port->caps = PORT_CAP_CSUM | PORT_CAP_TSO | PORT_CAP_UFO;
 	plain_port = fake_port_new("p2", false);
-	plain_port->slot = view_slot_alloc(plain_port, bridge, 2, 0, 0, &plain_generation);
+	plain_port->slot = view_slot_alloc(plain_port, bridge, 2, 0, &plain_generation);
 	plain_port->max_frame = 1518;
 	struct xport_set *set = xport_set_new(2);
 	set->ports[0] = (struct xport){ .ofp_port = 1, .slot = port->slot, .may_enable = true };

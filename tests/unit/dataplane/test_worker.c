@@ -81,7 +81,7 @@ setup(void **state)
 
 		snprintf(name, sizeof(name), "p%u", i);
 		ports[i] = fake_port_new(name, false);
-		ports[i]->slot = view_slot_alloc(ports[i], bridge, i + 1, 0, 0, &generations[i]);
+		ports[i]->slot = view_slot_alloc(ports[i], bridge, i + 1, 0, &generations[i]);
 		set->ports[i] = (struct xport){ .ofp_port = i + 1, .slot = ports[i]->slot,
 						.generation = generations[i], .may_enable = true };
 	}
@@ -489,7 +489,7 @@ ports_come_and_go_under_traffic(void **state)
 		struct port *p = fake_port_new("guest", false);
 		uint32_t generation;
 
-		p->slot = view_slot_alloc(p, bridge, 100, 0, 0, &generation);
+		p->slot = view_slot_alloc(p, bridge, 100, 0, &generation);
 		view_publish(false);
 		workers_add_port(p, NULL);
 		for (unsigned i = 0; i < 100; i++) {
