@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "openflow/dp_text.h"
 #include "openflow/match_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -105,6 +106,26 @@ try_text(const uint8_t *p, size_t size)
 	free(text);
 }
 
+static void
+try_dp_text(const uint8_t *p, size_t size)
+{
+	char *text = malloc(size + 1);
+	struct wf_str s = WF_STR_INIT, again = WF_STR_INIT;
+	struct of_dp_key d;
+
+	memcpy(text, p, size);
+	text[size] = '\0';
+	char *error = of_dp_key_parse(text, NULL, NULL, &d);
+	if (!error) {
+		of_dp_key_format(&d.key, &d.mask, "1", true, &s);
+		of_dp_key_format(&d.key, NULL, "1", true, &again);
+	}
+	free(error);
+	free(text);
+	wf_str_done(&s);
+	wf_str_done(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -120,7 +141,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		of_tlv_map_add(&map, 1, 2, 124, 1);
 		of_tlv_map_add(&map, 1, 3, 0, 2);
 	}
-	uint8_t form = data[0] % 8;
+	uint8_t form = data[0] % 9;
 	data++;
 	size--;
 	switch (form) {
@@ -134,6 +155,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		break;
 	case 6: try_text(data, size); break;
+	case 8: try_dp_text(data, size); break;
 	case 7: {
 		struct of_oxm_header h;
 		union of_value value, mask;
