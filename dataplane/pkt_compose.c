@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "dataplane/checksum.h"
+#include "openflow/dp_text.h"
 #include "openflow/match.h"
 
 #define PAYLOAD 64 /* what OVS's tests count on */
@@ -331,6 +332,12 @@ pkt_from_text(const char *text, uint32_t size, char **error)
 	if (m) {
 		*error = NULL;
 		return m;
+	}
+	if (of_dp_key_is(text)) {
+		struct of_dp_key d;
+
+		*error = of_dp_key_parse(text, NULL, NULL, &d);
+		return *error ? NULL : pkt_compose(&d.key, size);
 	}
 	*error = of_key_parse(&key, &mask, text, NULL, NULL);
 	if (*error)

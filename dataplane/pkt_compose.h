@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packets from text: hex digits, or a flow in ovs-ofctl's syntax, for tests and ofproto/trace.
+/* Packets from text: hex digits, or a flow in ovs-ofctl's or the datapath's syntax, for tests and
+ * ofproto/trace.
  * Threads: main. */
 #ifndef WEFT_DATAPLANE_PKT_COMPOSE_H
 #define WEFT_DATAPLANE_PKT_COMPOSE_H
