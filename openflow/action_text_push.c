@@ -132,7 +132,7 @@ parse_dec_ttl(struct of_action_parse *p, char *arg)
 
 	if (!*arg)
 		return NULL;
-	p->list->size = ofs + sizeof(*d);
+	p->list->size = ofs + offsetof(struct of_act_dec_ttl, ids);
 	for (char *id = strtok_r(arg, ", ", &save); id; id = strtok_r(NULL, ", ", &save), n++) {
 		uint16_t v = atoi(id);
 

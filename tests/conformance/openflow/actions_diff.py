@@ -5,6 +5,7 @@ stock Open vSwitch and to actions_tool, and compares what they print: text, the 
 when the list is encoded again, or the error.
 
     actions_diff.py TOOL [--count N] [--seed S] [--version OpenFlow13] [--show N]
+    actions_diff.py TOOL --record    (prints tests/unit/openflow/action_golden.h)
 
 Exits 1 if they differ in anything but the known differences, which known() names.
 """
@@ -411,6 +412,67 @@ def known(ours, theirs, data, instructions):
     return None
 
 
+def again(line, theirs):
+    """The bytes that Open vSwitch made of its list, from the differences that it printed."""
+    b = bytearray.fromhex(line)
+    size = len(b)
+    for m in re.finditer(r"^ *(\d+): (\S+) -> (\S+)$", theirs, re.M):
+        at = int(m[1])
+        if m[3] == "(none)":
+            size = min(size, at)
+        elif at < len(b):
+            b[at] = int(m[3], 16)
+        else:
+            b.append(int(m[3], 16))
+    return bytes(b[:size] if size < len(b) and size < len(bytes.fromhex(line)) else b).hex()
+
+
+def shape(version, kind, line, theirs):
+    """What the line shows; one line a shape is recorded."""
+    text = theirs.split("\n")[0]
+    ext = line.startswith("ffff")
+    number = line[16:20] if ext else line[:4] if line[:3] in ("000", "001") else ""
+    if text.startswith("bad"):
+        error = text.split(": ")[1]
+        if error in ("OFPBAC_BAD_TYPE", "OFPBIC_UNKNOWN_INST", "OFPBAC_BAD_VENDOR", "OFPBIC_BAD_LEN",
+                     "OFPBAC_BAD_VENDOR_TYPE"):
+            number = ""
+        if kind == "instructions":
+            return kind, error
+        return error, ext, number
+    names = [n for n in re.findall(r"[a-z_]*[a-z](?=[=:(,)])", text) if not n.startswith("0x")]
+    if kind == "instructions":
+        return kind, version, re.match("actions=[a-z_]*", text)[0], "\n" in theirs
+    if "ct(" in text or "learn(" in text or "controller(" in text:
+        return tuple(sorted(set(names[:4])))
+    if ext:
+        return number, "\n" in theirs
+    if number == "0019":
+        return re.sub(r".*->", "", text), version == "OpenFlow15" and "/" in text
+    return version, number, re.sub(r"\d+", "", text) if number == "0000" else "", "\n" in theirs
+
+
+def record(found):
+    print("""/* SPDX-License-Identifier: Apache-2.0 */
+/* What stock ovs-ofctl 3.1.0 makes of actions and instructions (actions_diff.py --record): each
+ * kind of action and each error in each version, the shortest of many random ones.
+ * 'again' is what it encodes the list to, NULL: the same. */
+static const struct golden {
+	uint8_t version;
+	bool instructions;
+	const char *hex, *text, *again;
+} golden[] = {""")
+    for version, kind, line, theirs in sorted(found.values()):
+        text = theirs.split("\n")[0]
+        text = text.split(": ")[1] if text.startswith("bad") else text
+        back = again(line, theirs) if "->" in theirs and "\n" in theirs else line
+        print('\t{ %d, %s,\n\t  "%s",\n\t  "%s", %s },' %
+              (VERSIONS.index(version) + 1, "true" if kind == "instructions" else "false", line,
+               text.replace("\\", "\\\\").replace('"', '\\"'),
+               "NULL" if back == line else '\n\t  "%s"' % back))
+    print("};")
+
+
 def run(cmd, lines):
     p = subprocess.run(cmd, input="".join(line + "\n" for line in lines), capture_output=True, text=True)
     out = p.stdout.split("\n\n")
@@ -430,9 +492,11 @@ def main():
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--version", choices=VERSIONS)
     ap.add_argument("--show", type=int, default=20)
+    ap.add_argument("--record", action="store_true")
     args = ap.parse_args()
     bad = total = good = 0
     why = {}
+    found = {}
     for version in [args.version] if args.version else VERSIONS:
         for kind in ("actions", "instructions"):
             rng = random.Random("%d %s %s" % (args.seed, version, kind))
@@ -462,6 +526,13 @@ def main():
             for line, o, t in zip(lines, ours, theirs):
                 total += 1
                 good += not t.startswith("bad")
+                if o == t and args.record and not (kind == "instructions" and version == "OpenFlow10"):
+                    k = shape(version, kind, line, t)
+                    alone = int(line[4:8], 16) * 2 == len(line)
+                    if not alone and "BAD_LEN" not in t:
+                        continue
+                    if k not in found or len(line) < len(found[k][2]):
+                        found[k] = (version, kind, line, t)
                 if o == t or t == "died":
                     continue
                 k = known(o, t, line, kind == "instructions")
@@ -469,10 +540,13 @@ def main():
                     why[k] = why.get(k, 0) + 1
                     continue
                 bad += 1
-                if bad <= args.show:
+                if bad <= args.show and not args.record:
                     print("%s %s %s\n  theirs: %s\n  ours:   %s" %
                           (version, kind, line, t.replace("\n", "\n          "),
                            o.replace("\n", "\n          ")))
+    if args.record:
+        record(found)
+        return 0
     print("%d lists, %d of them accepted by Open vSwitch; %d differ" % (total, good, bad))
     for k, n in sorted(why.items()):
         print("  known: %6d %s" % (n, k))
