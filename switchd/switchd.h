@@ -103,7 +103,9 @@ void sw_status_write_all(void);
 
 /* appctl.c */
 void sw_appctl_init(void);
-void sw_appctl_fdb_init(void); /* appctl_fdb.c */
+void sw_appctl_dpif_init(void);
+void sw_appctl_fdb_init(void);
+void sw_appctl_later_init(void);
 bool sw_exiting(bool *cleanup);
 void sw_appctl_exited(void); /* answers a pending "exit" */
 

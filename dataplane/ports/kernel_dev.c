@@ -14,6 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+
 static int
 ioctl_socket(void)
 {
@@ -39,23 +42,23 @@ kernel_dev_ifindex(const char *name)
 	return dev_ioctl(name, SIOCGIFINDEX, &ifr) ? 0 : ifr.ifr_ifindex;
 }
 
-static uint64_t
-sysfs_u64(const char *name, const char *file, uint64_t dflt)
+/* The kernel's record of a device.  Netlink rather than /sys, because /sys shows the namespace in
+ * which it was mounted.  NULL if there is no such device; else rtnl_link_put() it. */
+static struct rtnl_link *
+link_get(const char *name)
 {
-	char path[128], text[32];
-	int fd;
-	ssize_t n;
+	static struct nl_sock *sock;
+	struct rtnl_link *link;
 
-	snprintf(path, sizeof path, "/sys/class/net/%s/%s", name, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return dflt;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return dflt;
-	text[n] = '\0';
-	return strtoull(text, NULL, 10);
+	if (!sock) {
+		sock = nl_socket_alloc();
+		if (!sock || nl_connect(sock, NETLINK_ROUTE) < 0) {
+			nl_socket_free(sock);
+			sock = NULL;
+			return NULL;
+		}
+	}
+	return rtnl_link_get_kernel(sock, 0, name, &link) < 0 ? NULL : link;
 }
 
 void
@@ -74,7 +77,12 @@ kernel_dev_get_status(const char *name, struct port_status *s)
 	if (dev_ioctl(name, SIOCGIFHWADDR, &ifr) == 0)
 		memcpy(s->mac, ifr.ifr_hwaddr.sa_data, 6);
 	s->ifindex = kernel_dev_ifindex(name);
-	s->link_resets = sysfs_u64(name, "carrier_changes", 0);
+	struct rtnl_link *link = link_get(name);
+	uint32_t resets = 0;
+
+	if (link && rtnl_link_get_carrier_changes(link, &resets) == 0)
+		s->link_resets = resets;
+	rtnl_link_put(link);
 
 	struct ethtool_cmd ec = { .cmd = ETHTOOL_GSET };
 	ifr.ifr_data = (char *)&ec;
@@ -91,23 +99,33 @@ void
 kernel_dev_get_stats(const char *name, struct port_stats *s)
 {
 	static const struct {
-		const char *file;
+		rtnl_link_stat_id_t id;
 		size_t ofs;
 	} rows[] = {
-#define ROW(F) { "statistics/" #F, offsetof(struct port_stats, F) }
-		ROW(rx_packets), ROW(tx_packets), ROW(rx_bytes), ROW(tx_bytes), ROW(rx_errors),
-		ROW(tx_errors), ROW(rx_dropped), ROW(tx_dropped), ROW(multicast), ROW(collisions),
-		ROW(rx_length_errors), ROW(rx_over_errors), ROW(rx_crc_errors),
-		ROW(rx_frame_errors), ROW(rx_fifo_errors), ROW(rx_missed_errors),
-		ROW(tx_aborted_errors), ROW(tx_carrier_errors), ROW(tx_fifo_errors),
-		ROW(tx_heartbeat_errors), ROW(tx_window_errors),
+#define ROW(ID, F) { RTNL_LINK_##ID, offsetof(struct port_stats, F) }
+		ROW(RX_PACKETS, rx_packets), ROW(TX_PACKETS, tx_packets), ROW(RX_BYTES, rx_bytes),
+		ROW(TX_BYTES, tx_bytes), ROW(RX_ERRORS, rx_errors), ROW(TX_ERRORS, tx_errors),
+		ROW(RX_DROPPED, rx_dropped), ROW(TX_DROPPED, tx_dropped),
+		ROW(MULTICAST, multicast), ROW(COLLISIONS, collisions),
+		ROW(RX_LEN_ERR, rx_length_errors), ROW(RX_OVER_ERR, rx_over_errors),
+		ROW(RX_CRC_ERR, rx_crc_errors), ROW(RX_FRAME_ERR, rx_frame_errors),
+		ROW(RX_FIFO_ERR, rx_fifo_errors), ROW(RX_MISSED_ERR, rx_missed_errors),
+		ROW(TX_ABORT_ERR, tx_aborted_errors), ROW(TX_CARRIER_ERR, tx_carrier_errors),
+		ROW(TX_FIFO_ERR, tx_fifo_errors), ROW(TX_HBEAT_ERR, tx_heartbeat_errors),
+		ROW(TX_WIN_ERR, tx_window_errors),
 #undef ROW
 	};
+	struct rtnl_link *link = link_get(name);
+
+	memset(s, 0xff, sizeof *s);
+	if (!link)
+		return;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		uint64_t v = sysfs_u64(name, rows[i].file, UINT64_MAX);
+		uint64_t v = rtnl_link_get_stat(link, rows[i].id);
 
 		memcpy((char *)s + rows[i].ofs, &v, sizeof v);
 	}
+	rtnl_link_put(link);
 }
 
 int
