@@ -59,8 +59,8 @@ void of_match_add_ethernet_prereq(struct of_match_full *, const struct of_field 
 void of_match_set_default_packet_type(struct of_match_full *);
 bool of_match_has_default_packet_type(const struct of_match_full *);
 /* Clears what cannot be matched together (normal form): fields whose prerequisites the
- * match does not demand, as OVS does for every flow_mod.  Returns true if something went;
- * whoever wants to log that keeps a copy. */
+ * match does not demand, as OVS does for flow_mods with an ofp10_match.  Returns true if
+ * something went; whoever wants to log that keeps a copy. */
 bool of_match_normalize(struct of_match_full *);
 
 /* Text as ovs-ofctl prints a flow's match: "priority=5,tcp,in_port=1,nw_src=10.0.0.0/8".
