@@ -250,10 +250,11 @@ of_set_decode(const struct of_wire_action *w, struct wf_buf *list)
 		return decode_u32(w, OF_A_SET_L4_SRC, OF_RAW_NONE, 0xffff, list);
 	case OF_RAW_SET_TP_DST:
 		return decode_u32(w, OF_A_SET_L4_DST, OF_RAW_NONE, 0xffff, list);
+	/* Open vSwitch takes more than fits here, and tells it in a set-field that nobody takes. */
 	case OF_RAW_SET_MPLS_LABEL:
-		return decode_u32(w, OF_A_SET_MPLS_LABEL, OF_RAW_NONE, UINT32_MAX, list);
+		return decode_u32(w, OF_A_SET_MPLS_LABEL, OF_RAW_NONE, 0xfffff, list);
 	case OF_RAW_SET_MPLS_TC:
-		return decode_u32(w, OF_A_SET_MPLS_TC, OF_RAW_NONE, 0xff, list);
+		return decode_u32(w, OF_A_SET_MPLS_TC, OF_RAW_NONE, 7, list);
 	case OF_RAW_SET_MPLS_TTL:
 		return decode_u32(w, OF_A_SET_MPLS_TTL, OF_RAW_NONE, 0xff, list);
 	case OF_RAW_SET_FIELD_12:

@@ -405,6 +405,8 @@ def known(ours, theirs, data, instructions):
     if "BAD_SET_LEN" in theirs and "BAD_SET_TYPE" in ours:
         # It compares the length with that of any field that lands in the same hash bucket.
         return "error of an unknown field"
+    if "OFPBAC_BAD_ARGUMENT" in ours and re.search("set_mpls_(label|tc)", theirs):
+        return "MPLS labels and classes that do not fit"
     if re.search("ffff....0000232000f[ef]", data) and "BAD_LEN" in theirs:
         return "Open vSwitch's debug actions"
     if "OFPBAC_BAD_SET_LEN" in ours and "00002320002d" in data:
