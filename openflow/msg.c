@@ -112,7 +112,8 @@ classify(const uint8_t *p, size_t size, bool whole, struct of_msg *msg)
 	uint32_t vendor = 0, number;
 	enum kind kind = STD;
 
-	*msg = (struct of_msg){ .data = p, .size = size, .id = OF_N_MSG_IDS, .form = OF_N_MSG_FORMS };
+	*msg = (struct of_msg){ .data = p, .size = size, .id = OF_N_MSG_IDS,
+			       .form = OF_N_MSG_FORMS };
 	if (size < OF_HEADER_SIZE)
 		return OF_ERR_OFPBRC_BAD_LEN;
 	version = msg->version = p[0];
@@ -252,7 +253,8 @@ of_version_short_name(uint8_t version)
 {
 	static const char *const names[] = {
 		[OF10_VERSION] = "", [OF11_VERSION] = " (OF1.1)", [OF12_VERSION] = " (OF1.2)",
-		[OF13_VERSION] = " (OF1.3)", [OF14_VERSION] = " (OF1.4)", [OF15_VERSION] = " (OF1.5)",
+		[OF13_VERSION] = " (OF1.3)", [OF14_VERSION] = " (OF1.4)",
+		[OF15_VERSION] = " (OF1.5)",
 	};
 
 	return version >= OF10_VERSION && version <= OF15_VERSION ? names[version] : "";

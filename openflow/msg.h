@@ -80,7 +80,8 @@ struct of_codec {
 	uint8_t version;
 	bool nxm;     /* OpenFlow 1.0 only: flows are written with NXM (NXT_SET_FLOW_FORMAT) */
 	bool tid;     /* OpenFlow 1.0 only: NXT_FLOW_MOD_TABLE_ID is on */
-	bool loose;   /* take bits, properties and fields that are unknown: for texts and controllers */
+	/* take bits, properties and fields that are unknown: for texts and controllers */
+	bool loose;
 	const struct of_tlv_map *tlv_map; /* the bridge's; NULL: none */
 };
 
@@ -167,15 +168,17 @@ struct of_multipart_requests {
 	struct of_multipart_request *first;
 };
 /* Takes a multipart request.  Returns 0 with *whole set if it is complete ('whole' is the
- * message to handle: 'msg' itself, or 'msg' with the parts' bodies joined, then valid until
- * the next call), 0 with whole->data NULL if parts are missing yet, or OFPBRC_MULTIPART_BUFFER_OVERFLOW,
- * OFPBRC_BAD_STAT and so on. */
+ * message to handle: 'msg' itself, or 'msg' with the parts' bodies joined, then valid until the
+ * next call), 0 with whole->data NULL if parts are missing yet, or
+ * OFPBRC_MULTIPART_BUFFER_OVERFLOW, OFPBRC_BAD_STAT and so on. */
 of_err_t of_multipart_requests_put(struct of_multipart_requests *, const struct of_msg *msg,
 				   int64_t now_ms, struct of_msg *whole);
-/* Drops requests whose next part did not come for a second.  Each is reported by 'expired', which
- * sends OFPBRC_MULTIPART_REQUEST_TIMEOUT for the header given.  Returns when to call again, -1: never. */
+/* Drops requests whose next part did not come for a second.  Each is reported by 'expired',
+ * which sends OFPBRC_MULTIPART_REQUEST_TIMEOUT for the header given.  Returns when to call
+ * again, -1: never. */
 int64_t of_multipart_requests_run(struct of_multipart_requests *, int64_t now_ms,
-				  void (*expired)(void *aux, const void *header, size_t size), void *aux);
+				  void (*expired)(void *aux, const void *header, size_t size),
+				  void *aux);
 void of_multipart_requests_done(struct of_multipart_requests *);
 
 /* Ports on the wire: 16 bits in OpenFlow 1.0, 32 in others.  A port that 1.0 cannot say

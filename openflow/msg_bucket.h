@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the codecs of the group messages: lists of buckets, and the properties of a group, in the form of
- * 1.1 to 1.4 and in that of 1.5, which Nicira's messages for 1.0 share. */
+/* For the codecs of the group messages: lists of buckets, and the properties of a group, in the
+ * form of 1.1 to 1.4 and in that of 1.5, which Nicira's messages for 1.0 share. */
 #ifndef WEFT_OPENFLOW_MSG_BUCKET_H
 #define WEFT_OPENFLOW_MSG_BUCKET_H
 

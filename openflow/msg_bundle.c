@@ -9,7 +9,8 @@ WIRE_STRUCT bundle {
 };
 WIRE_SIZE(struct bundle, 8);
 
-#define PROP_TIME 1 /* OFPBPT_TIME, OpenFlow 1.5 section 7.3.9.4: | pad 32 | s 64 | ns 32 | pad 32 | */
+/* OFPBPT_TIME, OpenFlow 1.5 section 7.3.9.4: | pad 32 | seconds 64 | ns 32 | pad 32 |. */
+#define PROP_TIME 1
 
 of_err_t
 of_bundle_ctrl_decode(const struct of_msg *msg, struct of_bundle_ctrl *bc)

@@ -19,9 +19,11 @@ struct of_bundle_ctrl {
 	uint32_t time_ns;
 };
 of_err_t of_bundle_ctrl_decode(const struct of_msg *, struct of_bundle_ctrl *);
-void of_bundle_ctrl_encode(uint8_t version, uint32_t xid, const struct of_bundle_ctrl *, struct wf_buf *out);
+void of_bundle_ctrl_encode(uint8_t version, uint32_t xid, const struct of_bundle_ctrl *,
+			   struct wf_buf *out);
 /* With the request's form and xid. */
-void of_bundle_ctrl_reply_encode(const struct of_msg *request, const struct of_bundle_ctrl *, struct wf_buf *out);
+void of_bundle_ctrl_reply_encode(const struct of_msg *request, const struct of_bundle_ctrl *,
+				 struct wf_buf *out);
 
 struct of_bundle_add {
 	uint32_t bundle;

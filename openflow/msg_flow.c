@@ -337,8 +337,8 @@ encode_mod_nx(const struct of_codec *codec, uint32_t xid, const struct of_flow_m
 	union of_packed_match match;
 
 	wf_buf_put_uninit(out, sizeof(w));
-	w.match_len = htobe16(of_nx_match_encode(of_packed_match(&fm->match, &match), codec->tlv_map,
-						 fm->cookie, fm->cookie_mask, out));
+	w.match_len = htobe16(of_nx_match_encode(of_packed_match(&fm->match, &match),
+						 codec->tlv_map, fm->cookie, fm->cookie_mask, out));
 	memcpy(wf_buf_at(out, body), &w, sizeof(w));
 	of_actions_encode(fm->actions, fm->actions_size, OF10_VERSION, out);
 	of_msg_end(out, start);

@@ -32,11 +32,12 @@ struct of_flow_mod {
 	uint16_t priority;
 	uint8_t command; /* enum of_flow_command */
 	uint8_t table;   /* OF_TABLE_ALL: the switch chooses (add) or all (delete) */
-	/* Only flows whose cookie equals 'cookie' in the bits of 'cookie_mask' are hit; mask 0 for add. */
+	/* Only flows whose cookie equals 'cookie' in the bits of 'cookie_mask' are hit; mask 0
+	 * for add. */
 	uint64_t cookie, cookie_mask;
-	/* Cookie of the new flow, or UINT64_MAX: keep.  For modify, the flow's cookie changes only if
-	 * 'modify_cookie'; a modify that finds nothing adds a flow if new_cookie is not UINT64_MAX
-	 * and cookie_mask is 0. */
+	/* Cookie of the new flow, or UINT64_MAX: keep.  For modify, the flow's cookie changes
+	 * only if 'modify_cookie'; a modify that finds nothing adds a flow if new_cookie is not
+	 * UINT64_MAX and cookie_mask is 0. */
 	uint64_t new_cookie;
 	bool modify_cookie;
 	uint16_t idle_timeout, hard_timeout, importance;
@@ -54,9 +55,11 @@ struct of_limits {
 	uint8_t n_tables;    /* 255 */
 };
 
-/* 'actions' is cleared and receives the list that fm->actions points to.  Checks the list against the match
- * (of_actions_check), so that a flow_mod that decodes can be installed as far as the protocol goes. */
-of_err_t of_flow_mod_decode(const struct of_codec *, const struct of_msg *, const struct of_limits *,
+/* 'actions' is cleared and receives the list that fm->actions points to.  Checks the list
+ * against the match (of_actions_check), so that a flow_mod that decodes can be installed as far
+ * as the protocol goes. */
+of_err_t of_flow_mod_decode(const struct of_codec *, const struct of_msg *,
+			    const struct of_limits *,
 			    struct of_flow_mod *, struct wf_buf *actions);
 void of_flow_mod_encode(const struct of_codec *, uint32_t xid, const struct of_flow_mod *,
 			struct wf_buf *out);
@@ -70,7 +73,8 @@ struct of_flow_query {
 	of_port_t out_port;
 	uint32_t out_group;
 };
-of_err_t of_flow_query_decode(const struct of_codec *, const struct of_msg *, struct of_flow_query *);
+of_err_t of_flow_query_decode(const struct of_codec *, const struct of_msg *,
+			      struct of_flow_query *);
 void of_flow_query_encode(const struct of_codec *, uint32_t xid, const struct of_flow_query *,
 			  struct wf_buf *out);
 
@@ -86,7 +90,8 @@ struct of_flow_stats {
 	size_t actions_size;
 };
 /* One item of the reply begun with the request's form. */
-void of_flow_stats_append(struct of_multipart *, const struct of_codec *, const struct of_flow_stats *);
+void of_flow_stats_append(struct of_multipart *, const struct of_codec *,
+			  const struct of_flow_stats *);
 /* Reads the next item of a reply.  'pos' starts at 0; returns 0, OF_EOF after the last, or an
  * error.  match and actions point into 'store', which is cleared. */
 of_err_t of_flow_stats_next(const struct of_codec *, const struct of_msg *reply, size_t *pos,
@@ -114,8 +119,10 @@ struct of_flow_removed {
 	uint16_t idle_timeout, hard_timeout;
 	uint64_t n_packets, n_bytes; /* UINT64_MAX: unknown */
 };
-void of_flow_removed_encode(const struct of_codec *, const struct of_flow_removed *, struct wf_buf *out);
-of_err_t of_flow_removed_decode(const struct of_codec *, const struct of_msg *, struct of_flow_removed *,
+void of_flow_removed_encode(const struct of_codec *, const struct of_flow_removed *,
+			    struct wf_buf *out);
+of_err_t of_flow_removed_decode(const struct of_codec *, const struct of_msg *,
+				struct of_flow_removed *,
 				struct wf_buf *store);
 
 /* NXT_SET_FLOW_FORMAT and NXT_FLOW_MOD_TABLE_ID (OpenFlow 1.0): change the codec. */

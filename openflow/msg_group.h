@@ -56,15 +56,19 @@ struct of_group_mod {
  * ids 0, 1, ... */
 of_err_t of_group_mod_decode(const struct of_codec *, const struct of_msg *, struct of_group_mod *);
 void of_group_mod_done(struct of_group_mod *);
-/* 'new_buckets' (may be NULL): the group's buckets after INSERT/REMOVE_BUCKET, which 1.1 to 1.4 write as a
- * MODIFY.  'existed': 1, 0, or -1: unknown; ADD_OR_MOD is written as one of its parts. */
+/* 'new_buckets' (may be NULL): the group's buckets after INSERT/REMOVE_BUCKET, which 1.1 to 1.4
+ * write as a MODIFY.  'existed': 1, 0, or -1: unknown; ADD_OR_MOD is written as one of its
+ * parts. */
 void of_group_mod_encode(const struct of_codec *, uint32_t xid, const struct of_group_mod *,
-			 const struct of_bucket *new_buckets, size_t n_new, int existed, struct wf_buf *out);
+			 const struct of_bucket *new_buckets, size_t n_new, int existed,
+			 struct wf_buf *out);
 
 /* Group statistics and description requests: the group, or OF_GROUP_ALL. */
 of_err_t of_group_request_decode(const struct of_msg *, uint32_t *group);
-void of_group_stats_request_encode(uint8_t version, uint32_t xid, uint32_t group, struct wf_buf *out);
-void of_group_desc_request_encode(uint8_t version, uint32_t xid, uint32_t group, struct wf_buf *out);
+void of_group_stats_request_encode(uint8_t version, uint32_t xid, uint32_t group,
+				   struct wf_buf *out);
+void of_group_desc_request_encode(uint8_t version, uint32_t xid, uint32_t group,
+				  struct wf_buf *out);
 
 struct of_group_stats {
 	uint32_t group, ref_count;
@@ -84,7 +88,8 @@ struct of_group_desc {
 	size_t n_buckets;
 	struct of_group_props props; /* borrowed on encoding */
 };
-void of_group_desc_append(struct of_multipart *, const struct of_codec *, const struct of_group_desc *);
+void of_group_desc_append(struct of_multipart *, const struct of_codec *,
+			  const struct of_group_desc *);
 /* After success the caller frees with of_buckets_free() and of_group_props_done(). */
 of_err_t of_group_desc_next(const struct of_codec *, const struct of_msg *, size_t *pos,
 			    struct of_group_desc *);

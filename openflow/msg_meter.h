@@ -26,7 +26,8 @@ struct of_meter_mod {
 };
 /* Bands are appended to 'bands', which is cleared first. */
 of_err_t of_meter_mod_decode(const struct of_msg *, struct of_meter_mod *, struct wf_buf *bands);
-void of_meter_mod_encode(uint8_t version, uint32_t xid, const struct of_meter_mod *, struct wf_buf *out);
+void of_meter_mod_encode(uint8_t version, uint32_t xid, const struct of_meter_mod *,
+			 struct wf_buf *out);
 
 /* Statistics and configuration requests: the meter, or OF_METER_ALL. */
 of_err_t of_meter_request_decode(const struct of_msg *, uint32_t *meter);
@@ -47,7 +48,8 @@ struct of_meter_stats {
 void of_meter_stats_append(struct of_multipart *, const struct of_meter_stats *);
 
 struct of_meter_features {
-	uint32_t max_meters, band_types, capabilities; /* band_types: bits 1 << enum of_meter_band_type */
+	/* band_types: bits 1 << enum of_meter_band_type */
+	uint32_t max_meters, band_types, capabilities;
 	uint8_t max_bands, max_color;
 };
 void of_meter_features_encode(const struct of_msg *request, const struct of_meter_features *,

@@ -326,7 +326,8 @@ of_flow_update_next(const struct of_codec *codec, const struct of_msg *msg, size
 	struct wf_buf list = WF_BUF_INIT;
 	p += head + used;
 	length -= head + used;
-	error = (is_nx ? of_actions_decode : of_instructions_decode)(p, length, msg->version, &list);
+	error = (is_nx ? of_actions_decode : of_instructions_decode)(p, length, msg->version,
+								     &list);
 	if (!error) {
 		of_match_store(&match, store);
 		size_t actions = store->size;

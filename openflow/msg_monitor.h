@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Flow monitors (Nicira for 1.0 to 1.2, ONF for 1.3, standard from 1.4 on) and request forwarding. */
+/* Flow monitors (Nicira for 1.0 to 1.2, ONF for 1.3, standard from 1.4 on) and request
+ * forwarding. */
 #ifndef WEFT_OPENFLOW_MSG_MONITOR_H
 #define WEFT_OPENFLOW_MSG_MONITOR_H
 
@@ -11,8 +12,13 @@
 
 enum of_monitor_command { OF_FMC_ADD, OF_FMC_MODIFY, OF_FMC_DELETE };
 enum of_monitor_flags { /* one numbering, that of 1.4 */
-	OF_FMF_INITIAL = 1 << 0, OF_FMF_ADD = 1 << 1, OF_FMF_REMOVED = 1 << 2, OF_FMF_MODIFY = 1 << 3,
-	OF_FMF_INSTRUCTIONS = 1 << 4, OF_FMF_NO_ABBREV = 1 << 5, OF_FMF_ONLY_OWN = 1 << 6,
+	OF_FMF_INITIAL = 1 << 0,
+	OF_FMF_ADD = 1 << 1,
+	OF_FMF_REMOVED = 1 << 2,
+	OF_FMF_MODIFY = 1 << 3,
+	OF_FMF_INSTRUCTIONS = 1 << 4,
+	OF_FMF_NO_ABBREV = 1 << 5,
+	OF_FMF_ONLY_OWN = 1 << 6,
 };
 struct of_monitor_request {
 	uint32_t id;
@@ -26,7 +32,8 @@ struct of_monitor_request {
 /* A message may hold several: 'pos' starts at 0; 0, OF_EOF or an error. */
 of_err_t of_monitor_request_next(const struct of_codec *, const struct of_msg *, size_t *pos,
 				 struct of_monitor_request *);
-void of_monitor_request_encode(const struct of_codec *, uint32_t xid, const struct of_monitor_request *,
+void of_monitor_request_encode(const struct of_codec *, uint32_t xid,
+			       const struct of_monitor_request *,
 			       struct wf_buf *out);
 
 enum of_update_event { /* numbers of 1.4 */
@@ -44,15 +51,19 @@ struct of_flow_update {
 	size_t actions_size;
 	uint32_t xid;        /* ABBREV: of the request that made the change */
 };
-/* Begins the updates of the connection's version (xid 0), or the reply to a request (of_multipart_begin()). */
+/* Begins the updates of the connection's version (xid 0), or the reply to a request
+ * (of_multipart_begin()). */
 void of_flow_updates_begin(struct of_multipart *, const struct of_codec *, struct wf_buf *out);
-void of_flow_update_append(struct of_multipart *, const struct of_codec *, const struct of_flow_update *);
+void of_flow_update_append(struct of_multipart *, const struct of_codec *,
+			   const struct of_flow_update *);
 of_err_t of_flow_update_next(const struct of_codec *, const struct of_msg *, size_t *pos,
 			     struct of_flow_update *, struct wf_buf *store);
 
 of_err_t of_monitor_cancel_decode(const struct of_msg *, uint32_t *id);
-void of_monitor_cancel_encode(const struct of_codec *, uint32_t xid, uint32_t id, struct wf_buf *out);
-/* Says that updates stop, or go on: messages of their own before 1.4, an update item from 1.4 on. */
+void of_monitor_cancel_encode(const struct of_codec *, uint32_t xid, uint32_t id,
+			      struct wf_buf *out);
+/* Says that updates stop, or go on: messages of their own before 1.4, an update item from 1.4
+ * on. */
 void of_monitor_pause_encode(const struct of_codec *, bool resumed, struct wf_buf *out);
 
 /* Requestforward: another controller changed a group or meter. */
@@ -65,6 +76,7 @@ struct of_requestforward {
 	size_t n_new_buckets;
 	int group_existed;
 };
-bool of_requestforward_encode(const struct of_codec *, const struct of_requestforward *, struct wf_buf *out);
+bool of_requestforward_encode(const struct of_codec *, const struct of_requestforward *,
+			      struct wf_buf *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nicira messages that have no standard sibling: tunnel option (TLV) table, conntrack flush, IPFIX statistics. */
+/* Nicira messages that have no standard sibling: tunnel option (TLV) table, conntrack flush,
+ * IPFIX statistics. */
 #ifndef WEFT_OPENFLOW_MSG_NX_H
 #define WEFT_OPENFLOW_MSG_NX_H
 
@@ -17,7 +18,8 @@ struct of_tlv_mod {
 	const struct of_tlv_mapping *maps; /* in 'store' */
 };
 of_err_t of_tlv_mod_decode(const struct of_msg *, struct of_tlv_mod *, struct wf_buf *store);
-void of_tlv_mod_encode(uint8_t version, uint32_t xid, const struct of_tlv_mod *, struct wf_buf *out);
+void of_tlv_mod_encode(uint8_t version, uint32_t xid, const struct of_tlv_mod *,
+		       struct wf_buf *out);
 
 struct of_tlv_reply {
 	uint32_t max_space; /* bytes of option data in all */
@@ -25,7 +27,8 @@ struct of_tlv_reply {
 	size_t n;
 	const struct of_tlv_mapping *maps;
 };
-void of_tlv_reply_encode(const struct of_msg *request, const struct of_tlv_reply *, struct wf_buf *out);
+void of_tlv_reply_encode(const struct of_msg *request, const struct of_tlv_reply *,
+			 struct wf_buf *out);
 of_err_t of_tlv_reply_decode(const struct of_msg *, struct of_tlv_reply *, struct wf_buf *store);
 
 of_err_t of_ct_flush_zone_decode(const struct of_msg *, uint16_t *zone);
@@ -45,8 +48,8 @@ of_err_t of_ct_flush_decode(const struct of_msg *, struct of_ct_flush *);
 
 struct of_ipfix_stats {
 	uint32_t collector_set; /* flow-based only */
-	uint64_t total_flows, current_flows, pkts, ipv4_pkts, ipv6_pkts, error_pkts, ipv4_error_pkts;
-	uint64_t ipv6_error_pkts, tx_pkts, tx_errors;
+	uint64_t total_flows, current_flows, pkts, ipv4_pkts, ipv6_pkts, error_pkts;
+	uint64_t ipv4_error_pkts, ipv6_error_pkts, tx_pkts, tx_errors;
 };
 void of_ipfix_bridge_reply_encode(const struct of_msg *request, const struct of_ipfix_stats *,
 				  struct wf_buf *out);

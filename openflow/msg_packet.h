@@ -34,8 +34,8 @@ struct of_packet_in {
 	struct of_match_full metadata; /* in_port and all metadata fields */
 	const void *userdata;
 	size_t userdata_len;
-	/* Opaque state of a paused pipeline: properties made by the fields of 'frozen' below on encoding;
-	 * on decoding the raw bytes. */
+	/* Opaque state of a paused pipeline: properties made by the fields of 'frozen' below on
+	 * encoding; on decoding the raw bytes. */
 	const void *continuation;
 	size_t continuation_len;
 };
@@ -60,9 +60,10 @@ struct of_frozen {
 	uint32_t odp_port;      /* datapath port, when in_port is not enough; UINT32_MAX: none */
 };
 
-/* The form is the version's own, or NXT/NXT2 as 'format' says.  'frozen' NULL: no continuation (only NXT2 can
- * carry one). */
-void of_packet_in_encode(const struct of_codec *, enum of_packet_in_format, const struct of_packet_in *,
+/* The form is the version's own, or NXT/NXT2 as 'format' says.  'frozen' NULL: no continuation
+ * (only NXT2 can carry one). */
+void of_packet_in_encode(const struct of_codec *, enum of_packet_in_format,
+			 const struct of_packet_in *,
 			 const struct of_frozen *, struct wf_buf *out);
 of_err_t of_packet_in_decode(const struct of_codec *, const struct of_msg *, struct of_packet_in *);
 
@@ -71,7 +72,8 @@ of_err_t of_packet_in_decode(const struct of_codec *, const struct of_msg *, str
 of_err_t of_resume_decode(const struct of_codec *, const struct of_msg *, struct of_packet_in *,
 			  struct of_frozen *, struct wf_buf *store);
 /* What a controller sends back for a packet_in that it decoded. */
-void of_resume_encode(const struct of_codec *, uint32_t xid, const struct of_packet_in *, struct wf_buf *out);
+void of_resume_encode(const struct of_codec *, uint32_t xid, const struct of_packet_in *,
+		      struct wf_buf *out);
 
 struct of_packet_out {
 	const void *packet; /* in the message; when buffer_id is OF_NO_BUFFER */
@@ -81,7 +83,8 @@ struct of_packet_out {
 	const void *actions;           /* in the caller's buffer */
 	size_t actions_size;
 };
-of_err_t of_packet_out_decode(const struct of_codec *, const struct of_msg *, struct of_packet_out *,
+of_err_t of_packet_out_decode(const struct of_codec *, const struct of_msg *,
+			      struct of_packet_out *,
 			      struct wf_buf *actions);
 void of_packet_out_encode(const struct of_codec *, uint32_t xid, const struct of_packet_out *,
 			  struct wf_buf *out);

@@ -56,7 +56,8 @@ of_err_t of_port_desc_next(const struct of_msg *, size_t *pos, struct of_port_de
 void of_port_desc_put(struct wf_buf *, uint8_t version, const struct of_port_desc *);
 
 enum of_port_reason { OF_PR_ADD, OF_PR_DELETE, OF_PR_MODIFY };
-void of_port_status_encode(const struct of_codec *, enum of_port_reason, const struct of_port_desc *,
+void of_port_status_encode(const struct of_codec *, enum of_port_reason,
+			   const struct of_port_desc *,
 			   struct wf_buf *out);
 of_err_t of_port_status_decode(const struct of_msg *, enum of_port_reason *, struct of_port_desc *);
 
@@ -67,7 +68,8 @@ struct of_port_mod {
 	uint32_t advertise; /* 0: leave */
 };
 of_err_t of_port_mod_decode(const struct of_codec *, const struct of_msg *, struct of_port_mod *);
-void of_port_mod_encode(uint8_t version, uint32_t xid, const struct of_port_mod *, struct wf_buf *out);
+void of_port_mod_encode(uint8_t version, uint32_t xid, const struct of_port_mod *,
+			struct wf_buf *out);
 
 #define OF_N_RFC2819 21
 struct of_port_custom_stat {

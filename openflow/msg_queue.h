@@ -15,16 +15,19 @@ of_err_t of_queue_config_request_decode(const struct of_msg *, struct of_queue_q
 struct of_queue_config {
 	of_port_t port;
 	uint32_t queue;
-	uint16_t min_rate, max_rate; /* tenths of a per cent; above 1000: off; UINT16_MAX: not given */
+	/* tenths of a per cent; above 1000: off; UINT16_MAX: not given */
+	uint16_t min_rate, max_rate;
 };
-/* Begins, adds to and ends a reply in the request's form.  In 1.0 to 1.3 it is one message, cut at 64 KiB. */
+/* Begins, adds to and ends a reply in the request's form.  In 1.0 to 1.3 it is one message, cut
+ * at 64 KiB. */
 struct of_queue_config_reply {
 	struct of_multipart mp;
 	struct wf_buf *out;
 	size_t start;
 	bool multipart;
 };
-void of_queue_config_begin(struct of_queue_config_reply *, struct wf_buf *out, const struct of_msg *request,
+void of_queue_config_begin(struct of_queue_config_reply *, struct wf_buf *out,
+			   const struct of_msg *request,
 			   of_port_t port);
 void of_queue_config_append(struct of_queue_config_reply *, const struct of_queue_config *);
 void of_queue_config_end(struct of_queue_config_reply *);

@@ -152,8 +152,9 @@ of_async_config_default(struct of_async_config *c, uint8_t version)
 	c->primary[OF_ASYNC_PORT_STATUS] = BITS(OF_PR_MODIFY + 1);
 	c->secondary[OF_ASYNC_PORT_STATUS] = BITS(OF_PR_MODIFY + 1);
 	c->primary[OF_ASYNC_FLOW_REMOVED] = version >= OF14_VERSION   ? BITS(OF_FRR_EVICTION + 1)
-					    : version == OF13_VERSION ? BITS(OF_FRR_GROUP_DELETE + 1)
-								      : BITS(OF_FRR_DELETE + 1);
+					    : version == OF13_VERSION
+						    ? BITS(OF_FRR_GROUP_DELETE + 1)
+						    : BITS(OF_FRR_DELETE + 1);
 }
 
 static of_err_t

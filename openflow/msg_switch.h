@@ -10,8 +10,8 @@
 /* Hello.  Bitmaps have bit N for wire version N.  The header's version is the highest set; a
  * bitmap element follows when a peer could not guess the set from that (as OVS sends it). */
 void of_hello_encode(uint32_t version_bitmap, uint32_t xid, struct wf_buf *out);
-/* The peer's versions.  A hello without a bitmap means all up to its version.  False if something in it
- * was not understood (OVS logs that and goes on); the bitmap is set in any case. */
+/* The peer's versions.  A hello without a bitmap means all up to its version.  False if
+ * something in it was not understood (OVS logs that and goes on); the bitmap is set in any case. */
 bool of_hello_decode(const void *data, size_t size, uint32_t *version_bitmap);
 /* The version to speak: the highest of both, 0 if there is none. */
 uint8_t of_hello_negotiate(uint32_t ours, uint32_t theirs);
@@ -43,7 +43,8 @@ struct of_features {
 /* Ports are written for 1.0 to 1.2 as far as they fit; 1.3 leaves them to port desc. */
 void of_features_reply_encode(const struct of_msg *request, const struct of_features *,
 			      const struct of_port_desc *ports, size_t n_ports, struct wf_buf *out);
-of_err_t of_features_reply_decode(const struct of_msg *, struct of_features *); /* ports: of_port_desc_next() */
+/* ports: of_port_desc_next() */
+of_err_t of_features_reply_decode(const struct of_msg *, struct of_features *);
 
 enum of_frag_handling { OF_FRAG_NORMAL, OF_FRAG_DROP, OF_FRAG_REASM, OF_FRAG_NX_MATCH };
 struct of_config_msg {
@@ -52,7 +53,8 @@ struct of_config_msg {
 	uint16_t miss_send_len;
 };
 of_err_t of_set_config_decode(const struct of_msg *, struct of_config_msg *);
-void of_set_config_encode(uint8_t version, uint32_t xid, const struct of_config_msg *, struct wf_buf *out);
+void of_set_config_encode(uint8_t version, uint32_t xid, const struct of_config_msg *,
+			  struct wf_buf *out);
 void of_get_config_reply_encode(const struct of_msg *request, const struct of_config_msg *,
 				struct wf_buf *out);
 of_err_t of_get_config_reply_decode(const struct of_msg *, struct of_config_msg *);
@@ -69,15 +71,18 @@ struct of_role_request {
 	uint64_t generation_id;
 };
 of_err_t of_role_request_decode(const struct of_msg *, struct of_role_request *); /* and replies */
-void of_role_request_encode(uint8_t version, uint32_t xid, const struct of_role_request *, struct wf_buf *out);
-void of_role_reply_encode(const struct of_msg *request, const struct of_role_request *, struct wf_buf *out);
+void of_role_request_encode(uint8_t version, uint32_t xid, const struct of_role_request *,
+			    struct wf_buf *out);
+void of_role_reply_encode(const struct of_msg *request, const struct of_role_request *,
+			  struct wf_buf *out);
 
 enum of_role_reason { OF_CRR_PRIMARY_REQUEST, OF_CRR_CONFIG, OF_CRR_EXPERIMENTER };
 struct of_role_status {
 	uint8_t role, reason;
 	uint64_t generation_id; /* UINT64_MAX: none */
 };
-bool of_role_status_encode(const struct of_codec *, const struct of_role_status *, struct wf_buf *out); /* 1.3+ */
+bool of_role_status_encode(const struct of_codec *, const struct of_role_status *,
+			   struct wf_buf *out); /* 1.3+ */
 of_err_t of_role_status_decode(const struct of_msg *, struct of_role_status *);
 
 enum of_async_type {
@@ -90,11 +95,14 @@ struct of_async_config {
 };
 void of_async_config_default(struct of_async_config *, uint8_t version);
 /* 'in' is the state before; a message may change a part only. */
-of_err_t of_set_async_decode(const struct of_codec *, const struct of_msg *, const struct of_async_config *in,
+of_err_t of_set_async_decode(const struct of_codec *, const struct of_msg *,
+			     const struct of_async_config *in,
 			     struct of_async_config *out);
-void of_get_async_reply_encode(const struct of_msg *request, const struct of_async_config *, struct wf_buf *out);
+void of_get_async_reply_encode(const struct of_msg *request, const struct of_async_config *,
+			       struct wf_buf *out);
 /* 'types': bits 1 << enum of_async_type to write. */
-void of_set_async_encode(uint8_t version, uint32_t xid, const struct of_async_config *, uint32_t types,
+void of_set_async_encode(uint8_t version, uint32_t xid, const struct of_async_config *,
+			 uint32_t types,
 			 struct wf_buf *out);
 
 of_err_t of_controller_id_decode(const struct of_msg *, uint16_t *id);

@@ -22,7 +22,8 @@ struct of_table_mod {
 	struct of_table_vacancy vacancy_levels;
 };
 of_err_t of_table_mod_decode(const struct of_codec *, const struct of_msg *, struct of_table_mod *);
-void of_table_mod_encode(uint8_t version, uint32_t xid, const struct of_table_mod *, struct wf_buf *out);
+void of_table_mod_encode(uint8_t version, uint32_t xid, const struct of_table_mod *,
+			 struct wf_buf *out);
 
 /* State of a table's configuration, for OFPMP_TABLE_DESC and table_status (1.4+). */
 struct of_table_desc {
@@ -34,9 +35,11 @@ void of_table_desc_append(struct of_multipart *, const struct of_table_desc *);
 of_err_t of_table_desc_next(const struct of_msg *, size_t *pos, struct of_table_desc *);
 
 enum of_table_reason { OF_TR_VACANCY_DOWN = 3, OF_TR_VACANCY_UP = 4 };
-bool of_table_status_encode(const struct of_codec *, enum of_table_reason, const struct of_table_desc *,
+bool of_table_status_encode(const struct of_codec *, enum of_table_reason,
+			    const struct of_table_desc *,
 			    struct wf_buf *out); /* 1.4+ */
-of_err_t of_table_status_decode(const struct of_msg *, enum of_table_reason *, struct of_table_desc *);
+of_err_t of_table_status_decode(const struct of_msg *, enum of_table_reason *,
+				struct of_table_desc *);
 
 struct of_field_set {
 	uint64_t bits[(OF_N_FIELDS + 63) / 64];
@@ -71,7 +74,8 @@ struct of_table_features {
 	uint32_t max_entries;
 	bool any_properties;     /* the request names any property */
 	uint8_t miss_config;     /* enum of_table_miss; 1.1, 1.2 */
-	int8_t supports_eviction, supports_vacancy_events; /* 1.4+: 0, 1; -1: the version does not say */
+	/* 1.4+: 0, 1; -1: the version does not say */
+	int8_t supports_eviction, supports_vacancy_events;
 	uint32_t flags;          /* enum of_table_flags; 1.5 */
 	struct of_table_instruction_features {
 		uint64_t next[4];      /* bit per table that goto_table may name */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages as "ovs-ofctl ofp-print" writes them, for debug logs.  Not an interface for programs: the messages that
- * people look for in logs have a body, of the others the name tells enough. */
+/* Messages as "ovs-ofctl ofp-print" writes them, for debug logs.  Not an interface for programs:
+ * the messages that people look for in logs have a body, of the others the name tells enough. */
 #include "openflow/action.h"
 #include "openflow/msg_flow.h"
 #include "openflow/msg_packet.h"

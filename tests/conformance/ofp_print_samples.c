@@ -88,7 +88,8 @@ static const struct of_port_desc ports[] = {
 	  .state = OF_PS_LIVE, .curr = OF_PFT_10GB_FD | OF_PFT_COPPER, .supported = OF_PFT_10GB_FD,
 	  .advertised = OF_PFT_AUTONEG, .peer = OF_PFT_1GB_FD, .curr_speed = 10000000,
 	  .max_speed = 10000000 },
-	{ .port = OF_PORT_LOCAL, .hw_addr = { 2, 0, 0, 0, 0, 0xfe }, .name = "a-name-that-is-too-long",
+	{ .port = OF_PORT_LOCAL, .hw_addr = { 2, 0, 0, 0, 0, 0xfe },
+	  .name = "a-name-that-is-too-long",
 	  .config = OF_PC_PORT_DOWN | OF_PC_NO_STP, .state = OF_PS_LINK_DOWN | OF_PS_STP_BLOCK },
 };
 
@@ -560,7 +561,8 @@ nicira_samples(void)
 {
 	struct of_multipart mp;
 	struct of_msg rq = request(OF_R_NXT_TLV_TABLE_REQUEST);
-	static const struct of_tlv_mapping maps[] = { { 0xffff, 1, 4, 0 }, { 0x102, 0x80, 124, 63 } };
+	static const struct of_tlv_mapping maps[] = { { 0xffff, 1, 4, 0 },
+						       { 0x102, 0x80, 124, 63 } };
 	struct of_tlv_reply tr = { .max_space = 256, .max_fields = 64, .n = 2, .maps = maps };
 	struct of_ipfix_stats is = { .collector_set = 1, .total_flows = 2, .current_flows = 3,
 				     .pkts = 4, .ipv4_pkts = 5, .ipv6_pkts = 6, .error_pkts = 7,

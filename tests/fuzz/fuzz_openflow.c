@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Any bytes as an OpenFlow message: classified, taken through the decoder of its family in the version that it claims,
- * and printed.  A flow_mod that is taken can be written, what was written is taken, and writes the same again.
+/* Any bytes as an OpenFlow message: classified, taken through the decoder of its family in the
+ * version that it claims, and printed.  A flow_mod that is taken can be written, what was
+ * written is taken, and writes the same again.
  *
- * Input: one byte of settings (1 nxm, 2 tid, 4 loose, 8 with a TLV map), then the message, whose length
- * field is set right, so that the fuzzer need not learn it. */
+ * Input: one byte of settings (1 nxm, 2 tid, 4 loose, 8 with a TLV map), then the message, whose
+ * length field is set right, so that the fuzzer need not learn it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ check_flow_mod(const struct of_codec *codec, const struct of_msg *msg)
 
 	/* What the form implies, as the encoder chooses the form by the codec. */
 	c.nxm = msg->form == OF_R_NXT_FLOW_MOD;
-	if ((c.nxm && msg->version > OF10_VERSION) || of_flow_mod_decode(&c, msg, &limits, &fm, &actions))
+	if ((c.nxm && msg->version > OF10_VERSION)
+	    || of_flow_mod_decode(&c, msg, &limits, &fm, &actions))
 		goto out;
 	of_flow_mod_encode(&c, msg->xid, &fm, &wire);
 	if (wire.size > OF_MSG_MAX)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For tests of the message codec: takes a classified message through the decoder of its family, to the end of its
- * items.  Returns the first error, or 0.  What was decoded is read once by the formatter or thrown away. */
+/* For tests of the message codec: takes a classified message through the decoder of its family,
+ * to the end of its items.  Returns the first error, or 0.  What was decoded is read once by the
+ * formatter or thrown away. */
 #ifndef WEFT_TESTS_LIB_OF_DECODE_ANY_H
 #define WEFT_TESTS_LIB_OF_DECODE_ANY_H
 

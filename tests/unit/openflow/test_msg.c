@@ -104,11 +104,12 @@ unknown_headers_get_the_error_of_their_level(void **state)
 		  { 4, 18, 0, 24, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5 }, 24,
 		  OF_ERR_OFPBRC_BAD_VENDOR },
 		{ "Nicira has no statistics 99",
-		  { 4, 18, 0, 24, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x23, 0x20, 0, 0, 0,
-		    99 },
+		  { 4, 18, 0, 24, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x23, 0x20,
+		    0, 0, 0, 99 },
 		  24, OF_ERR_OFPBRC_BAD_SUBTYPE },
 		{ "1.0 has no ONF statistics",
-		  { 1, 16, 0, 24, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0x4f, 0x4e, 0x46, 0, 0, 0, 7, 0x4e },
+		  { 1, 16, 0, 24, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0x4f, 0x4e, 0x46, 0, 0, 0, 7,
+		    0x4e },
 		  24, OF_ERR_OFPBRC_BAD_VENDOR },
 	};
 
@@ -337,8 +338,8 @@ static void
 odd_hellos_are_understood_as_far_as_possible(void **state)
 {
 	/* An unknown element, a bitmap of two words, and a cut element. */
-	static const uint8_t hello[] = { 6, 0, 0, 36, 0, 0, 0, 1, 0, 9, 0, 4, 0, 0, 0, 0, 0, 1, 0, 12,
-					 0, 0, 0, 0x12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 8 };
+	static const uint8_t hello[] = { 6, 0, 0, 36, 0, 0, 0, 1, 0, 9, 0, 4, 0, 0, 0, 0, 0, 1,
+					 0, 12, 0, 0, 0, 0x12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 8 };
 	uint32_t bitmap = 0;
 
 	assert_false(of_hello_decode(hello, sizeof(hello), &bitmap));

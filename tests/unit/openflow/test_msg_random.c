@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decode(encode(m)) equals m for random messages in each version, for what the version can say; each of them is
- * then decoded cut at every length. */
+/* decode(encode(m)) equals m for random messages in each version, for what the version can say;
+ * each of them is then decoded cut at every length. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,7 +145,8 @@ flow_messages(uint8_t v, bool nxm)
 		.actions_size = actions.size,
 	}, fs2;
 	of_multipart_begin_form(&mp, &out,
-				nxm ? OF_R_NXST_FLOW_REPLY : of_msg_form_for(OF_M_FLOW_REPLY, v), v, 1);
+				nxm ? OF_R_NXST_FLOW_REPLY : of_msg_form_for(OF_M_FLOW_REPLY, v),
+				v, 1);
 	of_flow_stats_append(&mp, &c, &fs);
 	of_multipart_end(&mp);
 	m = read_back(&c, &out);
@@ -378,8 +379,10 @@ same_instructions(const struct of_table_instruction_features *a,
 		  const struct of_table_instruction_features *b)
 {
 	assert_memory_equal(a->next, b->next, sizeof(a->next));
-	assert_memory_equal(&a->write.set_fields, &b->write.set_fields, sizeof(a->write.set_fields));
-	assert_memory_equal(&a->apply.set_fields, &b->apply.set_fields, sizeof(a->apply.set_fields));
+	assert_memory_equal(&a->write.set_fields, &b->write.set_fields,
+			    sizeof(a->write.set_fields));
+	assert_memory_equal(&a->apply.set_fields, &b->apply.set_fields,
+			    sizeof(a->apply.set_fields));
 	EQ(*a, *b, instructions);
 	EQ2(*a, *b, write.actions, apply.actions);
 }
@@ -533,8 +536,8 @@ group_messages(uint8_t v)
 	}
 	of_group_mod_done(&gm2);
 
-	struct of_group_desc gd = { .group = gm.group, .type = gm.type, .buckets = b, .n_buckets = n,
-				    .props = gm.props }, gd2;
+	struct of_group_desc gd = { .group = gm.group, .type = gm.type, .buckets = b,
+				    .n_buckets = n, .props = gm.props }, gd2;
 	wf_buf_clear(&out);
 	ITEM(&out, OF_M_GROUP_DESC_REPLY, v, of_group_desc_append(&mp, &c, &gd));
 	m = read_back(&c, &out);
@@ -591,7 +594,8 @@ meters(void **state)
 			}
 			struct of_meter_mod mm = {
 				.command = rnd() % 2,
-				.config = { .meter = rnd(), .flags = 0xd, .n_bands = n, .bands = b },
+				.config = { .meter = rnd(), .flags = 0xd, .n_bands = n,
+					    .bands = b },
 			}, mm2;
 			struct of_meter_config mc2;
 
