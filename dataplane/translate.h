@@ -35,6 +35,9 @@ struct frozen {
 };
 void frozen_ref(struct frozen *);
 void frozen_unref(struct frozen *);
+/* The shared continuation with this content (refs and id aside), with a reference for the caller.
+ * The blocks are copied. */
+struct frozen *frozen_get(const struct frozen *content);
 
 struct xlate_in {
 	const struct view *view;

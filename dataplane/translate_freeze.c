@@ -95,6 +95,12 @@ frozen_intern(const struct frozen *content)
 	return &n->f;
 }
 
+struct frozen *
+frozen_get(const struct frozen *content)
+{
+	return frozen_intern(content);
+}
+
 void
 frozen_ref(struct frozen *f)
 {

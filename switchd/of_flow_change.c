@@ -462,7 +462,7 @@ struct delete_visit {
 	struct of_switch *sw;
 	bool (*fn)(const struct rule *, void *);
 	void *aux;
-	struct of_txn txn;
+	struct of_txn *txn;
 	enum of_flow_removed_reason reason;
 	uint32_t xid;
 };
@@ -473,20 +473,29 @@ delete_if(struct rule *r, void *v_)
 	struct delete_visit *v = v_;
 
 	if (!v->fn || v->fn(r, v->aux))
-		delete_rule(v->sw, r, v->reason, v->xid, &v->txn);
+		delete_rule(v->sw, r, v->reason, v->xid, v->txn);
 	return true;
 }
 
 void
-of_flows_delete(struct of_switch *sw, bool (*fn)(const struct rule *, void *), void *aux,
-		enum of_flow_removed_reason reason, struct of_conn *requester, uint32_t xid)
+of_flows_delete_in(struct of_switch *sw, bool (*fn)(const struct rule *, void *aux), void *aux,
+		   enum of_flow_removed_reason reason, uint32_t xid, struct of_txn *txn)
 {
-	struct delete_visit v = { sw, fn, aux, { 0 }, reason, xid };
+	struct delete_visit v = { sw, fn, aux, txn, reason, xid };
 
 	for (unsigned t = 0; t < N_TABLES; t++)
 		table_for_each(&sw->bridge->tables[t], NULL, view_next_version(), delete_if, &v);
-	of_txn_commit(sw, &v.txn, requester);
-	of_txn_done(&v.txn);
+}
+
+void
+of_flows_delete(struct of_switch *sw, bool (*fn)(const struct rule *, void *aux), void *aux,
+		enum of_flow_removed_reason reason, struct of_conn *requester, uint32_t xid)
+{
+	struct of_txn txn = { 0 };
+
+	of_flows_delete_in(sw, fn, aux, reason, xid, &txn);
+	of_txn_commit(sw, &txn, requester);
+	of_txn_done(&txn);
 }
 
 static bool

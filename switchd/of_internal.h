@@ -297,6 +297,9 @@ of_err_t of_flow_edit_apply(struct of_switch *, struct of_flow_edit *, struct of
 /* Deletes all rules for which 'fn' is true. */
 void of_flows_delete(struct of_switch *, bool (*fn)(const struct rule *, void *aux), void *aux,
 		     enum of_flow_removed_reason, struct of_conn *requester, uint32_t xid);
+/* The same inside a transaction. */
+void of_flows_delete_in(struct of_switch *, bool (*fn)(const struct rule *, void *aux), void *aux,
+			enum of_flow_removed_reason, uint32_t xid, struct of_txn *);
 /* All flows, hidden ones included (controllers come or go); then the one of standalone mode. */
 void of_flows_flush(struct of_switch *);
 /* Adds a flow of the switch's own. */
