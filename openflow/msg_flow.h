@@ -97,6 +97,17 @@ void of_flow_stats_append(struct of_multipart *, const struct of_codec *,
 of_err_t of_flow_stats_next(const struct of_codec *, const struct of_msg *reply, size_t *pos,
 			    struct of_flow_stats *, struct wf_buf *store);
 
+/* OFPMP_FLOW_STATS (1.5, EXT-335): statistics without instructions, as the reply to a request
+ * (of_flow_query_decode(), aggregate false), or sent by the switch when a stat_trigger instruction
+ * fires: begin with of_flow_trigger_begin(). */
+enum of_flow_stats_reason { OF_FSR_STATS_REQUEST, OF_FSR_STAT_TRIGGER };
+void of_flow_trigger_begin(struct of_multipart *, const struct of_codec *, struct wf_buf *out);
+void of_flow_trigger_append(struct of_multipart *, const struct of_codec *,
+			    enum of_flow_stats_reason, const struct of_flow_stats *);
+of_err_t of_flow_trigger_next(const struct of_codec *, const struct of_msg *, size_t *pos,
+			      enum of_flow_stats_reason *, struct of_flow_stats *,
+			      struct wf_buf *store);
+
 struct of_aggregate_stats {
 	uint64_t n_packets, n_bytes; /* UINT64_MAX: unknown */
 	uint32_t n_flows;

@@ -315,6 +315,19 @@ append_11(uint8_t version, const struct of_codec *codec, const struct of_flow_st
 	set_u16(wf_buf_at(out, start), out->size - start);
 }
 
+static struct of_oxs
+oxs_of(const struct of_flow_stats *fs)
+{
+	return (struct of_oxs){
+		.duration_s = fs->duration_s,
+		.duration_ns = fs->duration_ns,
+		.idle_s = fs->idle_age >= 0 ? (uint32_t)fs->idle_age : UINT32_MAX,
+		.n_flows = UINT32_MAX,
+		.n_packets = fs->n_packets,
+		.n_bytes = fs->n_bytes,
+	};
+}
+
 static void
 append_15(const struct of_codec *codec, const struct of_flow_stats *fs, struct wf_buf *out)
 {
@@ -328,14 +341,7 @@ append_15(const struct of_codec *codec, const struct of_flow_stats *fs, struct w
 		.importance = htobe16(fs->importance),
 		.cookie = htobe64(fs->cookie),
 	};
-	struct of_oxs oxs = {
-		.duration_s = fs->duration_s,
-		.duration_ns = fs->duration_ns,
-		.idle_s = fs->idle_age >= 0 ? (uint32_t)fs->idle_age : UINT32_MAX,
-		.n_flows = UINT32_MAX,
-		.n_packets = fs->n_packets,
-		.n_bytes = fs->n_bytes,
-	};
+	struct of_oxs oxs = oxs_of(fs);
 
 	wf_buf_put(out, &w, sizeof(w));
 	of_match_encode(fs->match, OF15_VERSION, codec->tlv_map, out);
@@ -514,6 +520,82 @@ of_flow_stats_next(const struct of_codec *codec, const struct of_msg *msg, size_
 	error = take_actions(msg, p + used, length - used, &match, fs, store);
 	*pos += length;
 	return error;
+}
+
+WIRE_STRUCT flow_trigger {
+	__be16 length;
+	uint8_t pad[2];
+	uint8_t table, reason;
+	__be16 priority;
+	/* match, OXS */
+};
+WIRE_SIZE(struct flow_trigger, 8);
+
+void
+of_flow_trigger_begin(struct of_multipart *mp, const struct of_codec *codec, struct wf_buf *out)
+{
+	of_multipart_begin_form(mp, out, OF_R_OFPST15_FLOW_STATS_REPLY, codec->version, 0);
+}
+
+void
+of_flow_trigger_append(struct of_multipart *mp, const struct of_codec *codec,
+		       enum of_flow_stats_reason reason, const struct of_flow_stats *fs)
+{
+	struct flow_trigger w = {
+		.table = fs->table,
+		.reason = reason,
+		.priority = htobe16(fs->priority),
+	};
+	struct of_oxs oxs = oxs_of(fs);
+
+	of_multipart_item_begin(mp);
+	size_t start = mp->out->size;
+	wf_buf_put(mp->out, &w, sizeof(w));
+	of_match_encode(fs->match, mp->version, codec->tlv_map, mp->out);
+	of_oxs_encode(&oxs, mp->out);
+	set_u16(wf_buf_at(mp->out, start), mp->out->size - start);
+	of_multipart_item_end(mp);
+}
+
+of_err_t
+of_flow_trigger_next(const struct of_codec *codec, const struct of_msg *msg, size_t *pos,
+		     enum of_flow_stats_reason *reason, struct of_flow_stats *fs,
+		     struct wf_buf *store)
+{
+	const struct flow_trigger *w = (const void *)(msg->body + *pos);
+	size_t size = msg->body_size - *pos, used, oxs_used;
+	struct of_match_full match;
+	struct of_oxs oxs;
+
+	wf_buf_clear(store);
+	if (!size)
+		return OF_EOF;
+	if (size < sizeof(*w))
+		return OF_ERR_OFPBRC_BAD_LEN;
+	size_t length = be16toh(w->length);
+	if (length < sizeof(*w) || length > size)
+		return OF_ERR_OFPBRC_BAD_LEN;
+	of_err_t error = of_match_decode(w + 1, length - sizeof(*w), msg->version, 0,
+					 codec->tlv_map, &match, &used);
+	if (!error)
+		error = of_oxs_decode((const uint8_t *)(w + 1) + used, length - sizeof(*w) - used,
+				      &oxs, &oxs_used);
+	if (error)
+		return error;
+	*reason = w->reason;
+	*fs = (struct of_flow_stats){
+		.match = of_match_store(&match, store),
+		.table = w->table,
+		.priority = be16toh(w->priority),
+		.duration_s = oxs.duration_s,
+		.duration_ns = oxs.duration_ns,
+		.idle_age = oxs.idle_s == UINT32_MAX ? -1 : (int)(oxs.idle_s & INT32_MAX),
+		.hard_age = -1,
+		.n_packets = oxs.n_packets,
+		.n_bytes = oxs.n_bytes,
+	};
+	*pos += length;
+	return 0;
 }
 
 WIRE_STRUCT aggregate {

@@ -8,7 +8,8 @@
 
 WIRE_STRUCT role {
 	__be32 role;
-	uint8_t pad[4];
+	__be16 short_id; /* 1.5 */
+	uint8_t pad[2];
 	__be64 generation_id;
 };
 WIRE_SIZE(struct role, 16);
@@ -34,6 +35,7 @@ of_role_request_decode(const struct of_msg *msg, struct of_role_request *rr)
 	if (role > OF_ROLE_SECONDARY)
 		return OF_ERR_OFPRRFC_BAD_ROLE;
 	rr->role = role;
+	rr->short_id = msg->version >= OF15_VERSION ? be16toh(w->short_id) : 0;
 	rr->have_generation_id = msg->id == OF_M_ROLE_REQUEST ? role != OF_ROLE_NOCHANGE
 							      : ~w->generation_id != 0;
 	if (rr->have_generation_id)
@@ -52,6 +54,7 @@ role_encode(enum of_msg_form form, uint8_t version, uint32_t xid, const struct o
 	} else {
 		struct role w = {
 			.role = htobe32(rr->role),
+			.short_id = version >= OF15_VERSION ? htobe16(rr->short_id) : 0,
 			.generation_id = htobe64(rr->have_generation_id ? rr->generation_id
 									: UINT64_MAX),
 		};
@@ -129,7 +132,15 @@ static const struct {
 	[OF_ASYNC_TABLE_STATUS] = { 1u << OF_TR_VACANCY_DOWN | 1u << OF_TR_VACANCY_UP,
 				    1u << OF_TR_VACANCY_DOWN | 1u << OF_TR_VACANCY_UP },
 	[OF_ASYNC_REQUESTFORWARD] = { 3, 3 },
+	[OF_ASYNC_FLOW_STATS] = { 0, BITS(OF_FSR_STAT_TRIGGER + 1) },
+	[OF_ASYNC_CONTROLLER_STATUS] = { 0, BITS(OF_CSR_EXPERIMENTER + 1) },
 };
+
+static unsigned
+n_async_types(uint8_t version)
+{
+	return version >= OF15_VERSION ? OF_N_ASYNC_TYPES : OF_ASYNC_REQUESTFORWARD + 1;
+}
 
 static uint32_t
 allowed_bits(unsigned type, uint8_t version)
@@ -202,7 +213,7 @@ of_set_async_decode(const struct of_codec *codec, const struct of_msg *msg,
 
 		if (error)
 			return error;
-		if (prop.vendor || prop.type >= 2 * OF_N_ASYNC_TYPES) {
+		if (prop.vendor || prop.type >= 2 * n_async_types(msg->version)) {
 			error = of_prop_unknown(codec->loose, &prop);
 			/* Alone among the messages this one has an error of its own. */
 			if (error == OF_ERR_OFPBPC_BAD_TYPE)
@@ -226,8 +237,13 @@ async_encode(enum of_msg_form form, uint8_t version, uint32_t xid, const struct 
 	size_t start = of_msg_begin(out, form, version, xid);
 
 	if (version >= OF14_VERSION) {
-		for (unsigned t = 0; t < OF_N_ASYNC_TYPES; t++) {
-			if (types >> t & 1) {
+		for (unsigned t = 0; t < n_async_types(version); t++) {
+			/* Peers that do not know the last two, as OVS does not, are told of
+			 * them only if there is something to tell. */
+			bool silent = t > OF_ASYNC_REQUESTFORWARD && !c->primary[t]
+				      && !c->secondary[t];
+
+			if ((types >> t & 1) && !silent) {
 				uint32_t allowed = allowed_bits(t, version);
 
 				of_prop_put_u32(out, 2 * t, c->secondary[t] & allowed);

@@ -69,6 +69,7 @@ struct of_role_request {
 	uint8_t role; /* enum of_role */
 	bool have_generation_id;
 	uint64_t generation_id;
+	uint16_t short_id; /* 1.5: by which controller status speaks of the controller; 0: none */
 };
 of_err_t of_role_request_decode(const struct of_msg *, struct of_role_request *); /* and replies */
 void of_role_request_encode(uint8_t version, uint32_t xid, const struct of_role_request *,
@@ -87,7 +88,9 @@ of_err_t of_role_status_decode(const struct of_msg *, struct of_role_status *);
 
 enum of_async_type {
 	OF_ASYNC_PACKET_IN, OF_ASYNC_PORT_STATUS, OF_ASYNC_FLOW_REMOVED, OF_ASYNC_ROLE_STATUS,
-	OF_ASYNC_TABLE_STATUS, OF_ASYNC_REQUESTFORWARD, OF_N_ASYNC_TYPES
+	OF_ASYNC_TABLE_STATUS, OF_ASYNC_REQUESTFORWARD,
+	OF_ASYNC_FLOW_STATS, OF_ASYNC_CONTROLLER_STATUS, /* 1.5 */
+	OF_N_ASYNC_TYPES
 };
 /* Bit R: the message is wanted for reason R (reasons as the enums of their families). */
 struct of_async_config {

@@ -73,6 +73,7 @@ of_decode_any(const struct of_codec *codec, const struct of_msg *m)
 	struct of_table_stats ts;
 	struct of_frozen frozen;
 	enum of_packet_in_format format;
+	enum of_flow_stats_reason fsr;
 	enum of_port_reason port_reason;
 	enum of_table_reason table_reason;
 
@@ -89,6 +90,12 @@ of_decode_any(const struct of_codec *codec, const struct of_msg *m)
 		break;
 	case OF_M_FLOW_REPLY:
 		EACH_ITEM(of_flow_stats_next(codec, m, &pos, &u.fs, &store));
+		break;
+	case OF_M_FLOW_STATS_REQUEST:
+		error = of_flow_query_decode(codec, m, &u.query);
+		break;
+	case OF_M_FLOW_STATS_REPLY:
+		EACH_ITEM(of_flow_trigger_next(codec, m, &pos, &fsr, &u.fs, &store));
 		break;
 	case OF_M_AGGREGATE_REPLY:
 		error = of_aggregate_reply_decode(m, &u.as);

@@ -217,6 +217,21 @@ flow_messages(uint8_t v, bool nxm)
 	assert_int_equal(as.n_bytes, as2.n_bytes);
 	assert_int_equal(as.n_flows, as2.n_flows);
 
+	if (v >= OF15_VERSION) {
+		enum of_flow_stats_reason reason;
+
+		pos = 0;
+		wf_buf_clear(&out);
+		of_flow_trigger_begin(&mp, &c, &out);
+		of_flow_trigger_append(&mp, &c, OF_FSR_STAT_TRIGGER, &fs);
+		of_multipart_end(&mp);
+		m = read_back(&c, &out);
+		assert_int_equal(of_flow_trigger_next(&c, &m, &pos, &reason, &fs2, &store), 0);
+		assert_int_equal(reason, OF_FSR_STAT_TRIGGER);
+		assert_true(same_match(fs.match, fs2.match));
+		EQ4(fs, fs2, table, priority, duration_s, n_packets);
+	}
+
 	if (!is_std10) {
 		struct of_flow_update u = {
 			.event = 1 + rnd() % 3,
@@ -755,8 +770,10 @@ connection_messages(uint8_t v)
 	EQ(rr, rr2, generation_id);
 
 	struct of_async_config in = { { 0 }, { 0 } }, async = in, async2;
-	static const uint32_t allowed[] = { 7, 7, 0x3f, 7, 0x18, 3 };
-	for (int t = 0; t <= (v >= OF14_VERSION ? OF_ASYNC_REQUESTFORWARD : OF_ASYNC_FLOW_REMOVED);
+	static const uint32_t allowed[] = { 7, 7, 0x3f, 7, 0x18, 3, 3, 0x7f };
+	for (int t = 0; t <= (v >= OF15_VERSION	  ? OF_ASYNC_CONTROLLER_STATUS
+			      : v >= OF14_VERSION ? OF_ASYNC_REQUESTFORWARD
+						  : OF_ASYNC_FLOW_REMOVED);
 	     t++) {
 		/* NO_MATCH, bit 0 of packet_in, stands for other bits as well. */
 		async.primary[t] = rnd() & allowed[t] & (t ? ~0u : ~1u);
