@@ -419,6 +419,9 @@ void of_packet_out_free(struct of_packet_out_job *);
 /* of_role.c */
 void of_role_forget(struct of_conn *);
 
+/* of_trace.c */
+void of_trace_init(void);
+
 /* of_fail.c */
 void of_fail_update(struct of_switch *);
 void of_fail_run(struct of_switch *); /* each second */
