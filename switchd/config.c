@@ -241,6 +241,25 @@ add_new_ports(struct sw_bridge *b)
 
 /* --- All ---------------------------------------------------------------------------------------- */
 
+/* Before ports are opened: they may need it. */
+static void
+configure_dpdk(struct ovsdb_row *root)
+{
+	unsigned n = ovsdb_n(root, OVSDB_ROOT_OTHER_CONFIG);
+	struct port_options o = { .n = n };
+	struct wf_err err = { "" };
+
+	o.keys = wf_xmalloc((n + 1) * sizeof *o.keys);
+	o.values = wf_xmalloc((n + 1) * sizeof *o.values);
+	for (unsigned k = 0; k < n; k++) {
+		o.keys[k] = ovsdb_smap_key_at(root, OVSDB_ROOT_OTHER_CONFIG, k);
+		o.values[k] = ovsdb_smap_value_at(root, OVSDB_ROOT_OTHER_CONFIG, k);
+	}
+	ports_configure_dpdk(&o, &err); /* it logged why, once */
+	free(o.keys);
+	free(o.values);
+}
+
 static void
 configure_workers(struct ovsdb_row *root)
 {
@@ -282,6 +301,7 @@ apply(void)
 	if (!root || !ovsdb_session_may_act(sw_db))
 		return;
 	configure_tls(root);
+	configure_dpdk(root);
 	configure_workers(root);
 	delete_gone_bridges(root);
 	add_new_bridges(root);

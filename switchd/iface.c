@@ -97,6 +97,8 @@ choose_ofp_port(struct sw_iface *i)
 		return OF_PORT_LOCAL;
 	if (wish > 0 && wish <= OFP_PORT_LAST && ofp_port_is_free(b, (of_port_t)wish))
 		return (of_port_t)wish;
+	if (i->old_ofp_port && ofp_port_is_free(b, i->old_ofp_port))
+		return i->old_ofp_port;
 	wish = ovsdb_int(i->row, OVSDB_INTERFACE_OFPORT, 0);
 	if (wish > 0 && wish <= OFP_PORT_LAST && ofp_port_is_free(b, (of_port_t)wish))
 		return (of_port_t)wish;
@@ -344,6 +346,19 @@ sw_iface_free(struct sw_iface *i, bool destroy_port)
 }
 
 /* --- State ------------------------------------------------------------------------------------ */
+
+void
+sw_iface_gone(struct sw_iface *i)
+{
+	of_port_t number = i->ofp_port;
+	char text[300];
+
+	detach(i, false);
+	i->old_ofp_port = number;
+	snprintf(text, sizeof text, "could not open network device %s (No such device)", i->name);
+	set_error(i, text);
+	memset(&i->status, 0, sizeof i->status);
+}
 
 bool
 sw_iface_refresh(struct sw_iface *i)

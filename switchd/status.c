@@ -173,36 +173,61 @@ sw_status_write_all(void)
 	ovsdb_commit(sw_db, NULL, NULL);
 }
 
-/* A link that changed is published and told at once. */
-static void
-refresh_links(void)
+/* --- Devices that changed ---------------------------------------------------------------------- */
+
+/* Returns true if the bridge is to be published again.  A device that is gone, or back, is left to
+ * the next configuration, which opens what can be opened. */
+static bool
+refresh_iface(struct sw_iface *i, bool *reconfigure)
 {
+	if (i->ofp_port == OF_PORT_NONE) {
+		*reconfigure = true;
+		return false;
+	}
+	if (!sw_iface_refresh(i))
+		return false;
+	if (i->status.gone) {
+		sw_iface_gone(i);
+		*reconfigure = true;
+	} else {
+		struct of_port_desc desc;
+
+		sw_iface_port_desc(i, &desc);
+		of_switch_port_change(i->bridge->of, &desc);
+	}
+	sw_status_write_iface(i);
+	return true;
+}
+
+/* The device 'name', or any (NULL), changed.  What others see of it is published and told at once. */
+static void
+on_device(const char *name, void *aux)
+{
+	bool reconfigure = false, any = false;
 	struct sw_bridge *b;
 	struct sw_iface *i;
-	bool any = false;
 
+	if (!sw_db || !ovsdb_session_may_act(sw_db))
+		return;
 	wf_hmap_for_each(b, node, &sw_bridges) {
 		bool changed = false;
 
-		wf_hmap_for_each(i, node, &b->ifaces)
-			if (i->ofp_port != OF_PORT_NONE && sw_iface_refresh(i)) {
-				struct of_port_desc desc;
-
-				sw_iface_port_desc(i, &desc);
-				of_switch_port_change(b->of, &desc);
-				changed = true;
-			}
+		wf_hmap_for_each_safe(i, node, &b->ifaces)
+			if (!i->is_patch && (!name || !strcmp(i->name, name)))
+				changed |= refresh_iface(i, &reconfigure);
 		if (changed)
 			sw_bridge_publish(b);
 		any |= changed;
 	}
 	if (any) {
 		view_publish(false);
-		sw_status_write_all();
+		ovsdb_commit(sw_db, NULL, NULL);
 	}
+	if (reconfigure)
+		sw_config_request();
 }
 
-static struct wf_timer stats_timer, link_timer;
+static struct wf_timer stats_timer;
 
 static void
 on_stats_timer(struct wf_timer *t)
@@ -214,16 +239,9 @@ on_stats_timer(struct wf_timer *t)
 	wf_timer_set(t, ms < 5000 ? 5000 : ms, on_stats_timer, NULL);
 }
 
-static void
-on_link_timer(struct wf_timer *t)
-{
-	refresh_links();
-	wf_timer_set(t, 1000, on_link_timer, NULL);
-}
-
 void
 sw_status_init(void)
 {
 	wf_timer_set(&stats_timer, 5000, on_stats_timer, NULL);
-	wf_timer_set(&link_timer, 1000, on_link_timer, NULL);
+	ports_watch_devices(on_device, NULL);
 }

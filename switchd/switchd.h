@@ -25,6 +25,7 @@ struct sw_iface {
 	struct ovsdb_row *row;          /* NULL: a local port that no row asks for */
 	char *name, *type;
 	of_port_t ofp_port;             /* OF_PORT_NONE: could not be made */
+	of_port_t old_ofp_port;         /* of its device that is gone; 0: none */
 	char *error;                    /* what Interface.error says, or NULL */
 	struct port *port;              /* NULL: patch port, or not made */
 	bool is_patch, is_local, seen;
@@ -87,6 +88,8 @@ void sw_iface_free(struct sw_iface *, bool destroy_port);
 void sw_iface_port_desc(const struct sw_iface *, struct of_port_desc *);
 /* Reads the device's state again; true if what others see of it changed. */
 bool sw_iface_refresh(struct sw_iface *);
+/* Its device is no more: no port from the next publication on; the row gets an error. */
+void sw_iface_gone(struct sw_iface *);
 
 /* l2.c: publishes ports and NORMAL's configuration of a bridge (view_set_*; the caller publishes). */
 void sw_bridge_publish(struct sw_bridge *);

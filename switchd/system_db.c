@@ -42,6 +42,8 @@ sw_write_system_columns(struct ovsdb_row *root)
 		ovsdb_datum_add_str(&ifaces, names[k]);
 	ovsdb_datum_add_str(&ifaces, "patch");
 	ovsdb_set(sw_db, root, OVSDB_ROOT_IFACE_TYPES, &ifaces);
+	ovsdb_set_bool(sw_db, root, OVSDB_ROOT_DPDK_INITIALIZED, ports_dpdk_version() != NULL);
+	ovsdb_set_str(sw_db, root, OVSDB_ROOT_DPDK_VERSION, ports_dpdk_version());
 	for (unsigned k = 0; k < ovsdb_n(root, OVSDB_ROOT_DATAPATHS); k++)
 		write_capabilities(ovsdb_ref_at(root, OVSDB_ROOT_DATAPATHS, k));
 }

@@ -10,9 +10,12 @@ extern const struct port_class port_class_dummy_internal;
 extern const struct port_class port_class_internal;
 extern const struct port_class port_class_system;
 extern const struct port_class port_class_tap;
+extern const struct port_class port_class_vhost_client;
+extern const struct port_class port_class_vhost_server;
 
-/* Inside ports/: what --enable-dummy replaces; tells the watcher that a port changed (NULL: any). */
+/* Inside ports/: what --enable-dummy replaces. */
 void ports_replace_types(const char *level_or_null);
+/* Tells the watcher that a port changed (NULL: any).  Any thread. */
 void ports_changed(const char *name);
 
 #endif

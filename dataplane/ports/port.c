@@ -12,6 +12,8 @@ static const struct port_class *const classes[] = {
 	&port_class_internal,
 	&port_class_system,
 	&port_class_tap,
+	&port_class_vhost_client,
+	&port_class_vhost_server,
 };
 
 /* --enable-dummy=override makes every port a dummy, =system those of type system. */
@@ -24,23 +26,6 @@ ports_replace_types(const char *level)
 		  : !strcmp(level, "override") ? REPLACE_ALL
 		  : !strcmp(level, "system")   ? REPLACE_SYSTEM
 						: REPLACE_NONE;
-}
-
-static void (*changed_fn)(const char *name, void *aux);
-static void *changed_aux;
-
-void
-ports_watch_devices(void (*changed)(const char *name, void *aux), void *aux)
-{
-	changed_fn = changed;
-	changed_aux = aux;
-}
-
-void
-ports_changed(const char *name)
-{
-	if (changed_fn)
-		changed_fn(name, changed_aux);
 }
 
 const struct port_class *
@@ -63,9 +48,13 @@ port_class_types(const char *types[], unsigned room)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < sizeof classes / sizeof classes[0] && n < room; i++)
-		if (!classes[i]->available || classes[i]->available())
+	for (size_t i = 0; i < sizeof classes / sizeof classes[0] && n < room; i++) {
+		bool (*listed)(void) = classes[i]->listed ? classes[i]->listed
+							   : classes[i]->available;
+
+		if (!listed || listed())
 			types[n++] = classes[i]->type;
+	}
 	return n;
 }
 

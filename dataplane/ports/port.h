@@ -38,6 +38,7 @@ struct port_status {
 	int ifindex;             /* 0: none */
 	uint64_t link_resets;
 	uint32_t seq;            /* changes when any of the above changed */
+	bool gone;               /* the device that was opened is no more: close, and open again */
 };
 
 /* Options of the Interface row: sorted key/value pairs. */
@@ -49,6 +50,8 @@ struct port_class {
 	const char *type;        /* Interface.type: "system", "internal", "tap", "dpdk", ... */
 	/* May ports of this type be made at all now (DPDK runs, dummies are enabled)?  NULL: always. */
 	bool (*available)(void);
+	/* Is it in Open_vSwitch.iface_types now?  NULL: as 'available'. */
+	bool (*listed)(void);
 	/* Opens device 'name'.  -ENODEV when a kernel device does not exist (yet): the caller tries
 	 * again when it appears.  On failure 'err' is what Interface.error will say. */
 	int (*open)(const char *name, const struct port_options *, struct port **, struct wf_err *);
@@ -96,8 +99,16 @@ unsigned port_class_types(const char *types[], unsigned room);
 void ports_enable_dummy(const char *level_or_null);
 void port_init(struct port *, const struct port_class *, const char *name);
 
-/* Device events of the kernel (libnl): called on main with the name of a device that
- * appeared, changed or vanished. */
+/* other_config of Open_vSwitch: what DPDK will be started with (dpdk-init, dpdk-extra,
+ * dpdk-lcore-mask, dpdk-socket-mem, dpdk-socket-limit, dpdk-hugepage-dir, vhost-sock-dir).  Starts
+ * it if dpdk-init says "true" or "try"; else the first port that needs it does, unless dpdk-init is
+ * "false".  Returns 0, or the reason for which it could not start.  Main. */
+int ports_configure_dpdk(const struct port_options *other_config, struct wf_err *);
+const char *ports_dpdk_version(void); /* NULL: DPDK does not run */
+
+/* Device events of the kernel, and of classes without kernel devices: called on main with the name
+ * of a device that appeared, changed, was renamed (with both names) or vanished; NULL: any may
+ * have.  Events that come together are told once. */
 void ports_watch_devices(void (*changed)(const char *name, void *aux), void *aux);
 
 #endif

@@ -295,7 +295,10 @@ system_get_stats(struct port *p, struct port_stats *st)
 static void
 system_get_status(struct port *p, struct port_status *st)
 {
+	struct system_port *s = p->impl;
+
 	kernel_dev_get_status(p->name, st);
+	st->gone = st->ifindex != s->ifindex;
 }
 
 static int

@@ -21,6 +21,7 @@
 
 struct tap_port {
 	int fd;
+	int ifindex;
 	struct rx_sizer sizer;
 };
 
@@ -76,6 +77,7 @@ tap_open_class(const struct port_class *class, const char *name, struct port **p
 	p->caps = PORT_CAP_TSO | PORT_CAP_CSUM;
 	p->impl = t;
 	t->fd = fd;
+	t->ifindex = kernel_dev_ifindex(name);
 	*portp = p;
 	return 0;
 }
@@ -216,7 +218,10 @@ tap_get_stats(struct port *p, struct port_stats *s)
 static void
 tap_get_status(struct port *p, struct port_status *s)
 {
+	struct tap_port *t = p->impl;
+
 	kernel_dev_get_status(p->name, s);
+	s->gone = s->ifindex != t->ifindex;
 }
 
 static int

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/ports/dpdk_eal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_version.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/daemon.h"
+#include "base/log.h"
+#include "dataplane/worker.h"
+
+WF_LOG_MODULE(dpdk);
+
+/* Without huge pages EAL maps a fixed area at its start.  Pages that nobody touched cost nothing. */
+#define NO_HUGE_MB "1024"
+#define POOL_MIN 4096
+#define POOL_HUGE 65535
+#define POOL_NO_HUGE 32767
+#define POOL_CACHE 256
+
+static enum { EAL_NOT_STARTED, EAL_RUNNING, EAL_FAILED } state;
+static struct wf_err start_error;
+static bool forbidden, huge_pages;
+static struct rte_mempool *pool;
+
+/* other_config as last seen: EAL may start later, with the first port that needs it. */
+static const char *const option_names[] = {
+	"dpdk-extra", "dpdk-hugepage-dir", "dpdk-lcore-mask", "dpdk-socket-limit",
+	"dpdk-socket-mem", "vhost-sock-dir",
+};
+#define N_OPTIONS (sizeof option_names / sizeof option_names[0])
+static char *option_values[N_OPTIONS];
+
+static const char *
+option(const char *name)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (!strcmp(option_names[i], name))
+			return option_values[i] && *option_values[i] ? option_values[i] : NULL;
+	return NULL;
+}
+
+/* --- The log of DPDK's libraries ---------------------------------------------------------------- */
+
+static ssize_t
+log_write(void *cookie, const char *text, size_t size)
+{
+	static const enum wf_log_level levels[] = {
+		[0] = WF_INFO,
+		[RTE_LOG_EMERG] = WF_ERR,
+		[RTE_LOG_ALERT] = WF_ERR,
+		[RTE_LOG_CRIT] = WF_ERR,
+		[RTE_LOG_ERR] = WF_ERR,
+		[RTE_LOG_WARNING] = WF_WARN,
+		[RTE_LOG_NOTICE] = WF_INFO,
+		[RTE_LOG_INFO] = WF_INFO,
+		[RTE_LOG_DEBUG] = WF_DBG,
+	};
+	int level = rte_log_cur_msg_loglevel();
+	size_t n = size;
+
+	while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		n--;
+	if (n && level >= 0 && level < (int)(sizeof levels / sizeof levels[0])) {
+		/* A guest can cause these lines. */
+		if (levels[level] == WF_ERR)
+			wf_error_rl("%.*s", (int)n, text);
+		else if (levels[level] == WF_WARN)
+			wf_warn_rl("%.*s", (int)n, text);
+		else if (levels[level] == WF_INFO)
+			wf_info_rl("%.*s", (int)n, text);
+		else
+			wf_dbg_rl("%.*s", (int)n, text);
+	}
+	return (ssize_t)size;
+}
+
+static void
+take_log(void)
+{
+	cookie_io_functions_t io = { .write = log_write };
+	FILE *f = fopencookie(NULL, "w", io);
+
+	if (f) {
+		setvbuf(f, NULL, _IOLBF, 0);
+		rte_openlog_stream(f);
+	}
+}
+
+/* --- Arguments --------------------------------------------------------------------------------- */
+
+struct args {
+	char *word[64];
+	int n;
+};
+
+static void
+add(struct args *a, const char *word)
+{
+	if (a->n + 1 < (int)(sizeof a->word / sizeof a->word[0]))
+		a->word[a->n++] = wf_xstrdup(word);
+}
+
+static void
+add_pair(struct args *a, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	add(a, name);
+	add(a, value);
+}
+
+static bool
+has(const struct args *a, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (int i = 0; i < a->n; i++)
+		if (!strncmp(a->word[i], name, len) &&
+		    (!a->word[i][len] || a->word[i][len] == '='))
+			return true;
+	return false;
+}
+
+/* Words of dpdk-extra; quotes hold a word together. */
+static void
+add_words(struct args *a, const char *text)
+{
+	while (text && *text) {
+		struct wf_str word = WF_STR_INIT;
+		char quote = 0;
+		bool any = false;
+
+		while (*text == ' ' || *text == '\t' || *text == '\n')
+			text++;
+		for (; *text && (quote || !strchr(" \t\n", *text)); text++) {
+			any = true;
+			if (quote ? *text == quote : *text == '"' || *text == '\'')
+				quote = quote ? 0 : *text;
+			else
+				wf_str_putc(&word, *text);
+		}
+		if (any)
+			add(a, wf_str_cstr(&word));
+		wf_str_done(&word);
+	}
+}
+
+/* Are huge pages of any size free? */
+static bool
+huge_pages_exist(void)
+{
+	DIR *d = opendir("/sys/kernel/mm/hugepages");
+	struct dirent *e;
+	bool found = false;
+
+	while (d && !found && (e = readdir(d))) {
+		char path[400];
+		unsigned long n = 0;
+
+		snprintf(path, sizeof path, "/sys/kernel/mm/hugepages/%s/free_hugepages", e->d_name);
+		FILE *f = fopen(path, "r");
+		if (f) {
+			found = fscanf(f, "%lu", &n) == 1 && n > 0;
+			fclose(f);
+		}
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+static void
+build_args(struct args *a, const cpu_set_t *allowed)
+{
+	add(a, wf_program_name);
+	add_words(a, option("dpdk-extra"));
+	add_pair(a, "-c", has(a, "-c") || has(a, "-l") ? NULL : option("dpdk-lcore-mask"));
+	huge_pages = !has(a, "--no-huge") && huge_pages_exist();
+	if (huge_pages) {
+		add_pair(a, "--socket-mem", has(a, "--socket-mem") ? NULL : option("dpdk-socket-mem"));
+		add_pair(a, "--socket-limit",
+			 has(a, "--socket-limit") ? NULL : option("dpdk-socket-limit"));
+		if (option("dpdk-hugepage-dir"))
+			add_pair(a, "--huge-dir", option("dpdk-hugepage-dir"));
+		/* Leaves no files behind, and two daemons do not meet in them. */
+		else if (!has(a, "--in-memory") && !has(a, "--legacy-mem") && !has(a, "--huge-dir"))
+			add(a, "--in-memory");
+	} else {
+		if (!has(a, "--no-huge"))
+			add(a, "--no-huge");
+		if (!has(a, "-m"))
+			add_pair(a, "-m", NO_HUGE_MB);
+		/* The lock files and sockets of other DPDK processes are not ours. */
+		if (!has(a, "--no-shconf"))
+			add(a, "--no-shconf");
+		wf_info("no huge pages are free: DPDK uses 4 kB pages, with the fixed limit of "
+			NO_HUGE_MB " MB unless dpdk-extra says -m");
+	}
+	if (!has(a, "--no-telemetry"))
+		add(a, "--no-telemetry");
+	/* EAL's own threads get one core; workers are ours and pinned by us. */
+	if (!has(a, "-c") && !has(a, "-l") && !has(a, "--lcores"))
+		for (int core = 0; core < CPU_SETSIZE; core++)
+			if (CPU_ISSET(core, allowed)) {
+				char text[16];
+
+				snprintf(text, sizeof text, "%d", core);
+				add_pair(a, "-l", text);
+				break;
+			}
+}
+
+/* --- Start --------------------------------------------------------------------------------------- */
+
+static const char *
+reason(int error)
+{
+	switch (error) {
+	case EACCES:
+		return "permission denied";
+	case EAGAIN:
+		return "a bus or system resource is not there yet";
+	case EALREADY:
+		return "EAL was started before";
+	case EFAULT:
+		return "tailq error";
+	case EINVAL:
+		return "an argument is wrong; see dpdk-extra, dpdk-lcore-mask, dpdk-socket-mem";
+	case ENOMEM:
+		return "not enough memory; see dpdk-socket-mem and huge pages";
+	case ENODEV:
+		return "a device of dpdk-extra does not exist";
+	case ENOEXEC:
+		return "a service core failed";
+	default:
+		return rte_strerror(error);
+	}
+}
+
+static void
+thread_start(void)
+{
+	if (state == EAL_RUNNING && rte_thread_register() < 0)
+		wf_warn("a worker cannot be registered with DPDK (%s): its buffers have no cache",
+			rte_strerror(rte_errno));
+}
+
+static void
+thread_stop(void)
+{
+	if (state == EAL_RUNNING && rte_lcore_id() != LCORE_ID_ANY)
+		rte_thread_unregister();
+}
+
+int
+dpdk_start(struct wf_err *err)
+{
+	struct args a = { .n = 0 };
+	struct wf_str line = WF_STR_INIT;
+	cpu_set_t allowed;
+	char *argv[65];
+	int rc;
+
+	if (state == EAL_RUNNING)
+		return 0;
+	if (forbidden)
+		return wf_err(err, -EPERM, "DPDK is not started: other_config:dpdk-init=false");
+	if (state == EAL_FAILED)
+		return wf_err(err, -EIO, "%s", start_error.text);
+	CPU_ZERO(&allowed);
+	pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed);
+	build_args(&a, &allowed);
+	for (int i = 0; i < a.n; i++) {
+		argv[i] = a.word[i]; /* EAL reorders its argv */
+		wf_str_fmt(&line, "%s%s", i ? " " : "", a.word[i]);
+	}
+	argv[a.n] = NULL;
+	take_log();
+	wf_info("Using %s", rte_version());
+	wf_info("DPDK Enabled - initializing...");
+	wf_info("EAL ARGS: %s", wf_str_cstr(&line));
+	wf_str_done(&line);
+	rte_log_set_level_pattern("lib.eal", RTE_LOG_NOTICE);
+	rc = rte_eal_init(a.n, argv);
+	/* It pins its caller. */
+	pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);
+	for (int i = 0; i < a.n; i++)
+		free(a.word[i]);
+	if (rc < 0) {
+		state = EAL_FAILED;
+		wf_err(&start_error, -EIO, "DPDK could not be started: %s", reason(rte_errno));
+		wf_error("%s", start_error.text);
+		return wf_err(err, -EIO, "%s", start_error.text);
+	}
+	state = EAL_RUNNING;
+	workers_set_thread_hooks(thread_start, thread_stop);
+	wf_info("DPDK Enabled - initialized");
+	return 0;
+}
+
+bool
+dpdk_is_running(void)
+{
+	return state == EAL_RUNNING;
+}
+
+bool
+dpdk_has_huge_pages(void)
+{
+	return huge_pages;
+}
+
+struct rte_mempool *
+dpdk_pool(void)
+{
+	unsigned n = huge_pages ? POOL_HUGE : POOL_NO_HUGE;
+
+	for (; !pool && state == EAL_RUNNING && n >= POOL_MIN; n /= 2)
+		pool = rte_pktmbuf_pool_create("weft", n, POOL_CACHE, 0,
+					       RTE_PKTMBUF_HEADROOM + PKT_SMALL_ROOM + 128,
+					       SOCKET_ID_ANY);
+	return pool;
+}
+
+const char *
+dpdk_vhost_socket_dir(void)
+{
+	static char path[200];
+	const char *below = option("vhost-sock-dir");
+
+	if (!below || strstr(below, ".."))
+		return wf_rundir();
+	snprintf(path, sizeof path, "%s/%s", wf_rundir(), below);
+	return path;
+}
+
+int
+ports_configure_dpdk(const struct port_options *other_config, struct wf_err *err)
+{
+	const char *init = port_option(other_config, "dpdk-init");
+
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		const char *v = port_option(other_config, option_names[i]);
+
+		free(option_values[i]);
+		option_values[i] = v ? wf_xstrdup(v) : NULL;
+	}
+	forbidden = init && !strcasecmp(init, "false");
+	if (init && (!strcasecmp(init, "true") || !strcasecmp(init, "try")) && state == EAL_NOT_STARTED)
+		return dpdk_start(err);
+	return 0;
+}
+
+const char *
+ports_dpdk_version(void)
+{
+	return state == EAL_RUNNING ? rte_version() : NULL;
+}
