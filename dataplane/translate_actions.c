@@ -220,8 +220,11 @@ xlate_clone_actions(struct xctx *ctx, const void *actions, size_t size, bool is_
 	xlate_actions(ctx, actions, size, is_last, false);
 	if (!ctx->freezing && !ctx->error)
 		xlate_action_set_run(ctx);
-	if (ctx->freezing)
+	if (ctx->freezing) {
+		/* The copy goes on later; the packet goes on now. */
 		xlate_freeze_finish(ctx);
+		ctx->exit = false;
+	}
 	pb_close(&ctx->b, ofs, outer, is_last);
 
 	free(ctx->stack);

@@ -4,6 +4,7 @@
  * choice is made for each packet at run time (rule 7), or here when text is wanted. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/translate_internal.h"
 
@@ -26,9 +27,19 @@ run_bucket(struct xctx *ctx, const struct bucket *b, bool is_last)
 	struct wf_buf list = WF_BUF_INIT;
 	struct xsaved *saved = wf_xmalloc(sizeof *saved);
 	struct trace_node *before;
-	bool old_exit = ctx->exit;
+	bool old_exit = ctx->exit, old_has_group = ctx->action_set_has_group;
+	struct wf_buf old_set = ctx->action_set;
+	size_t old_stack_size = ctx->stack_size;
+	uint8_t *old_stack = NULL;
 
+	/* Tables that the bucket resubmits to may change action set and stack.  Which bucket it will
+	 * be is not known here, so what follows must not see it. */
 	xctx_save(ctx, saved);
+	ctx->action_set = (struct wf_buf)WF_BUF_INIT;
+	if (old_set.size)
+		wf_buf_put(&ctx->action_set, old_set.data, old_set.size);
+	if (old_stack_size)
+		old_stack = wf_xmemdup(ctx->stack, old_stack_size);
 	before = trace_enter(ctx->in->trace, TRACE_BUCKET, "bucket %" PRIu32, b->bucket_id);
 	if (b->actions)
 		xlate_action_set_order(b->actions->data, b->actions->size, &list);
@@ -40,6 +51,13 @@ run_bucket(struct xctx *ctx, const struct bucket *b, bool is_last)
 	trace_leave(ctx->in->trace, before);
 	xctx_restore(ctx, saved);
 	free(saved);
+	wf_buf_done(&ctx->action_set);
+	ctx->action_set = old_set;
+	ctx->action_set_has_group = old_has_group;
+	if (old_stack_size)
+		memcpy(ctx->stack, old_stack, old_stack_size);
+	ctx->stack_size = old_stack_size;
+	free(old_stack);
 	ctx->exit = old_exit;
 	/* An error of one bucket is not the others', unless it is a limit of the whole walk. */
 	if (ctx->error == XE_MPLS_ROOM || ctx->error == XE_VLAN_ROOM ||

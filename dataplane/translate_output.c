@@ -174,6 +174,7 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	struct xlate_trace *t = ctx->in->trace;
 	struct wf_buf old_set = ctx->action_set;
 	bool old_has_group = ctx->action_set_has_group, old_egress = ctx->in_egress;
+	bool old_in_set = ctx->in_action_set;
 	uint8_t *old_stack = ctx->stack;
 	size_t old_stack_size = ctx->stack_size, old_stack_room = ctx->stack_room, ofs, outer;
 	uint32_t old_mirrored = ctx->mirrored;
@@ -199,7 +200,7 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	ctx->stack_size = ctx->stack_room = 0;
 	ctx->action_set = (struct wf_buf)WF_BUF_INIT;
 	ctx->action_set_has_group = false;
-	ctx->in_egress = false;
+	ctx->in_egress = ctx->in_action_set = false;
 	if (peer_bv != old_bv)
 		ctx->mirrored = 0;
 	ctx->bv = peer_bv;
@@ -221,6 +222,7 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	ctx->action_set = old_set;
 	ctx->action_set_has_group = old_has_group;
 	ctx->in_egress = old_egress;
+	ctx->in_action_set = old_in_set;
 	if (peer_bv != old_bv)
 		ctx->mirrored = old_mirrored;
 	ctx->bv = old_bv;
