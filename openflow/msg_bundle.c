@@ -23,14 +23,17 @@ of_bundle_ctrl_decode(const struct of_msg *msg, struct of_bundle_ctrl *bc)
 		.type = be16toh(w->type),
 		.flags = be16toh(w->flags),
 	};
+	/* Before 1.5 there were no properties but those of vendors, and OVS skips what stands there
+	 * without a look. */
+	if (msg->version < OF15_VERSION)
+		return 0;
 	for (size_t rest = msg->body_size - sizeof(*w); rest > 0;) {
 		struct of_prop prop;
 		of_err_t error = of_prop_next(&p, &rest, &prop);
 
 		if (error)
 			return error;
-		/* Other properties are nobody's yet, and OVS skips them all. */
-		if (msg->version < OF15_VERSION || prop.vendor || prop.type != PROP_TIME)
+		if (prop.vendor || prop.type != PROP_TIME)
 			continue;
 		if (prop.size != 24)
 			return OF_ERR_OFPBPC_BAD_LEN;

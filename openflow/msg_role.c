@@ -193,6 +193,7 @@ of_set_async_decode(const struct of_codec *codec, const struct of_msg *msg,
 {
 	const uint8_t *p = msg->body;
 	size_t size = msg->body_size;
+	bool loose = codec->loose || msg->id == OF_M_GET_ASYNC_REPLY;
 
 	if (msg->form == OF_R_OFPT13_SET_ASYNC || msg->form == OF_R_NXT_SET_ASYNC_CONFIG
 	    || msg->form == OF_R_OFPT13_GET_ASYNC_REPLY) {
@@ -214,7 +215,7 @@ of_set_async_decode(const struct of_codec *codec, const struct of_msg *msg,
 		if (error)
 			return error;
 		if (prop.vendor || prop.type >= 2 * n_async_types(msg->version)) {
-			error = of_prop_unknown(codec->loose, &prop);
+			error = of_prop_unknown(loose, &prop);
 			/* Alone among the messages this one has an error of its own. */
 			if (error == OF_ERR_OFPBPC_BAD_TYPE)
 				error = OF_ERR_OFPACFC_UNSUPPORTED;
@@ -222,7 +223,7 @@ of_set_async_decode(const struct of_codec *codec, const struct of_msg *msg,
 			error = of_prop_get_u32(&prop, &mask);
 			if (!error)
 				error = async_mask_decode(mask, prop.type / 2, prop.type % 2,
-							  msg->version, codec->loose, out);
+							  msg->version, loose, out);
 		}
 		if (error)
 			return error;
