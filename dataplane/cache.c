@@ -2,10 +2,15 @@
 #include "dataplane/cache.h"
 
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/rcu.h"
+#include "dataplane/cache_plans.h"
 #include "dataplane/run.h"
 
 #define WAYS 6
@@ -16,11 +21,17 @@ struct bucket6 {
 };
 static_assert(sizeof(struct bucket6) == 64, "a bucket is one line");
 
+/* Bits of one word of a key, and where they go in the packed ones. */
+struct packing {
+	uint64_t mask;
+	uint8_t src, dst, rotate;
+};
+
 /* One layout generation. */
 struct cache_table {
 	struct key_layout layout;
-	unsigned first_word;     /* index in layout.words of the first header word */
-	enum pkt_depth depth;
+	unsigned n_packings, n_packed;
+	struct packing packings[OF_KEY_WORDS];
 	uint32_t mask;           /* buckets - 1 */
 	uint32_t n;
 	struct bucket6 *buckets;
@@ -36,13 +47,18 @@ struct slot_flows {
 	uint32_t n;
 };
 
+/* Packets without a port share the last place. */
 #define MAX_SLOTS 65535u
-#define SEEN_SIZE 65536u /* first misses remembered; 256 KB */
+/* First misses remembered, 4 MB of memory if so many come.  With fewer than the flows that are
+ * alive at once, their second sightings are missed. */
+#define SEEN_SIZE 1048576u
 struct cache {
 	struct cache_table *cur, *old;
 	int64_t now_ms, old_since_ms, expired_ms;
+	struct plan_set plans;
 	struct slot_flows *slots;
 	uint32_t n_slots, n_slots_used, n_flows;
+	uint32_t fattest; /* a slot with most flows, or nearly */
 	uint32_t *seen;
 	/* Retired in this burst. */
 	struct flow **retired;
@@ -57,8 +73,40 @@ struct cache {
 /* --- Keys ------------------------------------------------------------------------------------ */
 
 #define FIRST_HEADER_WORD (offsetof(struct of_key, dl_dst) / 8)
-#define FIRST_L3_WORD (offsetof(struct of_key, nsh) / 8)
 static_assert(offsetof(struct of_key, dl_dst) % 8 == 0, "headers start a word");
+
+static inline uint64_t
+rotate_left(uint64_t v, unsigned n)
+{
+	return v << (n & 63) | v >> (-n & 63);
+}
+
+/* First fit, words with most bits first. */
+static void
+pack_layout(struct cache_table *t)
+{
+	const uint64_t *mask = of_key_words_c(&t->layout.mask);
+	uint64_t used[OF_KEY_WORDS] = { 0 };
+
+	for (unsigned bits = 64; bits; bits--) {
+		for (unsigned i = 0; i < t->layout.n_words; i++) {
+			unsigned w = t->layout.words[i], dst = 0, rotate = 0;
+
+			if (w < FIRST_HEADER_WORD || __builtin_popcountll(mask[w]) != (int)bits)
+				continue;
+			while (rotate_left(mask[w], rotate) & used[dst]) {
+				if (++rotate == 64) {
+					rotate = 0;
+					dst++;
+				}
+			}
+			used[dst] |= rotate_left(mask[w], rotate);
+			if (dst >= t->n_packed)
+				t->n_packed = dst + 1;
+			t->packings[t->n_packings++] = (struct packing){ mask[w], w, dst, rotate };
+		}
+	}
+}
 
 static struct cache_table *
 ctable_new(const struct key_layout *layout)
@@ -66,10 +114,7 @@ ctable_new(const struct key_layout *layout)
 	struct cache_table *t = wf_xzalloc(sizeof(*t));
 
 	t->layout = *layout;
-	while (t->first_word < layout->n_words && layout->words[t->first_word] < FIRST_HEADER_WORD)
-		t->first_word++;
-	t->depth = layout->n_words && layout->words[layout->n_words - 1] >= FIRST_L3_WORD
-			   ? PKT_DEPTH_ALL : PKT_DEPTH_L2;
+	pack_layout(t);
 	t->mask = 255;
 	t->buckets = aligned_alloc(64, (t->mask + 1) * sizeof(*t->buckets));
 	if (!t->buckets)
@@ -88,41 +133,42 @@ ctable_unref(struct cache_table *t)
 	}
 }
 
-static void
+static inline void
 key_make(const struct cache_table *t, uint32_t slot, uint32_t generation, uint64_t frozen_id,
 	 const struct of_key *parsed, struct cache_key *key)
 {
 	const uint64_t *words = of_key_words_c(parsed);
-	const uint64_t *mask = of_key_words_c(&t->layout.mask);
-	uint64_t h = wf_hash_seed;
-	unsigned n = 0;
+	uint64_t *k = key->words, h = wf_hash_seed;
+	unsigned n = 1;
 
-	key->words[n++] = (uint64_t)slot << 32 | generation;
-	key->words[n++] = frozen_id | (uint64_t)parsed->packet_type << 40;
-	if (frozen_id) {
+	k[0] = (uint64_t)(slot < MAX_SLOTS ? slot : MAX_SLOTS) << 48 | (uint64_t)generation << 16;
+	if (unlikely(frozen_id)) {
 		const struct of_key *m = &t->layout.mask;
 
-		key->words[n++] = parsed->dp_hash & m->dp_hash;
-		key->words[n++] = (uint64_t)(parsed->pkt_mark & m->pkt_mark) << 32 |
-				  (parsed->skb_priority & m->skb_priority);
+		k[0] |= FLOW_HAS_FROZEN;
+		k[n++] = frozen_id;
+		k[n++] = parsed->dp_hash & m->dp_hash;
+		k[n++] = (uint64_t)(parsed->pkt_mark & m->pkt_mark) << 32 |
+			 (parsed->skb_priority & m->skb_priority);
 	}
-	for (unsigned i = t->first_word; i < t->layout.n_words; i++) {
-		unsigned w = t->layout.words[i];
+	if (unlikely(parsed->packet_type)) {
+		k[0] |= FLOW_NOT_ETHERNET;
+		k[n++] = parsed->packet_type;
+	}
+	for (unsigned i = 0; i < t->n_packed; i++)
+		k[n + i] = 0;
+	for (unsigned i = 0; i < t->n_packings; i++) {
+		const struct packing *p = &t->packings[i];
 
-		key->words[n++] = words[w] & mask[w];
+		k[n + p->dst] |= rotate_left(words[p->src] & p->mask, p->rotate);
 	}
+	n += t->n_packed;
 	key->n_words = n;
 	for (unsigned i = 0; i + 1 < n; i += 2)
-		h = wf_hash_mix64(h ^ key->words[i], key->words[i + 1]);
+		h = wf_hash_mix64(h ^ k[i], k[i + 1]);
 	if (n & 1)
-		h = wf_hash_mix64(h, key->words[n - 1]);
+		h = wf_hash_mix64(h, k[n - 1]);
 	key->hash = h ^ h >> 32;
-}
-
-enum pkt_depth
-cache_depth(const struct cache *c)
-{
-	return c->cur->depth;
 }
 
 void
@@ -132,37 +178,28 @@ cache_key_make(const struct cache *c, uint32_t slot, uint32_t generation, uint64
 	key_make(c->cur, slot, generation, frozen_id, parsed, key);
 }
 
-/* Packets without a port share the last place. */
-static uint32_t
-slot_index(uint64_t first_word)
-{
-	uint32_t slot = first_word >> 32;
-
-	return slot < MAX_SLOTS ? slot : MAX_SLOTS;
-}
-
-static uint32_t
-slot_of(const struct flow *f)
-{
-	return slot_index(f->key[0]);
-}
-
 void
 flow_key(const struct flow *f, struct of_key *key, struct of_key *mask)
 {
-	const struct key_layout *l = &f->table->layout;
-	unsigned n = flow_frozen_id(f) ? 4 : 2;
+	const struct cache_table *t = f->table;
+	unsigned n = 1;
 
 	memset(key, 0, sizeof(*key));
-	*mask = l->mask;
-	key->packet_type = f->key[1] >> 40;
-	if (n == 4) {
+	*mask = t->layout.mask;
+	if (f->key[0] & FLOW_HAS_FROZEN) {
 		key->dp_hash = f->key[2];
 		key->pkt_mark = f->key[3] >> 32;
 		key->skb_priority = f->key[3];
+		n = 4;
 	}
-	for (unsigned i = f->table->first_word; i < l->n_words; i++)
-		of_key_words(key)[l->words[i]] = f->key[n++];
+	if (f->key[0] & FLOW_NOT_ETHERNET)
+		key->packet_type = f->key[n++];
+	for (unsigned i = 0; i < t->n_packings; i++) {
+		const struct packing *p = &t->packings[i];
+
+		of_key_words(key)[p->src] =
+			rotate_left(f->key[n + p->dst], 64u - p->rotate) & p->mask;
+	}
 }
 
 /* --- Tables ------------------------------------------------------------------------------------- */
@@ -183,21 +220,42 @@ other_bucket(uint32_t bucket, uint16_t tag, uint32_t mask)
 static inline bool
 key_equal(const struct flow *f, const struct cache_key *key)
 {
-	uint64_t differ = 0;
+	uint64_t differ = f->n_words ^ key->n_words;
 
-	if (f->hash != key->hash || f->n_words != key->n_words)
-		return false;
-	for (unsigned i = 0; i < key->n_words; i++)
-		differ |= f->key[i] ^ key->words[i];
+	for (unsigned i = 0; i < key->n_words && !differ; i++)
+		differ = f->key[i] ^ key->words[i];
 	return !differ;
+}
+
+/* A bit for each entry with this tag. */
+static inline unsigned
+tag_matches(const struct bucket6 *b, uint16_t tag)
+{
+#ifdef __SSE2__
+	__m128i equal = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)b->tags),
+					_mm_set1_epi16((short)tag));
+
+	/* Two bits of 'equal' are one entry; the last 4 bytes are none. */
+	return _mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())) &
+	       ((1u << WAYS) - 1);
+#else
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < WAYS; i++)
+		bits |= (unsigned)(b->tags[i] == tag) << i;
+	return bits;
+#endif
 }
 
 static inline struct flow *
 find_in(const struct bucket6 *b, uint16_t tag, const struct cache_key *key)
 {
-	for (unsigned i = 0; i < WAYS; i++)
-		if (b->tags[i] == tag && key_equal(b->flows[i], key))
-			return b->flows[i];
+	for (unsigned bits = tag_matches(b, tag); bits; bits &= bits - 1) {
+		struct flow *f = b->flows[__builtin_ctz(bits)];
+
+		if (key_equal(f, key))
+			return f;
+	}
 	return NULL;
 }
 
@@ -223,11 +281,18 @@ cache_find(struct cache *c, const struct cache_key *keys, unsigned n, struct flo
 		const struct bucket6 *b = &t->buckets[keys[i].hash & t->mask];
 		uint16_t tag = tag_of(keys[i].hash);
 
-		for (unsigned w = 0; w < WAYS; w++) {
-			if (b->tags[w] == tag) {
-				__builtin_prefetch(&b->flows[w]->plan);
-				break;
-			}
+		unsigned bits = tag_matches(b, tag);
+
+		if (likely(bits)) {
+			const struct flow *f = b->flows[__builtin_ctz(bits)];
+
+			/* The hot line, and where a longer key goes on. */
+			__builtin_prefetch(&f->plan);
+			if (keys[i].n_words > 4)
+				__builtin_prefetch(&f->key[4]);
+		} else {
+			__builtin_prefetch(&t->buckets[other_bucket(keys[i].hash & t->mask, tag,
+								    t->mask)]);
 		}
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -283,7 +348,7 @@ ctable_place(struct cache_table *t, const struct flow *f, uint16_t **tag_at)
 static void
 slot_unlink(struct cache *c, struct flow *f)
 {
-	struct slot_flows *s = &c->slots[slot_of(f)];
+	struct slot_flows *s = &c->slots[flow_slot(f)];
 
 	*(f->slot_prev ? &f->slot_prev->slot_next : &s->head) = f->slot_next;
 	*(f->slot_next ? &f->slot_next->slot_prev : &s->tail) = f->slot_prev;
@@ -308,7 +373,7 @@ slot_get(struct cache *c, uint32_t slot)
 static void
 slot_append(struct cache *c, struct flow *f)
 {
-	struct slot_flows *s = slot_get(c, slot_of(f));
+	struct slot_flows *s = slot_get(c, flow_slot(f));
 
 	f->slot_prev = s->tail;
 	f->slot_next = NULL;
@@ -316,6 +381,8 @@ slot_append(struct cache *c, struct flow *f)
 	s->tail = f;
 	if (!s->n++)
 		c->n_slots_used++;
+	if (s->n > c->slots[c->fattest].n)
+		c->fattest = s - c->slots;
 	c->n_flows++;
 }
 
@@ -323,6 +390,7 @@ static void
 retire(struct cache *c, struct flow *f)
 {
 	atomic_store_explicit(&f->retired, true, memory_order_relaxed);
+	plan_set_unuse(&c->plans, f->plan);
 	if (c->n_retired == c->max_retired) {
 		c->max_retired = c->max_retired ? c->max_retired * 2 : 64;
 		c->retired = wf_xrealloc(c->retired, c->max_retired * sizeof(*c->retired));
@@ -436,7 +504,7 @@ evict_from_slot(struct cache *c, uint32_t slot)
 	for (unsigned i = 0; i < 8 && s->head && s->head->slot_next; i++) {
 		struct flow *f = s->head;
 
-		if (c->now_ms - atomic_load_explicit(&f->used_ms, memory_order_relaxed) > 1000)
+		if (c->now_ms - flow_used_ms(f, c->now_ms) > 1000)
 			break;
 		s->head = f->slot_next;
 		s->head->slot_prev = NULL;
@@ -449,39 +517,37 @@ evict_from_slot(struct cache *c, uint32_t slot)
 		cache_remove(c, s->head);
 }
 
-/* What one port may have: all of it while it is alone, else its share, at least a quarter of an
- * even one's double; the sum may exceed the whole, the global bound then evicts from the
- * inserting port. */
+/* What one port may have: all of it while it is alone, else twice an even share, up to 8 ports;
+ * the sum may exceed the whole: then the port with most makes room. */
 static uint32_t
 slot_quota(const struct cache *c)
 {
-	uint32_t n = c->n_slots_used ? c->n_slots_used : 1;
+	uint32_t n = c->n_slots_used;
 
-	return n == 1 ? CACHE_MAX_FLOWS / 2 : CACHE_MAX_FLOWS / (n < 8 ? n + 1 : 8);
+	return n <= 1 ? CACHE_MAX_FLOWS : CACHE_MAX_FLOWS / (n < 8 ? n : 8) * 3 / 2;
 }
 
 static struct flow *
 insert(struct cache *c, struct cache_table *t, const struct cache_key *key, struct plan *plan)
 {
 	size_t size = sizeof(struct flow) + key->n_words * sizeof(uint64_t);
-	uint32_t slot = slot_index(key->words[0]);
+	uint32_t slot = key->words[0] >> 48;
 	struct slot_flows *s = slot_get(c, slot);
 
-	if (s->n >= slot_quota(c) || (c->n_flows >= CACHE_MAX_FLOWS && s->n))
+	if (s->n && s->n >= slot_quota(c))
 		evict_from_slot(c, slot);
 	else if (c->n_flows >= CACHE_MAX_FLOWS)
-		return NULL;
+		evict_from_slot(c, c->fattest);
 
 	struct flow *f = aligned_alloc(64, (size + 63) & ~(size_t)63);
 	if (!f)
 		return NULL;
 	memset(f, 0, sizeof(*f));
-	f->plan = plan;
 	f->hash = key->hash;
 	f->n_words = key->n_words;
 	f->table = t;
 	memcpy(f->key, key->words, key->n_words * sizeof(uint64_t));
-	atomic_init(&f->used_ms, c->now_ms);
+	atomic_init(&f->used_ms, (uint32_t)c->now_ms);
 	if (t->n * 5 >= (t->mask + 1) * WAYS * 4ull)
 		ctable_grow(t);
 	if (!ctable_put(t, f)) {
@@ -492,6 +558,7 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 			return NULL;
 		}
 	}
+	f->plan = plan_set_use(&c->plans, plan);
 	t->n++;
 	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
 	slot_append(c, f);
@@ -602,8 +669,7 @@ cache_expire(struct cache *c, int64_t now_ms, bool all)
 
 		for (unsigned i = 0; i < WAYS; i++) {
 			if (b->tags[i] &&
-			    now_ms - atomic_load_explicit(&b->flows[i]->used_ms,
-							  memory_order_relaxed) > CACHE_IDLE_MS)
+			    now_ms - flow_used_ms(b->flows[i], now_ms) > CACHE_IDLE_MS)
 				cache_remove(c, b->flows[i]);
 		}
 	}
@@ -680,7 +746,7 @@ fold_flow(struct flow *f)
 	if (packets == f->folded_packets)
 		return;
 	plan_credit(f->plan, packets - f->folded_packets, bytes - f->folded_bytes,
-		    atomic_load_explicit(&f->used_ms, memory_order_relaxed));
+		    flow_used_ms(f, wf_now_ms()));
 	f->folded_packets = packets;
 	f->folded_bytes = bytes;
 }
@@ -715,6 +781,7 @@ cache_free(struct cache *c)
 	/* Its batches are on their way through the grace period. */
 	while (atomic_load_explicit(&c->n_reaping, memory_order_relaxed))
 		wf_rcu_drain();
+	plan_set_done(&c->plans);
 	free(c->slots);
 	free(c->retired);
 	free(c->seen);

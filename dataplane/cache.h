@@ -2,16 +2,21 @@
 /* The flow cache of one worker: from the words of a key that the layout names, exactly
  * compared, to a plan.
  *
- *   key:    | slot, generation | continuation | layout word | ... |
+ *   key:    | slot, generation | [continuation | dp_hash | marks] | packed words of the layout |
  *   bucket: one cache line, 6 entries: 16 bits of the hash and a pointer each
- *   flow:   one line for plan, counters and the first words of the key
+ *   flow:   one line for plan, counters and 4 words of the key, which is all of it for a 5-tuple
+ *
+ * Packed: of most words a layout reads few bits.  Those of several words are rotated so that none
+ * overlap, and share one word; the comparison stays exact.
  *
  * A packet's two buckets follow from its hash.  A first miss leaves only a trace (rule 4:
- * admission); the second makes an entry.  Entries of one port are bounded; a port that is full
- * evicts its own oldest.  Random headers thus evict nobody else's flows.
+ * admission); the second makes an entry.  Entries of one port are bounded while others have
+ * some; a port that is full evicts its own oldest, and when all is full the port with most loses
+ * its oldest.  Random headers thus evict nobody else's flows.
  *
- * Layouts (rule 2): when the layout changes, entries move to a new table as their packets come
- * (the plan stays valid, unless its own steps are stale), and the old table drains.
+ * Layouts (rule 2): when the layout changes, entries move to a new table as their packets come,
+ * each walked again (the stamps of its plan are those of packets that may differ in the new fields)
+ * but without waiting for a second sighting, and the old table drains.
  *
  * Threads: everything is the owning worker's but cache_fold() and cache_for_each(), which
  * are main's.  A worker never frees a flow: it retires it, and main folds its counters
@@ -24,10 +29,10 @@
 #include "dataplane/plan.h"
 #include "dataplane/view.h"
 
-#define CACHE_MAX_FLOWS 262144  /* one worker's; each costs about 2 KB with its plan */
+#define CACHE_MAX_FLOWS 1048576 /* one worker's; each takes about 256 bytes */
 #define CACHE_IDLE_MS 10000     /* unused for that long: the entry goes */
 
-#define CACHE_KEY_WORDS (4 + OF_KEY_WORDS)
+#define CACHE_KEY_WORDS (5 + OF_KEY_WORDS)
 struct cache_key {
 	uint32_t hash, n_words;
 	uint64_t words[CACHE_KEY_WORDS];
@@ -40,15 +45,32 @@ struct flow {
 	uint64_t folded_packets, folded_bytes;
 	struct flow *slot_prev, *slot_next;  /* worker: flows of the same port, oldest first */
 	struct cache_table *table;
+	uint32_t hash;
 	/* Hot; starts a cache line. */
 	_Alignas(64) struct plan *plan;
 	_Atomic uint64_t packets, bytes;     /* written by the worker alone */
-	_Atomic int64_t used_ms;
-	uint32_t hash;
+	_Atomic uint32_t used_ms;            /* low half of the time of the last packet */
 	uint16_t n_words;
 	_Atomic bool retired;
 	uint64_t key[];
 };
+#define FLOW_HAS_FROZEN (1ull << 15)     /* in key[0]: key[1] to key[3] are about a continuation */
+#define FLOW_NOT_ETHERNET (1ull << 14)   /* the word behind is the packet type */
+static inline uint32_t
+flow_slot(const struct flow *f)
+{
+	return f->key[0] >> 48;
+}
+/* 'now_ms': less than 24 days after; a little before is now. */
+static inline int64_t
+flow_used_ms(const struct flow *f, int64_t now_ms)
+{
+	uint32_t used = atomic_load_explicit(&((struct flow *)f)->used_ms, memory_order_relaxed);
+
+	int32_t age_ms = (int32_t)((uint32_t)now_ms - used);
+
+	return age_ms > 0 ? now_ms - age_ms : now_ms;
+}
 static inline bool
 flow_is_retired(const struct flow *f)
 {
@@ -58,7 +80,7 @@ flow_is_retired(const struct flow *f)
 static inline uint64_t
 flow_frozen_id(const struct flow *f) /* 0: as it came from its port */
 {
-	return f->key[1] & ((1ull << 40) - 1);
+	return f->key[0] & FLOW_HAS_FROZEN ? f->key[1] : 0;
 }
 
 struct cache;
@@ -68,10 +90,9 @@ void cache_free(struct cache *);
 
 /* Once a burst, before anything else: follows the view's layout. */
 void cache_sync(struct cache *, const struct view *, int64_t now_ms);
-/* How far packets must be parsed, and the key of a parsed packet.  Of the metadata only what
+/* The key of a parsed packet.  Of the metadata only what
  * neither the port nor the continuation says is looked at: packet_type, and with a continuation
  * dp_hash, pkt_mark and skb_priority. */
-enum pkt_depth cache_depth(const struct cache *);
 void cache_key_make(const struct cache *, uint32_t slot, uint32_t generation, uint64_t frozen_id,
 		    const struct of_key *parsed, struct cache_key *);
 /* Looks up 'n' keys at once; NULL where there is none. */
@@ -103,7 +124,7 @@ flow_account(struct flow *f, uint32_t bytes, int64_t now_ms)
 	atomic_store_explicit(&f->bytes,
 			      atomic_load_explicit(&f->bytes, memory_order_relaxed) + bytes,
 			      memory_order_relaxed);
-	atomic_store_explicit(&f->used_ms, now_ms, memory_order_relaxed);
+	atomic_store_explicit(&f->used_ms, (uint32_t)now_ms, memory_order_relaxed);
 }
 
 /* Is what the plan's walk saw still what it would see now? (rule 3) */

@@ -94,6 +94,11 @@ translate_for(struct runner *rn, struct xlate_in *in)
 	}
 	plan->version = in->view->version;
 	plan->has_learn = has_learn(plan->ops, ops_end(plan));
+	if (plan->ops_size == sizeof(struct op_output) && plan->ops->type == OP_OUTPUT) {
+		plan->is_single_output = true;
+		plan->out_slot = plan->ops->u32;
+		plan->out_generation = ((const struct op_output *)plan->ops)->generation;
+	}
 	atomic_store_explicit(&plan->refs, 1, memory_order_relaxed);
 	return plan;
 }
@@ -202,9 +207,15 @@ found_or_not(struct pass *p, const struct cache_key *key, struct flow *f, struct
 {
 	struct runner *rn = p->rn;
 
-	if (unlikely(!f))
+	bool moved = false;
+
+	if (unlikely(!f)) {
+		/* What came over from an older layout is walked again whatever its stamps say: they
+		 * are those of a packet that may differ in the fields that the layout now has. */
 		f = find_old(p, key, m);
-	if (likely(f && plan_is_fresh(f->plan, rn->view))) {
+		moved = f != NULL;
+	}
+	if (likely(f && !moved && plan_is_fresh(f->plan, rn->view))) {
 		stat_add(&rn->n_hits, 1);
 		run_flow(p, f, m);
 	} else {
@@ -225,8 +236,8 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 		translate_once(p, m);
 		return;
 	}
-	pkt_parse_some(m, p->packet_type, cache_depth(rn->cache), &rn->key, &p->layers);
-	p->layers_valid = cache_depth(rn->cache) == PKT_DEPTH_ALL;
+	pkt_parse(m, p->packet_type, &rn->key, &p->layers);
+	p->layers_valid = true;
 	pass_metadata(p);
 	cache_key_make(rn->cache, p->in_slot, p->in_generation, p->frozen ? p->frozen->id : 0,
 		       &rn->key, &key);
@@ -244,9 +255,7 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 	struct cache_key keys[BURST_MAX];
 	struct pkt_layers layers[BURST_MAX];
 	struct flow *flows[BURST_MAX];
-	struct run_fate fates[BURST_MAX];
-	enum pkt_depth depth = cache_depth(rn->cache);
-	unsigned n_good = 0;
+	unsigned n_good = 0, n_hits = 0;
 
 	if (unlikely(!bv)) {
 		stat_add(&rn->drops[DROP_RX_NO_BRIDGE], n);
@@ -258,31 +267,54 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 	rn->key.packet_type = OF_PT_ETH;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
+		const struct of_key *key = pkt_fast_parse(&rn->fast, m, &layers[n_good]);
 
-		if (unlikely(pkt_size(m) < 14)) {
-			stat_add(&rn->drops[DROP_RX_TOO_SHORT], 1);
-			pkt_free(m);
-			continue;
+		if (unlikely(!key)) {
+			if (unlikely(pkt_size(m) < 14)) {
+				stat_add(&rn->drops[DROP_RX_TOO_SHORT], 1);
+				pkt_free(m);
+				continue;
+			}
+			pkt_parse(m, OF_PT_ETH, &rn->key, &layers[n_good]);
+			key = &rn->key;
 		}
 		pkts[n_good] = m;
-		pkt_parse_some(m, OF_PT_ETH, depth, &rn->key, &layers[n_good]);
-		cache_key_make(rn->cache, slot, vs->generation, 0, &rn->key, &keys[n_good]);
+		cache_key_make(rn->cache, slot, vs->generation, 0, key, &keys[n_good]);
 		n_good++;
 	}
+	if (!n_good)
+		return;
 	cache_find(rn->cache, keys, n_good, flows);
 	for (unsigned i = 0; i < n_good; i++) {
-		struct pass p = {
-			.rn = rn, .fate = &fates[i], .bridge = bv->bridge, .in_slot = slot,
-			.in_generation = vs->generation, .in_port = vs->ofp_port,
-			.packet_type = OF_PT_ETH, .layers = layers[i],
-			.layers_valid = depth == PKT_DEPTH_ALL,
-		};
+		struct flow *f = flows[i];
+		struct rte_mbuf *m = pkts[i];
 
-		fates[i] = (struct run_fate){ 0 };
-		/* An earlier packet of this burst may have brought or replaced the entry. */
-		if (!flows[i] || flow_is_retired(flows[i]))
-			cache_find(rn->cache, &keys[i], 1, &flows[i]);
-		found_or_not(&p, &keys[i], flows[i], pkts[i]);
-		pipeline_settle(rn, &fates[i]);
+		/* Most packets go to one port as they are. */
+		if (likely(f && !flow_is_retired(f) && plan_is_fresh(f->plan, v))) {
+			const struct plan *plan = f->plan;
+			uint32_t out = plan->out_slot, size = pkt_size(m);
+
+			if (plan->is_single_output && out < v->n_slots &&
+			    v->slots[out].generation == plan->out_generation &&
+			    v->slots[out].port && !(m->ol_flags & PKT_TX_OPEN) &&
+			    run_output_plain(rn, &v->slots[out], out, m)) {
+				flow_account(f, size, rn->now_ms);
+				n_hits++;
+				continue;
+			}
+		} else {
+			/* An earlier packet of this burst may have brought or replaced it. */
+			cache_find(rn->cache, &keys[i], 1, &f);
+		}
+
+		struct run_fate fate = { 0 };
+		struct pass p = {
+			.rn = rn, .fate = &fate, .bridge = bv->bridge, .in_slot = slot,
+			.in_generation = vs->generation, .in_port = vs->ofp_port,
+			.packet_type = OF_PT_ETH, .layers = layers[i], .layers_valid = true,
+		};
+		found_or_not(&p, &keys[i], f, m);
+		pipeline_settle(rn, &fate);
 	}
+	stat_add(&rn->n_hits, n_hits);
 }

@@ -2,8 +2,8 @@
 /* Plans: what to do with a packet, as flat operations that know no OpenFlow.
  *
  * The translator writes a plan for a key; run.c executes it on packets.  A plan is made by
- * one thread, never changed afterwards (but for its counters), and belongs to that
- * thread's cache; the main thread reads the counters.
+ * one thread, never changed afterwards (but for the version it was found valid at), and belongs to
+ * that thread's cache, where entries of equal plans share one; the entries count packets.
  *
  *   ops:     | op | op | ... | (records of 8-byte multiples, walked by size)
  *   steps:   what the walk looked up, with the version stamp it saw (staleness, rule 3)
@@ -188,17 +188,16 @@ struct plan {
 	bool cacheable;        /* false: run once, for this packet only */
 	bool has_output;       /* something may leave (NORMAL decides for itself) */
 	uint8_t drop_reason;   /* why nothing leaves, if nothing does */
-	bool has_learn;        /* run looks at its OP_LEARNs before it does anything; set by pipeline.c */
+	/* Set by pipeline.c: run looks at its OP_LEARNs before it does anything; all that the plan
+	 * does is to output to out_slot. */
+	bool has_learn, is_single_output;
+	uint32_t out_slot, out_generation;
 	struct plan_op *ops;
-	/* Written by the owning worker, read by main (relaxed). */
-	_Atomic uint64_t packets, bytes;
-	_Atomic int64_t used_ms;
-	/* Main's. */
-	uint64_t folded_packets, folded_bytes;
-	/* Cold. */
-	uint64_t version;      /* view version at which every step was last found valid */
-	uint32_t n_steps, n_credits;
+	/* View version at which every step was last found valid.  Of the thread that runs it. */
+	uint64_t version;
 	struct plan_step *steps;
+	/* Cold. */
+	uint32_t n_steps, n_credits;
 	struct counter **credits;
 	struct rule **rules;   /* references, dropped when the plan is freed */
 	uint32_t n_rules;
@@ -209,6 +208,10 @@ struct plan {
 	/* Whoever keeps the plan: its cache entry, packets on their way to main that it speaks of.
 	 * translate() leaves it at 0; pipeline.c counts from 1. */
 	_Atomic uint32_t refs;
+	/* The owning worker's: cache entries with this plan, and its place among the plans that
+	 * new ones are compared with, so that equal ones are kept once. */
+	uint32_t n_flows, content_hash;
+	struct plan *next_by_hash;
 };
 
 /* Frees ops and what they own, and drops the references.  Any thread, once nobody uses it

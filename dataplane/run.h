@@ -16,6 +16,7 @@
 
 #include "dataplane/normal.h"
 #include "dataplane/packet.h"
+#include "dataplane/pkt_fast.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/translate.h"
 
@@ -43,6 +44,7 @@ struct runner {
 	uint32_t *dirty;
 	/* Scratch. */
 	struct of_key key;
+	struct pkt_fast fast;
 	struct normal_result *normal; /* of the NORMAL being decided */
 	/* Written by this thread alone. */
 	_Atomic uint64_t drops[DROP_N_REASONS];
@@ -147,6 +149,10 @@ void run_select(struct pass *, const struct op_select *, struct rte_mbuf *, bool
 uint32_t run_hash(struct pass *, const struct rte_mbuf *, uint32_t basis, unsigned algorithm);
 
 /* --- run_output.c ------------------------------------------------------------------------ */
+/* A packet without open offloads to a port of the pinned view: false (nothing done) if it does
+ * not fit. */
+bool run_output_plain(struct runner *, const struct view_slot *, uint32_t slot,
+		      struct rte_mbuf *owned);
 void run_output(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_normal(struct pass *, const struct op_normal *, struct rte_mbuf *, bool owned);
 void run_mirror(struct pass *, const struct op_mirror *, struct rte_mbuf *);

@@ -39,7 +39,7 @@ runner_flush(struct runner *rn)
 	rn->n_dirty = 0;
 }
 
-static struct tx_batch *
+static inline struct tx_batch *
 batch_of(struct runner *rn, uint32_t slot, struct port *port)
 {
 	if (unlikely(slot >= rn->n_batches)) {
@@ -61,7 +61,7 @@ batch_of(struct runner *rn, uint32_t slot, struct port *port)
 	return b;
 }
 
-static void
+static inline void
 enqueue(struct runner *rn, uint32_t slot, struct port *port, struct rte_mbuf *m)
 {
 	struct tx_batch *b = batch_of(rn, slot, port);
@@ -119,6 +119,15 @@ fit_offloads(struct pass *p, const struct port *port, struct rte_mbuf *m)
 		pkt_finish_checksums(m, layers);
 	else if (!pkt_prepare_offloads(m, layers))
 		pkt_finish_checksums(m, layers);
+	return true;
+}
+
+bool
+run_output_plain(struct runner *rn, const struct view_slot *vs, uint32_t slot, struct rte_mbuf *m)
+{
+	if (unlikely(!fits(vs->port, m)))
+		return false;
+	enqueue(rn, slot, vs->port, m);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 /* What ended workers had counted. */
 static uint64_t gone_drops[DROP_N_REASONS];
@@ -79,9 +80,9 @@ dump_flow(struct flow *f, void *dump_)
 	flow_key(f, &row.key, &row.mask);
 	row.packets = get(&f->packets);
 	row.bytes = get(&f->bytes);
-	row.used_ms = row.packets ? atomic_load_explicit(&f->used_ms, memory_order_relaxed) : 0;
+	row.used_ms = row.packets ? flow_used_ms(f, wf_now_ms()) : 0;
 	row.plan = f->plan;
-	row.in_slot = f->key[0] >> 32;
+	row.in_slot = flow_slot(f);
 	row.worker = d->worker;
 	/* Metadata follows from the slot and the continuation. */
 	const struct view *v = view_get();

@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 
+#include "dataplane/pkt_fast.h"
 #include "openflow/key.h"
 #include "packets.h"
 
@@ -419,6 +420,59 @@ shallow_parse_agrees_with_the_deep_one(void **state)
 	}
 }
 
+/* The short cut of the flow cache: where it says yes, it says the same; cut frames at a page's end. */
+static void
+short_cut_agrees_with_the_parser(void **state)
+{
+	struct pkt_fast *fast = test_calloc(1, sizeof(*fast));
+	unsigned n_yes = 0;
+
+	for (size_t i = 0; i < sizeof(goldens) / sizeof(goldens[0]); i++) {
+		uint8_t bytes[512];
+		size_t size = hex_bytes(goldens[i].hex, bytes, sizeof(bytes));
+
+		for (size_t cut = 0; cut <= size; cut++) {
+			struct rte_mbuf *m = packet_at_page_end(bytes, cut);
+			struct pkt_layers l, fast_l;
+			struct of_key k;
+			const struct of_key *fk = pkt_fast_parse(fast, m, &fast_l);
+
+			memset(&k, 0, sizeof(k));
+			pkt_parse(m, OF_PT_ETH, &k, &l);
+			if (fk) {
+				n_yes++;
+				assert_memory_equal(fk, &k, sizeof(k));
+				assert_memory_equal(&fast_l, &l, sizeof(l));
+			}
+			packet_unmap(m);
+		}
+	}
+	assert_true(n_yes > 3);
+	for (unsigned i = 0; i < 1000; i++) {
+		struct packet_spec spec = { .n_vlans = i % 3, .ipv6 = i / 3 % 2,
+					    .proto = i % 4 ? IPPROTO_TCP : IPPROTO_UDP,
+					    .payload = i % 40, .seed = i, .tcp_flags = i };
+		struct rte_mbuf *m = packet_make(&spec);
+		struct pkt_layers l, fast_l;
+		struct of_key k;
+
+		memset(&k, 0, sizeof(k));
+		/* One bit or byte anywhere is wrong. */
+		if (i % 2)
+			pkt_data(m)[(i * 7919) % pkt_size(m)] ^= i % 3 ? 1 << i % 8 : i >> 2;
+		const struct of_key *fk = pkt_fast_parse(fast, m, &fast_l);
+		pkt_parse(m, OF_PT_ETH, &k, &l);
+		if (fk) {
+			assert_memory_equal(fk, &k, sizeof(k));
+			assert_memory_equal(&fast_l, &l, sizeof(l));
+		} else {
+			assert_true(i % 2 || spec.n_vlans > 1 || pkt_size(m) < 46);
+		}
+		pkt_free(m);
+	}
+	test_free(fast);
+}
+
 int
 main(void)
 {
@@ -427,6 +481,7 @@ main(void)
 		cmocka_unit_test(extension_headers_in_order),
 		cmocka_unit_test(cut_frames_are_never_read_beyond),
 		cmocka_unit_test(vlan_limit_leaves_inner_tags),
+		cmocka_unit_test(short_cut_agrees_with_the_parser),
 		cmocka_unit_test(shallow_parse_agrees_with_the_deep_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plans of one cache, each kept once: a hundred thousand flows through a few rules then
+ * need a few plans, which stay in the processor's cache.  The worker's alone. */
+#ifndef WEFT_DATAPLANE_CACHE_PLANS_H
+#define WEFT_DATAPLANE_CACHE_PLANS_H
+
+#include "dataplane/plan.h"
+
+struct plan_set {
+	struct plan **buckets;
+	uint32_t mask, n;
+};
+
+void plan_set_done(struct plan_set *);
+/* For a new entry: the plan that does the same as 'p', or 'p' itself, counted as used by one entry
+ * more.  Takes over the caller's reference, gives one back. */
+struct plan *plan_set_use(struct plan_set *, struct plan *p);
+/* An entry lets go of its plan; the reference is still its own. */
+void plan_set_unuse(struct plan_set *, struct plan *);
+
+#endif
