@@ -5,6 +5,9 @@
  *
  * With "text", a line is a list as text instead, and the list is printed as text, and in hex for
  * the version ("hex ...").
+ *
+ * With "flow", a line is "MATCH TAB ACTIONS", as add-flow of the version takes them.  Out is
+ * what dump-flows of each version says of the actions ("bad NAME" where it cannot), or "error ...".
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -12,6 +15,7 @@
 #include <string.h>
 
 #include "openflow/action.h"
+#include "openflow/tlv_map.h"
 
 static void
 print_differences(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
@@ -119,6 +123,72 @@ do_text(char *line, uint8_t version)
 	wf_buf_done(&out);
 }
 
+/* Through the wire of the version, as a switch gets it. */
+static bool
+receive(struct wf_buf *list, const struct of_match_full *m, uint8_t version)
+{
+	struct of_action_check check = {
+		.version = version, .table = version == 1 ? 255 : 0, .n_tables = 255,
+		.max_ports = 0xff00,
+	};
+	struct wf_buf wire = WF_BUF_INIT;
+	of_err_t err = of_actions_check(list->data, list->size, m, &check);
+
+	if (!err) {
+		of_instructions_encode(list->data, list->size, version, &wire);
+		wf_buf_clear(list);
+		err = of_instructions_decode(wire.data, wire.size, version, list);
+		wf_buf_done(&wire);
+	}
+	if (!err)
+		err = of_actions_check(list->data, list->size, m, &check);
+	if (err)
+		printf("error %s\n", of_err_name(err));
+	return !err;
+}
+
+static void
+do_flow(char *line, uint8_t version)
+{
+	struct wf_buf list = WF_BUF_INIT, wire = WF_BUF_INIT, seen = WF_BUF_INIT;
+	struct of_match_full m;
+	char *tab = strchr(line, '\t'), *error;
+	struct of_tlv_map map;
+
+	if (!tab)
+		return;
+	of_tlv_map_init(&map);
+	of_tlv_map_add(&map, 0xffff, 0, 4, 0);
+	of_tlv_map_add(&map, 0xffff, 1, 4, 1);
+	of_tlv_map_add(&map, 0xffff, 10, 4, 10);
+	of_tlv_map_enter(&map);
+	*tab = '\0';
+	error = of_match_parse(&m, line, NULL, NULL);
+	if (!error)
+		error = of_actions_parse(tab + 1, &list);
+	if (error) {
+		printf("error %s\n", error);
+		free(error);
+	} else if (receive(&list, &m, version)) {
+		for (uint8_t v = 1; v <= 6; v++) {
+			wf_buf_clear(&wire);
+			wf_buf_clear(&seen);
+			of_instructions_encode(list.data, list.size, v, &wire);
+			of_err_t err = of_instructions_decode(wire.data, wire.size, v, &seen);
+
+			if (err)
+				printf("bad %s\n", of_err_name(err));
+			else
+				print_list(&seen);
+		}
+	}
+	putchar('\n');
+	of_tlv_map_enter(NULL);
+	wf_buf_done(&list);
+	wf_buf_done(&wire);
+	wf_buf_done(&seen);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -126,14 +196,16 @@ main(int argc, char *argv[])
 	unsigned minor = 0;
 
 	if (argc != 3 || sscanf(argv[2], "OpenFlow1%u", &minor) != 1 || minor > 5) {
-		fprintf(stderr, "usage: %s actions|instructions|text OpenFlow1N\n", argv[0]);
+		fprintf(stderr, "usage: %s actions|instructions|text|flow OpenFlow1N\n", argv[0]);
 		return 1;
 	}
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (!*line)
 			continue;
-		if (!strcmp(argv[1], "text"))
+		if (!strcmp(argv[1], "flow"))
+			do_flow(line, minor + 1);
+		else if (!strcmp(argv[1], "text"))
 			do_text(line, minor + 1);
 		else
 			do_hex(line, argv[2], minor + 1, !strcmp(argv[1], "instructions"));
