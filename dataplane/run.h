@@ -48,6 +48,7 @@ struct runner {
 	struct normal_result *normal; /* of the NORMAL being decided */
 	/* Written by this thread alone. */
 	_Atomic uint64_t drops[DROP_N_REASONS];
+	_Atomic uint64_t n_bursts; /* done; whoever sees it (acquire) sees what its flows counted */
 	_Atomic uint64_t n_hits, n_misses, n_lost, n_recirc, n_tx_batches, n_tx_packets;
 };
 void runner_init(struct runner *);

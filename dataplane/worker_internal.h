@@ -44,6 +44,7 @@ struct worker {
 	_Atomic uint32_t purge_asked, purge_done;
 	_Atomic uint32_t settle_asked, settle_done;
 	_Atomic uint64_t n_rx, idle_cycles, busy_cycles, n_flows;
+	uint64_t folded_bursts; /* main's: how many were done when its cache was folded last */
 	/* Main's: what pmd-stats-clear subtracts. */
 	struct worker_base {
 		uint64_t n_rx, recirc, hits, misses, lost, tx_packets, tx_batches, idle, busy;

@@ -42,8 +42,15 @@ drop_totals(uint64_t totals[DROP_N_REASONS])
 void
 workers_fold_stats(void)
 {
-	for (struct worker *w = worker_list; w; w = w->next)
+	for (struct worker *w = worker_list; w; w = w->next) {
+		/* Read first: what is counted while the flows are walked is for the next time. */
+		uint64_t bursts = atomic_load_explicit(&w->rn.n_bursts, memory_order_acquire);
+
+		if (bursts == w->folded_bursts)
+			continue;
+		w->folded_bursts = bursts;
 		cache_fold(w->rn.cache);
+	}
 }
 
 void
