@@ -39,6 +39,7 @@ sw_appctl_exited(void)
 void
 sw_appctl_init(void)
 {
+	sw_appctl_dpctl_init();
 	sw_appctl_dpif_init();
 	sw_appctl_fdb_init();
 	sw_appctl_later_init();

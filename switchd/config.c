@@ -2,6 +2,7 @@
 /* From the database to what runs: compares, changes the difference, answers with cur_cfg. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/daemon.h"
@@ -280,15 +281,32 @@ configure_tls(struct ovsdb_row *root)
 			   ovsdb_bool(ssl, OVSDB_SSL_BOOTSTRAP_CA_CERT, false));
 }
 
+/* The parent of a daemon waits until the first configuration is in force. */
+static void
+applied_once(void)
+{
+	if (first_applied_fn)
+		first_applied_fn();
+	first_applied_fn = NULL;
+}
+
 static void
 stored(void *arg, enum ovsdb_txn_result result, const char *text)
 {
 	if (result == OVSDB_TXN_ERROR)
 		wf_warn_rl("the database refused status: %s", text);
-	if (first_applied_fn) {
-		first_applied_fn();
-		first_applied_fn = NULL;
-	}
+	applied_once();
+}
+
+/* Everything goes: the database has become empty, or another daemon has taken over. */
+static void
+delete_all_bridges(bool destroy_ports)
+{
+	struct sw_bridge *b;
+
+	wf_hmap_for_each_safe(b, node, &sw_bridges)
+		sw_bridge_free(b, destroy_ports);
+	view_publish(false);
 }
 
 static void
@@ -298,9 +316,15 @@ apply(void)
 	struct sw_bridge *b;
 	struct sw_iface *i;
 
-	if (!root || !ovsdb_session_may_act(sw_db))
+	if (!ovsdb_session_may_act(sw_db))
 		return;
+	if (!root) {
+		delete_all_bridges(true);
+		applied_once();
+		return;
+	}
 	configure_tls(root);
+	sw_status_configure(root);
 	configure_dpdk(root);
 	configure_workers(root);
 	delete_gone_bridges(root);
@@ -340,9 +364,11 @@ on_changed(void *arg)
 static void
 on_lock(void *arg, enum ovsdb_lock_state state)
 {
-	if (state == OVSDB_LOCK_WAITING)
-		wf_error("another ovs-vswitchd process is running, disabling this process until "
-			 "it goes away");
+	if (state == OVSDB_LOCK_WAITING) {
+		wf_error("another ovs-vswitchd process is running, disabling this process "
+			 "(pid %ld) until it goes away", (long)getpid());
+		delete_all_bridges(false);
+	}
 	requested = true;
 }
 

@@ -39,17 +39,27 @@ sw_iface_by_ofp_port(const struct sw_bridge *b, of_port_t ofp_port)
 	return NULL;
 }
 
+/* Who has which slot. */
+static struct sw_iface **by_slot;
+static uint32_t by_slot_room;
+
 struct sw_iface *
 sw_iface_by_slot(uint32_t slot)
 {
-	struct sw_bridge *b;
-	struct sw_iface *i;
+	return slot < by_slot_room ? by_slot[slot] : NULL;
+}
 
-	wf_hmap_for_each(b, node, &sw_bridges)
-		wf_hmap_for_each(i, node, &b->ifaces)
-			if (i->slot == slot)
-				return i;
-	return NULL;
+static void
+set_slot(uint32_t slot, struct sw_iface *i)
+{
+	if (slot >= by_slot_room) {
+		uint32_t room = slot * 2 + 16;
+
+		by_slot = wf_xrealloc(by_slot, room * sizeof *by_slot);
+		memset(by_slot + by_slot_room, 0, (room - by_slot_room) * sizeof *by_slot);
+		by_slot_room = room;
+	}
+	by_slot[slot] = i;
 }
 
 struct sw_iface *
@@ -136,13 +146,15 @@ close_port(void *c_)
 }
 
 /* Unpublish, grace period, close (rule 16): the view without it is published by the caller. */
-static void
-detach(struct sw_iface *i, bool destroy)
+void
+sw_iface_detach(struct sw_iface *i, bool destroy)
 {
 	if (i->ofp_port != OF_PORT_NONE)
 		of_switch_port_del(i->bridge->of, i->ofp_port);
-	if (i->slot != UINT32_MAX)
+	if (i->slot != UINT32_MAX) {
+		set_slot(i->slot, NULL);
 		view_slot_free(i->slot);
+	}
 	if (i->port) {
 		struct closing *c = wf_xmalloc(sizeof *c);
 
@@ -187,15 +199,27 @@ announce(struct sw_iface *i)
 		i->ofp_port == OF_PORT_LOCAL ? 65534 : i->ofp_port);
 }
 
-/* On a dummy bridge, suites expect port pN to have datapath number N, and brN 100 + N. */
+/* The datapath's number, as Open vSwitch would choose it: from 1 up; on a dummy bridge the first
+ * number in the name, plus 100 if the name starts with "br".  Patch ports have none there and so
+ * take none from that range here. */
+#define FIRST_PATCH_SLOT 1000
+
 static uint32_t
 wished_slot(const struct sw_iface *i)
 {
 	const char *digits = i->name + strcspn(i->name, "0123456789");
+	uint32_t slot = i->is_patch ? FIRST_PATCH_SLOT : 1;
 
-	if (strcmp(i->bridge->type, "dummy") || !*digits || i->is_patch)
-		return 0;
-	return (uint32_t)strtoul(digits, NULL, 10) + (strncmp(i->name, "br", 2) ? 0 : 100);
+	if (!strcmp(i->bridge->type, "dummy") && *digits && !i->is_patch) {
+		unsigned long n = strtoul(digits, NULL, 10);
+
+		n += strncmp(i->name, "br", 2) ? 0 : 100;
+		if (n > 0 && n < 65536 && !sw_iface_by_slot((uint32_t)n))
+			return (uint32_t)n;
+	}
+	while (sw_iface_by_slot(slot))
+		slot++;
+	return slot;
 }
 
 static bool
@@ -289,14 +313,14 @@ sw_iface_configure(struct sw_iface *i)
 	/* A new type, or options that the class cannot take on the fly: start over. */
 	bool options_changed = i->options_text && strcmp(i->options_text, wf_str_cstr(&text));
 	if (!fresh && strcmp(i->type, type)) {
-		detach(i, true);
+		sw_iface_detach(i, true);
 		fresh = true;
 	} else if (!fresh && options_changed && i->port) {
 		struct wf_err err = { "" };
 
 		if (!i->port->class->set_options ||
 		    i->port->class->set_options(i->port, &o, &err)) {
-			detach(i, false);
+			sw_iface_detach(i, false);
 			fresh = true;
 		}
 	}
@@ -315,6 +339,7 @@ sw_iface_configure(struct sw_iface *i)
 
 		set_error(i, NULL);
 		i->slot = view_slot_alloc(i->port, i->bridge->dp, p, wished_slot(i), &i->generation);
+		set_slot(i->slot, i);
 		i->ofp_port = p;
 		if (i->port) {
 			i->port->slot = i->slot;
@@ -323,7 +348,7 @@ sw_iface_configure(struct sw_iface *i)
 		}
 		announce(i);
 	} else if (!ok && !fresh) {
-		detach(i, true);
+		sw_iface_detach(i, true);
 	}
 	if (i->ofp_port != OF_PORT_NONE)
 		apply_settings(i);
@@ -334,7 +359,7 @@ sw_iface_configure(struct sw_iface *i)
 void
 sw_iface_free(struct sw_iface *i, bool destroy_port)
 {
-	detach(i, destroy_port);
+	sw_iface_detach(i, destroy_port);
 	wf_hmap_remove(&i->bridge->ifaces, &i->node);
 	wf_list_remove(&i->port_node);
 	free(i->name);
@@ -353,7 +378,7 @@ sw_iface_gone(struct sw_iface *i)
 	of_port_t number = i->ofp_port;
 	char text[300];
 
-	detach(i, false);
+	sw_iface_detach(i, false);
 	i->old_ofp_port = number;
 	snprintf(text, sizeof text, "could not open network device %s (No such device)", i->name);
 	set_error(i, text);

@@ -30,7 +30,7 @@ enum { OPT_MLOCKALL = 1, OPT_UNIXCTL, OPT_DUMMY, OPT_DUMMY_NUMA, OPT_DPDK, OPT_D
 struct options {
 	char *remote;
 	const char *unixctl;
-	bool mlockall, dummy;
+	bool mlockall, dummy, own_database;
 	const char *dummy_arg;
 };
 
@@ -48,7 +48,8 @@ usage(void)
 	printf("%s: weft's virtual switch, in the place of ovs-vswitchd\n"
 	       "usage: %s [OPTIONS] [DATABASE]\n"
 	       "where DATABASE is a socket on which ovsdb-server is listening\n"
-	       "      (default: \"unix:%s/db.sock\"; a server is started if none runs there).\n"
+	       "      (default: \"unix:%s/db.sock\"; if it is not given and no server runs there,\n"
+	       "      one is started).\n"
 	       "\nOptions:\n"
 	       "  --unixctl=SOCKET        override default control socket name\n"
 	       "  --mlockall              lock all memory into RAM\n"
@@ -97,6 +98,9 @@ parse_options(int argc, char *argv[], struct options *o)
 			o->dummy = true;
 			o->dummy_arg = optarg;
 			break;
+		case WF_OPT_NO_SELF_CONFINEMENT:
+			sw_self_confined = false;
+			break;
 		case OPT_DUMMY_NUMA:
 		case OPT_DISABLE_SYSTEM:
 		case OPT_DISABLE_SYSTEM_ROUTE:
@@ -115,6 +119,7 @@ parse_options(int argc, char *argv[], struct options *o)
 	argv += optind;
 	if (argc > 1)
 		wf_fatal("at most one non-option argument accepted; use --help for usage");
+	o->own_database = !argc;
 	o->remote = argc ? wf_xstrdup(argv[0]) : wf_xasprintf("unix:%s/db.sock", wf_rundir());
 }
 
@@ -132,6 +137,13 @@ on_reap(struct wf_timer *t)
 	wf_hmap_for_each(b, node, &sw_bridges)
 		mac_table_expire(b->dp->macs);
 	wf_timer_set(t, 1000, on_reap, NULL);
+}
+
+static void
+on_first_applied(void)
+{
+	wf_daemon_ready();
+	wf_info("%s (Open vSwitch) %s", wf_program_name, OVS_COMPATIBLE_VERSION);
 }
 
 int
@@ -172,14 +184,15 @@ main(int argc, char *argv[])
 	wf_loop_on_signal(SIGTERM, on_signal);
 	wf_loop_on_signal(SIGINT, on_signal);
 
-	/* A default socket without a server: start one, so that one command is enough. */
-	if (ovsdb_server_probe(o.remote, &err) == 0 && !getenv("WEFT_NO_OVSDB_SERVER") &&
+	/* No database named and no server at the usual place: start one, so that one command is
+	 * enough.  A database that was named is somebody's to start; it is waited for. */
+	if (o.own_database && !getenv("WEFT_NO_OVSDB_SERVER") &&
+	    ovsdb_server_probe(o.remote, &err) == 0 &&
 	    ovsdb_server_start(o.remote, &server, &err))
 		wf_warn("%s", err.text);
-	sw_config_init(o.remote, wf_daemon_ready);
+	sw_config_init(o.remote, on_first_applied);
 	sw_status_init();
 	wf_timer_set(&second, 1000, on_reap, NULL);
-	wf_info("%s (Open vSwitch) %s", wf_program_name, OVS_COMPATIBLE_VERSION);
 	wf_loop_run();
 
 	sw_exiting(&cleanup);

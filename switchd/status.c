@@ -228,20 +228,31 @@ on_device(const char *name, void *aux)
 }
 
 static struct wf_timer stats_timer;
+static int64_t stats_interval = 5000;
 
 static void
 on_stats_timer(struct wf_timer *t)
 {
-	struct ovsdb_row *root = ovsdb_root(ovsdb_session_replica(sw_db));
+	sw_status_write_all();
+	wf_timer_set(t, stats_interval, on_stats_timer, NULL);
+}
+
+void
+sw_status_configure(const struct ovsdb_row *root)
+{
 	int64_t ms = ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "stats-update-interval", 5000);
 
-	sw_status_write_all();
-	wf_timer_set(t, ms < 5000 ? 5000 : ms, on_stats_timer, NULL);
+	if (ms < 5000)
+		ms = 5000;
+	if (ms == stats_interval)
+		return;
+	stats_interval = ms;
+	wf_timer_set(&stats_timer, ms, on_stats_timer, NULL);
 }
 
 void
 sw_status_init(void)
 {
-	wf_timer_set(&stats_timer, 5000, on_stats_timer, NULL);
+	wf_timer_set(&stats_timer, stats_interval, on_stats_timer, NULL);
 	ports_watch_devices(on_device, NULL);
 }

@@ -67,6 +67,8 @@ struct sw_bridge {
 
 extern struct wf_hmap sw_bridges;
 extern struct ovsdb_session *sw_db;
+/* Sockets that the database names must be in the run directory (--no-self-confinement: anywhere). */
+extern bool sw_self_confined;
 
 struct sw_bridge *sw_bridge_find(const char *name);
 struct sw_iface *sw_iface_find(const struct sw_bridge *, const char *name);
@@ -85,6 +87,8 @@ struct sw_iface *sw_iface_new(struct sw_bridge *, struct sw_port *, const char *
 /* Opens or adapts it to its row; what fails is in iface->error. */
 void sw_iface_configure(struct sw_iface *);
 void sw_iface_free(struct sw_iface *, bool destroy_port);
+/* Takes the device away; the next configuration opens it again. */
+void sw_iface_detach(struct sw_iface *, bool destroy_port);
 void sw_iface_port_desc(const struct sw_iface *, struct of_port_desc *);
 /* Reads the device's state again; true if what others see of it changed. */
 bool sw_iface_refresh(struct sw_iface *);
@@ -103,9 +107,11 @@ void sw_config_exit(bool cleanup);
 void sw_status_init(void);
 void sw_status_write_iface(struct sw_iface *);
 void sw_status_write_all(void);
+void sw_status_configure(const struct ovsdb_row *root); /* stats-update-interval */
 
 /* appctl.c */
 void sw_appctl_init(void);
+void sw_appctl_dpctl_init(void);
 void sw_appctl_dpif_init(void);
 void sw_appctl_fdb_init(void);
 void sw_appctl_later_init(void);
