@@ -69,7 +69,7 @@ normal_add(const struct view *view, const struct bridge_view *bv, const struct b
 	memset(o, 0, sizeof *o);
 	o->port = port;
 	o->bridge = bv;
-	o->max_len = snaplen;
+	o->max_len = snaplen == UINT16_MAX ? 0 : snaplen; /* the greatest says: whole */
 	xvlans_difference(key, &wire, o);
 	if (bv->l2->has_mirrors && out->dst_mirrors)
 		mirror_add(view, bv, (uint32_t)out->dst_mirrors, out, in, &wire, key, 0, r);

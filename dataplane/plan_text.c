@@ -34,9 +34,9 @@ controller_text(struct plan_printer *p, const struct op_controller *op)
 	plan_text_commit(p);
 	plan_text_comma(p);
 	wf_str_fmt(p->out,
-		   "userspace(pid=0,controller(reason=%d,dont_send=1,continuation=%d,recirc_id=%u,"
-		   "rule_cookie=0x%" PRIx64 ",controller_id=%d,max_len=%d))",
-		   spec->reason, spec->pause, ++p->n_continuations, spec->cookie,
+		   "userspace(pid=0,controller(reason=%d,dont_send=%d,continuation=%d,recirc_id=%u,"
+		   "rule_cookie=%#" PRIx64 ",controller_id=%d,max_len=%d))",
+		   spec->reason, p->dont_send, spec->pause, ++p->n_continuations, spec->cookie,
 		   spec->controller_id, spec->max_len);
 }
 
@@ -153,9 +153,9 @@ ops_text(struct plan_printer *p, const void *ops, size_t size)
 	}
 }
 
-void
-plan_text(const struct plan *plan, const struct of_key *key, const struct of_key *wc,
-	  const struct view *view, bool names, struct wf_str *out)
+static void
+print(const struct plan *plan, const struct of_key *key, const struct of_key *wc,
+      const struct view *view, bool names, bool dont_send, struct wf_str *out)
 {
 	struct plan_printer *p = wf_xzalloc(sizeof *p);
 
@@ -164,12 +164,27 @@ plan_text(const struct plan *plan, const struct of_key *key, const struct of_key
 		p->st.touched = *wc;
 	p->view = view;
 	p->names = names;
+	p->dont_send = dont_send;
 	p->out = out;
 	p->first = true;
 	ops_text(p, plan->ops, plan->ops_size);
 	if (p->first)
 		wf_str_put(out, "drop");
 	free(p);
+}
+
+void
+plan_text(const struct plan *plan, const struct of_key *key, const struct of_key *wc,
+	  const struct view *view, bool names, struct wf_str *out)
+{
+	print(plan, key, wc, view, names, false, out);
+}
+
+void
+plan_text_dry(const struct plan *plan, const struct of_key *key, const struct of_key *wc,
+	      const struct view *view, bool names, struct wf_str *out)
+{
+	print(plan, key, wc, view, names, true, out);
 }
 
 void

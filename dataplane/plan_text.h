@@ -13,6 +13,10 @@
 void plan_text(const struct plan *, const struct of_key *, const struct of_key *wc,
 	       const struct view *, bool names, struct wf_str *);
 
+/* The same of a trace without a packet, which sends nothing to controllers and says so. */
+void plan_text_dry(const struct plan *, const struct of_key *, const struct of_key *wc,
+		   const struct view *, bool names, struct wf_str *);
+
 /* The actions for a packet with 'key' that came by 'in_slot' now: translates again, so that
  * NORMAL and groups are decided for this key.  'ret_wc' (may be NULL) gets the bits looked at, the
  * flow's mask as OVS would have it. */

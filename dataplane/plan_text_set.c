@@ -350,9 +350,13 @@ static void
 mac_field(struct set_text *s, const char *name, const uint8_t now[6], uint8_t base[6],
 	  const uint8_t mask[6])
 {
+	uint8_t shown[6];
+
 	if (!field(s, name, now, base, 6))
 		return;
-	mac_text(s->p->out, now);
+	for (int i = 0; i < 6; i++)
+		shown[i] = now[i] & mask[i];
+	mac_text(s->p->out, shown);
 	if (!all_ones(mask, 6)) {
 		wf_str_putc(s->p->out, '/');
 		mac_text(s->p->out, mask);
@@ -366,6 +370,7 @@ ip4_field(struct set_text *s, const char *name, __be32 now, __be32 *base, __be32
 
 	if (!field(s, name, &now, base, 4))
 		return;
+	now &= mask;
 	wf_str_put(s->p->out, inet_ntop(AF_INET, &now, text, sizeof text));
 	if (mask != htonl(UINT32_MAX))
 		wf_str_fmt(s->p->out, "/%s", inet_ntop(AF_INET, &mask, text, sizeof text));
@@ -376,10 +381,13 @@ ip6_field(struct set_text *s, const char *name, const struct in6_addr *now, stru
 	  const struct in6_addr *mask)
 {
 	char text[INET6_ADDRSTRLEN];
+	struct in6_addr shown;
 
 	if (!field(s, name, now, base, 16))
 		return;
-	wf_str_put(s->p->out, inet_ntop(AF_INET6, now, text, sizeof text));
+	for (int i = 0; i < 16; i++)
+		shown.s6_addr[i] = now->s6_addr[i] & mask->s6_addr[i];
+	wf_str_put(s->p->out, inet_ntop(AF_INET6, &shown, text, sizeof text));
 	if (!all_ones(mask, 16))
 		wf_str_fmt(s->p->out, "/%s", inet_ntop(AF_INET6, mask, text, sizeof text));
 }
@@ -389,7 +397,7 @@ u8_field(struct set_text *s, const char *name, uint8_t now, uint8_t *base, uint8
 {
 	if (!field(s, name, &now, base, 1))
 		return;
-	wf_str_fmt(s->p->out, hex ? "%#x" : "%u", now);
+	wf_str_fmt(s->p->out, hex ? "%#x" : "%u", now & mask);
 	if (mask != 0xff)
 		wf_str_fmt(s->p->out, "/%#x", mask);
 }
@@ -399,7 +407,7 @@ be16_field(struct set_text *s, const char *name, __be16 now, __be16 *base, __be1
 {
 	if (!field(s, name, &now, base, 2))
 		return;
-	wf_str_fmt(s->p->out, "%u", ntohs(now));
+	wf_str_fmt(s->p->out, "%u", ntohs(now & mask));
 	if (mask != 0xffff)
 		wf_str_fmt(s->p->out, "/%#x", ntohs(mask));
 }

@@ -16,7 +16,7 @@ struct plan_state {
 struct plan_printer {
 	struct plan_state st;
 	const struct view *view;
-	bool names, first;
+	bool names, first, dont_send;
 	unsigned n_continuations;
 	struct wf_str *out;
 };

@@ -183,7 +183,7 @@ xlate_trace_run(struct bridge *bridge, const struct view *view, struct xlate_in 
 			of_key_words(&initial)[i] & of_key_words(&mega->mask)[i];
 	of_match_format(mega, -1, name, (void *)bv, &s);
 	wf_str_put(&s, "\nDatapath actions: ");
-	plan_text(plan, &initial, &mega->mask, view, in->names, &s);
+	(in->packet ? plan_text : plan_text_dry)(plan, &initial, &mega->mask, view, in->names, &s);
 	if (error)
 		wf_str_fmt(&s, "\nTranslation failed (%s), packet is dropped.\n", error);
 	plan_free(plan);

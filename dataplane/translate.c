@@ -464,6 +464,8 @@ walk(struct xctx *ctx)
 			xlate_mirror(ctx, mirrors_on_input(ctx->bv, ctx->key.in_port),
 				     ctx->key.in_port);
 		run_rule(ctx, kind, rule, true, false);
+		/* The action set speaks for the first table's rule. */
+		ctx->rule_cookie = rule ? rule->cookie : 0;
 		trace_leave(in->trace, before);
 	} else if (size) {
 		if (!in->frozen) {

@@ -113,6 +113,7 @@ do_set_field(struct xctx *ctx, const struct of_act_set_field *a)
 	memset(&mask, 0, sizeof mask);
 	memcpy(value.b, a->value_mask, a->n_bytes);
 	memcpy(mask.b, a->value_mask + a->n_bytes, a->n_bytes);
+	xlate_mark_l3_set(ctx, f->id);
 	xlate_write_field(ctx, f, &value, &mask);
 }
 
@@ -295,6 +296,8 @@ do_enqueue(struct xctx *ctx, const struct of_act_enqueue *a, bool is_last)
 		ctx->drop = DROP_OUT_TO_IN_PORT;
 		return;
 	}
+	if (ctx->wc)
+		ctx->wc->skb_priority = UINT32_MAX;
 	before = wf_xmemdup(&ctx->key, sizeof ctx->key);
 	old = ctx->key.skb_priority;
 	ctx->key.skb_priority = a->queue;
@@ -312,6 +315,8 @@ set_queue(struct xctx *ctx, uint32_t queue)
 	struct of_key *before = wf_xmemdup(&ctx->key, sizeof ctx->key);
 	struct of_key bits = { .skb_priority = UINT32_MAX };
 
+	if (ctx->wc)
+		ctx->wc->skb_priority = UINT32_MAX;
 	ctx->key.skb_priority = queue;
 	xlate_wrote(ctx, before, &bits);
 	free(before);
@@ -478,6 +483,8 @@ do_action(struct xctx *ctx, const struct of_action *a, bool last, bool is_bucket
 		set_queue(ctx, a->u32);
 		break;
 	case OF_A_POP_QUEUE:
+		if (ctx->wc)
+			ctx->wc->skb_priority = UINT32_MAX;
 		if (ctx->key.skb_priority != ctx->orig_skb_priority) {
 			set_queue(ctx, ctx->orig_skb_priority);
 			trace_put(ctx->in->trace, TRACE_DETAIL, "queue = 0x%" PRIx32,

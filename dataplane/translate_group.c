@@ -163,6 +163,13 @@ group_choice(struct xctx *ctx, struct group *g)
 		count_here(ctx, g->counter);
 		count_here(ctx, g->buckets[i].counter);
 		run_bucket(ctx, &g->buckets[i], false);
+		if (ctx->error == XE_TOO_DEEP || ctx->error == XE_TOO_MANY || ctx->error == XE_STACK) {
+			/* A limit met in a bucket ends packets that take it, not those of others. */
+			ctx->error = XE_OK;
+			plan_ops_release(ctx->b.ops.data + at + sizeof *bk,
+					 ctx->b.ops.size - at - sizeof *bk);
+			ctx->b.ops.size = at + sizeof *bk;
+		}
 		pb_trim(&ctx->b, at + sizeof *bk);
 		if (!pb_has_output(ctx->b.ops.data + at + sizeof *bk,
 				   ctx->b.ops.size - at - sizeof *bk)) {

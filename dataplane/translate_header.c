@@ -119,9 +119,6 @@ xlate_write_field(struct xctx *ctx, const struct of_field *f, const union of_val
 
 		for (unsigned i = 0; i < OF_KEY_WORDS; i++)
 			wc[i] |= b[i];
-		if (f->prereq != OF_PRE_NONE && f->prereq != OF_PRE_ETHERNET &&
-		    xlate_is_ip(&ctx->key))
-			ctx->wc->nw_proto = 0xff;
 	}
 	xlate_wrote(ctx, &before, &bits);
 }
@@ -142,11 +139,44 @@ xlate_write_subfield(struct xctx *ctx, const struct of_subfield *sf,
 	xlate_write_field(ctx, f, &value, &mask);
 }
 
+/* Setting a network layer field means that the protocol was looked at. */
+void
+xlate_mark_l3_set(struct xctx *ctx, enum of_field_id id)
+{
+	if (!ctx->wc)
+		return;
+	switch (id) {
+	case OF_F_IPV4_SRC:
+	case OF_F_IPV4_DST:
+	case OF_F_IPV6_SRC:
+	case OF_F_IPV6_DST:
+	case OF_F_IPV6_LABEL:
+	case OF_F_IP_DSCP:
+	case OF_F_IP_DSCP_SHIFTED:
+	case OF_F_IP_ECN:
+	case OF_F_IP_TTL:
+		if (xlate_is_ip(&ctx->key))
+			ctx->wc->nw_proto = 0xff;
+		break;
+	case OF_F_ARP_OP:
+	case OF_F_ARP_SHA:
+	case OF_F_ARP_THA:
+	case OF_F_ARP_SPA:
+	case OF_F_ARP_TPA:
+		ctx->wc->nw_proto = 0xff;
+		break;
+	default:
+		break;
+	}
+}
+
 static void
 write_u32(struct xctx *ctx, enum of_field_id id, uint32_t v)
 {
 	const struct of_field *f = of_field(id);
 	union of_value value, mask;
+
+	xlate_mark_l3_set(ctx, id);
 
 	memset(&value, 0, sizeof value);
 	memset(&mask, 0, sizeof mask);
@@ -575,6 +605,8 @@ set_l4(struct xctx *ctx, bool src, uint16_t port)
 
 	if (!has_l4(&ctx->key))
 		return;
+	if (ctx->wc)
+		ctx->wc->nw_proto = 0xff;
 	if (src)
 		write_u32(ctx, sctp ? OF_F_SCTP_SRC : udp ? OF_F_UDP_SRC : OF_F_TCP_SRC, port);
 	else

@@ -144,7 +144,6 @@ void xlate_actions(struct xctx *, const void *actions, size_t size, bool is_last
 void xlate_clone_actions(struct xctx *, const void *actions, size_t size, bool is_last);
 void xlate_subfield_report(struct xctx *, const struct of_subfield *);
 void xlate_mark_read(struct xctx *, const struct of_field *);
-/* Files: translate_learn.c has these three. */
 uint32_t xlate_hash_fields(struct xctx *, enum of_hash_fields, uint32_t basis);
 of_port_t xlate_bundle_choose(struct xctx *, const struct of_act_bundle *);
 uint16_t xlate_multipath_link(struct xctx *, const struct of_act_multipath *);
@@ -154,6 +153,7 @@ bool xlate_header_action(struct xctx *, const struct of_action *);
 void xlate_write_field(struct xctx *, const struct of_field *, const union of_value *value,
 		       const union of_value *mask);
 void xlate_write_subfield(struct xctx *, const struct of_subfield *, const union of_value *right_aligned);
+void xlate_mark_l3_set(struct xctx *, enum of_field_id);
 /* Marks header bits (a key with ones) as written, after ctx->key has the new values. */
 void xlate_wrote(struct xctx *, const struct of_key *before, const struct of_key *bits);
 unsigned xlate_mpls_depth(const struct of_key *, bool *complete);

@@ -10,10 +10,19 @@ bit(const uint64_t *set, unsigned i)
 	return set[i / 64] >> (i % 64) & 1;
 }
 
+/* A native VLAN is always carried, and where no trunks are named it is the only one. */
 static bool
 trunks(const struct bundle *b, unsigned vid)
 {
-	return b->mode != VLAN_ACCESS && (!b->trunks || bit(b->trunks, vid));
+	switch (b->mode) {
+	case VLAN_ACCESS:
+		return false;
+	case VLAN_NATIVE_TAGGED:
+	case VLAN_NATIVE_UNTAGGED:
+		return (int)vid == b->vlan || (b->trunks && bit(b->trunks, vid));
+	default:
+		return !b->trunks || bit(b->trunks, vid);
+	}
 }
 
 void

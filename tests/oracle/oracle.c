@@ -121,6 +121,7 @@ normal(struct owalk *w)
 	static const uint8_t reserved[5] = { 0x01, 0x80, 0xc2, 0, 0 };
 	struct obridge *br = w->br;
 	of_port_t in = w->k.in_port, to = OF_PORT_NONE;
+	struct oframe before;
 	uint16_t vid;
 	unsigned i;
 
@@ -140,14 +141,22 @@ normal(struct owalk *w)
 	for (i = 0; i < br->n_macs && !(w->k.dl_dst[0] & 1); i++)
 		if (br->macs[i].vid == vid && !memcmp(br->macs[i].mac, w->k.dl_dst, 6))
 			to = br->macs[i].port;
+	/* A tag without VID and priority is not sent (Port.other_config:priority-tags, default); and
+	 * with it go those below, as in OVS. */
+	before = w->f;
+	if (w->k.vlans[0].tci == htons(OF_VLAN_CFI))
+		while (oframe_pop_vlan(&w->f))
+			oframe_parse(&w->f, &w->k);
 	if (to != OF_PORT_NONE) {
 		if (to != in)
 			out_port(w, to, 0);
-		return;
+	} else {
+		for (i = 0; i < br->n_ports; i++)
+			if (br->ports[i].port != in)
+				out_port(w, br->ports[i].port, 0);
 	}
-	for (i = 0; i < br->n_ports; i++)
-		if (br->ports[i].port != in)
-			out_port(w, br->ports[i].port, 0);
+	w->f = before;
+	oframe_parse(&w->f, &w->k);
 }
 
 static void lookup(struct owalk *, of_port_t in_port, unsigned table, bool may_packet_in);

@@ -280,15 +280,7 @@ random_frame(struct oframe *f)
 		put16(f, draw(4) ? 0x8100 : 0x88a8);
 		put16(f, 10 + draw(2) + (draw(8) << 13));
 	}
-	if (type == 7) { /* MPLS, IPv4 below */
-		put16(f, 0x8847);
-		for (unsigned n = 1 + draw(3); n; n--) {
-			unsigned lse = (100 + draw(2)) << 12 | draw(8) << 9 | (n == 1) << 8 | PICK(ttls);
-
-			put16(f, lse >> 16);
-			put16(f, lse & 0xffff);
-		}
-	} else if (type == 6) {
+	if (type == 6) {
 		put16(f, 0x0806);
 		put16(f, 1);
 		put16(f, 0x0800);
@@ -355,12 +347,12 @@ random_frame(struct oframe *f)
 	}
 	/* Right checksums: change something and change it back. */
 	oframe_parse(f, &k);
-	if (type != 7) {
-		k.nw_ttl ^= 0x80;
-		oframe_store(f, &k);
-		k.nw_ttl ^= 0x80;
-		oframe_store(f, &k);
-	}
+	k.nw_ttl ^= 0x80;
+	oframe_store(f, &k);
+	k.nw_ttl ^= 0x80;
+	oframe_store(f, &k);
+	for (unsigned n = type == 7 ? 1 + draw(3) : 0; n; n--)
+		oframe_push_mpls(f, 0x8847, (100 + draw(2)) << 12 | draw(8) << 9 | PICK(ttls));
 }
 
 /* --- Comparison ----------------------------------------------------------------------------------- */

@@ -81,8 +81,8 @@ static const struct row {
 	  { "actions=resubmit(,1),3", "table=1,actions=2,exit,4" }, TCP1, "2" },
 	{ "TTL at its end",
 	  { "ip,actions=dec_ttl,2" }, "in_port=1,ip,nw_ttl=1",
-	  "userspace(pid=0,controller(reason=2,dont_send=1,continuation=0,recirc_id=1,"
-	  "rule_cookie=0x0,controller_id=0,max_len=65535))" },
+	  "userspace(pid=0,controller(reason=2,dont_send=0,continuation=0,recirc_id=1,"
+	  "rule_cookie=0,controller_id=0,max_len=65535))" },
 	{ "MPLS push keeps the TTL",
 	  { "ip,actions=push_mpls:0x8847,set_field:10->mpls_label,2" }, TCP1,
 	  "push_mpls(label=10,tc=0,ttl=64,bos=1,eth_type=0x8847),2" },
