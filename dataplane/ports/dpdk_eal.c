@@ -211,6 +211,11 @@ build_args(struct args *a, const cpu_set_t *allowed)
 	}
 	if (!has(a, "--no-telemetry"))
 		add(a, "--no-telemetry");
+	/* Devices are probed when a port names them, never because they are there: the host's own NIC
+	 * may be among them.  An allow list that names none does that and leaves hot plug. */
+	if (!has(a, "-a") && !has(a, "--allow") && !has(a, "-b") && !has(a, "--block") &&
+	    !has(a, "--no-pci"))
+		add_pair(a, "-a", "0000:00:00.0");
 	/* EAL's own threads get one core; workers are ours and pinned by us. */
 	if (!has(a, "-c") && !has(a, "-l") && !has(a, "--lcores"))
 		for (int core = 0; core < CPU_SETSIZE; core++)

@@ -234,7 +234,6 @@ dummy_get_stats(struct port *p, struct port_stats *s)
 	s->rx_bytes = d->stats.rx_bytes;
 	s->tx_packets = d->stats.tx_packets;
 	s->tx_bytes = d->stats.tx_bytes;
-	s->rx_dropped = d->stats.rx_dropped;
 	pthread_mutex_unlock(&d->lock);
 }
 

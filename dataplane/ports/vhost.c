@@ -71,6 +71,7 @@ struct vhost_port {
 	uint32_t mtu;
 	struct rte_mempool *pool;
 	_Atomic int vid;     /* -1: no guest */
+	_Atomic bool closing; /* main closes it: workers let go of the port before */
 	_Atomic uint64_t link_resets;
 	_Atomic unsigned n_queues;           /* guest queues up to the last that was ever on */
 	struct guest_queue queue[GUEST_QUEUES];
@@ -82,6 +83,7 @@ struct vhost_port {
 
 static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wf_list ports = { &ports, &ports };
+static pthread_t main_thread;
 
 static void
 count(struct vhost_counts *c, uint64_t packets, uint64_t bytes, uint64_t dropped)
@@ -180,6 +182,48 @@ on_new_device(int vid)
 	return v ? 0 : -1;
 }
 
+/* A grace period that a thread of rte_vhost waits for.  Main is a reader as well, so main says when
+ * it is over. */
+struct grace {
+	_Atomic bool over;
+	_Atomic unsigned refs;
+};
+
+static void
+grace_unref(struct grace *g)
+{
+	if (atomic_fetch_sub(&g->refs, 1) == 1)
+		free(g);
+}
+
+static void
+grace_over(void *g_)
+{
+	struct grace *g = g_;
+
+	atomic_store(&g->over, true);
+	grace_unref(g);
+}
+
+/* Main would wait in vain for itself; and while it closes 'v' it waits for this thread. */
+static void
+wait_for_readers(const struct vhost_port *v)
+{
+	struct timespec nap = { .tv_nsec = 200000 };
+	struct grace *g;
+
+	if (pthread_equal(pthread_self(), main_thread)) {
+		wf_rcu_synchronize();
+		return;
+	}
+	g = wf_xzalloc(sizeof *g);
+	atomic_store(&g->refs, 2);
+	wf_rcu_call(grace_over, g);
+	while (!atomic_load(&g->over) && !(v && atomic_load(&v->closing)))
+		nanosleep(&nap, NULL);
+	grace_unref(g);
+}
+
 static void
 on_destroy_device(int vid)
 {
@@ -200,7 +244,7 @@ on_destroy_device(int vid)
 	}
 	pthread_mutex_unlock(&ports_lock);
 	/* Rule 16: the guest's memory goes when this returns. */
-	wf_rcu_synchronize();
+	wait_for_readers(v);
 }
 
 static void
@@ -394,6 +438,7 @@ vhost_open(const struct port_class *class, const char *name, const struct port_o
 
 	if (strchr(name, '/'))
 		return wf_err(err, -EINVAL, "%s: the name of a vhost-user port has no '/'", name);
+	main_thread = pthread_self();
 	rc = dpdk_start(err);
 	if (rc)
 		return rc;
@@ -478,11 +523,10 @@ vhost_close(struct port *p, bool destroy)
 {
 	struct vhost_port *v = p->impl;
 
-	/* rte_vhost waits for its threads, which may wait in on_destroy_device() for us. */
-	wf_rcu_offline();
+	/* rte_vhost waits for its threads, which may wait in on_destroy_device() for main. */
+	atomic_store(&v->closing, true);
 	if (v->path)
 		rte_vhost_driver_unregister(v->path);
-	wf_rcu_online();
 	pthread_mutex_lock(&ports_lock);
 	wf_list_remove(&v->node);
 	pthread_mutex_unlock(&ports_lock);

@@ -25,7 +25,7 @@ check "two ports" can_ping a 10.0.0.2
 vsctl s1 add-port br0 late 2> /dev/null || true
 check "no device yet: an error says so" retry 5 has_error late
 check "the others go on" can_ping a 10.0.0.2
-ip link add late type veth peer name eth0 netns c
+ip link add late type veth peer name eth0 address 02:00:00:00:00:c3 netns c
 ip link set late up
 ip -n c addr add 10.0.0.3/24 dev eth0
 ip -n c link set eth0 up
@@ -37,7 +37,7 @@ number=$(ofport late)
 ip link del late
 check "the device goes: an error says so" retry 10 has_error late
 check "the others go on after that" can_ping a 10.0.0.2
-ip link add late type veth peer name eth0 netns c
+ip link add late type veth peer name eth0 address 02:00:00:00:00:c3 netns c
 ip link set late up
 ip -n c addr add 10.0.0.3/24 dev eth0
 ip -n c link set eth0 up
