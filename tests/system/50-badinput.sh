@@ -56,6 +56,8 @@ retry 5 grep -q listens "$T/mute.log"
 vsctl s1 set bridge br0 protocols=OpenFlow13 -- set-controller br0 tcp:127.0.0.1:6688
 retry 10 grep -q connected "$T/mute.log" && ok "the mute controller is connected" ||
 	fail "the mute controller is connected" "$(cat "$T/mute.log")"
+# The first controller empties the tables, as Open vSwitch does.
+ofctl s1 -O OpenFlow13 add-flow br0 "table=0,priority=0,actions=NORMAL"
 ofctl s1 -O OpenFlow13 add-flow br0 "table=0,priority=50,in_port=p1,actions=controller:65535"
 before=$(rss_kb "$pid")
 door "packet-ins that nobody reads" flood h1 200000
