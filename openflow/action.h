@@ -56,7 +56,7 @@ enum of_action_raw {
 
 struct of_action {
 	uint8_t type;     /* enum of_action_type */
-	uint8_t raw;      /* enum of_action_raw, if it matters: for echoing it as it was sent; 0: default */
+	uint8_t raw;      /* enum of_action_raw, if it matters to echo it as it was sent; 0: default */
 	uint16_t size;    /* of the whole record without padding; 'next' is at size padded to 8 */
 	uint32_t u32;     /* the argument of records that need just one, see below */
 };
@@ -88,7 +88,10 @@ of_act_set_vlan_pushes(const struct of_action *a)
 	return a->raw != OF_RAW_SET_VLAN_VID_11 && a->raw != OF_RAW_SET_VLAN_PCP_11;
 }
 
-struct of_act_output { struct of_action a; /* .u32 = of_port_t */ uint16_t max_len; uint16_t pad[3]; };
+struct of_act_output {
+	struct of_action a; /* .u32 = of_port_t */
+	uint16_t max_len, pad[3];
+};
 struct of_act_controller {
 	struct of_action a;
 	uint16_t max_len, controller_id;
@@ -132,9 +135,20 @@ struct of_act_move { struct of_action a; struct of_subfield src, dst; };
 struct of_act_stack { struct of_action a; struct of_subfield sf; };
 struct of_act_set_mac { struct of_action a; uint8_t mac[6]; };
 struct of_act_set_tunnel { struct of_action a; uint64_t tun_id; };
-struct of_act_dec_ttl { struct of_action a; uint16_t n_ids; uint16_t ids[]; }; /* controller ids; n 0: {0} */
+struct of_act_dec_ttl {
+	struct of_action a;
+	uint16_t n_ids;
+	uint16_t ids[]; /* controllers to tell of a TTL that ends; n_ids 0: {0} */
+};
 struct of_act_delete_field { struct of_action a; /* .u32 = field id */ };
-struct of_act_encap { struct of_action a; uint32_t new_pkt_type; uint16_t hdr_size; uint16_t n_props; uint8_t props[]; };
+struct of_act_encap {
+	struct of_action a;
+	uint32_t new_pkt_type;
+	uint16_t hdr_size, n_props;
+	/* As on the wire, each padded to 8: | class 16 | type 8 | length 8 | ... |, class 4 (NSH):
+	 * type 1 | md_type 8 |; type 2 | tlv class 16 | tlv type 8 | tlv length 8 | value |. */
+	uint8_t props[];
+};
 struct of_act_decap { struct of_action a; uint32_t new_pkt_type; uint32_t pad; };
 struct of_act_fin_timeout { struct of_action a; uint16_t idle, hard; uint32_t pad; };
 struct of_act_resubmit {
@@ -150,7 +164,7 @@ struct of_learn_spec {
 	uint8_t src_is_immediate, dst_type; /* dst_type: 0 match, 1 load, 2 output */
 	uint16_t n_bits;
 	struct of_subfield src, dst;
-	uint16_t imm_size; /* bytes of the immediate that follows, right-aligned, padded to 8 with the spec */
+	uint16_t imm_size; /* bytes of the immediate that follows, big-endian, right-aligned */
 	/* uint8_t imm[] follows */
 };
 struct of_act_learn {
@@ -179,7 +193,10 @@ of_learn_spec_next(const struct of_learn_spec *s)
 	     (const uint8_t *)S < (const uint8_t *)(LEARN) + (LEARN)->a.size;                  \
 	     S = of_learn_spec_next(S))
 
-struct of_act_conjunction { struct of_action a; /* .u32 = id */ uint8_t clause, n_clauses, pad[6]; };
+struct of_act_conjunction {
+	struct of_action a; /* .u32 = id */
+	uint8_t clause, n_clauses, pad[6];
+};
 struct of_act_note { struct of_action a; uint32_t len; uint8_t data[]; };
 struct of_act_sample {
 	struct of_action a;
@@ -209,7 +226,12 @@ struct of_act_ct {
 /* CLONE, WRITE_ACTIONS: nested list follows. */
 struct of_act_nest { struct of_action a; };
 struct of_act_write_metadata { struct of_action a; uint64_t metadata, mask; };
-struct of_act_stat_trigger { struct of_action a; uint32_t flags; uint32_t len; uint8_t thresholds[]; };
+struct of_act_stat_trigger {
+	struct of_action a;
+	uint32_t flags; /* OFPSTF_* */
+	uint32_t len;
+	uint8_t thresholds[]; /* struct ofp_stats, as on the wire */
+};
 
 static inline const struct of_action *
 of_act_nested(const struct of_action *a, size_t header, size_t *size)
@@ -232,23 +254,28 @@ struct of_codec; /* openflow/msg.h: version, port of the peer's formats, TLV map
  * Appends to 'list'.  Nothing is appended on error.  Fields of tunnel options go by the thread's
  * TLV map. */
 of_err_t of_actions_decode(const void *wire, size_t size, uint8_t version, struct wf_buf *list);
-of_err_t of_instructions_decode(const void *wire, size_t size, uint8_t version, struct wf_buf *list);
+of_err_t of_instructions_decode(const void *wire, size_t size, uint8_t version,
+				struct wf_buf *list);
 void of_actions_encode(const void *list, size_t size, uint8_t version, struct wf_buf *wire);
 void of_instructions_encode(const void *list, size_t size, uint8_t version, struct wf_buf *wire);
 
-/* Is the list allowed for packets of this match?  Checks prerequisites, ports below max_ports,
- * table numbers, meters, groups not (that is the switch's).  'version' decides on what old
- * versions forgive.  May fix the record of SET_VLAN_* (as OVS does) in place.
- * 'result_match' is left as the last state, NULL if not wanted. */
+/* Is the list allowed for packets of this match?  Checks prerequisites (the match is followed
+ * through pushes, pops and the like), ports, table numbers, meters; not whether groups and meters
+ * exist, which is the switch's to know.  'version' decides on what old versions forgive.
+ * Notes in SET_VLAN_*, SET_L4_* and SET_FIELD records what encoding for other versions needs to
+ * know of the match. */
 struct of_action_check {
-	uint8_t version, table, n_tables;
-	of_port_t max_ports;
+	uint8_t version;
+	uint8_t table;    /* of the rule; 255: not known */
+	uint8_t n_tables; /* 255: any table will do */
+	of_port_t max_ports; /* ports below are fine */
 };
 of_err_t of_actions_check(void *list, size_t size, const struct of_match_full *,
 			  const struct of_action_check *);
 
 /* Text as ovs-ofctl prints it, without "actions=". */
-void of_actions_format(const void *list, size_t size, of_port_name_fn *, void *aux, struct wf_str *);
+void of_actions_format(const void *list, size_t size, of_port_name_fn *, void *aux,
+		       struct wf_str *);
 /* What of_actions_format() prints (and ovs-ofctl takes) back to a list; for tests, learn and
  * the lab.  NULL or an error text that the caller frees. */
 char *of_actions_parse(const char *text, struct wf_buf *list);

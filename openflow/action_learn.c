@@ -3,7 +3,8 @@
  *
  *   learn   | header | idle | hard | priority | cookie | flags | table | 0 | fin idle | fin hard |
  *   learn2  | ... as learn ... | limit | bit of the result | 0 | [field of the result] |
- *   then specs: | 0:2 src:1 dst:2 0:1 n_bits:10 | source | destination |, closed by a zero or the end.
+ *   then specs: | 0:2 src:1 dst:2 0:1 n_bits:10 | source | destination |, closed by a zero or
+ *   the end.
  *   A source is a field (header 32, offset 16), or bits right-aligned in 16-bit words; a
  *   destination is a field, or none for output.
  */

@@ -186,7 +186,8 @@ parse_range(const char *text, struct of_act_nat *nat)
 			ok = scan_port(&s, &nat->port_min);
 			if (ok && *s == '-') {
 				s++;
-				ok = scan_port(&s, &nat->port_max) && nat->port_max >= nat->port_min;
+				ok = scan_port(&s, &nat->port_max) &&
+				     nat->port_max >= nat->port_min;
 			}
 		}
 	}

@@ -225,8 +225,8 @@ parse_multipath(struct of_action_parse *p, const char *full, char *arg)
 	if (!of_wire_field_header(m->dst.field))
 		return wf_xasprintf("%s: experimenter OXM field '%s' not supported", full, dst);
 	if (m->dst.n_bits < 16 && n_links > 1 << m->dst.n_bits)
-		return wf_xasprintf("%s: %d-bit destination field has %u possible values, less than "
-				    "specified n_links %d", full, m->dst.n_bits,
+		return wf_xasprintf("%s: %d-bit destination field has %u possible values, less "
+				    "than specified n_links %d", full, m->dst.n_bits,
 				    1u << m->dst.n_bits, n_links);
 	return NULL;
 }
@@ -408,7 +408,8 @@ of_flow_parse(struct of_action_parse *p, enum of_action_type type, char *arg)
 	case OF_A_CHECK_PKT_LARGER:
 		return parse_check_pkt_larger(p, arg);
 	default:
-		return wf_xstrdup("UNROLL is an internal action that shouldn't be used via OpenFlow");
+		return wf_xstrdup("UNROLL is an internal action that shouldn't be used via "
+				  "OpenFlow");
 	}
 }
 

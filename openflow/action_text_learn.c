@@ -211,15 +211,15 @@ parse_match(struct of_action_parse *p, const char *full, const char *name, const
 	error = of_subfield_parse_all(value, &spec.src);
 	if (!error) {
 		if (spec.src.n_bits != spec.dst.n_bits)
-			return wf_xasprintf("%s: bit widths of %s (%u) and %s (%u) differ", full, name,
-					    spec.src.n_bits, value, spec.dst.n_bits);
+			return wf_xasprintf("%s: bit widths of %s (%u) and %s (%u) differ", full,
+					    name, spec.src.n_bits, value, spec.dst.n_bits);
 		put_spec(p->list, spec, NULL, 0);
 		return NULL;
 	}
 	imm_error = parse_immediate(p, full, value, &spec.dst, &imm);
 	if (imm_error) {
-		char *both = wf_xasprintf("%s: %s value %s cannot be parsed as a subfield (%s) or an "
-					  "immediate value (%s)", full, name, value, error,
+		char *both = wf_xasprintf("%s: %s value %s cannot be parsed as a subfield (%s) or "
+					  "an immediate value (%s)", full, name, value, error,
 					  imm_error);
 
 		free(error);

@@ -187,8 +187,8 @@ decode_verified(const void *wire, size_t size, uint8_t version, unsigned depth, 
 	of_err_t err = of_actions_decode_raw(wire, size, version, depth, list);
 
 	if (!err)
-		err = of_actions_verify(wf_buf_at(list, start), list->size - start, version, allowed,
-					outer, NULL);
+		err = of_actions_verify(wf_buf_at(list, start), list->size - start, version,
+					allowed, outer, NULL);
 	if (err)
 		list->size = start;
 	return err;
@@ -287,8 +287,8 @@ verify_conjunction(const void *list, size_t size, char **error)
 {
 	of_action_for_each(a, list, size) {
 		if (a->type != OF_A_CONJUNCTION && a->type != OF_A_NOTE) {
-			say(error, "\"conjunction\" actions may be used along with \"note\" but not "
-			    "any other kind of action (such as the \"%s\" action used here)",
+			say(error, "\"conjunction\" actions may be used along with \"note\" but "
+			    "not any other kind of action (such as the \"%s\" action used here)",
 			    of_action_name(a->type));
 			return OF_ERR_NXBAC_BAD_CONJUNCTION;
 		}
@@ -313,11 +313,11 @@ of_actions_verify(const void *list, size_t size, uint8_t version, unsigned allow
 		if ((const void *)a != list &&
 		    (inst == OF_INST_APPLY ? next < inst : next <= inst)) {
 			if (next == inst)
-				say(error, "duplicate %s instruction not allowed, for OpenFlow 1.1+ "
-				    "compatibility", inst_name(inst));
+				say(error, "duplicate %s instruction not allowed, for OpenFlow "
+				    "1.1+ compatibility", inst_name(inst));
 			else
-				say(error, "invalid instruction ordering: %s must appear before %s, "
-				    "for OpenFlow 1.1+ compatibility", inst_name(next),
+				say(error, "invalid instruction ordering: %s must appear before "
+				    "%s, for OpenFlow 1.1+ compatibility", inst_name(next),
 				    inst_name(inst));
 			return OF_ERR_OFPBAC_UNSUPPORTED_ORDER;
 		}

@@ -129,8 +129,8 @@ decode(const uint8_t *wire, size_t size, uint8_t version, struct wf_buf *list)
 	if (!err && in[IT_METER].p)
 		put_u32_action(list, OF_A_METER, OF_RAW_NONE, rd32(in[IT_METER].p + 4));
 	if (!err && in[IT_APPLY_ACTIONS].p)
-		err = of_actions_decode_raw(in[IT_APPLY_ACTIONS].p + 8, in[IT_APPLY_ACTIONS].size - 8,
-					    version, 0, list);
+		err = of_actions_decode_raw(in[IT_APPLY_ACTIONS].p + 8,
+					    in[IT_APPLY_ACTIONS].size - 8, version, 0, list);
 	if (!err && in[IT_CLEAR_ACTIONS].p)
 		put_u32_action(list, OF_A_CLEAR_ACTIONS, OF_RAW_NONE, 0);
 	if (!err && in[IT_WRITE_ACTIONS].p)
@@ -207,7 +207,8 @@ static void
 encode_goto_table(const struct of_action *a, uint8_t version, struct wf_buf *wire)
 {
 	if (version == OF10) {
-		uint8_t *p = of_wire_at(wire, of_wire_begin(wire, version, OF_RAW_RESUBMIT_TABLE, 0));
+		size_t ofs = of_wire_begin(wire, version, OF_RAW_RESUBMIT_TABLE, 0);
+		uint8_t *p = of_wire_at(wire, ofs);
 
 		wr16(p + 10, of_port_to_u16(OF_PORT_IN_PORT));
 		p[12] = a->u32;
@@ -288,11 +289,12 @@ of_instructions_encode(const void *list, size_t size, uint8_t version, struct wf
 uint32_t
 of_instructions_supported(uint8_t version)
 {
-	uint32_t bits = 0;
+	uint32_t bits = 1u << IT_GOTO_TABLE | 1u << IT_WRITE_METADATA | 1u << IT_WRITE_ACTIONS |
+			1u << IT_APPLY_ACTIONS | 1u << IT_CLEAR_ACTIONS;
 
-	for (unsigned type = IT_GOTO_TABLE; type < IT_N && version > OF10; type++) {
-		if (type != IT_STAT_TRIGGER && (type != IT_METER || version == OF13 || version == OF14))
-			bits |= 1u << type;
-	}
+	if (version == OF10)
+		return 0;
+	if (version == OF13 || version == OF14)
+		bits |= 1u << IT_METER;
 	return version >= OF15 ? bits | 1u << IT_STAT_TRIGGER : bits;
 }

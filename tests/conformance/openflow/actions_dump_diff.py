@@ -159,7 +159,7 @@ def main():
                 if (i in refused) != mine[i][0].startswith("error"):
                     # Their client does not say all that their switch takes in a version.
                     if "usable flow formats" in refused.get(i, "") or \
-                            ("decap" in a and VERSIONS.index(version) < 3):
+                            (re.search("decap|dec_nsh", a) and VERSIONS.index(version) < 3):
                         unsaid += 1
                         continue
                     bad += 1
