@@ -266,6 +266,8 @@ configure_workers(struct ovsdb_row *root)
 {
 	struct wf_err err = { "" };
 
+	int bundle_s = (int)ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "bundle-idle-timeout", 0);
+	of_set_bundle_idle_timeout(bundle_s > 0 ? (unsigned)bundle_s : 0);
 	if (workers_configure(ovsdb_smap_get(root, OVSDB_ROOT_OTHER_CONFIG, "pmd-cpu-mask"), 0, &err))
 		wf_warn_rl("pmd-cpu-mask: %s", err.text);
 }

@@ -13,9 +13,16 @@
 #include "openflow/msg_bundle.h"
 #include "openflow/msg_group.h"
 
-/* As long as OVS keeps a bundle that nobody adds to. */
-#define IDLE_TIMEOUT_MS 10000
 #define QUOTE_SIZE 64
+
+/* A bundle that nobody adds to for so long is given up. */
+static int64_t idle_timeout_ms = 10000;
+
+void
+of_set_bundle_idle_timeout(unsigned seconds)
+{
+	idle_timeout_ms = seconds ? seconds * 1000ll : 10000;
+}
 
 enum entry_type { ENTRY_FLOW, ENTRY_GROUP, ENTRY_PORT, ENTRY_PACKET };
 
@@ -125,7 +132,7 @@ of_bundles_run(struct of_switch *sw)
 
 	wf_list_for_each(c, node, &sw->conns)
 		wf_list_for_each_safe(b, next, node, &c->bundles)
-			if (now - b->used_ms > IDLE_TIMEOUT_MS) {
+			if (now - b->used_ms > idle_timeout_ms) {
 				send_quoted(c, OF_ERR_OFPBFC_TIMEOUT, b->opening, b->opening_size);
 				bundle_free(b);
 			}
@@ -260,28 +267,67 @@ finish_entry(struct of_conn *c, struct entry *e, uint32_t xid)
 		of_port_mod_apply(c, e->port);
 		break;
 	case ENTRY_PACKET:
-		of_packet_out_run(c->sw, e->packet);
-		break;
 	case ENTRY_FLOW:
 		break;
 	}
+}
+
+/* Would every message succeed?  Nothing is left of the try. */
+static of_err_t
+rehearse(struct of_conn *c, struct of_bundle *b, uint16_t flags, uint32_t xid, unsigned *failed)
+{
+	struct of_txn txn = { 0 };
+	of_err_t err = 0;
+
+	for (unsigned i = 0; i < b->n && !err; i++) {
+		struct entry e = b->entries[i];
+
+		/* A rule that was in a table once cannot be put there again. */
+		if (e.type == ENTRY_FLOW)
+			e.flow.rule = of_rule_copy(e.flow.rule);
+		err = apply_entry(c, &e, &txn, flags, xid);
+		if (e.type == ENTRY_FLOW)
+			of_flow_edit_done(&e.flow);
+		*failed = i;
+	}
+	of_txn_undo(c->sw, &txn, 0);
+	view_rollback();
+	of_txn_done(&txn);
+	return err;
+}
+
+static bool
+has_packets(const struct of_bundle *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->entries[i].type == ENTRY_PACKET)
+			return true;
+	return false;
 }
 
 static of_err_t
 commit(struct of_conn *c, struct of_bundle *b, uint16_t flags, uint32_t xid)
 {
 	struct of_txn txn = { 0 };
+	unsigned i, failed = 0;
 	of_err_t err = 0;
-	unsigned i;
 
 	if (b->flags != flags)
 		return OF_ERR_OFPBFC_BAD_FLAGS;
 	/* What is undone below is only what this bundle did. */
 	of_publish();
-	for (i = 0; i < b->n && !err; i++)
+	/* A packet meets the flows as they are at its place in the bundle, so it is sent while the
+	 * changes are made; then it must be certain that all of them will succeed. */
+	if (has_packets(b))
+		err = rehearse(c, b, flags, xid, &failed);
+	for (i = 0; i < b->n && !err; i++) {
+		failed = i;
 		err = apply_entry(c, &b->entries[i], &txn, flags, xid);
+		if (!err && b->entries[i].type == ENTRY_PACKET)
+			of_packet_out_run_pending(c->sw, b->entries[i].packet);
+	}
 	if (err) {
-		send_quoted(c, err, b->entries[i - 1].quote, b->entries[i - 1].quote_size);
+		send_quoted(c, err, b->entries[failed].quote, b->entries[failed].quote_size);
 		of_txn_undo(c->sw, &txn, 0);
 		view_rollback();
 		of_txn_done(&txn);

@@ -28,6 +28,15 @@ find_service(struct of_switch *sw, const char *target)
 	return NULL;
 }
 
+/* Of a kind that can be spoken to; whether the rest of the name makes sense shows when it is tried. */
+static bool
+is_target(const char *name)
+{
+	return !strncmp(name, "tcp:", 4) || !strncmp(name, "ssl:", 4) ||
+	       !strncmp(name, "unix:", 5) || wf_stream_name_is_valid(name) ||
+	       wf_stream_name_is_passive(name);
+}
+
 static const char *
 kind(const struct of_controller_config *c)
 {
@@ -68,7 +77,7 @@ set_controllers(struct of_switch *sw, const struct of_switch_config *config, boo
 		const struct of_controller_config *cc = &config->controllers[i];
 		struct wf_err err;
 
-		if (!wf_stream_name_is_valid(cc->target)) {
+		if (!is_target(cc->target)) {
 			wf_warn_rl("%s: unsupported controller \"%s\"", sw->bridge->name,
 				   cc->target);
 			continue;

@@ -32,6 +32,7 @@ of_conn_flush(struct of_conn *c)
 	if (!c->out.size)
 		return;
 	if (c->stream && !c->is_closing) {
+		of_log_sent(c, c->out.data, c->out.size);
 		wf_stream_write(c->stream, c->out.data, c->out.size);
 		if (c->is_controller && of_has_snoopers(c->sw))
 			of_snoop(c->sw, c->out.data, c->out.size);
@@ -67,14 +68,12 @@ of_conn_async(struct of_conn *c)
 void
 of_conn_error(struct of_conn *c, of_err_t err, const struct of_msg *m)
 {
-	/* As much of the message as Open vSwitch sends, which is what the specification demands
-	 * at least. */
-	size_t size = m->size < 64 ? m->size : 64;
-
 	wf_buf_clear(&c->out);
 	wf_info_rl("%s: sending %s error reply to %s message", c->name, of_err_name(err),
 		   m->id < OF_N_MSG_IDS ? of_msg_id_name(m->id) : "unknown");
-	of_error_encode(err, c->codec.version, m->xid, m->data, size, &c->out);
+	/* In the version of the message, which may be another one than agreed. */
+	of_error_encode(err, m->version ? m->version : c->codec.version, m->xid, m->data, m->size,
+			&c->out);
 	of_conn_flush(c);
 }
 
@@ -136,6 +135,7 @@ dump_run(struct of_conn *c)
 		}
 		ready = of_multipart_ready(&c->dump->mp);
 		if (ready) {
+			of_log_sent(c, c->out.data, ready);
 			wf_stream_write(c->stream, c->out.data, ready);
 			if (c->is_controller && of_has_snoopers(c->sw))
 				of_snoop(c->sw, c->out.data, ready);
@@ -251,6 +251,7 @@ on_input(void *c_, const uint8_t *data, size_t size)
 			break;
 		if (c->is_controller && of_has_snoopers(c->sw))
 			of_snoop(c->sw, data + used, n);
+		of_log_received(c, data + used, n);
 		of_dispatch(c, data + used, n);
 		used += n;
 		if (c->wait == OF_WAIT_NONE && c->stream && !c->is_closing &&
@@ -385,6 +386,7 @@ of_conn_new(struct of_service *service, struct wf_stream *stream)
 	c->allowed = c->sw->versions;
 	c->name = wf_xasprintf("%s<->%s", c->sw->bridge->name,
 			       stream ? wf_stream_name(stream) : service->target);
+	c->peer = strstr(c->name, "<->") + 3;
 	wf_list_init(&c->waiting);
 	wf_list_init(&c->bundles);
 	wf_hmap_init(&c->monitors);

@@ -346,6 +346,19 @@ of_flow_edit_done(struct of_flow_edit *e)
 	e->rule = NULL;
 }
 
+struct rule *
+of_rule_copy(const struct rule *r)
+{
+	struct rule *copy = rule_clone(r, r->actions);
+
+	copy->cookie = r->cookie;
+	copy->idle_timeout = r->idle_timeout;
+	copy->hard_timeout = r->hard_timeout;
+	copy->importance = r->importance;
+	copy->flags = r->flags;
+	return copy;
+}
+
 static void
 replace(struct of_switch *sw, const struct of_flow_edit *e, struct rule *old, struct rule *new,
 	struct of_txn *txn)
@@ -508,6 +521,8 @@ void
 of_flows_flush(struct of_switch *sw)
 {
 	of_flows_delete(sw, is_not_fail_open, sw, OF_FRR_DELETE, NULL, 0);
+	of_groups_flush(sw);
+	of_meters_flush(sw);
 	of_fail_flushed(sw);
 	of_publish();
 }

@@ -484,8 +484,8 @@ of_handle_group_features(struct of_conn *c, const struct of_msg *m)
 				1ull << OF_A_PUSH_PBB | 1ull << OF_A_POP_PBB;
 	struct of_group_features f = {
 		.types = (1u << OF_N_GROUP_TYPES) - 1,
-		/* Select weight, select liveness, chaining, chaining checks. */
-		.capabilities = 0xf,
+		/* Select weight, select liveness, chaining. */
+		.capabilities = 0x7,
 	};
 
 	for (unsigned i = 0; i < OF_N_GROUP_TYPES; i++) {

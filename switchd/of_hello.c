@@ -3,9 +3,55 @@
  * (OpenFlow 1.3 section 6.3.1). */
 #include "switchd/of_internal.h"
 
+#include <stdlib.h>
+
 #include "base/log.h"
 
 WF_LOG_MODULE(vconn); /* the module that tells of versions in Open vSwitch */
+
+static void
+log_message(const struct of_conn *c, const char *what, const uint8_t *data, size_t size)
+{
+	char *text = of_debug_text(c, data, size);
+
+	wf_dbg("%s: %s: %s", c->peer, what, text);
+	free(text);
+}
+
+void
+of_log_received(const struct of_conn *c, const uint8_t *data, size_t size)
+{
+	if (wf_log_enabled(WF_DBG))
+		log_message(c, "received", data, size);
+}
+
+void
+of_log_sent(const struct of_conn *c, const uint8_t *data, size_t size)
+{
+	/* Several messages may leave at once. */
+	while (wf_log_enabled(WF_DBG) && size >= OF_HEADER_SIZE) {
+		size_t n = of_frame_size(data);
+
+		if (!n || n > size)
+			return;
+		log_message(c, "sent (Success)", data, n);
+		data += n;
+		size -= n;
+	}
+}
+
+static void
+log_negotiated(const struct of_conn *c, uint32_t theirs)
+{
+	struct wf_str ours_text = WF_STR_INIT, theirs_text = WF_STR_INIT;
+
+	of_version_bitmap_format(c->allowed, &ours_text);
+	of_version_bitmap_format(theirs, &theirs_text);
+	wf_dbg("%s: negotiated OpenFlow version 0x%02x (we support %s, peer supports %s)", c->peer,
+	       c->codec.version, wf_str_cstr(&ours_text), wf_str_cstr(&theirs_text));
+	wf_str_done(&ours_text);
+	wf_str_done(&theirs_text);
+}
 
 void
 of_hello_send(struct of_conn *c)
@@ -34,8 +80,12 @@ of_hello_input(struct of_conn *c, const uint8_t *data, size_t size)
 	if (!of_hello_decode(data, n, &theirs))
 		wf_info_rl("%s: extra data in the peer's hello", c->name);
 	c->codec.version = of_hello_negotiate(c->allowed, theirs);
-	if (c->codec.version)
+	of_log_received(c, data, n);
+	if (c->codec.version) {
+		if (wf_log_enabled(WF_DBG))
+			log_negotiated(c, theirs);
 		return n;
+	}
 
 	struct wf_str text = WF_STR_INIT;
 	of_hello_format_failure(c->allowed, theirs, &text);

@@ -161,6 +161,7 @@ struct of_conn {
 	bool is_active;               /* lives on when the connection goes */
 	bool is_closing;
 	char *name;                   /* "br0<->unix#3" */
+	const char *peer;             /* "unix#3": in name */
 	struct wf_stream *stream;
 	struct wf_reconnect rc;
 	uint32_t allowed;             /* versions */
@@ -230,6 +231,11 @@ void of_conn_close(struct of_conn *, const char *why_or_null);
 
 /* of_hello.c.  The size of the message taken, 0: not whole yet, SIZE_MAX: close. */
 void of_hello_send(struct of_conn *);
+/* Log what came and what goes, at debug level. */
+void of_log_received(const struct of_conn *, const uint8_t *data, size_t size);
+void of_log_sent(const struct of_conn *, const uint8_t *data, size_t size);
+/* of_debug.c.  The caller frees. */
+char *of_debug_text(const struct of_conn *, const uint8_t *data, size_t size);
 size_t of_hello_input(struct of_conn *, const uint8_t *data, size_t size);
 
 /* of_dispatch.c */
@@ -289,6 +295,8 @@ struct of_flow_edit {
 	uint8_t command, table;
 	bool modify_cookie, keep_counts, check_overlap, may_add;
 };
+/* A rule with the same content that was never in a table. */
+struct rule *of_rule_copy(const struct rule *);
 of_err_t of_flow_edit_init(struct of_switch *, const struct of_flow_mod *, struct of_flow_edit *);
 void of_flow_edit_done(struct of_flow_edit *);
 /* Applies it to the next view.  After an error the changes that it made are undone. */
@@ -414,6 +422,8 @@ struct of_packet_out_job {
 of_err_t of_packet_out_prepare(struct of_conn *, const struct of_msg *, struct of_packet_out_job **);
 of_err_t of_packet_out_check(struct of_switch *, const struct of_packet_out_job *);
 void of_packet_out_run(struct of_switch *, struct of_packet_out_job *);
+/* The same with the flows, groups and meters of the next view. */
+void of_packet_out_run_pending(struct of_switch *, struct of_packet_out_job *);
 void of_packet_out_free(struct of_packet_out_job *);
 
 /* of_role.c */

@@ -63,8 +63,8 @@ of_packet_out_check(struct of_switch *sw, const struct of_packet_out_job *job)
 	return of_check_actions(sw, job->actions, job->actions_size);
 }
 
-void
-of_packet_out_run(struct of_switch *sw, struct of_packet_out_job *job)
+static void
+run(struct of_switch *sw, struct of_packet_out_job *job, const struct view *view)
 {
 	static struct xlate_in in;
 	static const uint64_t no_actions[1];
@@ -79,7 +79,29 @@ of_packet_out_run(struct of_switch *sw, struct of_packet_out_job *job)
 	in.actions = job->actions ? (const void *)job->actions : no_actions;
 	in.actions_size = job->actions_size;
 	in.is_packet_out = true;
+	in.view = view;
 	main_execute(&in, packet);
+}
+
+void
+of_packet_out_run(struct of_switch *sw, struct of_packet_out_job *job)
+{
+	run(sw, job, NULL);
+}
+
+void
+of_packet_out_run_pending(struct of_switch *sw, struct of_packet_out_job *job)
+{
+	struct view next = *view_get();
+	const struct bridge_view **bridges = wf_xmemdup(next.bridges,
+							next.n_bridges * sizeof(*bridges));
+
+	/* Only for this walk: nobody else sees it, and it ends before the next change. */
+	next.version = view_next_version();
+	bridges[sw->bridge->index] = view_bridge_pending(sw->bridge);
+	next.bridges = bridges;
+	run(sw, job, &next);
+	free(bridges);
 }
 
 of_err_t

@@ -74,7 +74,11 @@ of_switch_port_add(struct of_switch *sw, const struct of_port_desc *desc)
 	p->created_ms = wf_now_ms();
 	wf_hmap_insert(&sw->ports, &p->node, wf_hash_u64(desc->port, 0));
 	of_publish();
-	of_port_status(sw, OF_PR_ADD, desc, NULL, NULL);
+	/* A port comes first and is live then: two messages, as Open vSwitch sends them. */
+	struct of_port_desc first = *desc;
+	first.state &= ~OF_PS_LIVE;
+	of_port_status(sw, OF_PR_ADD, &first, NULL, NULL);
+	of_port_status(sw, OF_PR_MODIFY, desc, NULL, &first);
 }
 
 void
@@ -89,6 +93,10 @@ of_switch_port_change(struct of_switch *sw, const struct of_port_desc *desc)
 	}
 	old = p->desc;
 	p->desc = *desc;
+	/* The device knows only whether it is up. */
+	p->desc.config = (old.config & ~OF_PC_PORT_DOWN) | (desc->config & OF_PC_PORT_DOWN);
+	if (!memcmp(&old, &p->desc, sizeof(old)))
+		return;
 	of_publish();
 	of_port_status(sw, OF_PR_MODIFY, &p->desc, NULL, &old);
 }
@@ -145,17 +153,21 @@ of_port_mod_apply(struct of_conn *c, const struct of_port_mod *pm)
 		return 0;
 	old = p->desc;
 	p->desc.config = config;
-	/* The bridge may tell of the port again from inside. */
+	if (config & OF_PC_PORT_DOWN)
+		p->desc.state &= ~OF_PS_LIVE;
+	of_port_status(sw, OF_PR_MODIFY, &p->desc, c, &old);
+	/* The bridge tells of the port again, from inside, when its state has changed. */
 	if (sw->ops && sw->ops->port_mod && sw->ops->port_mod(sw->aux, pm->port, config)) {
 		p = of_port_find(sw, pm->port);
-		if (p)
-			p->desc.config = old.config;
+		if (p) {
+			struct of_port_desc now = p->desc;
+
+			p->desc = old;
+			of_port_status(sw, OF_PR_MODIFY, &old, c, &now);
+		}
 		return OF_ERR_OFPPMFC_EPERM;
 	}
 	of_publish();
-	p = of_port_find(sw, pm->port);
-	if (p)
-		of_port_status(sw, OF_PR_MODIFY, &p->desc, c, &old);
 	return 0;
 }
 
@@ -247,7 +259,10 @@ put_queue(void *v_, uint32_t queue)
 	    !v->c->sw->ops->queue_stats(v->c->sw->aux, v->port, queue, &qs.tx_bytes,
 					&qs.tx_packets, &qs.tx_errors, &created_ms))
 		return;
-	of_duration(created_ms, &qs.duration_s, &qs.duration_ns);
+	if (created_ms == INT64_MIN)
+		qs.duration_s = UINT32_MAX;
+	else
+		of_duration(created_ms, &qs.duration_s, &qs.duration_ns);
 	of_queue_stats_append(&v->d->dump.mp, &qs);
 }
 

@@ -102,6 +102,8 @@ void of_unixctl_init(void);
 
 /* Once, before the first switch: slow-path handlers, reaping of rules, expiry timers. */
 void of_init(void);
+/* Open_vSwitch.other_config:bundle-idle-timeout, in seconds; 0: the default, 10. */
+void of_set_bundle_idle_timeout(unsigned seconds);
 /* All switches: counted for memory/show ("ofconns:2 ports:3 rules:5 ..."). */
 void of_memory_usage(void (*put)(void *aux, const char *name, unsigned n), void *aux);
 struct of_switch *of_switch_find(const char *bridge_name);
