@@ -34,7 +34,8 @@ void wf_buf_pad(struct wf_buf *, size_t multiple);      /* zero bytes up to a mu
 static inline void *
 wf_buf_at(const struct wf_buf *b, size_t ofs)
 {
-	return b->data + ofs;
+	/* Not 'data + ofs': an empty buffer may have no block, and NULL + 0 is undefined. */
+	return (void *)((uintptr_t)b->data + ofs);
 }
 
 /* Strings. */
