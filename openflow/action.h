@@ -290,11 +290,6 @@ void of_action_set_resolve(const void *write_actions, size_t size, struct wf_buf
 bool of_action_is_allowed_in_set(enum of_action_type);
 const char *of_action_name(enum of_action_type); /* "output" */
 
-/* The bits that table features of 'version' have for actions and instructions: bit N is
- * OFPAT_N, or OFPIT_N. */
-uint32_t of_actions_supported(uint8_t version);
-uint32_t of_instructions_supported(uint8_t version);
-
 bool of_actions_output_to_port(const void *list, size_t size, of_port_t);
 bool of_actions_output_to_group(const void *list, size_t size, uint32_t group_id);
 uint32_t of_actions_meter(const void *list, size_t size); /* id, 0: none */

@@ -474,19 +474,3 @@ of_port_check(of_port_t port, of_port_t max_ports)
 		return port < max_ports ? 0 : OF_ERR_OFPBAC_BAD_OUT_PORT;
 	}
 }
-
-/* --- What table features say --- */
-
-uint32_t
-of_actions_supported(uint8_t version)
-{
-	uint32_t bits = 0;
-
-	for (unsigned number = 0; number < 32 && version <= OF15; number++) {
-		if (raw_index[VENDOR_OF][version][number])
-			bits |= 1u << number;
-	}
-	/* 1.2 replaced those that set one field (1 to 10, 13, 14) by set-field; they are taken
-	 * all the same. */
-	return version >= OF12 ? bits & ~0x67feu : bits;
-}

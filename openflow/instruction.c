@@ -285,16 +285,3 @@ of_instructions_encode(const void *list, size_t size, uint8_t version, struct wf
 		}
 	}
 }
-
-uint32_t
-of_instructions_supported(uint8_t version)
-{
-	uint32_t bits = 1u << IT_GOTO_TABLE | 1u << IT_WRITE_METADATA | 1u << IT_WRITE_ACTIONS |
-			1u << IT_APPLY_ACTIONS | 1u << IT_CLEAR_ACTIONS;
-
-	if (version == OF10)
-		return 0;
-	if (version == OF13 || version == OF14)
-		bits |= 1u << IT_METER;
-	return version >= OF15 ? bits | 1u << IT_STAT_TRIGGER : bits;
-}
