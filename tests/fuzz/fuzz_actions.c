@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Actions and instructions in each version.  The first byte chooses version and form, the rest is
- * the wire.  What was read can be checked, printed and marked; and what it is written as is
+ * the wire, or text.  What was read can be checked, printed and marked; and what it is written as is
  * read again as a list that is written the same. */
 #include <stdint.h>
 #include <stdlib.h>
@@ -63,11 +63,39 @@ decode(const struct wf_buf *wire, uint8_t version, bool instructions, struct wf_
 			    : of_actions_decode(wire->data, wire->size, version, list);
 }
 
+/* Texts: no crash, whatever they are. */
+static void
+try_text(const uint8_t *data, size_t size)
+{
+	struct wf_buf list = WF_BUF_INIT, again = WF_BUF_INIT;
+	struct wf_str s = WF_STR_INIT;
+	char *text = wf_xzalloc(size + 1), *error;
+
+	memcpy(text, data, size);
+	error = of_actions_parse(text, &list);
+	if (!error) {
+		of_actions_format(list.data, list.size, NULL, NULL, &s);
+		for (uint8_t v = 1; v <= 6; v++)
+			of_instructions_encode(list.data, list.size, v, &again);
+		wf_buf_clear(&again);
+		error = of_actions_parse(wf_str_cstr(&s), &again);
+	}
+	free(error);
+	free(text);
+	wf_str_done(&s);
+	wf_buf_done(&list);
+	wf_buf_done(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!size || size > 65535)
 		return 0;
+	if (data[0] & 0x20) {
+		try_text(data + 1, size - 1);
+		return 0;
+	}
 	uint8_t version = data[0] % 6 + 1;
 	bool instructions = data[0] & 0x80;
 	struct of_tlv_map map;
