@@ -172,6 +172,35 @@ put_unroll(struct xctx *ctx)
 	ctx->unroll_cookie = ctx->rule_cookie;
 }
 
+/* A pause's list goes to a controller and back as actions, so instructions become the actions
+ * that come closest, as in OVS.  True: 'a' is dealt with. */
+static bool
+put_instruction_as_action(struct xctx *ctx, const struct of_action *a)
+{
+	if (a->type == OF_A_GOTO_TABLE) {
+		struct of_act_resubmit *r =
+			of_action_put(&ctx->frozen_actions, OF_A_RESUBMIT, sizeof *r);
+
+		r->a.u32 = OF_PORT_IN_PORT;
+		r->table = (uint8_t)a->u32;
+		return true;
+	}
+	if (a->type == OF_A_WRITE_METADATA) {
+		const struct of_act_write_metadata *m = (const struct of_act_write_metadata *)a;
+		struct of_act_set_field *sf =
+			of_action_put(&ctx->frozen_actions, OF_A_SET_FIELD, sizeof *sf + 16);
+
+		sf->field = OF_F_METADATA;
+		sf->n_bytes = 8;
+		for (unsigned i = 0; i < 8; i++) {
+			sf->value_mask[i] = (uint8_t)(m->metadata >> (56 - 8 * i));
+			sf->value_mask[8 + i] = (uint8_t)(m->mask >> (56 - 8 * i));
+		}
+		return true;
+	}
+	return false;
+}
+
 void
 xlate_freeze_rest(struct xctx *ctx, const struct of_action *a, const struct of_action *end)
 {
@@ -194,7 +223,8 @@ xlate_freeze_rest(struct xctx *ctx, const struct of_action *a, const struct of_a
 		default:
 			break;
 		}
-		wf_buf_put(&ctx->frozen_actions, a, OF_ACTION_ALIGN(a->size));
+		if (!ctx->pause || !put_instruction_as_action(ctx, a))
+			wf_buf_put(&ctx->frozen_actions, a, OF_ACTION_ALIGN(a->size));
 	}
 }
 

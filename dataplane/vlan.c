@@ -10,7 +10,7 @@ bit(const uint64_t *set, unsigned i)
 	return set[i / 64] >> (i % 64) & 1;
 }
 
-/* A native VLAN is always carried, and where no trunks are named it is the only one. */
+/* A port with a native VLAN always carries it, and never VLAN 0. */
 static bool
 trunks(const struct bundle *b, unsigned vid)
 {
@@ -19,7 +19,7 @@ trunks(const struct bundle *b, unsigned vid)
 		return false;
 	case VLAN_NATIVE_TAGGED:
 	case VLAN_NATIVE_UNTAGGED:
-		return (int)vid == b->vlan || (b->trunks && bit(b->trunks, vid));
+		return (int)vid == b->vlan || (vid && (!b->trunks || bit(b->trunks, vid)));
 	default:
 		return !b->trunks || bit(b->trunks, vid);
 	}

@@ -173,9 +173,24 @@ l4_checksum_at(unsigned proto, unsigned type)
 	}
 }
 
-/* All checksums anew. */
+/* What a datagram's checksum sums up of this frame: the pseudo header, and the bytes here. */
+static uint32_t
+l4_sum(const struct oframe *f, const struct where *w, unsigned at)
+{
+	struct oframe copy = *f;
+	uint8_t *l3 = copy.b + w->l3, *l4 = copy.b + w->l4;
+	unsigned len = g16(l3 + 2) - (l3[0] & 15) * 4u;
+	uint32_t s = 0;
+
+	if (l3[9] != IPPROTO_ICMP)
+		s = sum(l3 + 12, 8, l3[9]);
+	p16(l4 + at, 0);
+	return sum(l4, len, s);
+}
+
+/* All checksums anew; of a first fragment, whose rest is elsewhere, by the difference. */
 static void
-fix_checksums(struct oframe *f, const struct where *w)
+fix_checksums(struct oframe *f, const struct oframe *before, const struct where *w)
 {
 	unsigned type = g16(f->b + w->type), proto, at, len;
 	uint8_t *l3 = f->b + w->l3, *l4 = f->b + w->l4;
@@ -187,8 +202,17 @@ fix_checksums(struct oframe *f, const struct where *w)
 		proto = l3[9];
 		p16(l3 + 10, 0);
 		p16(l3 + 10, ~sum(l3, (l3[0] & 15) * 4u, 0) & 0xffff);
-		if (g16(l3 + 6) & 0x3fff)
-			return; /* a part of a datagram: left as it is */
+		if (g16(l3 + 6) & 0x3fff) {
+			at = l4_checksum_at(proto, type);
+			if (!w->l4 || !at || (proto == IPPROTO_UDP && !g16(l4 + at)))
+				return;
+			s = (~g16(l4 + at) & 0xffff) + l4_sum(f, w, at) +
+			    (~l4_sum(before, w, at) & 0xffff);
+			while (s >> 16)
+				s = (s & 0xffff) + (s >> 16);
+			p16(l4 + at, ~s & 0xffff);
+			return;
+		}
 		len = g16(l3 + 2) - (l3[0] & 15) * 4u;
 	} else {
 		proto = l3[6];
@@ -281,7 +305,7 @@ oframe_store(struct oframe *f, const struct of_key *k)
 		}
 	}
 	if (memcmp(before.b + w.l3, l3, f->size - w.l3))
-		fix_checksums(f, &w);
+		fix_checksums(f, &before, &w);
 }
 
 /* --- Tags and labels -------------------------------------------------------------------------- */
