@@ -108,7 +108,7 @@ start_guests() {
 	tap_port vm1
 	lab "$GUEST" launch "$IMAGE" $D vm1 tap:tap-vm1 ip="${ADDRESS[vm1]}/24"
 
-	if ovs-vsctl get Open_vSwitch . iface_types | grep -qw dpdkvhostuserclient; then
+	if ovs-vsctl get Open_vSwitch . iface_types | grep -w dpdkvhostuserclient > /dev/null; then
 		ovs-vsctl --timeout=20 add-port br0 vhost-vm2 tag="${VLAN[vm2]}" -- \
 			set interface vhost-vm2 type=dpdkvhostuserclient \
 			options:vhost-server-path=$D/vm2.sock || give_up "port vhost-vm2 was not made"
@@ -218,7 +218,7 @@ up() {
 	mkdir -p $D
 	start_switch
 	start_namespaces
-	say "switch: $("$D/bin/ovs-vswitchd" --version | head -n 1), 4 namespaces; the guests are starting"
+	say "switch: $("$D/bin/ovs-vswitchd" --version | sed -n 1p), 4 namespaces; the guests are starting"
 	start_guests
 	ovs-vsctl show | sed 's/^/  /'
 	local rc=0

@@ -33,10 +33,11 @@ unit() {
 }
 run_unit() {
 	local cmd
-	cmd=$(unit "$1" "$2" | sed "s#/usr/sbin/weft-switchd#$T/weft-switchd#")
+	cmd=$(unit "$1" "$2" | sed "s#/usr/lib/weft/ovs-vswitchd#$T/weft/ovs-vswitchd#")
 	OVS_CTL_OPTS='' timeout 60 sh -c "$cmd" > "$T/unit.log" 2>&1
 }
-ln -s "$BIN" "$T/weft-switchd"
+mkdir "$T/weft"
+ln -s "$BIN" "$T/weft/ovs-vswitchd"
 
 /usr/share/openvswitch/scripts/ovs-ctl --no-ovs-vswitchd --no-monitor --system-id=random \
 	--no-record-hostname start > "$T/db.log" 2>&1 ||
@@ -48,8 +49,7 @@ veth va a eth0 10.0.0.1/24
 veth vb b eth0 10.0.0.2/24
 running() { ovs-appctl -t ovs-vswitchd version; }
 stopped() { ! pidof ovs-vswitchd weft-switchd; }
-is_weft() { ovs-appctl -t ovs-vswitchd version | grep -qi weft; }
-status_ok() { /usr/share/openvswitch/scripts/ovs-ctl status | grep -q 'ovs-vswitchd is running with pid'; }
+status_ok() { /usr/share/openvswitch/scripts/ovs-ctl status | grep 'ovs-vswitchd is running with pid' > /dev/null; }
 ofports() { ovs-vsctl --columns=name,ofport --format=csv --no-headings list interface | sort; }
 
 # a_turn WHICH UNIT: start, traffic, stop
@@ -89,7 +89,7 @@ else
 	skip "weft by weft-switchd.service" "the daemon under test is not weft-switchd"
 fi
 if command -v systemd-analyze > /dev/null; then
-	sed "s#/usr/sbin/weft-switchd#$BIN#" "$UNIT_WEFT" > "$T/weft-switchd.service"
+	sed "s#/usr/lib/weft/ovs-vswitchd#$BIN#" "$UNIT_WEFT" > "$T/weft-switchd.service"
 	out=$(SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no "$T/weft-switchd.service" 2>&1 |
 		grep weft-switchd || true)
 	equal "systemd-analyze has nothing to say" "" "$out"

@@ -18,7 +18,7 @@ IMAGE=$ROOT/build/guest
 db_start s1
 vsctl s1 --no-wait set Open_vSwitch . other_config:dpdk-init=true
 daemon_start s1
-if ! vsctl s1 get Open_vSwitch . iface_types | grep -qw dpdkvhostuserclient; then
+if ! vsctl s1 get Open_vSwitch . iface_types | grep -w dpdkvhostuserclient > /dev/null; then
 	skip vhost-user "this daemon has no dpdkvhostuserclient"
 	exit 0
 fi
