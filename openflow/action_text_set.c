@@ -280,7 +280,7 @@ parse_addr(struct of_action_parse *p, enum of_action_type type, const char *arg)
 	struct in_addr ip;
 
 	if (inet_pton(AF_INET, arg, &ip) != 1)
-		return wf_xasprintf("%s: invalid IP address", arg);
+		return wf_xasprintf("%s: could not convert to IP address", arg);
 	put_u32_action(p->list, type, OF_RAW_NONE, ntohl(ip.s_addr));
 	return NULL;
 }
