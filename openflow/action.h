@@ -69,7 +69,8 @@ of_action_next(const struct of_action *a)
 }
 #define of_action_for_each(A, START, SIZE)                                                     \
 	for (const struct of_action *A = (const struct of_action *)(START),                    \
-				    *end_##A = (const struct of_action *)((const uint8_t *)(START) + (SIZE)); \
+				    *end_##A = (const struct of_action *)((uintptr_t)(START)   \
+									   + (SIZE));          \
 	     A < end_##A; A = of_action_next(A))
 
 /* Records with only .u32 (bare 'struct of_action'):

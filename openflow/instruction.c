@@ -262,7 +262,7 @@ void
 of_instructions_encode(const void *list, size_t size, uint8_t version, struct wf_buf *wire)
 {
 	const struct of_action *a = list;
-	const struct of_action *end = (const void *)((const uint8_t *)list + size);
+	const struct of_action *end = (const void *)((uintptr_t)list + size);
 
 	if (version == OF10) {
 		of_actions_encode_list(list, size, version, wire);

@@ -271,14 +271,14 @@ of_group_props_mask(const struct of_group_props *props, enum of_field_id id)
 	for (unsigned f = 0; f < (unsigned)id; f++)
 		if (of_field_set_has(&props->fields, f))
 			ofs += of_field(f)->n_bytes;
-	return props->masks + ofs;
+	return ofs ? props->masks + ofs : props->masks;
 }
 
 void
 of_group_props_set_mask(struct of_group_props *props, enum of_field_id id, const void *mask)
 {
 	size_t n = of_field(id)->n_bytes;
-	size_t ofs = of_group_props_mask(props, id) - props->masks;
+	size_t ofs = props->masks ? of_group_props_mask(props, id) - props->masks : 0;
 
 	if (!of_field_set_has(&props->fields, id)) {
 		props->masks = wf_xrealloc(props->masks, props->masks_size + n);
