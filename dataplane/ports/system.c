@@ -74,7 +74,7 @@ static int
 system_open(const char *name, const struct port_options *options, struct port **portp,
 	    struct wf_err *err)
 {
-	int ifindex = kernel_dev_ifindex(name);
+	int ifindex = kernel_dev_ifindex(kernel_ns_own(), name);
 	struct system_port *s;
 	struct port *p;
 	int fd;
@@ -135,32 +135,6 @@ restore_vlan(struct msghdr *msg, struct rte_mbuf *m)
 	return 0;
 }
 
-/* Where the rest of a large packet goes when small buffers are out: one per packet of a burst and
- * thread, touched only by large packets. */
-static uint8_t *
-overflow_room(unsigned i)
-{
-	static __thread uint8_t *room;
-
-	if (!room)
-		room = wf_xmalloc(BURST_MAX * (size_t)PKT_LARGE_ROOM);
-	return room + i * (size_t)PKT_LARGE_ROOM;
-}
-
-/* A packet of which the first bytes are in the small 'm' and the rest in the overflow room. */
-static struct rte_mbuf *
-join_overflow(struct rte_mbuf *m, uint32_t size, unsigned i)
-{
-	struct rte_mbuf *whole = pkt_alloc(size);
-
-	if (whole) {
-		memcpy(pkt_data(whole), pkt_data(m), PKT_SMALL_ROOM);
-		memcpy(pkt_data(whole) + PKT_SMALL_ROOM, overflow_room(i), size - PKT_SMALL_ROOM);
-	}
-	pkt_free(m);
-	return whole;
-}
-
 static unsigned
 system_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 {
@@ -187,7 +161,7 @@ system_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 		iov[n][0] = (struct iovec){ &hdr[n], sizeof hdr[n] };
 		iov[n][1] = (struct iovec){ pkt_data(m[n]), room };
 		memset(&msgs[n], 0, sizeof msgs[n]);
-		iov[n][2] = (struct iovec){ overflow_room(n), large ? 0 : PKT_LARGE_ROOM };
+		iov[n][2] = (struct iovec){ rx_overflow(n), large ? 0 : PKT_LARGE_ROOM };
 		msgs[n].msg_hdr.msg_iov = iov[n];
 		msgs[n].msg_hdr.msg_iovlen = 3;
 		msgs[n].msg_hdr.msg_control = &control[n];
@@ -212,7 +186,7 @@ system_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 		if (hdr[i].gso_type != VIRTIO_NET_HDR_GSO_NONE)
 			s->sizer.large_left = RX_LARGE_CALLS;
 		if (size > room && !large)
-			m[i] = join_overflow(m[i], size, (unsigned)i);
+			m[i] = rx_join(m[i], size, (unsigned)i);
 		if (!m[i] || size > PKT_LARGE_ROOM) {
 			drop_count(m[i] ? DROP_RX_CUT : DROP_NO_MEMORY, 1);
 			pkt_free(m[i]);
@@ -283,7 +257,7 @@ system_get_stats(struct port *p, struct port_stats *st)
 	struct tpacket_stats ts;
 	socklen_t len = sizeof ts;
 
-	kernel_dev_get_stats(p->name, st);
+	kernel_dev_get_stats(kernel_ns_own(), p->name, st);
 	/* Reading resets the kernel's counter. */
 	if (getsockopt(s->fd, SOL_PACKET, PACKET_STATISTICS, &ts, &len) == 0)
 		atomic_fetch_add_explicit(&s->rx_kernel_drops, ts.tp_drops, memory_order_relaxed);
@@ -297,32 +271,32 @@ system_get_status(struct port *p, struct port_status *st)
 {
 	struct system_port *s = p->impl;
 
-	kernel_dev_get_status(p->name, st);
+	kernel_dev_get_status(kernel_ns_own(), p->name, st);
 	st->gone = st->ifindex != s->ifindex;
 }
 
 static int
 system_set_mtu(struct port *p, uint32_t mtu, struct wf_err *err)
 {
-	return kernel_dev_set_mtu(p->name, mtu, err);
+	return kernel_dev_set_mtu(kernel_ns_own(), p->name, mtu, err);
 }
 
 static int
 system_set_mac(struct port *p, const uint8_t mac[6], struct wf_err *err)
 {
-	return kernel_dev_set_mac(p->name, mac, err);
+	return kernel_dev_set_mac(kernel_ns_own(), p->name, mac, err);
 }
 
 static int
 system_set_up(struct port *p, bool up)
 {
-	return kernel_dev_set_up(p->name, up);
+	return kernel_dev_set_up(kernel_ns_own(), p->name, up);
 }
 
 static void
 system_put_status(struct port *p, void (*put)(void *aux, const char *, const char *), void *aux)
 {
-	kernel_dev_put_status(p->name, put, aux);
+	kernel_dev_put_status(kernel_ns_own(), p->name, put, aux);
 }
 
 const struct port_class port_class_system = {

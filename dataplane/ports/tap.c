@@ -16,12 +16,17 @@
 #include "base/buf.h"
 #include "dataplane/drop.h"
 #include "dataplane/ports/classes.h"
-#include "dataplane/ports/kernel_dev.h"
+#include "dataplane/ports/tap_place.h"
 #include "dataplane/ports/vnet.h"
+
+#ifndef TUN_F_USO4 /* Linux 6.2 */
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 
 struct tap_port {
 	int fd;
-	int ifindex;
+	struct tap_place place;
 	struct rx_sizer sizer;
 };
 
@@ -47,7 +52,8 @@ tap_attach(const char *name, struct wf_err *err)
 	if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
 		goto fail;
 	what = "TUNSETOFFLOAD";
-	if (ioctl(fd, TUNSETOFFLOAD, offloads) < 0)
+	if (ioctl(fd, TUNSETOFFLOAD, offloads | TUN_F_USO4 | TUN_F_USO6) < 0 &&
+	    ioctl(fd, TUNSETOFFLOAD, offloads) < 0)
 		goto fail;
 	what = "TUNSETPERSIST";
 	if (ioctl(fd, TUNSETPERSIST, 1) < 0)
@@ -67,17 +73,23 @@ static int
 tap_open_class(const struct port_class *class, const char *name, struct port **portp,
 	       struct wf_err *err)
 {
-	int fd = tap_attach(name, err);
+	struct tap_port *t;
+	struct port *p;
+	int fd;
 
-	if (fd < 0)
+	if (strlen(name) >= IFNAMSIZ)
+		return wf_err(err, -EINVAL, "%s: a device's name has at most 15 characters", name);
+	t = wf_xzalloc(sizeof *t);
+	fd = tap_place_open(name, tap_attach, &t->place, err);
+	if (fd < 0) {
+		free(t);
 		return fd;
-	struct port *p = wf_xzalloc(sizeof *p);
-	struct tap_port *t = wf_xzalloc(sizeof *t);
+	}
+	p = wf_xzalloc(sizeof *p);
 	port_init(p, class, name);
 	p->caps = PORT_CAP_TSO | PORT_CAP_CSUM;
 	p->impl = t;
 	t->fd = fd;
-	t->ifindex = kernel_dev_ifindex(name);
 	*portp = p;
 	return 0;
 }
@@ -102,6 +114,7 @@ tap_close(struct port *p, bool destroy)
 
 	if (destroy)
 		ioctl(t->fd, TUNSETPERSIST, 0);
+	tap_place_done(p->name, &t->place, destroy);
 	close(t->fd);
 	free(t);
 	free(p);
@@ -111,24 +124,26 @@ static unsigned
 tap_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 {
 	struct tap_port *t = p->impl;
+	bool large = t->sizer.large_left > 0;
+	uint32_t room = large ? PKT_LARGE_ROOM - 64 : PKT_SMALL_ROOM;
 	unsigned n = 0;
 
-	if (t->sizer.large_left && max > 16)
+	/* 64 kB packets fill a burst's work sooner. */
+	if (large && max > 16)
 		max = 16;
 	while (n < max) {
-		/* Any frame may be a whole GSO packet; a buffer is used again until one comes, and a
-		 * small packet is moved into a small one. */
-		struct rte_mbuf *m = pkt_alloc(PKT_LARGE_ROOM - 64);
+		struct rte_mbuf *m = pkt_alloc(room);
 		struct virtio_net_hdr hdr;
-		struct iovec iov[2];
+		struct iovec iov[3];
 
 		if (!m) {
 			drop_count(DROP_NO_MEMORY, 1);
 			break;
 		}
 		iov[0] = (struct iovec){ &hdr, sizeof hdr };
-		iov[1] = (struct iovec){ pkt_data(m), PKT_LARGE_ROOM - 64 };
-		ssize_t size = readv(t->fd, iov, 2);
+		iov[1] = (struct iovec){ pkt_data(m), room };
+		iov[2] = (struct iovec){ rx_overflow(0), large ? 0 : PKT_LARGE_ROOM };
+		ssize_t size = readv(t->fd, iov, 3);
 		if (size <= (ssize_t)sizeof hdr) {
 			pkt_free(m);
 			break;
@@ -139,19 +154,16 @@ tap_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 			pkt_free(m);
 			continue;
 		}
-		if (size <= PKT_SMALL_ROOM) {
-			struct rte_mbuf *small = pkt_from_bytes(pkt_data(m), (uint32_t)size);
-
-			pkt_free(m);
-			if (!small) {
+		if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+			t->sizer.large_left = RX_LARGE_CALLS;
+		if (size > room) {
+			m = rx_join(m, (uint32_t)size, 0);
+			if (!m) {
 				drop_count(DROP_NO_MEMORY, 1);
 				continue;
 			}
-			m = small;
-		} else {
-			pkt_set_size(m, (uint32_t)size);
-			t->sizer.large_left = RX_LARGE_CALLS;
 		}
+		pkt_set_size(m, (uint32_t)size);
 		if (!vnet_to_packet(&hdr, 0, m)) {
 			drop_count(DROP_RX_BAD_OFFLOAD, 1);
 			pkt_free(m);
@@ -208,7 +220,9 @@ swap(uint64_t *a, uint64_t *b)
 static void
 tap_get_stats(struct port *p, struct port_stats *s)
 {
-	kernel_dev_get_stats(p->name, s);
+	struct tap_place *t = &((struct tap_port *)p->impl)->place;
+
+	kernel_dev_get_stats(t->ns, t->dev, s);
 	swap(&s->rx_packets, &s->tx_packets);
 	swap(&s->rx_bytes, &s->tx_bytes);
 	swap(&s->rx_errors, &s->tx_errors);
@@ -220,32 +234,44 @@ tap_get_status(struct port *p, struct port_status *s)
 {
 	struct tap_port *t = p->impl;
 
-	kernel_dev_get_status(p->name, s);
-	s->gone = s->ifindex != t->ifindex;
+	if (tap_place_update(p->name, t->fd, &t->place)) {
+		memset(s, 0, sizeof *s);
+		s->gone = true;
+		return;
+	}
+	kernel_dev_get_status(t->place.ns, t->place.dev, s);
 }
 
 static int
 tap_set_mtu(struct port *p, uint32_t mtu, struct wf_err *err)
 {
-	return kernel_dev_set_mtu(p->name, mtu, err);
+	struct tap_place *t = &((struct tap_port *)p->impl)->place;
+
+	return kernel_dev_set_mtu(t->ns, t->dev, mtu, err);
 }
 
 static int
 tap_set_mac(struct port *p, const uint8_t mac[6], struct wf_err *err)
 {
-	return kernel_dev_set_mac(p->name, mac, err);
+	struct tap_place *t = &((struct tap_port *)p->impl)->place;
+
+	return kernel_dev_set_mac(t->ns, t->dev, mac, err);
 }
 
 static int
 tap_set_up(struct port *p, bool up)
 {
-	return kernel_dev_set_up(p->name, up);
+	struct tap_place *t = &((struct tap_port *)p->impl)->place;
+
+	return kernel_dev_set_up(t->ns, t->dev, up);
 }
 
 static void
 tap_put_status(struct port *p, void (*put)(void *aux, const char *, const char *), void *aux)
 {
-	kernel_dev_put_status(p->name, put, aux);
+	struct tap_place *t = &((struct tap_port *)p->impl)->place;
+
+	kernel_dev_put_status(t->ns, t->dev, put, aux);
 }
 
 #define TAP_OPERATIONS                                                                         \

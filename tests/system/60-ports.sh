@@ -81,6 +81,25 @@ ip -n c addr flush dev eth0
 ip -n c addr add 10.0.0.7/24 dev int0
 ip -n c link set int0 up
 check "an internal port in a foreign namespace works" retry 10 can_ping a 10.0.0.7
+daemon_stop s1
+daemon_start s1
+check "the daemon is restarted: it finds it there" retry 10 can_ping a 10.0.0.7
+ip -n c link set int0 down
+ip -n c link set int0 name lan0
+ip -n c link set lan0 up
+check "renamed there: still works" retry 10 can_ping a 10.0.0.7
+pid=$(daemon_pid s1)
+kill -9 "$pid"
+retry 5 is_gone "$pid"
+daemon_start s1
+check "the daemon is killed and started: it finds it there" retry 10 can_ping a 10.0.0.7
+link_is() { [ "$(vsctl s1 get interface int0 link_state)" = "$1" ]; }
+ip -n c link set lan0 down
+check "its state is seen from here: down" retry 5 link_is down
+ip -n c link set lan0 up
+check "its state is seen from here: up" retry 5 link_is up
+ip -n c link set lan0 down
+ip -n c link set lan0 name int0
 vsctl s1 del-port br0 int0
 gone_from_c() { ! ip -n c link show int0; }
 check "and is removed from there with its row" retry 5 gone_from_c
