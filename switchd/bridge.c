@@ -96,6 +96,17 @@ on_port_stats(void *b_, of_port_t p, struct of_port_stats *s)
 		s->tx_bytes = atomic_load(&i->tx->bytes);
 	}
 	int64_t age = wf_now_ms() - i->opened_ms;
+	if (!strcmp(i->bridge->type, "dummy")) {
+		/* As the dummies of Open vSwitch have them. */
+		static const struct of_port_custom_stat custom[] = {
+			{ "rx_custom_packets_1", 0 }, { "rx_custom_packets_2", 0 },
+			{ "rx_q0_bytes", 0 }, { "rx_q0_packets", 0 },
+			{ "tx_q0_bytes", 0 }, { "tx_q0_packets", 0 },
+		};
+
+		s->custom = custom;
+		s->n_custom = sizeof custom / sizeof custom[0];
+	}
 	s->duration_s = (uint32_t)(age / 1000);
 	s->duration_ns = (uint32_t)(age % 1000) * 1000000;
 	return true;
@@ -220,7 +231,18 @@ mac_to_u64(const uint8_t mac[6])
 	return v;
 }
 
-/* As Open vSwitch: hwaddr if given, else the lowest address of the ports that are not ours. */
+/* An address that says whose it is: neither multicast, nor locally administered, nor zero, nor one of
+ * those that bridges do not forward (IEEE 802.1D 7.12.6). */
+static bool
+is_global(const uint8_t mac[6])
+{
+	static const uint8_t reserved[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+
+	return !(mac[0] & 3) && mac_to_u64(mac) && memcmp(mac, reserved, 5);
+}
+
+/* As Open vSwitch: hwaddr if given, else the lowest global address of the ports that are not ours, else
+ * one made of the row's uuid, which stays the same over restarts and is what Open vSwitch would take. */
 static void
 choose_mac(struct sw_bridge *b, uint8_t mac[6])
 {
@@ -231,7 +253,7 @@ choose_mac(struct sw_bridge *b, uint8_t mac[6])
 		return;
 	wf_hmap_for_each(i, node, &b->ifaces) {
 		if (i->is_local || i->is_patch || !i->port || !strcmp(i->type, "internal") ||
-		    (i->mac[0] & 1) || !mac_to_u64(i->mac))
+		    !is_global(i->mac))
 			continue;
 		if (!found || memcmp(i->mac, mac, 6) < 0)
 			memcpy(mac, i->mac, 6);
@@ -239,15 +261,14 @@ choose_mac(struct sw_bridge *b, uint8_t mac[6])
 	}
 	if (found)
 		return;
-	struct sw_iface *local = sw_iface_find(b, b->name);
-	if (local && mac_to_u64(local->mac))
-		memcpy(mac, local->mac, 6); /* as it was before the restart */
-	else {
-		uint64_t r = wf_hash_mix64(wf_hash_seed, wf_hash_str(b->name, 1));
+	const struct ovsdb_uuid *uuid = &b->row->uuid;
+	uint32_t first = (uint32_t)(uuid->hi >> 32), second = (uint32_t)uuid->hi;
 
-		memcpy(mac, &r, 6);
-		mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02);
-	}
+	for (int k = 0; k < 4; k++)
+		mac[k] = (uint8_t)(first >> 8 * k);
+	mac[4] = (uint8_t)second;
+	mac[5] = (uint8_t)(second >> 8);
+	mac[0] = (uint8_t)((mac[0] & 0xfe) | 0x02);
 }
 
 void
@@ -267,6 +288,7 @@ sw_bridge_set_identity(struct sw_bridge *b)
 			struct of_port_desc desc;
 
 			sw_iface_refresh(local);
+			local->dirty = true;
 			sw_iface_port_desc(local, &desc);
 			of_switch_port_change(b->of, &desc);
 		}

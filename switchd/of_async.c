@@ -23,11 +23,18 @@ of_handle_set_async(struct of_conn *c, const struct of_msg *m)
 	err = of_set_async_decode(&c->codec, m, &c->async, &now);
 	if (err)
 		return err;
+	if (m->version < OF14_VERSION) {
+		/* To it, ACTION is what later versions split into four reasons. */
+		const uint32_t parts = 1u << OF_PIR_ACTION_SET | 1u << OF_PIR_GROUP |
+				       1u << OF_PIR_PACKET_OUT;
+
+		if (now.primary[OF_ASYNC_PACKET_IN] & 1u << OF_PIR_ACTION)
+			now.primary[OF_ASYNC_PACKET_IN] |= parts;
+		if (now.secondary[OF_ASYNC_PACKET_IN] & 1u << OF_PIR_ACTION)
+			now.secondary[OF_ASYNC_PACKET_IN] |= parts;
+	}
 	c->async = now;
 	c->has_async = true;
-	/* A tool that asks for such messages gets them (1.4+: as OVS does for NXT in all). */
-	if (!c->is_controller && !c->miss_send_len)
-		c->miss_send_len = 128;
 	of_miss_update(c->sw);
 	return 0;
 }

@@ -106,8 +106,16 @@ of_debug_text(const struct of_conn *c, const uint8_t *data, size_t size)
 	of_err_t err = of_msg_classify(data, size, &m);
 
 	of_msg_format(data, size, &c->sw->tlv_map, &s);
+	if (!err && m.id == OF_M_SET_FLOW_FORMAT && s.len) {
+		bool nxm;
+
+		of_set_flow_format_decode(&m, &nxm);
+		wf_str_truncate(&s, (size_t)(strchr(s.s, ':') + 1 - s.s));
+		wf_str_fmt(&s, " format=%s", nxm ? "nxm" : "openflow10");
+	}
 	if (!err && (m.id == OF_M_HELLO || m.id == OF_M_BUNDLE_CONTROL ||
-		     m.id == OF_M_BUNDLE_ADD_MESSAGE || m.id == OF_M_FLOW_REPLY)) {
+		     m.id == OF_M_BUNDLE_ADD_MESSAGE || m.id == OF_M_FLOW_REPLY ||
+		     m.id == OF_M_FLOW_REQUEST)) {
 		/* Their bodies are written here. */
 		char *colon = strchr(wf_str_cstr(&s), ':');
 
@@ -119,7 +127,7 @@ of_debug_text(const struct of_conn *c, const uint8_t *data, size_t size)
 			put_bundle_ctrl(&s, &m);
 		else if (m.id == OF_M_BUNDLE_ADD_MESSAGE)
 			put_bundle_add(&s, &m, &c->sw->tlv_map);
-		else
+		else if (m.id == OF_M_FLOW_REPLY)
 			put_flows(&s, &c->codec, &m);
 	}
 	return wf_str_steal(&s);

@@ -45,6 +45,19 @@ rule_used_ms(const struct rule *r)
 	return used > r->created_ms ? used : r->created_ms;
 }
 
+/* Few enough to be put in order: oldest first. */
+#define SORT_MAX 4096
+
+static int
+by_age(const void *a_, const void *b_)
+{
+	struct rule *const *a = a_, *const *b = b_;
+	uint64_t va = atomic_load_explicit(&(*a)->add_version, memory_order_relaxed);
+	uint64_t vb = atomic_load_explicit(&(*b)->add_version, memory_order_relaxed);
+
+	return va < vb ? -1 : va > vb;
+}
+
 static void
 put_rule(struct of_conn *c, struct of_multipart *mp, struct rule *r)
 {
@@ -79,6 +92,8 @@ flow_dump_step(struct of_conn *c, struct of_dump *dump)
 			one.table = (uint8_t)d->table++;
 			if (c->sw->bridge->tables[one.table].n_rules)
 				of_rules_collect(c->sw, &one, version, &d->rules);
+			if (d->rules.n > 1 && d->rules.n <= SORT_MAX)
+				qsort(d->rules.rules, d->rules.n, sizeof(*d->rules.rules), by_age);
 		}
 		if (d->next == d->rules.n) {
 			of_tlv_map_enter(before);

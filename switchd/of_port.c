@@ -28,6 +28,16 @@ of_ports_done(struct of_switch *sw)
 	wf_hmap_done(&sw->ports);
 }
 
+/* A port that is down has no link, whatever its device says of itself. */
+static void
+settle_state(struct of_port_desc *d)
+{
+	if (!(d->config & OF_PC_PORT_DOWN))
+		return;
+	d->state &= ~OF_PS_LIVE;
+	d->state |= OF_PS_LINK_DOWN;
+}
+
 /* --- Status ------------------------------------------------------------------------------- */
 
 void
@@ -71,14 +81,15 @@ of_switch_port_add(struct of_switch *sw, const struct of_port_desc *desc)
 	}
 	p = wf_xzalloc(sizeof(*p));
 	p->desc = *desc;
+	settle_state(&p->desc);
 	p->created_ms = wf_now_ms();
 	wf_hmap_insert(&sw->ports, &p->node, wf_hash_u64(desc->port, 0));
 	of_publish();
 	/* A port comes first and is live then: two messages, as Open vSwitch sends them. */
-	struct of_port_desc first = *desc;
+	struct of_port_desc first = p->desc;
 	first.state &= ~OF_PS_LIVE;
 	of_port_status(sw, OF_PR_ADD, &first, NULL, NULL);
-	of_port_status(sw, OF_PR_MODIFY, desc, NULL, &first);
+	of_port_status(sw, OF_PR_MODIFY, &p->desc, NULL, &first);
 }
 
 void
@@ -95,6 +106,7 @@ of_switch_port_change(struct of_switch *sw, const struct of_port_desc *desc)
 	p->desc = *desc;
 	/* The device knows only whether it is up. */
 	p->desc.config = (old.config & ~OF_PC_PORT_DOWN) | (desc->config & OF_PC_PORT_DOWN);
+	settle_state(&p->desc);
 	if (!memcmp(&old, &p->desc, sizeof(old)))
 		return;
 	of_publish();
