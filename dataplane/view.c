@@ -223,6 +223,24 @@ bridge_free(void *b_)
 	free(b);
 }
 
+void (*view_purge_plans)(void);
+
+static void
+bridge_plans_gone(void *b)
+{
+	wf_rcu_call(bridge_free, b);
+}
+
+/* No view has the bridge any more, but plans in the workers' caches point to the counters of its tables
+ * until they are dropped; their counts are credited a grace period after that. */
+static void
+bridge_unlinked(void *b)
+{
+	if (view_purge_plans)
+		view_purge_plans();
+	wf_rcu_call(bridge_plans_gone, b);
+}
+
 void
 view_bridge_del(struct bridge *b)
 {
@@ -239,7 +257,7 @@ view_bridge_del(struct bridge *b)
 	throw_away(free, (void *)bv->groups);
 	throw_away(free, (void *)bv->meters);
 	drafts[b->index].exists = false;
-	throw_away(bridge_free, b);
+	throw_away(bridge_unlinked, b);
 }
 
 void
@@ -505,6 +523,14 @@ view_slot_alloc(struct port *port, struct bridge *b, of_port_t ofp_port, uint32_
 	*generation = next_generation++;
 	slots[i] = (struct view_slot){ port, *generation, b->index, ofp_port };
 	return i;
+}
+
+void
+view_slot_renumber(uint32_t i, of_port_t ofp_port, uint32_t *generation)
+{
+	slots_own();
+	*generation = slots[i].generation = next_generation++;
+	slots[i].ofp_port = ofp_port;
 }
 
 static void

@@ -56,6 +56,9 @@ uint64_t view_next_version(void);
 /* Pending changes; each takes effect at the next view_publish(). */
 /* The function that frees bridge->macs (normal.h sits above this file). */
 extern void (*bridge_free_macs)(struct mac_table *);
+/* Called on main when no worker can begin to use a deleted bridge any more: makes the workers drop the
+ * plans that they keep, which may still credit its tables; it is freed when those have gone. */
+extern void (*view_purge_plans)(void);
 struct bridge *view_bridge_add(const char *name);
 void view_bridge_del(struct bridge *);              /* freed after the grace period */
 void view_set_datapath_id(struct bridge *, uint64_t);
@@ -68,6 +71,8 @@ void view_set_miss_default(struct bridge *, uint8_t);
 /* 'wish': the slot wanted, 0: any. */
 uint32_t view_slot_alloc(struct port *port_or_null, struct bridge *, of_port_t, uint32_t wish,
 			 uint32_t *generation);
+/* Another OpenFlow number for the same device in the same slot. */
+void view_slot_renumber(uint32_t slot, of_port_t, uint32_t *generation);
 void view_slot_free(uint32_t slot);                 /* reused only after a grace period */
 /* Fields that rules, groups or learn sources read; counted, so that they can be taken back. */
 void view_fields_used(const struct of_match *, const struct rule_actions *, int delta);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the database to what runs: compares, changes the difference, answers with cur_cfg. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -168,11 +169,16 @@ add_iface(struct sw_bridge *b, struct sw_port *p, struct ovsdb_row *row)
 {
 	const char *name = row ? ovsdb_str_or(row, OVSDB_INTERFACE_NAME, "") : b->name;
 	struct sw_iface *i = sw_iface_find(b, name);
+	char text[300];
 
 	if (!i) {
 		if (iface_is_elsewhere(b, name)) {
-			wf_warn_rl("bridge %s: interface %s is already in use by another bridge",
-				   b->name, name);
+			snprintf(text, sizeof text,
+				 "bridge %s: interface %s is already in use by another bridge",
+				 b->name, name);
+			wf_warn_rl("%s", text);
+			ovsdb_set_str(sw_db, row, OVSDB_INTERFACE_ERROR, text);
+			ovsdb_set_int(sw_db, row, OVSDB_INTERFACE_OFPORT, -1);
 			return;
 		}
 		i = sw_iface_new(b, p, name);
@@ -344,11 +350,14 @@ apply(void)
 	view_publish(false);
 	wf_hmap_for_each(b, node, &sw_bridges)
 		wf_hmap_for_each(i, node, &b->ifaces) {
-			if (i->port)
+			if (i->port && !i->in_workers)
 				workers_add_port(i->port,
 						 ovsdb_smap_get(i->row, OVSDB_INTERFACE_OTHER_CONFIG,
 								"pmd-rxq-affinity"));
-			sw_status_write_iface(i);
+			i->in_workers = i->port != NULL;
+			if (i->dirty)
+				sw_status_write_iface(i);
+			i->dirty = false;
 		}
 	sw_write_system_columns(root);
 	ovsdb_set_int(sw_db, root, OVSDB_ROOT_CUR_CFG, ovsdb_int(root, OVSDB_ROOT_NEXT_CFG, 0));

@@ -166,6 +166,7 @@ sw_iface_detach(struct sw_iface *i, bool destroy)
 		wf_info("bridge %s: deleted interface %s on port %u", i->bridge->name, i->name,
 			i->ofp_port == OF_PORT_LOCAL ? 65534 : i->ofp_port);
 	i->port = NULL;
+	i->is_patch = i->in_workers = false;
 	i->slot = UINT32_MAX;
 	i->ofp_port = OF_PORT_NONE;
 	free_counters(i);
@@ -192,7 +193,10 @@ announce(struct sw_iface *i)
 	struct of_port_desc desc;
 
 	i->opened_ms = wf_now_ms();
+	i->link_resets_base = 0;
 	sw_iface_refresh(i);
+	i->link_resets_base = i->status.link_resets;
+	i->status.link_resets = 0;
 	sw_iface_port_desc(i, &desc);
 	of_switch_port_add(i->bridge->of, &desc);
 	wf_info("bridge %s: added interface %s on port %u", i->bridge->name, i->name,
@@ -250,17 +254,38 @@ attach_patch(struct sw_iface *i, const struct port_options *o)
 }
 
 static bool
+is_tunnel_type(const char *type)
+{
+	static const char *const types[] = { "bareudp", "erspan", "geneve", "gre", "gtpu", "ip6erspan",
+					     "ip6gre", "lisp", "stt", "vxlan" };
+
+	for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
+		if (!strcmp(types[k], type))
+			return true;
+	return false;
+}
+
+static bool
 attach_device(struct sw_iface *i, const char *type, const struct port_options *o)
 {
 	const struct port_class *class = port_class(type);
 	struct wf_err err = { "" };
 	char text[300];
 
+	if (!class && is_tunnel_type(type)) {
+		snprintf(text, sizeof text, "%s: tunnels (type %s) are not built yet", i->name, type);
+		set_error(i, text);
+		return false;
+	}
 	if (!class || (class->available && !class->available())) {
+		/* The text of Open vSwitch, which clients may know; the log says more. */
 		snprintf(text, sizeof text,
-			 class ? "%s: type %s is not available: see Open_vSwitch.iface_types"
-			       : "could not create netdev %s of unknown type %s",
-			 i->name, type);
+			 "could not open network device %s (Address family not supported by protocol)",
+			 i->name);
+		if (!i->error || strcmp(i->error, text))
+			wf_info(class ? "netdev %s: type %s is not available now"
+				      : "could not create netdev %s of unknown type %s",
+				i->name, type);
 		set_error(i, text);
 		return false;
 	}
@@ -296,8 +321,24 @@ apply_settings(struct sw_iface *i)
 		set_error(i, err.text);
 }
 
-void
-sw_iface_configure(struct sw_iface *i)
+/* A new ofport_request: the same device under another number, if nobody else has it. */
+static void
+renumber(struct sw_iface *i)
+{
+	int64_t wish = ovsdb_int(i->row, OVSDB_INTERFACE_OFPORT_REQUEST, 0);
+
+	if (i->is_local || wish <= 0 || wish > OFP_PORT_LAST || wish == i->ofp_port ||
+	    !ofp_port_is_free(i->bridge, (of_port_t)wish))
+		return;
+	of_switch_port_del(i->bridge->of, i->ofp_port);
+	wf_info("bridge %s: deleted interface %s on port %u", i->bridge->name, i->name, i->ofp_port);
+	i->ofp_port = (of_port_t)wish;
+	view_slot_renumber(i->slot, i->ofp_port, &i->generation);
+	announce(i);
+}
+
+static void
+configure(struct sw_iface *i)
 {
 	const char *type = ovsdb_str_or(i->row, OVSDB_INTERFACE_TYPE, "");
 	struct wf_str text = WF_STR_INIT;
@@ -341,19 +382,32 @@ sw_iface_configure(struct sw_iface *i)
 		i->slot = view_slot_alloc(i->port, i->bridge->dp, p, wished_slot(i), &i->generation);
 		set_slot(i->slot, i);
 		i->ofp_port = p;
-		if (i->port) {
+		if (i->port)
 			i->port->slot = i->slot;
-			if (!i->is_local && i->port->class->set_up)
-				i->port->class->set_up(i->port, true);
-		}
 		announce(i);
 	} else if (!ok && !fresh) {
 		sw_iface_detach(i, true);
 	}
-	if (i->ofp_port != OF_PORT_NONE)
+	if (i->ofp_port != OF_PORT_NONE) {
+		renumber(i);
 		apply_settings(i);
+	}
 	free(o.keys);
 	free(o.values);
+}
+
+void
+sw_iface_configure(struct sw_iface *i)
+{
+	bool made = i->ofp_port != OF_PORT_NONE;
+
+	/* What failed is tried again each time: the device may have appeared. */
+	if (made && i->applied_row == i->row && (!i->row || i->applied_change == i->row->changed))
+		return;
+	i->dirty = true;
+	i->applied_row = i->row;
+	i->applied_change = i->row ? i->row->changed : 0;
+	configure(i);
 }
 
 void
@@ -402,6 +456,7 @@ sw_iface_refresh(struct sw_iface *i)
 		memcpy(s.mac, i->mac, 6);
 	} else if (i->port) {
 		i->port->class->get_status(i->port, &s);
+		s.link_resets -= i->link_resets_base;
 		memcpy(i->mac, s.mac, 6);
 	}
 	bool changed = memcmp(&s, &i->status, sizeof s) != 0;

@@ -79,15 +79,13 @@ bundle_new(const struct sw_port *p)
 }
 
 static struct bundle *
-bundle_by_row(struct l2_config *l2, const struct sw_bridge *b, const struct ovsdb_row *row)
+bundle_by_row(const struct sw_bridge *b, const struct ovsdb_row *row)
 {
 	struct sw_port *p;
 
 	wf_hmap_for_each(p, node, &b->ports)
 		if (p->row == row)
-			for (uint32_t k = 0; k < l2->n_bundles; k++)
-				if (l2->bundles[k]->index == p->index)
-					return l2->bundles[k];
+			return p->bundle;
 	return NULL;
 }
 
@@ -126,7 +124,7 @@ add_mirror(struct sw_bridge *b, struct l2_config *l2, const struct ovsdb_row *ro
 	m = &l2->mirrors[at];
 	snprintf(m->name, sizeof m->name, "%s", name);
 	port = ovsdb_ref(row, OVSDB_MIRROR_OUTPUT_PORT);
-	m->out = port ? bundle_by_row(l2, b, port) : NULL;
+	m->out = port ? bundle_by_row(b, port) : NULL;
 	m->out_vlan = (int)ovsdb_int(row, OVSDB_MIRROR_OUTPUT_VLAN, -1);
 	if (!m->out && m->out_vlan < 0) {
 		wf_warn("bridge %s: mirror %s does not specify output; ignoring", b->name, name);
@@ -148,13 +146,13 @@ add_mirror(struct sw_bridge *b, struct l2_config *l2, const struct ovsdb_row *ro
 		return;
 	}
 	ovsdb_for_each_ref (port, row, OVSDB_MIRROR_SELECT_SRC_PORT) {
-		struct bundle *u = bundle_by_row(l2, b, port);
+		struct bundle *u = bundle_by_row(b, port);
 
 		if (u)
 			u->src_mirrors |= 1ull << at;
 	}
 	ovsdb_for_each_ref (port, row, OVSDB_MIRROR_SELECT_DST_PORT) {
-		struct bundle *u = bundle_by_row(l2, b, port);
+		struct bundle *u = bundle_by_row(b, port);
 
 		if (u)
 			u->dst_mirrors |= 1ull << at;
@@ -173,7 +171,7 @@ l2_new(struct sw_bridge *b)
 		n++;
 	l2->bundles = wf_xmalloc((n + 1) * sizeof *l2->bundles);
 	wf_hmap_for_each(p, node, &b->ports)
-		l2->bundles[l2->n_bundles++] = bundle_new(p);
+		l2->bundles[l2->n_bundles++] = p->bundle = bundle_new(p);
 	ovsdb_for_each_ref (row, b->row, OVSDB_BRIDGE_MIRRORS)
 		add_mirror(b, l2, row);
 	l2->forward_bpdu =
@@ -200,7 +198,7 @@ patch_peer(const struct sw_iface *i)
 }
 
 static void
-fill_xport(struct xport *x, const struct sw_iface *i, const struct l2_config *l2)
+fill_xport(struct xport *x, const struct sw_iface *i)
 {
 	x->ofp_port = i->ofp_port;
 	x->slot = i->slot;
@@ -221,9 +219,7 @@ fill_xport(struct xport *x, const struct sw_iface *i, const struct l2_config *l2
 		x->rx_patch = i->rx;
 		x->tx_patch = i->tx;
 	}
-	for (uint32_t k = 0; k < l2->n_bundles; k++)
-		if (l2->bundles[k]->index == i->owner->index)
-			x->bundle = l2->bundles[k];
+	x->bundle = i->owner->bundle;
 }
 
 static int
@@ -248,7 +244,7 @@ sw_bridge_publish(struct sw_bridge *b)
 	n = 0;
 	wf_hmap_for_each(i, node, &b->ifaces)
 		if (i->ofp_port != OF_PORT_NONE)
-			fill_xport(&set->ports[n++], i, l2);
+			fill_xport(&set->ports[n++], i);
 	qsort(set->ports, n, sizeof set->ports[0], xport_cmp);
 	xport_set_hash(set);
 	view_set_ports(b->dp, set);

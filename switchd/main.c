@@ -177,6 +177,7 @@ main(int argc, char *argv[])
 	}
 	view_init();
 	bridge_free_macs = mac_table_free;
+	view_purge_plans = workers_purge_flows;
 	workers_init();
 	of_init();
 	of_unixctl_init();

@@ -45,6 +45,7 @@ write_statistics(struct sw_iface *i)
 	add_stat(&d, "rx_errors", s.rx_errors);
 	add_stat(&d, "rx_frame_err", s.rx_frame_errors);
 	add_stat(&d, "rx_missed_errors", s.rx_missed_errors);
+	add_stat(&d, "rx_multicast_packets", s.multicast);
 	add_stat(&d, "rx_over_err", s.rx_over_errors);
 	add_stat(&d, "rx_packets", s.rx_packets);
 	add_stat(&d, "tx_bytes", s.tx_bytes);
@@ -76,7 +77,7 @@ sw_status_write_iface(struct sw_iface *i)
 		return;
 	ovsdb_set_str(sw_db, row, OVSDB_INTERFACE_ERROR, i->error);
 	ovsdb_set_int(sw_db, row, OVSDB_INTERFACE_OFPORT,
-		      !made ? -1 : i->ofp_port == OF_PORT_LOCAL ? 65534 : i->ofp_port);
+		      !made ? -1 : i->ofp_port == OF_PORT_LOCAL ? 65534 : (int64_t)i->ofp_port);
 	if (!made) {
 		static const enum ovsdb_column empty[] = {
 			OVSDB_INTERFACE_MAC_IN_USE, OVSDB_INTERFACE_IFINDEX,
@@ -121,7 +122,7 @@ write_controllers(struct sw_bridge *b)
 						 &s))
 			continue;
 		ovsdb_set_bool(sw_db, row, OVSDB_CONTROLLER_IS_CONNECTED, s.is_connected);
-		ovsdb_set_str(sw_db, row, OVSDB_CONTROLLER_ROLE, s.role);
+		ovsdb_set_str(sw_db, row, OVSDB_CONTROLLER_ROLE, s.is_connected ? s.role : NULL);
 		if (s.state)
 			ovsdb_datum_add_str_str(&d, "state", s.state);
 		if (s.last_error)

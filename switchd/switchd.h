@@ -36,7 +36,12 @@ struct sw_iface {
 	struct port_status status;      /* as last read */
 	uint8_t mac[6];
 	int64_t opened_ms;
-	uint32_t link_resets_pad;
+	uint64_t link_resets_base;      /* of the device when it was opened */
+	bool in_workers;                /* its queues are served */
+	/* As last configured: nothing is done while these are the same. */
+	const struct ovsdb_row *applied_row;
+	uint64_t applied_change;
+	bool dirty;                     /* its row is to be written */
 };
 
 struct sw_port {
@@ -45,6 +50,7 @@ struct sw_port {
 	struct ovsdb_row *row;
 	char *name;
 	struct wf_list ifaces;
+	struct bundle *bundle;          /* in the l2_config last made; valid while it is being made */
 	uint32_t index;
 	bool seen;
 };
