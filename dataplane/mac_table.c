@@ -31,6 +31,7 @@ struct mac_entry {
 	bool is_static;
 	_Atomic of_port_t port;
 	_Atomic int64_t used_ms;
+	_Atomic uint64_t used_seq; /* order among equal stamps */
 	/* Under the lock. */
 	int64_t listed_ms;      /* 'used_ms' as its place in the list says */
 	int64_t locked_until_ms;
@@ -53,6 +54,7 @@ struct mac_array {
 struct mac_table {
 	struct mac_array *_Atomic array;
 	_Atomic int64_t aging_ms;
+	_Atomic uint64_t seq;
 	pthread_mutex_t lock;
 	unsigned max_entries;
 	struct wf_hmap owners;
@@ -112,6 +114,15 @@ static struct mac_entry *
 find(struct mac_table *t, uint16_t vid, const uint8_t mac[6])
 {
 	return find_in(atomic_load_explicit(&t->array, memory_order_acquire), vid, mac);
+}
+
+static void
+stamp(struct mac_table *t, struct mac_entry *e, int64_t now)
+{
+	atomic_store_explicit(&e->used_ms, now, memory_order_relaxed);
+	atomic_store_explicit(&e->used_seq,
+			      atomic_fetch_add_explicit(&t->seq, 1, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
 }
 
 static bool
@@ -245,7 +256,7 @@ insert(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port_t port, 
 	memcpy(e->mac, mac, 6);
 	e->vid = vid;
 	e->is_static = is_static;
-	atomic_init(&e->used_ms, wf_now_ms());
+	stamp(t, e, wf_now_ms());
 	own(t, e, port);
 	atomic_init(&e->next, atomic_load_explicit(head, memory_order_relaxed));
 	atomic_store_explicit(head, e, memory_order_release);
@@ -269,7 +280,7 @@ mac_table_learn(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port
 		  (atomic_load_explicit(&e->port, memory_order_relaxed) == port &&
 		   !is_gratuitous_arp))) {
 		if (now - atomic_load_explicit(&e->used_ms, memory_order_relaxed) >= STAMP_MS)
-			atomic_store_explicit(&e->used_ms, now, memory_order_relaxed);
+			stamp(t, e, now);
 		return false;
 	}
 	pthread_mutex_lock(&t->lock);
@@ -291,7 +302,7 @@ mac_table_learn(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port
 				refused = true;
 		}
 		if (!refused) {
-			atomic_store_explicit(&e->used_ms, now, memory_order_relaxed);
+			stamp(t, e, now);
 			if (e->owner->port != port) {
 				disown(t, e);
 				own(t, e, port);
@@ -465,14 +476,18 @@ mac_table_expire(struct mac_table *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
+struct sorted_row {
+	struct mac_row row;
+	uint64_t seq;
+};
+
+/* Least recently used first. */
 static int
 compare_rows(const void *a_, const void *b_)
 {
-	const struct mac_row *a = a_, *b = b_;
+	const struct sorted_row *a = a_, *b = b_;
 
-	if (a->age_s != b->age_s)
-		return a->age_s < b->age_s ? 1 : -1;
-	return a->vid != b->vid ? a->vid - b->vid : memcmp(a->mac, b->mac, 6);
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
 void
@@ -486,22 +501,25 @@ mac_table_dump(struct mac_table *t, void (*fn)(const struct mac_row *, void *), 
 	pthread_mutex_lock(&t->lock);
 	for (uint32_t i = 0; i <= a->mask; i++) {
 		for (struct mac_entry *e = atomic_load(&a->heads[i]); e; e = atomic_load(&e->next)) {
-			struct mac_row row = { .port = atomic_load(&e->port), .vid = e->vid,
-					       .is_static = e->is_static };
+			struct sorted_row row = {
+				.row = { .port = atomic_load(&e->port), .vid = e->vid,
+					 .is_static = e->is_static },
+				.seq = atomic_load(&e->used_seq),
+			};
 
 			if (!is_fresh(t, e, now))
 				continue;
-			memcpy(row.mac, e->mac, 6);
-			row.age_s = (int)((now - atomic_load(&e->used_ms)) / 1000);
+			memcpy(row.row.mac, e->mac, 6);
+			row.row.age_s = (int)((now - atomic_load(&e->used_ms)) / 1000);
 			wf_buf_put(&rows, &row, sizeof row);
 		}
 	}
 	pthread_mutex_unlock(&t->lock);
-	n = rows.size / sizeof(struct mac_row);
+	n = rows.size / sizeof(struct sorted_row);
 	if (n)
-		qsort(rows.data, n, sizeof(struct mac_row), compare_rows);
+		qsort(rows.data, n, sizeof(struct sorted_row), compare_rows);
 	for (size_t i = 0; i < n; i++)
-		fn((const struct mac_row *)rows.data + i, aux);
+		fn(&((const struct sorted_row *)rows.data)[i].row, aux);
 	wf_buf_done(&rows);
 }
 

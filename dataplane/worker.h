@@ -52,6 +52,7 @@ struct flow_dump_row {
 	const struct plan *plan;
 	uint32_t in_slot;
 	unsigned worker;
+	int core;               /* of a polling worker, -1: a sleeping one */
 };
 void workers_dump_flows(void (*fn)(const struct flow_dump_row *, void *aux), void *aux);
 void workers_purge_flows(void); /* revalidator/purge */

@@ -73,7 +73,7 @@ workers_totals(struct worker_totals *t)
 struct dump {
 	void (*fn)(const struct flow_dump_row *, void *aux);
 	void *aux;
-	unsigned worker;
+	const struct worker *worker;
 };
 
 static void
@@ -90,7 +90,8 @@ dump_flow(struct flow *f, void *dump_)
 	row.used_ms = row.packets ? flow_used_ms(f, wf_now_ms()) : 0;
 	row.plan = f->plan;
 	row.in_slot = flow_slot(f);
-	row.worker = d->worker;
+	row.worker = d->worker->index;
+	row.core = d->worker->polling ? d->worker->core : -1;
 	/* Metadata follows from the slot and the continuation. */
 	const struct view *v = view_get();
 	if (row.in_slot < v->n_slots)
@@ -105,7 +106,7 @@ void
 workers_dump_flows(void (*fn)(const struct flow_dump_row *, void *), void *aux)
 {
 	for (struct worker *w = worker_list; w; w = w->next) {
-		struct dump d = { fn, aux, w->index };
+		struct dump d = { fn, aux, w };
 
 		cache_for_each(w->rn.cache, dump_flow, &d);
 	}

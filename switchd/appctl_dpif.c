@@ -251,7 +251,7 @@ struct dump {
 	struct wf_str s;
 	bool names, more;
 	const struct bridge *only; /* NULL: of all */
-	unsigned last_worker;
+	int last_core;
 	bool heads;
 };
 
@@ -265,9 +265,13 @@ dump_row(const struct flow_dump_row *row, void *d_)
 
 	if (d->only && (!i || i->bridge->dp != d->only))
 		return;
-	if (d->heads && d->last_worker != row->worker) {
-		wf_str_fmt(&d->s, "flow-dump from worker %u:\n", row->worker);
-		d->last_worker = row->worker;
+	if (d->heads && d->last_core != row->core) {
+		/* Sleeping workers do what OVS's main thread does for ports that are not polled. */
+		if (row->core < 0)
+			wf_str_put(&d->s, "flow-dump from the main thread:\n");
+		else
+			wf_str_fmt(&d->s, "flow-dump from pmd on cpu core: %d\n", row->core);
+		d->last_core = row->core;
 	}
 	if (d->names && i)
 		snprintf(port, sizeof port, "%s", i->name);
@@ -293,7 +297,7 @@ dump_row(const struct flow_dump_row *row, void *d_)
 static void
 on_dpctl_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
-	struct dump d = { .s = WF_STR_INIT, .heads = true, .last_worker = UINT32_MAX };
+	struct dump d = { .s = WF_STR_INIT, .heads = true, .last_core = -2 };
 
 	for (int k = 1; k < argc; k++)
 		if (!strcmp(argv[k], "-m") || !strcmp(argv[k], "--more"))
