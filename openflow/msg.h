@@ -185,7 +185,8 @@ void of_multipart_requests_done(struct of_multipart_requests *);
  * becomes NONE. */
 of_port_t of_port_from_10(uint16_t);
 uint16_t of_port_to_10(of_port_t);
-/* OFPBAC_BAD_OUT_PORT for a number that is neither a port nor reserved. */
+/* Takes all 32 bits, so it returns 0; OVS, which has 16, answers OFPBAC_BAD_OUT_PORT to the numbers
+ * between.  Whether a port exists is for the switch to say. */
 of_err_t of_port_from_11(uint32_t wire, of_port_t *);
 
 /* Text for debug logs, as "ovs-ofctl ofp-print" starts one: "OFPT_FLOW_MOD (OF1.3) (xid=0x4): ...".
