@@ -114,6 +114,8 @@ turn(struct worker *w, struct turn_state *s)
 	uint32_t purge = atomic_load_explicit(&w->purge_asked, memory_order_acquire);
 	if (purge != atomic_load_explicit(&w->purge_done, memory_order_relaxed)) {
 		cache_purge(rn->cache);
+		/* What was retired is on its way to main before main hears of it. */
+		cache_end_burst(rn->cache);
 		atomic_store_explicit(&w->purge_done, purge, memory_order_release);
 	}
 	/* To settle: a turn that asked every queue and found nothing. */
