@@ -55,7 +55,10 @@ by_age(const void *a_, const void *b_)
 	uint64_t va = atomic_load_explicit(&(*a)->add_version, memory_order_relaxed);
 	uint64_t vb = atomic_load_explicit(&(*b)->add_version, memory_order_relaxed);
 
-	return va < vb ? -1 : va > vb;
+	if (va != vb)
+		return va < vb ? -1 : 1;
+	/* Of one bundle: mostly in the order in which they were made. */
+	return *a < *b ? -1 : *a > *b;
 }
 
 static void
