@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "dataplane/normal.h"
 #include "switchd/switchd.h"
 
 WF_LOG_MODULE(bridge);
@@ -44,8 +45,35 @@ read_mode(const struct ovsdb_row *row, bool has_tag)
 					       : VLAN_TRUNK;
 }
 
+/* Bonds are not built yet: the first live member carries all that goes out. */
+static void
+choose_member(struct sw_port *p, struct bundle *u)
+{
+	struct sw_iface *i, *best = NULL;
+
+	wf_list_for_each (i, port_node, &p->ifaces)
+		if (i->ofp_port != OF_PORT_NONE && (!best || (i->status.link_up && !best->status.link_up)))
+			best = i;
+	u->n_members = best != NULL;
+	u->members[0] = best ? best->ofp_port : OF_PORT_NONE;
+	if (best && p->active != best->ofp_port)
+		wf_info("bond %s: bonding is not built yet: member %s carries all traffic", p->name,
+			best->name);
+	p->active = u->members[0];
+}
+
+/* An active-backup bond takes packets from its active member only, else it would see those that its peer
+ * floods twice.  With other modes the peer may use any. */
+static bool
+is_backup(const struct sw_iface *i)
+{
+	return i->owner->ifaces.next != i->owner->ifaces.prev && i->ofp_port != i->owner->active &&
+	       !strcmp(ovsdb_str_or(i->owner->row, OVSDB_PORT_BOND_MODE, "active-backup"),
+		       "active-backup");
+}
+
 static struct bundle *
-bundle_new(const struct sw_port *p)
+bundle_new(struct sw_port *p)
 {
 	struct bundle *u = wf_xzalloc(sizeof *u);
 	const struct ovsdb_row *row = p->row;
@@ -75,6 +103,8 @@ bundle_new(const struct sw_port *p)
 	wf_list_for_each (i, port_node, &p->ifaces)
 		if (i->ofp_port != OF_PORT_NONE && u->n_members < 8)
 			u->members[u->n_members++] = i->ofp_port;
+	if (p->ifaces.next != p->ifaces.prev)
+		choose_member(p, u);
 	return u;
 }
 
@@ -89,22 +119,24 @@ bundle_by_row(const struct sw_bridge *b, const struct ovsdb_row *row)
 	return NULL;
 }
 
-/* A mirror keeps its index, and so its counter, by its name. */
+/* A mirror keeps its index, and so its counter, as long as its row lives. */
 static int
-mirror_index(struct sw_bridge *b, const char *name)
+mirror_index(struct sw_bridge *b, const struct ovsdb_row *row)
 {
 	int free_index = -1;
 
 	for (int m = 0; m < MAX_MIRRORS; m++) {
-		if (b->mirror_names[m] && !strcmp(b->mirror_names[m], name))
+		if (b->mirrors[m].in_use && ovsdb_uuid_equals(&b->mirrors[m].uuid, &row->uuid))
 			return m;
-		if (!b->mirror_names[m] && free_index < 0)
+		if (!b->mirrors[m].in_use && free_index < 0)
 			free_index = m;
 	}
-	if (free_index >= 0) {
-		b->mirror_names[free_index] = wf_xstrdup(name);
-		b->mirror_counters[free_index] = counter_new();
-	}
+	if (free_index >= 0)
+		b->mirrors[free_index] = (struct sw_mirror){
+			.in_use = true,
+			.uuid = row->uuid,
+			.counter = counter_new(),
+		};
 	return free_index;
 }
 
@@ -112,7 +144,7 @@ static void
 add_mirror(struct sw_bridge *b, struct l2_config *l2, const struct ovsdb_row *row)
 {
 	const char *name = ovsdb_str_or(row, OVSDB_MIRROR_NAME, "");
-	int at = mirror_index(b, name);
+	int at = mirror_index(b, row);
 	struct ovsdb_row *port;
 	struct mirror *m;
 
@@ -121,18 +153,23 @@ add_mirror(struct sw_bridge *b, struct l2_config *l2, const struct ovsdb_row *ro
 			MAX_MIRRORS);
 		return;
 	}
+	b->mirrors[at].seen = true;
 	m = &l2->mirrors[at];
 	snprintf(m->name, sizeof m->name, "%s", name);
 	port = ovsdb_ref(row, OVSDB_MIRROR_OUTPUT_PORT);
 	m->out = port ? bundle_by_row(b, port) : NULL;
 	m->out_vlan = (int)ovsdb_int(row, OVSDB_MIRROR_OUTPUT_VLAN, -1);
 	if (!m->out && m->out_vlan < 0) {
-		wf_warn("bridge %s: mirror %s does not specify output; ignoring", b->name, name);
+		if (!b->mirrors[at].warned)
+			wf_warn("bridge %s: mirror %s does not specify output; ignoring", b->name,
+				name);
+		b->mirrors[at].warned = true;
 		return;
 	}
+	b->mirrors[at].warned = false;
 	m->in_use = true;
 	l2->has_mirrors = true;
-	m->counter = b->mirror_counters[at];
+	m->counter = b->mirrors[at].counter;
 	m->snaplen = (uint16_t)ovsdb_int(row, OVSDB_MIRROR_SNAPLEN, 0);
 	m->vlans = vlan_set(row, OVSDB_MIRROR_SELECT_VLAN);
 	m->select_all = ovsdb_bool(row, OVSDB_MIRROR_SELECT_ALL, false);
@@ -159,6 +196,12 @@ add_mirror(struct sw_bridge *b, struct l2_config *l2, const struct ovsdb_row *ro
 	}
 }
 
+static void
+unref_counter(void *counter)
+{
+	counter_unref(counter);
+}
+
 static struct l2_config *
 l2_new(struct sw_bridge *b)
 {
@@ -172,8 +215,16 @@ l2_new(struct sw_bridge *b)
 	l2->bundles = wf_xmalloc((n + 1) * sizeof *l2->bundles);
 	wf_hmap_for_each(p, node, &b->ports)
 		l2->bundles[l2->n_bundles++] = p->bundle = bundle_new(p);
+	for (unsigned m = 0; m < MAX_MIRRORS; m++)
+		b->mirrors[m].seen = false;
 	ovsdb_for_each_ref (row, b->row, OVSDB_BRIDGE_MIRRORS)
 		add_mirror(b, l2, row);
+	for (unsigned m = 0; m < MAX_MIRRORS; m++)
+		if (b->mirrors[m].in_use && !b->mirrors[m].seen) {
+			/* Views and plans that count in it hold no reference. */
+			view_after_publish(unref_counter, b->mirrors[m].counter);
+			b->mirrors[m] = (struct sw_mirror){ 0 };
+		}
 	l2->forward_bpdu =
 		ovsdb_smap_bool(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "forward-bpdu", false);
 	l2->flood_vlans = vlan_set(b->row, OVSDB_BRIDGE_FLOOD_VLANS);
@@ -219,7 +270,7 @@ fill_xport(struct xport *x, const struct sw_iface *i)
 		x->rx_patch = i->rx;
 		x->tx_patch = i->tx;
 	}
-	x->bundle = i->owner->bundle;
+	x->bundle = is_backup(i) ? NULL : i->owner->bundle;
 }
 
 static int
@@ -228,6 +279,24 @@ xport_cmp(const void *a_, const void *b_)
 	const struct xport *a = a_, *b = b_;
 
 	return a->ofp_port < b->ofp_port ? -1 : a->ofp_port > b->ofp_port;
+}
+
+/* MACs that were learned on ports which go, or which change what VLANs they carry, are forgotten. */
+static void
+flush_macs(struct sw_bridge *b, const struct xport_set *new)
+{
+	const struct bridge_view *bv = view_bridge_pending(b->dp);
+	const struct xport_set *old = bv ? bv->ports : NULL;
+
+	for (uint32_t i = 0; b->dp->macs && old && i < old->n; i++) {
+		const struct bundle *was = old->ports[i].bundle;
+		const struct xport *x = xport_find(new, old->ports[i].ofp_port);
+		const struct bundle *is = x ? x->bundle : NULL;
+
+		if (was && (!is || is->mode != was->mode || is->vlan != was->vlan ||
+			    strcmp(is->name, was->name)))
+			mac_table_flush_bundle(b->dp->macs, was);
+	}
 }
 
 void
@@ -247,6 +316,7 @@ sw_bridge_publish(struct sw_bridge *b)
 			fill_xport(&set->ports[n++], i);
 	qsort(set->ports, n, sizeof set->ports[0], xport_cmp);
 	xport_set_hash(set);
+	flush_macs(b, set);
 	view_set_ports(b->dp, set);
 	view_set_l2(b->dp, l2);
 }
