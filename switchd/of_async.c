@@ -35,6 +35,9 @@ of_handle_set_async(struct of_conn *c, const struct of_msg *m)
 	}
 	c->async = now;
 	c->has_async = true;
+	/* A tool that says what it wants wants to be told, as OVS sees it. */
+	if (!c->is_controller && !c->miss_send_len)
+		c->miss_send_len = 128;
 	of_miss_update(c->sw);
 	return 0;
 }
