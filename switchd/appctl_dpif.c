@@ -154,32 +154,11 @@ on_dp_features(struct unixctl_conn *conn, int argc, const char *argv[], void *au
 		unixctl_reply_error(conn, "no such bridge");
 		return;
 	}
-	unixctl_reply(conn, "Masked set action: Yes\n"
-			    "Tunnel push pop: No\n"
-			    "Ufid: Yes\n"
-			    "Truncate action: Yes\n"
-			    "Clone action: Yes\n"
-			    "Sample nesting: 10\n"
-			    "Conntrack eventmask: No\n"
-			    "Conntrack clear: No\n"
-			    "Max dp_hash algorithm: 1\n"
-			    "Check pkt length action: No\n"
-			    "Conntrack timeout policy: No\n"
-			    "Explicit Drop action: Yes\n"
-			    "Optimized Balance TCP mode: No\n"
-			    "Conntrack all-zero IP SNAT: No\n"
-			    "MPLS Label add: Yes\n"
-			    "Max VLAN headers: 4\n"
-			    "Max MPLS depth: 4\n"
-			    "Recirc: Yes\n"
-			    "CT state: No\n"
-			    "CT zone: No\n"
-			    "CT mark: No\n"
-			    "CT label: No\n"
-			    "CT state NAT: No\n"
-			    "CT orig tuple: No\n"
-			    "CT orig tuple for IPv6: No\n"
-			    "IPv6 ND Extension: Yes\n");
+	struct wf_str s = WF_STR_INIT;
+
+	sw_features_show(&s);
+	unixctl_reply(conn, wf_str_cstr(&s));
+	wf_str_done(&s);
 }
 
 /* --- dpctl: what is there ------------------------------------------------------------------------ */

@@ -178,6 +178,12 @@ sw_bridge_new(const char *name, const char *type, struct wf_err *err)
 	return b;
 }
 
+static void
+unref_counter(void *counter)
+{
+	counter_unref(counter);
+}
+
 void
 sw_bridge_free(struct sw_bridge *b, bool destroy_ports)
 {
@@ -196,10 +202,9 @@ sw_bridge_free(struct sw_bridge *b, bool destroy_ports)
 	wf_hmap_remove(&sw_bridges, &b->node);
 	wf_hmap_done(&b->ports);
 	wf_hmap_done(&b->ifaces);
-	for (unsigned m = 0; m < MAX_MIRRORS; m++) {
-		free(b->mirror_names[m]);
-		counter_unref(b->mirror_counters[m]);
-	}
+	for (unsigned m = 0; m < MAX_MIRRORS; m++)
+		if (b->mirrors[m].in_use)
+			view_after_publish(unref_counter, b->mirrors[m].counter);
 	free(b->name);
 	free(b->type);
 	free(b);
@@ -269,6 +274,27 @@ choose_mac(struct sw_bridge *b, uint8_t mac[6])
 	mac[4] = (uint8_t)second;
 	mac[5] = (uint8_t)(second >> 8);
 	mac[0] = (uint8_t)((mac[0] & 0xfe) | 0x02);
+}
+
+/* Internal devices follow the smallest MTU of the bridge's other ports, unless theirs was asked for. */
+void
+sw_bridge_set_mtu(struct sw_bridge *b)
+{
+	struct wf_err err = { "" };
+	struct sw_iface *i;
+	uint32_t mtu = 0;
+
+	wf_hmap_for_each(i, node, &b->ifaces)
+		if (i->port && strcmp(i->type, "internal") && i->status.mtu &&
+		    (!mtu || i->status.mtu < mtu))
+			mtu = i->status.mtu;
+	wf_hmap_for_each(i, node, &b->ifaces)
+		if (mtu && i->port && !strcmp(i->type, "internal") && i->status.mtu != mtu &&
+		    !ovsdb_int(i->row, OVSDB_INTERFACE_MTU_REQUEST, 0) && i->port->class->set_mtu &&
+		    !i->port->class->set_mtu(i->port, mtu, &err)) {
+			sw_iface_refresh(i);
+			i->dirty = true;
+		}
 }
 
 void
@@ -390,7 +416,7 @@ sw_bridge_configure_of(struct sw_bridge *b)
 {
 	struct of_switch_config c = { .datapath_id = b->datapath_id };
 	unsigned n = ovsdb_n(b->row, OVSDB_BRIDGE_PROTOCOLS);
-	struct ovsdb_row *row, *root = ovsdb_root(ovsdb_session_replica(sw_db));
+	struct ovsdb_row *row;
 
 	for (unsigned k = 0; k < n; k++) {
 		uint8_t v = of_version_from_name(ovsdb_str_at(b->row, OVSDB_BRIDGE_PROTOCOLS, k));
@@ -404,7 +430,7 @@ sw_bridge_configure_of(struct sw_bridge *b)
 	c.dp_desc = ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "dp-desc");
 	c.serial_desc = ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "dp-sn");
 	c.flow_restore_wait =
-		ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG, "flow-restore-wait", false);
+		sw_restore_wait;
 
 	struct of_controller_config *cs =
 		wf_xzalloc((ovsdb_n(b->row, OVSDB_BRIDGE_CONTROLLER) + 1) * sizeof *cs);

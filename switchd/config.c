@@ -18,6 +18,7 @@
 WF_LOG_MODULE(bridge);
 
 struct ovsdb_session *sw_db;
+bool sw_restore_wait = true;
 static void (*first_applied_fn)(void);
 static bool requested;
 
@@ -48,6 +49,24 @@ delete_gone_bridges(struct ovsdb_row *root)
 			sw_bridge_free(b, true);
 }
 
+static const char *
+datapath_of_type(const char *type)
+{
+	return !strcmp(type, "dummy") ? "dummy@ovs-dummy" : "netdev@ovs-netdev";
+}
+
+/* With the first bridge of a datapath. */
+static void
+log_features(const char *type)
+{
+	struct sw_bridge *b;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		if (!strcmp(datapath_of_type(b->type), datapath_of_type(type)))
+			return;
+	sw_features_log(datapath_of_type(type));
+}
+
 static void
 add_new_bridges(struct ovsdb_row *root)
 {
@@ -67,8 +86,10 @@ add_new_bridges(struct ovsdb_row *root)
 			wf_error("could not create datapath %s of unknown type %s", name, type);
 			continue;
 		}
-		if (!b)
+		if (!b) {
+			log_features(type);
 			b = sw_bridge_new(name, type, &err);
+		}
 		if (!b)
 			wf_error("failed to create bridge %s: %s", name, err.text);
 		else
@@ -303,7 +324,8 @@ stored(void *arg, enum ovsdb_txn_result result, const char *text)
 {
 	if (result == OVSDB_TXN_ERROR)
 		wf_warn_rl("the database refused status: %s", text);
-	applied_once();
+	if (result != OVSDB_TXN_CLOSED)
+		applied_once();
 }
 
 /* Everything goes: the database has become empty, or another daemon has taken over. */
@@ -331,8 +353,12 @@ apply(void)
 		applied_once();
 		return;
 	}
+	sw_restore_wait = sw_restore_wait && ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG,
+							     "flow-restore-wait", false);
 	configure_tls(root);
 	sw_status_configure(root);
+	sw_system_stats_configure(root);
+	sw_features_set_vlan_limit(ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "vlan-limit", 1));
 	configure_dpdk(root);
 	configure_workers(root);
 	delete_gone_bridges(root);
@@ -342,6 +368,7 @@ apply(void)
 	wf_hmap_for_each(b, node, &sw_bridges) {
 		add_new_ports(b);
 		sw_bridge_set_identity(b);
+		sw_bridge_set_mtu(b);
 		sw_bridge_configure_of(b);
 	}
 	/* Patch ports look across bridges, so all are built before any is published. */
@@ -350,11 +377,11 @@ apply(void)
 	view_publish(false);
 	wf_hmap_for_each(b, node, &sw_bridges)
 		wf_hmap_for_each(i, node, &b->ifaces) {
-			if (i->port && !i->in_workers)
+			if (i->port && !i->in_workers && !sw_restore_wait)
 				workers_add_port(i->port,
 						 ovsdb_smap_get(i->row, OVSDB_INTERFACE_OTHER_CONFIG,
 								"pmd-rxq-affinity"));
-			i->in_workers = i->port != NULL;
+			i->in_workers = i->port && !sw_restore_wait;
 			if (i->dirty)
 				sw_status_write_iface(i);
 			i->dirty = false;

@@ -124,10 +124,19 @@ choose_ofp_port(struct sw_iface *i)
 /* --- Opening and closing ------------------------------------------------------------------- */
 
 static void
+unref_counter(void *counter)
+{
+	counter_unref(counter);
+}
+
+/* Workers count in them until the view without the port is out. */
+static void
 free_counters(struct sw_iface *i)
 {
-	counter_unref(i->rx);
-	counter_unref(i->tx);
+	if (i->rx)
+		view_after_publish(unref_counter, i->rx);
+	if (i->tx)
+		view_after_publish(unref_counter, i->tx);
 	i->rx = i->tx = NULL;
 }
 

@@ -146,11 +146,11 @@ write_mirrors(struct sw_bridge *b)
 		for (unsigned m = 0; m < MAX_MIRRORS; m++) {
 			struct ovsdb_datum d = OVSDB_DATUM_INIT;
 
-			if (!b->mirror_names[m] ||
-			    strcmp(b->mirror_names[m], ovsdb_str_or(row, OVSDB_MIRROR_NAME, "")))
+			if (!b->mirrors[m].in_use ||
+			    !ovsdb_uuid_equals(&b->mirrors[m].uuid, &row->uuid))
 				continue;
-			add_stat(&d, "tx_packets", atomic_load(&b->mirror_counters[m]->packets));
-			add_stat(&d, "tx_bytes", atomic_load(&b->mirror_counters[m]->bytes));
+			add_stat(&d, "tx_packets", atomic_load(&b->mirrors[m].counter->packets));
+			add_stat(&d, "tx_bytes", atomic_load(&b->mirrors[m].counter->bytes));
 			ovsdb_set(sw_db, row, OVSDB_MIRROR_STATISTICS, &d);
 		}
 }

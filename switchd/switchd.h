@@ -52,6 +52,7 @@ struct sw_port {
 	struct wf_list ifaces;
 	struct bundle *bundle;          /* in the l2_config last made; valid while it is being made */
 	uint32_t index;
+	of_port_t active;               /* the member that carries all, if there are several */
 	bool seen;
 };
 
@@ -67,14 +68,21 @@ struct sw_bridge {
 	uint8_t mac[6];
 	uint64_t datapath_id;
 	bool seen;
-	char *mirror_names[MAX_MIRRORS];
-	struct counter *mirror_counters[MAX_MIRRORS];
+	struct sw_mirror {
+		bool in_use, seen;
+		bool warned;            /* that it has no output */
+		struct ovsdb_uuid uuid; /* of its row */
+		struct counter *counter;
+	} mirrors[MAX_MIRRORS];
 };
 
 extern struct wf_hmap sw_bridges;
 extern struct ovsdb_session *sw_db;
 /* Sockets that the database names must be in the run directory (--no-self-confinement: anywhere). */
 extern bool sw_self_confined;
+/* other_config:flow-restore-wait, from the start until it is first seen off: somebody puts flows back, so
+ * that no controller is connected and no packet taken from a port. */
+extern bool sw_restore_wait;
 
 struct sw_bridge *sw_bridge_find(const char *name);
 struct sw_iface *sw_iface_find(const struct sw_bridge *, const char *name);
@@ -86,6 +94,7 @@ struct sw_port *sw_port_find(const struct sw_bridge *, const char *name);
 struct sw_bridge *sw_bridge_new(const char *name, const char *datapath_type, struct wf_err *);
 void sw_bridge_free(struct sw_bridge *, bool destroy_ports);
 void sw_bridge_set_identity(struct sw_bridge *); /* MAC and datapath id */
+void sw_bridge_set_mtu(struct sw_bridge *);
 void sw_bridge_configure_of(struct sw_bridge *);
 
 /* iface.c */
@@ -123,6 +132,15 @@ void sw_appctl_fdb_init(void);
 void sw_appctl_later_init(void);
 bool sw_exiting(bool *cleanup);
 void sw_appctl_exited(void); /* answers a pending "exit" */
+
+/* features.c */
+void sw_features_set_vlan_limit(int64_t limit); /* other_config:vlan-limit; 0: as many as we can */
+void sw_features_log(const char *datapath);
+void sw_features_show(struct wf_str *);
+void sw_features_write(struct ovsdb_row *datapath);
+
+/* system_stats.c */
+void sw_system_stats_configure(struct ovsdb_row *root);
 
 /* system_db.c */
 void sw_write_system_columns(struct ovsdb_row *root);

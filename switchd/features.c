@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the datapath can do, told in three places: the log when the first bridge of a kind is made,
+ * "dpif/show-dp-features", and Datapath.capabilities.  Clients and test suites decide by these. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dataplane/packet.h"
+#include "dataplane/worker.h"
+#include "openflow/key.h"
+#include "ovsdb/txn.h"
+#include "switchd/switchd.h"
+
+WF_LOG_MODULE(ofproto_dpif);
+
+#define NUMBER 2 /* the value is a number, shown as such */
+
+/* In the order of "dpif/show-dp-features".  'log' is what comes after "Datapath supports", or, for
+ * numbers, the whole sentence. */
+static struct feature {
+	const char *label, *key, *log;
+	int kind;       /* 0 no, 1 yes, or NUMBER */
+	unsigned value;
+} features[] = {
+	{ "Masked set action", "masked_set_action", NULL, 1, 0 },
+	{ "Tunnel push pop", "tnl_push_pop", NULL, 0, 0 },
+	{ "Ufid", "ufid", "unique flow ids", 1, 0 },
+	{ "Truncate action", "trunc", "truncate action", 1, 0 },
+	{ "Clone action", "clone", "clone action", 1, 0 },
+	{ "Sample nesting", "sample_nesting", "Max sample nesting level probed as", NUMBER, 10 },
+	{ "Conntrack eventmask", "ct_eventmask", "eventmask in conntrack action", 0, 0 },
+	{ "Conntrack clear", "ct_clear", "ct_clear action", 0, 0 },
+	{ "Max dp_hash algorithm", "max_hash_alg", "Max dp_hash algorithm probed to be", NUMBER, 1 },
+	{ "Check pkt length action", "check_pkt_len", "check_pkt_len action", 0, 0 },
+	{ "Conntrack timeout policy", "ct_timeout", "timeout policy in conntrack action", 0, 0 },
+	{ "Explicit Drop action", "explicit_drop_action", NULL, 1, 0 },
+	{ "Optimized Balance TCP mode", "lb_output_action", NULL, 0, 0 },
+	{ "Conntrack all-zero IP SNAT", "ct_zero_snat", "ct_zero_snat", 0, 0 },
+	{ "MPLS Label add", "add_mpls", "add_mpls action", 1, 0 },
+	{ "Max VLAN headers", "max_vlan_headers", "VLAN header stack length probed as", NUMBER, 1 },
+	{ "Max MPLS depth", "max_mpls_depth", "MPLS label stack length probed as", NUMBER,
+	  OF_MAX_MPLS },
+	{ "Recirc", "recirc", "recirculation", 1, 0 },
+	{ "CT state", "ct_state", "ct_state", 0, 0 },
+	{ "CT zone", "ct_zone", "ct_zone", 0, 0 },
+	{ "CT mark", "ct_mark", "ct_mark", 0, 0 },
+	{ "CT label", "ct_label", "ct_label", 0, 0 },
+	{ "CT state NAT", "ct_state_nat", "ct_state_nat", 0, 0 },
+	{ "CT orig tuple", "ct_orig_tuple", "ct_orig_tuple", 0, 0 },
+	{ "CT orig tuple for IPv6", "ct_orig_tuple6", "ct_orig_tuple6", 0, 0 },
+	{ "IPv6 ND Extension", "nd_ext", "IPv6 ND Extensions", 1, 0 },
+};
+
+#define N_FEATURES (sizeof features / sizeof features[0])
+
+void
+sw_features_set_vlan_limit(int64_t limit)
+{
+	struct feature *f = features;
+
+	if (limit < 1 || limit > OF_MAX_VLANS)
+		limit = OF_MAX_VLANS;
+	while (strcmp(f->key, "max_vlan_headers"))
+		f++;
+	f->value = (unsigned)limit;
+	static int64_t in_force; /* 0: never set */
+	if (limit == in_force)
+		return;
+	pkt_set_vlan_limit((unsigned)limit);
+	if (in_force)
+		workers_purge_flows();
+	in_force = limit;
+}
+
+void
+sw_features_log(const char *datapath)
+{
+	for (size_t k = 0; k < N_FEATURES; k++) {
+		const struct feature *f = &features[k];
+
+		if (!f->log)
+			continue;
+		if (f->kind == NUMBER)
+			wf_info("%s: %s %u", datapath, f->log, f->value);
+		else
+			wf_info("%s: Datapath %s %s", datapath,
+				f->kind ? "supports" : "does not support", f->log);
+	}
+}
+
+void
+sw_features_show(struct wf_str *s)
+{
+	for (size_t k = 0; k < N_FEATURES; k++) {
+		const struct feature *f = &features[k];
+
+		if (f->kind == NUMBER)
+			wf_str_fmt(s, "%s: %u\n", f->label, f->value);
+		else
+			wf_str_fmt(s, "%s: %s\n", f->label, f->kind ? "Yes" : "No");
+	}
+}
+
+void
+sw_features_write(struct ovsdb_row *datapath)
+{
+	struct ovsdb_datum d = OVSDB_DATUM_INIT;
+
+	for (size_t k = 0; k < N_FEATURES; k++) {
+		const struct feature *f = &features[k];
+
+		if (f->kind == NUMBER)
+			ovsdb_datum_add_str_fmt(&d, f->key, "%u", f->value);
+		else
+			ovsdb_datum_add_str_str(&d, f->key, f->kind ? "true" : "false");
+	}
+	ovsdb_set(sw_db, datapath, OVSDB_DATAPATH_CAPABILITIES, &d);
+}
