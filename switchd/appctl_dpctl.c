@@ -22,8 +22,8 @@ find_iface(const char *name)
 	return NULL;
 }
 
-static bool
-is_datapath(const char *name)
+bool
+sw_is_datapath(const char *name)
 {
 	static const char *const names[] = { "netdev@ovs-netdev", "system@ovs-netdev", "ovs-netdev",
 					     "dummy@ovs-dummy", "ovs-dummy" };
@@ -40,7 +40,7 @@ on_del_if(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
 	struct wf_str errors = WF_STR_INIT;
 
-	if (!is_datapath(argv[1])) {
+	if (!sw_is_datapath(argv[1])) {
 		unixctl_reply_error(conn, "opening datapath (No such device)");
 		return;
 	}

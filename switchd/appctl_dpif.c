@@ -200,6 +200,13 @@ on_dpctl_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux
 	struct wf_str s = WF_STR_INIT;
 	struct worker_totals t;
 
+	for (int k = stats ? 2 : 1; k < argc; k++)
+		if (!sw_is_datapath(argv[k])) {
+			wf_str_fmt(&s, "opening datapath %s failed (No such device)", argv[k]);
+			unixctl_reply_error(conn, wf_str_cstr(&s));
+			wf_str_done(&s);
+			return;
+		}
 	if (!datapath_of_all()) {
 		unixctl_reply(conn, NULL);
 		return;
@@ -436,12 +443,12 @@ sw_appctl_dpif_init(void)
 	unixctl_command("upcall/disable-megaflows", "", 0, 0, on_accepted, (void *)"megaflows disabled");
 	unixctl_command("upcall/enable-megaflows", "", 0, 0, on_accepted, (void *)"megaflows enabled");
 	unixctl_command("upcall/disable-ufid", "", 0, 0, on_accepted, (void *)"Datapath dumping tersely using UFID disabled");
-	unixctl_command("upcall/enable-ufid", "", 0, 0, on_accepted, (void *)"Datapath dumping tersely using UFID enabled");
+	unixctl_command("upcall/enable-ufid", "", 0, 0, on_accepted, (void *)"Datapath dumping tersely using UFID enabled for supported datapaths");
 	unixctl_command("dpif-netdev/pmd-stats-show", "[-pmd core] [dp]", 0, 3, on_text,
 			(void *)&stats_show);
 	unixctl_command("dpif-netdev/pmd-stats-clear", "[-pmd core] [dp]", 0, 3, on_stats_clear,
 			NULL);
-	unixctl_command("dpif-netdev/pmd-rxq-show", "[-pmd core] [dp] [-secs secs]", 0, 5,
+	unixctl_command("dpif-netdev/pmd-rxq-show", "[-pmd core] [-secs secs] [dp]", 0, 5,
 			on_text, (void *)&rxq_show);
 	unixctl_command("dpif-netdev/pmd-rxq-rebalance", "[dp]", 0, 1, on_rebalance, NULL);
 	unixctl_command("memory/show", "", 0, 0, on_memory_show, NULL);

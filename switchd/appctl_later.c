@@ -39,8 +39,56 @@ on_qos_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	unixctl_reply_error(conn, "no such interface");
 }
 
+/* Something of the named object's: nothing has it, so nothing by that name does. */
+static void
+on_named_show(struct unixctl_conn *conn, int argc, const char *argv[], void *no_such)
+{
+	if (argc > 1)
+		unixctl_reply_error(conn, no_such);
+	else
+		unixctl_reply(conn, NULL);
+}
+
+static void
+on_bond(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	struct sw_bridge *b;
+
+	wf_hmap_for_each(b, node, &sw_bridges) {
+		struct sw_port *p = argc > 1 ? sw_port_find(b, argv[1]) : NULL;
+
+		if (p && p->ifaces.next != p->ifaces.prev) {
+			unixctl_reply_error(conn, "bonds are not built yet: the first live member "
+						  "carries all traffic");
+			return;
+		}
+	}
+	if (argc > 1)
+		unixctl_reply_error(conn, "no such bond");
+	else
+		unixctl_reply(conn, NULL);
+}
+
+static void
+on_mdb(struct unixctl_conn *conn, int argc, const char *argv[], void *text)
+{
+	struct sw_bridge *b = argc > 1 ? sw_bridge_find(argv[1]) : NULL;
+
+	if (argc > 1 && !b)
+		unixctl_reply_error(conn, "no such bridge");
+	else if (!b)
+		unixctl_reply(conn, text);
+	else if (ovsdb_bool(b->row, OVSDB_BRIDGE_MCAST_SNOOPING_ENABLE, false))
+		unixctl_reply_error(conn, "multicast snooping is not built yet");
+	else
+		unixctl_reply_error(conn, "multicast snooping is disabled");
+}
+
 #define NO_CT "connection tracking is not built yet"
 #define NO_TUNNEL "tunnels are not built yet"
+#define NO_SETTING "there is one implementation: nothing to choose from"
+#define NO_STP "spanning trees are not built yet"
+#define NO_TEXT "actions of the datapath cannot be parsed from text: not built"
 
 static const struct {
 	const char *name, *usage;
@@ -62,9 +110,9 @@ static const struct {
 	{ "dpctl/ipf-set-enabled", "[dp] v4|v6", NO_CT, true },
 	{ "dpctl/ipf-set-disabled", "[dp] v4|v6", NO_CT, true },
 	{ "ovs/route/show", "", "Route Table:", false },
-	{ "ovs/route/add", "ip_addr/prefix_len out_br_name gw", NO_TUNNEL, true },
-	{ "ovs/route/del", "ip_addr/prefix_len", NO_TUNNEL, true },
-	{ "ovs/route/lookup", "ip_addr", NO_TUNNEL, true },
+	{ "ovs/route/add", "ip_addr/prefix_len out_br_name [gw] [pkt_mark=mark]", NO_TUNNEL, true },
+	{ "ovs/route/del", "ip_addr/prefix_len [pkt_mark=mark]", NO_TUNNEL, true },
+	{ "ovs/route/lookup", "ip_addr [pkt_mark=mark]", NO_TUNNEL, true },
 	{ "tnl/neigh/show", "",
 	  "IP                                            MAC                 Bridge\n"
 	  "==========================================================================", false },
@@ -75,17 +123,60 @@ static const struct {
 	{ "tnl/arp/set", "BRIDGE IP MAC", NO_TUNNEL, true },
 	{ "tnl/neigh/flush", "", "OK", false },
 	{ "tnl/arp/flush", "", "OK", false },
-	{ "tnl/ports/show", "[-v]", "Listening ports:", false },
+	{ "tnl/ports/show", "-v", "Listening ports:", false },
 	{ "ofproto/list-tunnels", "", NULL, false },
 	{ "bond/list", "", "bond\ttype\trecircID\tmembers", false },
-	{ "bond/show", "[port]", NULL, false },
-	{ "lacp/show", "[port]", NULL, false },
-	{ "lacp/show-stats", "[port]", NULL, false },
-	{ "cfm/show", "[interface]", NULL, false },
-	{ "bfd/show", "[interface]", NULL, false },
-	{ "stp/show", "[bridge]", NULL, false },
-	{ "rstp/show", "[bridge]", NULL, false },
-	{ "dpctl/offload-stats-show", "[dp]", NULL, false },
+	{ "bond/hash", "mac [vlan] [basis]", "bonds are not built yet", true },
+	{ "stp/tcn", "[bridge]", NO_STP, true },
+	{ "rstp/tcn", "[bridge]", NO_STP, true },
+	{ "cfm/set-fault", "[interface] normal|false|true", "CFM is not built yet", true },
+	{ "bfd/set-forwarding", "[interface] normal|false|true", "BFD is not built yet", true },
+	{ "autoattach/status", "[bridge]", NULL, false },
+	{ "autoattach/show-isid", "[bridge]", NULL, false },
+	{ "autoattach/statistics", "[bridge]", NULL, false },
+	{ "tnl/egress_port_range", "min max", NO_TUNNEL, true },
+	{ "tnl/neigh/aging", "[SECS]", NO_TUNNEL, true },
+	{ "tnl/arp/aging", "[SECS]", NO_TUNNEL, true },
+	{ "qos/show-types", "interface", "QoS shaping is not built yet", true },
+	{ "dpctl/offload-stats-show", "[dp]", "hardware offload is not built yet", true },
+	{ "dpctl/ct-enable-tcp-seq-chk", "[dp]", NO_CT, true },
+	{ "dpctl/ct-disable-tcp-seq-chk", "[dp]", NO_CT, true },
+	{ "dpctl/ipf-set-min-frag", "[dp] v4|v6 minfragment", NO_CT, true },
+	{ "dpctl/ipf-set-max-nfrags", "[dp] maxfrags", NO_CT, true },
+	{ "dpctl/parse-actions", "actions", NO_TEXT, true },
+	{ "dpctl/normalize-actions", "actions", NO_TEXT, true },
+	{ "dpif/set-dp-features", "bridge", "features of the datapath cannot be switched off", true },
+	/* Choices that Open vSwitch offers in its inner parts; here there is one of each. */
+	{ "dpif-netdev/bond-show", "[dp]", NULL, false },
+	{ "dpif-netdev/pmd-perf-show",
+	  "[-nh] [-it iter-history-len] [-ms ms-history-len] [-pmd core] [dp]", NULL, false },
+	{ "dpif-netdev/pmd-perf-log-set", "on|off [-b before] [-a after] [-e|-ne] [-us usec] [-q qlen]",
+	  "the log of slow iterations is not built yet", true },
+	{ "dpif-netdev/dpif-impl-get", "",
+	  "Available DPIF implementations:\n  dpif_scalar (pmds: all)", false },
+	{ "dpif-netdev/dpif-impl-set", "dpif_implementation_name", NO_SETTING, true },
+	{ "dpif-netdev/miniflow-parser-get", "",
+	  "Available MFEX implementations:\n  scalar (available: True pmds: all)", false },
+	{ "dpif-netdev/miniflow-parser-set",
+	  "[-pmd core] miniflow_implementation_name [study_pkt_cnt]", NO_SETTING, true },
+	{ "dpif-netdev/subtable-lookup-info-get", "", "Available dpcls implementations:", false },
+	{ "dpif-netdev/subtable-lookup-prio-get", "", "Available dpcls implementations:", false },
+	{ "dpif-netdev/subtable-lookup-prio-set", "[lookup_func] [prio]", NO_SETTING, true },
+	{ "odp-execute/action-impl-show", "",
+	  "Available Actions implementations:\n  scalar (available: Yes, active: Yes)", false },
+	{ "odp-execute/action-impl-set", "name", NO_SETTING, true },
+};
+
+static const struct {
+	const char *name, *usage;
+	const char *no_such;
+} named[] = {
+	{ "lacp/show", "[port]", "no such lacp object" },
+	{ "lacp/show-stats", "[port]", "no such lacp object" },
+	{ "cfm/show", "[interface]", "no such CFM object" },
+	{ "bfd/show", "[interface]", "no such bfd object" },
+	{ "stp/show", "[bridge]", "no such stp object" },
+	{ "rstp/show", "[bridge]", "No such RSTP object" },
 };
 
 void
@@ -95,5 +186,15 @@ sw_appctl_later_init(void)
 		unixctl_command(commands[k].name, commands[k].usage, 0, 99,
 				commands[k].is_error ? on_not_built : on_empty,
 				(void *)commands[k].text);
+	for (size_t k = 0; k < sizeof named / sizeof named[0]; k++)
+		unixctl_command(named[k].name, named[k].usage, 0, 1, on_named_show,
+				(void *)named[k].no_such);
+	unixctl_command("bond/show", "[port]", 0, 1, on_bond, NULL);
+	unixctl_command("bond/migrate", "port hash member", 3, 3, on_bond, NULL);
+	unixctl_command("bond/set-active-member", "port member", 2, 2, on_bond, NULL);
+	unixctl_command("bond/enable-member", "port member", 2, 2, on_bond, NULL);
+	unixctl_command("bond/disable-member", "port member", 2, 2, on_bond, NULL);
+	unixctl_command("mdb/show", "bridge", 1, 1, on_mdb, NULL);
+	unixctl_command("mdb/flush", "[bridge]", 0, 1, on_mdb, (void *)"table successfully flushed");
 	unixctl_command("qos/show", "interface", 1, 1, on_qos_show, NULL);
 }
