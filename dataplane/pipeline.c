@@ -76,8 +76,8 @@ ops_end(const struct plan *plan)
 	return (const struct plan_op *)((const uint8_t *)plan->ops + plan->ops_size);
 }
 
-/* Translates; on main, applies the learn actions on the way, so that the packet sees what it
- * taught (rule 8). */
+/* Translates; on main, applies the learn actions on the way, so that what the packet taught is
+ * published before it leaves (rule 8). */
 static struct plan *
 translate_for(struct runner *rn, struct xlate_in *in)
 {
@@ -89,7 +89,8 @@ translate_for(struct runner *rn, struct xlate_in *in)
 		in->learn_done = learn->op.u32 + 1;
 		slow_path_call_learn(learn->flow);
 		plan_free(plan);
-		in->view = rn->view = view_get();
+		/* In the view that the packet began with: it is the next packet that meets the
+		 * learned rule, as with OVS. */
 		plan = translate(in);
 	}
 	plan->version = in->view->version;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dataplane/plan_text.h"
+#include "dataplane/slow_path.h"
 
 void
 xlate_trace_init(struct xlate_trace *t, const struct view *view, bool names)
@@ -143,6 +144,18 @@ trace_port_name(void *aux, of_port_t port)
 	return p ? p->name : NULL;
 }
 
+/* A packet given to trace teaches what it would teach on its way. */
+static void
+learn_from(const struct plan_op *o, const struct plan_op *end)
+{
+	for (; o < end; o = (const struct plan_op *)((const uint8_t *)o + o->size)) {
+		if (o->type == OP_LEARN)
+			slow_path_call_learn(((const struct op_learn *)o)->flow);
+		else if (o->type == OP_CLONE)
+			learn_from(o + 1, (const struct plan_op *)((const uint8_t *)o + o->size));
+	}
+}
+
 char *
 xlate_trace_run(struct bridge *bridge, const struct view *view, struct xlate_in *in)
 {
@@ -186,6 +199,9 @@ xlate_trace_run(struct bridge *bridge, const struct view *view, struct xlate_in 
 	(in->packet ? plan_text : plan_text_dry)(plan, &initial, &mega->mask, view, in->names, &s);
 	if (error)
 		wf_str_fmt(&s, "\nTranslation failed (%s), packet is dropped.\n", error);
+	if (in->packet)
+		learn_from(plan->ops, (const struct plan_op *)((const uint8_t *)plan->ops +
+							       plan->ops_size));
 	plan_free(plan);
 	xlate_trace_done(&trace);
 	free(mega);

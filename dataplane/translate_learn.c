@@ -169,8 +169,9 @@ static struct rule *
 find_learned(struct xctx *ctx, const struct learned_flow *f)
 {
 	struct of_match *m = of_match_pack(&f->match);
+	/* As of now: the walk may be repeated, in its own view, after it has learned. */
 	struct rule *r = table_find(&f->bridge->tables[f->table_id], m, f->priority,
-				    ctx->view->version);
+				    view_get()->version);
 
 	free(m);
 	if (!r || r->idle_timeout != f->idle_timeout || r->hard_timeout != f->hard_timeout ||
@@ -223,7 +224,15 @@ xlate_learn(struct xctx *ctx, const struct of_act_learn *a)
 			trace_put(ctx->in->trace, TRACE_DETAIL, "Limit exceeded, learn failed");
 		write_result(ctx, a, !tried);
 		ctx->plan->cacheable = false;
-		learned_flow_unref(f);
+		if (tried) {
+			learned_flow_unref(f);
+			return;
+		}
+		/* A trace learns at its end. */
+		op = pb_put(&ctx->b, OP_LEARN, sizeof *op);
+		op->op.u8 = 1;
+		op->op.u32 = index;
+		op->flow = f;
 	} else {
 		/* Everything so far is done again after the rule is in place (finish()). */
 		ctx->to_learn = f;
