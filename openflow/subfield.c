@@ -7,6 +7,7 @@
 
 #include "openflow/field.h"
 #include "openflow/match.h"
+#include "openflow/tlv_map.h"
 
 void
 of_bits_copy(const void *src_, unsigned src_size, unsigned src_ofs, void *dst_,
@@ -110,14 +111,25 @@ of_subfield_set_u64(const struct of_subfield *sf, uint64_t value, struct of_key 
 	of_field_set(f, &v, k);
 }
 
+/* A field of tunnel options is as wide as the option that is mapped to it. */
+static unsigned
+field_bits(const struct of_field *f)
+{
+	const struct of_tlv_map *map = f->variable_len ? of_tlv_map_current() : NULL;
+	unsigned len = map ? of_tlv_len(map, f->id - OF_F_TUN_METADATA0) : 0;
+
+	return len ? len * 8 : f->n_bits;
+}
+
 static of_err_t
 check(const struct of_subfield *sf, const struct of_match_full *match)
 {
 	if (sf->field >= OF_N_FIELDS)
 		return OF_ERR_OFPBAC_BAD_SET_TYPE;
 	const struct of_field *f = of_field(sf->field);
+	unsigned n_bits = field_bits(f);
 
-	if (!sf->n_bits || sf->ofs >= f->n_bits || sf->ofs + sf->n_bits > f->n_bits)
+	if (!sf->n_bits || sf->ofs >= n_bits || sf->ofs + sf->n_bits > n_bits)
 		return OF_ERR_OFPBAC_BAD_SET_LEN;
 	if (match && !of_match_has_prereqs(match, f))
 		return OF_ERR_OFPBAC_MATCH_INCONSISTENT;
