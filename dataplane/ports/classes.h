@@ -5,6 +5,8 @@
 
 #include "dataplane/ports/port.h"
 
+extern const struct port_class port_class_afxdp;
+extern const struct port_class port_class_dpdk;
 extern const struct port_class port_class_dummy;
 extern const struct port_class port_class_dummy_internal;
 extern const struct port_class port_class_internal;

@@ -270,6 +270,7 @@ dummy_set_mtu(struct port *p, uint32_t mtu, struct wf_err *err)
 	if (mtu < 68 || mtu > 65535)
 		return wf_err(err, -EINVAL, "%s: an MTU is from 68 to 65535, not %u", p->name, mtu);
 	d->mtu = mtu;
+	ports_changed(p->name);
 	return 0;
 }
 

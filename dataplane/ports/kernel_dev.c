@@ -85,6 +85,17 @@ kernel_dev_put_status(const struct kernel_ns *ns, const char *name,
 	}
 }
 
+void
+kernel_dev_driver(const struct kernel_ns *ns, const char *name, char *driver, size_t size)
+{
+	struct ethtool_drvinfo di = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq ifr = { .ifr_data = (char *)&di };
+
+	*driver = '\0';
+	if (dev_ioctl(ns, name, SIOCETHTOOL, &ifr) == 0)
+		snprintf(driver, size, "%s", di.driver);
+}
+
 /* --- rtnetlink ---------------------------------------------------------------------------------- */
 
 #define ANSWER_BYTES 16384 /* more than the kernel says about one device without its VFs */
@@ -208,4 +219,30 @@ kernel_dev_get_stats(const struct kernel_ns *ns, const char *name, struct port_s
 	SAME(tx_carrier_errors), SAME(tx_fifo_errors), SAME(tx_heartbeat_errors);
 	SAME(tx_window_errors);
 #undef SAME
+}
+
+int
+kernel_dev_peer_offloads(const struct kernel_ns *ns, const char *name)
+{
+	struct ethtool_value v = { .cmd = ETHTOOL_GTXCSUM };
+	struct ifreq ifr = { 0 };
+	struct ifinfomsg *info;
+	char peer[IFNAMSIZ];
+	union answer a;
+	int left = ask(ns, name, &a, &info), index = 0;
+
+	if (left < 0)
+		return -1;
+	for (struct rtattr *t = IFLA_RTA(info); RTA_OK(t, left); t = RTA_NEXT(t, left)) {
+		if (t->rta_type == IFLA_LINK)
+			memcpy(&index, RTA_DATA(t), sizeof index);
+		else if (t->rta_type == IFLA_LINK_NETNSID)
+			return -1;
+	}
+	ifr.ifr_ifindex = index;
+	if (!index || ioctl(ns->ioctl_fd, SIOCGIFNAME, &ifr) < 0)
+		return -1;
+	memcpy(peer, ifr.ifr_name, sizeof peer);
+	ifr.ifr_data = (char *)&v;
+	return dev_ioctl(ns, peer, SIOCETHTOOL, &ifr) ? -1 : v.data != 0;
 }

@@ -38,6 +38,10 @@ int kernel_dev_set_mac(const struct kernel_ns *, const char *name, const uint8_t
 int kernel_dev_set_up(const struct kernel_ns *, const char *name, bool up);
 void kernel_dev_put_status(const struct kernel_ns *, const char *name,
 			   void (*put)(void *aux, const char *, const char *), void *aux);
+/* Name of the driver, "" if unknown. */
+void kernel_dev_driver(const struct kernel_ns *, const char *name, char *driver, size_t size);
+/* Does the other end of a veth leave checksums open?  1: yes, 0: no, -1: it cannot be seen. */
+int kernel_dev_peer_offloads(const struct kernel_ns *, const char *name);
 
 /* How large the next receive buffers of a queue should be: a GSO packet seen lately makes them
  * large, so that 64 kB are never copied, and 2 kB suffice for everything else. */

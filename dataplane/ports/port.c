@@ -7,6 +7,8 @@
 #include "dataplane/ports/classes.h"
 
 static const struct port_class *const classes[] = {
+	&port_class_afxdp,
+	&port_class_dpdk,
 	&port_class_dummy,
 	&port_class_dummy_internal,
 	&port_class_internal,

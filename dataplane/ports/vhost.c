@@ -773,6 +773,7 @@ vhost_set_mtu(struct port *p, uint32_t mtu, struct wf_err *err)
 	if (mtu < 68 || mtu > 9702)
 		return wf_err(err, -EINVAL, "%s: an MTU is from 68 to 9702, not %u", p->name, mtu);
 	v->mtu = mtu;
+	ports_changed(p->name);
 	return 0;
 }
 
