@@ -381,6 +381,7 @@ apply(void)
 				workers_add_port(i->port,
 						 ovsdb_smap_get(i->row, OVSDB_INTERFACE_OTHER_CONFIG,
 								"pmd-rxq-affinity"));
+			sw_iface_check_peer(i);
 			i->in_workers = i->port && !sw_restore_wait;
 			if (i->dirty)
 				sw_status_write_iface(i);

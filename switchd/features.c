@@ -15,7 +15,7 @@ WF_LOG_MODULE(ofproto_dpif);
 
 #define NUMBER 2 /* the value is a number, shown as such */
 
-/* In the order of "dpif/show-dp-features".  'log' is what comes after "Datapath supports", or, for
+/* In the order of "dpif/show-dp-features", which leaves out those without a label.  'log' is what comes after "Datapath supports", or, for
  * numbers, the whole sentence. */
 static struct feature {
 	const char *label, *key, *log;
@@ -30,6 +30,7 @@ static struct feature {
 	{ "Sample nesting", "sample_nesting", "Max sample nesting level probed as", NUMBER, 10 },
 	{ "Conntrack eventmask", "ct_eventmask", "eventmask in conntrack action", 0, 0 },
 	{ "Conntrack clear", "ct_clear", "ct_clear action", 0, 0 },
+	{ NULL, "ct_flush", NULL, 0, 0 },
 	{ "Max dp_hash algorithm", "max_hash_alg", "Max dp_hash algorithm probed to be", NUMBER, 1 },
 	{ "Check pkt length action", "check_pkt_len", "check_pkt_len action", 0, 0 },
 	{ "Conntrack timeout policy", "ct_timeout", "timeout policy in conntrack action", 0, 0 },
@@ -94,6 +95,8 @@ sw_features_show(struct wf_str *s)
 	for (size_t k = 0; k < N_FEATURES; k++) {
 		const struct feature *f = &features[k];
 
+		if (!f->label)
+			continue;
 		if (f->kind == NUMBER)
 			wf_str_fmt(s, "%s: %u\n", f->label, f->value);
 		else

@@ -420,6 +420,25 @@ sw_iface_configure(struct sw_iface *i)
 }
 
 void
+sw_iface_check_peer(struct sw_iface *i)
+{
+	char *text;
+
+	if (!i->is_patch || i->ofp_port == OF_PORT_NONE)
+		return;
+	text = sw_patch_peer(i) ? NULL
+				: wf_xasprintf("No usable peer '%s' exists in '%s' datapath.", i->peer,
+					       *i->bridge->type ? i->bridge->type : "system");
+	if (!text != !i->error || (text && strcmp(text, i->error))) {
+		free(i->error);
+		i->error = text;
+		i->dirty = true;
+	} else {
+		free(text);
+	}
+}
+
+void
 sw_iface_free(struct sw_iface *i, bool destroy_port)
 {
 	sw_iface_detach(i, destroy_port);

@@ -233,8 +233,8 @@ l2_new(struct sw_bridge *b)
 }
 
 /* The other end of a patch port: an iface of that name, of type patch, that names us. */
-static struct sw_iface *
-patch_peer(const struct sw_iface *i)
+struct sw_iface *
+sw_patch_peer(const struct sw_iface *i)
 {
 	struct sw_bridge *b;
 
@@ -263,7 +263,7 @@ fill_xport(struct xport *x, const struct sw_iface *i)
 	snprintf(x->name, sizeof x->name, "%s", i->name);
 	memcpy(x->mac, i->mac, 6);
 	if (i->is_patch) {
-		struct sw_iface *peer = patch_peer(i);
+		struct sw_iface *peer = sw_patch_peer(i);
 
 		x->peer_bridge = peer ? peer->bridge->dp : NULL;
 		x->peer_port = peer ? peer->ofp_port : OF_PORT_NONE;

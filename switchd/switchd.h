@@ -110,7 +110,12 @@ bool sw_iface_refresh(struct sw_iface *);
 /* Its device is no more: no port from the next publication on; the row gets an error. */
 void sw_iface_gone(struct sw_iface *);
 
-/* l2.c: publishes ports and NORMAL's configuration of a bridge (view_set_*; the caller publishes). */
+/* Says in its error whether a patch port has a peer; all bridges are built by now. */
+void sw_iface_check_peer(struct sw_iface *);
+
+/* l2.c.  The other end of a patch port, or NULL. */
+struct sw_iface *sw_patch_peer(const struct sw_iface *);
+/* Publishes ports and NORMAL's configuration of a bridge (view_set_*; the caller publishes). */
 void sw_bridge_publish(struct sw_bridge *);
 
 /* config.c */
