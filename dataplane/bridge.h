@@ -82,6 +82,7 @@ struct xport {
 	uint8_t mac[6];
 	struct counter *rx_patch, *tx_patch; /* statistics of a patch port */
 };
+struct of_tlv_map;
 struct xport_set { /* sorted by ofp_port, and a hash */
 	uint32_t n;
 	uint32_t hash_mask;
@@ -141,6 +142,7 @@ struct bridge_view { /* one bridge inside a view; immutable */
 	bool fail_standalone_pad;
 	uint8_t egress_table;       /* the first one (OpenFlow 1.5), 0: none */
 	uint8_t miss_default;       /* what MISS_CONTROLLER_1_0 means now */
+	const struct of_tlv_map *tlv_map; /* which tunnel option is which field; NULL: none */
 };
 
 struct bridge {

@@ -255,7 +255,10 @@ pkt_compose(const struct of_key *k, uint32_t size)
 		put16(&b, k->vlans[i].tpid ? ntohs(k->vlans[i].tpid) : ETH_P_8021Q);
 		put16(&b, ntohs(k->vlans[i].tci) & ~OF_VLAN_CFI);
 	}
-	if (ntohs(k->dl_type) < 0x600) {
+	if (k->dl_type == htons(OF_DL_TYPE_NONE)) {
+		/* A length, of a frame that ends here: what OVS makes of a flow without EtherType. */
+		put16(&b, (unsigned)b.size + 2);
+	} else if (ntohs(k->dl_type) < 0x600) {
 		/* 802.3 with LLC, or with SNAP for an EtherType that is not known. */
 		put16(&b, 0x1e);
 		wf_buf_put_zeros(&b, 0x1e);

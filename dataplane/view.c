@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/rcu.h"
 #include "openflow/match.h"
+#include "openflow/tlv_map.h"
 
 struct view *_Atomic view_current;
 
@@ -254,6 +255,7 @@ view_bridge_del(struct bridge *b)
 			view_meter_set(b, i, NULL);
 	view_set_ports(b, NULL);
 	view_set_l2(b, NULL);
+	view_set_tlv_map(b, NULL);
 	throw_away(free, (void *)bv->groups);
 	throw_away(free, (void *)bv->meters);
 	drafts[b->index].exists = false;
@@ -311,6 +313,15 @@ void
 view_set_miss_default(struct bridge *b, uint8_t miss)
 {
 	draft_of(b)->miss_default = miss;
+}
+
+void
+view_set_tlv_map(struct bridge *b, const struct of_tlv_map *map)
+{
+	struct bridge_view *bv = draft_of(b);
+
+	throw_away(free, (void *)bv->tlv_map);
+	bv->tlv_map = map ? wf_xmemdup(map, sizeof *map) : NULL;
 }
 
 /* --- Groups and meters ---------------------------------------------------------------------------- */

@@ -68,6 +68,7 @@ void view_group_set(struct bridge *, uint32_t id, struct group *); /* NULL delet
 void view_meter_set(struct bridge *, uint32_t id, struct meter *);
 void view_set_frag_mode(struct bridge *, uint8_t);
 void view_set_miss_default(struct bridge *, uint8_t);
+void view_set_tlv_map(struct bridge *, const struct of_tlv_map *); /* copies; NULL: none */
 /* 'wish': the slot wanted, 0: any. */
 uint32_t view_slot_alloc(struct port *port_or_null, struct bridge *, of_port_t, uint32_t wish,
 			 uint32_t *generation);

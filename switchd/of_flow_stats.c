@@ -7,6 +7,7 @@
 #include "switchd/of_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/worker.h"
 
@@ -57,8 +58,12 @@ by_age(const void *a_, const void *b_)
 
 	if (va != vb)
 		return va < vb ? -1 : 1;
-	/* Of one bundle: mostly in the order in which they were made. */
-	return *a < *b ? -1 : *a > *b;
+	/* Of one bundle. */
+	size_t na = of_match_size((*a)->match), nb = of_match_size((*b)->match);
+	int order = memcmp((*a)->match, (*b)->match, na < nb ? na : nb);
+	if (order)
+		return order;
+	return na != nb ? (na < nb ? -1 : 1) : (*b)->priority - (*a)->priority;
 }
 
 static void

@@ -96,6 +96,7 @@ of_switch_new(struct bridge *bridge, const struct of_switch_ops *ops, void *aux,
 	wf_hmap_init(&sw->ports);
 	wf_hmap_init(&sw->group_uses);
 	of_tlv_map_init(&sw->tlv_map);
+	view_set_tlv_map(bridge, &sw->tlv_map);
 	if (getrandom(sw->uuid, sizeof(sw->uuid), 0) != sizeof(sw->uuid))
 		memcpy(sw->uuid, bridge->name, sizeof(sw->uuid));
 	bridge->of = sw;

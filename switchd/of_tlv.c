@@ -98,8 +98,7 @@ of_handle_tlv_mod(struct of_conn *c, const struct of_msg *m)
 	if (err)
 		return err;
 	c->sw->tlv_map = next;
-	/* Plans that touch options were made for the old table. */
-	view_set_frag_mode(c->sw->bridge, c->sw->frag);
+	view_set_tlv_map(c->sw->bridge, &next);
 	return 0;
 }
 
