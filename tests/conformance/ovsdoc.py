@@ -40,7 +40,7 @@ def cell(text):
 def write(here, path):
     names = set()
     for folder in ("expected", "stock"):
-        names.update(os.listdir(os.path.join(here, folder)))
+        names.update(n for n in os.listdir(os.path.join(here, folder)) if "." not in n)
     rows, parts = [], []
     for name in sorted(names):
         ours = Expected(os.path.join(here, "expected", name))

@@ -348,7 +348,7 @@ def failure_reason(folder):
             return f"needs {m[1]}, which Debian does not have"
     minus = plus = code = shown = ""
     for line in lines:
-        if re.match(r"^(---|\+\+\+) ", line):
+        if re.match(r"^(---|\+\+\+) |^-+$", line):
             continue
         if line.startswith("-") and not minus and not plus:
             minus = line[1:].strip()
@@ -358,7 +358,8 @@ def failure_reason(folder):
             code = line.partition(": ")[2] or line
             break
         elif re.search(r"(?i)error|not found|cannot|timed? ?out|fatal|wait failed", line) \
-                and not shown and not line.startswith("./") and "|DBG|" not in line:
+                and not shown and not line.startswith("./") and "|DBG|" not in line \
+                and "Cannot remove namespace" not in line:
             shown = line.strip()
         if minus and plus:
             break
