@@ -369,6 +369,7 @@ apply(void)
 		add_new_ports(b);
 		sw_bridge_set_identity(b);
 		sw_bridge_set_mtu(b);
+		sw_tell_not_built(b);
 		sw_bridge_configure_of(b);
 	}
 	/* Patch ports look across bridges, so all are built before any is published. */

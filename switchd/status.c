@@ -119,8 +119,13 @@ write_controllers(struct sw_bridge *b)
 
 		if (!of_switch_controller_status(b->of,
 						 ovsdb_str_or(row, OVSDB_CONTROLLER_TARGET, ""), 0,
-						 &s))
+						 &s)) {
+			/* A passive one to which nobody is connected. */
+			ovsdb_set_bool(sw_db, row, OVSDB_CONTROLLER_IS_CONNECTED, false);
+			ovsdb_clear(sw_db, row, OVSDB_CONTROLLER_ROLE);
+			ovsdb_set(sw_db, row, OVSDB_CONTROLLER_STATUS, &d);
 			continue;
+		}
 		ovsdb_set_bool(sw_db, row, OVSDB_CONTROLLER_IS_CONNECTED, s.is_connected);
 		ovsdb_set_str(sw_db, row, OVSDB_CONTROLLER_ROLE, s.is_connected ? s.role : NULL);
 		if (s.state)
@@ -228,7 +233,51 @@ on_device(const char *name, void *aux)
 		sw_config_request();
 }
 
-static struct wf_timer stats_timer;
+/* --- Controllers that came or went ----------------------------------------------------------- */
+
+static bool
+controllers_changed(const struct sw_bridge *b)
+{
+	struct ovsdb_row *row;
+
+	ovsdb_for_each_ref (row, b->row, OVSDB_BRIDGE_CONTROLLER) {
+		const char *target = ovsdb_str_or(row, OVSDB_CONTROLLER_TARGET, "");
+		const char *state = ovsdb_smap_get_or(row, OVSDB_CONTROLLER_STATUS, "state", "");
+		const char *role = ovsdb_str_or(row, OVSDB_CONTROLLER_ROLE, "");
+		struct of_controller_status s;
+
+		if (!of_switch_controller_status(b->of, target, 0, &s)) {
+			if (ovsdb_bool(row, OVSDB_CONTROLLER_IS_CONNECTED, false))
+				return true;
+			continue;
+		}
+		if ((s.is_connected != ovsdb_bool(row, OVSDB_CONTROLLER_IS_CONNECTED, false) ||
+		     (s.state && strcmp(s.state, state)) ||
+		     (s.is_connected && s.role && strcmp(s.role, role))))
+			return true;
+	}
+	return false;
+}
+
+/* Within a second, not only with the statistics: agents wait for is_connected. */
+static void
+on_controller_timer(struct wf_timer *t)
+{
+	struct sw_bridge *b;
+	bool any = false;
+
+	if (ovsdb_session_may_act(sw_db))
+		wf_hmap_for_each(b, node, &sw_bridges)
+			if (b->row && controllers_changed(b)) {
+				write_controllers(b);
+				any = true;
+			}
+	if (any)
+		ovsdb_commit(sw_db, NULL, NULL);
+	wf_timer_set(t, 1000, on_controller_timer, NULL);
+}
+
+static struct wf_timer stats_timer, controller_timer;
 static int64_t stats_interval = 5000;
 
 static void
@@ -255,5 +304,6 @@ void
 sw_status_init(void)
 {
 	wf_timer_set(&stats_timer, stats_interval, on_stats_timer, NULL);
+	wf_timer_set(&controller_timer, 1000, on_controller_timer, NULL);
 	ports_watch_devices(on_device, NULL);
 }

@@ -42,6 +42,7 @@ struct sw_iface {
 	const struct ovsdb_row *applied_row;
 	uint64_t applied_change;
 	bool dirty;                     /* its row is to be written */
+	uint32_t told_not_built;        /* see not_built.c; likewise below */
 };
 
 struct sw_port {
@@ -52,6 +53,7 @@ struct sw_port {
 	struct wf_list ifaces;
 	struct bundle *bundle;          /* in the l2_config last made; valid while it is being made */
 	uint32_t index;
+	uint32_t told_not_built;
 	of_port_t active;               /* the member that carries all, if there are several */
 	bool seen;
 };
@@ -67,6 +69,7 @@ struct sw_bridge {
 	uint32_t next_port_index;
 	uint8_t mac[6];
 	uint64_t datapath_id;
+	uint32_t told_not_built;
 	bool seen;
 	struct sw_mirror {
 		bool in_use, seen;
@@ -144,6 +147,9 @@ void sw_features_set_vlan_limit(int64_t limit); /* other_config:vlan-limit; 0: a
 void sw_features_log(const char *datapath);
 void sw_features_show(struct wf_str *);
 void sw_features_write(struct ovsdb_row *datapath);
+
+/* not_built.c: says once what of the configuration has no effect yet. */
+void sw_tell_not_built(struct sw_bridge *);
 
 /* system_stats.c */
 void sw_system_stats_configure(struct ovsdb_row *root);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows that ask for what is not built yet: one line in the log for each, when it is first asked for.
+ * At level INFO, because the configuration is valid and the rest of it works. */
+#include <string.h>
+
+#include "base/log.h"
+#include "switchd/switchd.h"
+
+WF_LOG_MODULE(bridge);
+
+static void
+tell(uint32_t *told, unsigned bit, bool wanted, const char *kind, const char *name, const char *what)
+{
+	if (wanted && !(*told & 1u << bit))
+		wf_info("%s %s: %s not built yet; the setting has no effect", kind, name, what);
+	if (wanted)
+		*told |= 1u << bit;
+	else
+		*told &= ~(1u << bit);
+}
+
+static void
+tell_iface(struct sw_iface *i)
+{
+	const struct ovsdb_row *row = i->row;
+	uint32_t *t = &i->told_not_built;
+
+	tell(t, 0, ovsdb_smap_bool(row, OVSDB_INTERFACE_BFD, "enable", false), "interface", i->name,
+	     "BFD is");
+	tell(t, 1, ovsdb_n(row, OVSDB_INTERFACE_CFM_MPID) > 0, "interface", i->name, "CFM is");
+	tell(t, 2, ovsdb_smap_bool(row, OVSDB_INTERFACE_LLDP, "enable", false), "interface", i->name,
+	     "LLDP is");
+	tell(t, 3, ovsdb_int(row, OVSDB_INTERFACE_INGRESS_POLICING_RATE, 0) > 0 ||
+			   ovsdb_int(row, OVSDB_INTERFACE_INGRESS_POLICING_KPKTS_RATE, 0) > 0,
+	     "interface", i->name, "ingress policing is");
+}
+
+static void
+tell_port(struct sw_port *p)
+{
+	const char *lacp = ovsdb_str_or(p->row, OVSDB_PORT_LACP, "off");
+
+	tell(&p->told_not_built, 0, ovsdb_ref(p->row, OVSDB_PORT_QOS) != NULL, "port", p->name,
+	     "QoS (queues can be listed; shaping) is");
+	tell(&p->told_not_built, 1, strcmp(lacp, "off") != 0, "port", p->name, "LACP is");
+}
+
+void
+sw_tell_not_built(struct sw_bridge *b)
+{
+	uint32_t *t = &b->told_not_built;
+	struct sw_iface *i;
+	struct sw_port *p;
+
+	tell(t, 0, ovsdb_bool(b->row, OVSDB_BRIDGE_STP_ENABLE, false), "bridge", b->name, "STP is");
+	tell(t, 1, ovsdb_bool(b->row, OVSDB_BRIDGE_RSTP_ENABLE, false), "bridge", b->name, "RSTP is");
+	tell(t, 2, ovsdb_bool(b->row, OVSDB_BRIDGE_MCAST_SNOOPING_ENABLE, false), "bridge", b->name,
+	     "multicast snooping is");
+	tell(t, 3, ovsdb_n(b->row, OVSDB_BRIDGE_NETFLOW) > 0, "bridge", b->name, "NetFlow is");
+	tell(t, 4, ovsdb_n(b->row, OVSDB_BRIDGE_SFLOW) > 0, "bridge", b->name, "sFlow is");
+	tell(t, 5, ovsdb_n(b->row, OVSDB_BRIDGE_IPFIX) > 0, "bridge", b->name, "IPFIX is");
+	wf_hmap_for_each(p, node, &b->ports)
+		tell_port(p);
+	wf_hmap_for_each(i, node, &b->ifaces)
+		tell_iface(i);
+}
