@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "dataplane/checksum.h"
+
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
@@ -65,6 +67,30 @@ complete(struct rte_mbuf *m, unsigned start, unsigned field)
 	p[start + field + 1] = (uint8_t)csum;
 }
 
+/* The same for SCTP: a device that computes CRC32c (veth) leaves it open, and nothing in the
+ * header says that it is none of the Internet checksums. */
+static bool
+complete_sctp(struct rte_mbuf *m, unsigned start)
+{
+	uint8_t *p = pkt_data(m);
+	uint32_t crc;
+
+	if (start + 12 > pkt_size(m))
+		return false;
+	crc = sctp_checksum(p + start, pkt_size(m) - start);
+	memcpy(p + start + CSUM_OFS_SCTP, &crc, sizeof crc);
+	return true;
+}
+
+/* The protocol at 'start', where the IP header says it; IPPROTO_MAX behind extension headers. */
+static int
+proto_at(const uint8_t *p, unsigned l3, bool ipv4, unsigned start)
+{
+	if (ipv4)
+		return p[l3 + 9];
+	return l3 + 40 == start ? p[l3 + 6] : IPPROTO_MAX;
+}
+
 bool
 vnet_to_packet(const struct virtio_net_hdr *hdr, unsigned shift, struct rte_mbuf *m)
 {
@@ -91,15 +117,20 @@ vnet_to_packet(const struct virtio_net_hdr *hdr, unsigned shift, struct rte_mbuf
 		    l3 + (p[l3] & 15u) * 4 == start;
 	bool ipv6 = ether_type == ETH_P_IPV6 && l3 + 40 <= start;
 	bool plain = (ipv4 || ipv6) && start - l3 < 512 && l3 < 128;
-	if (plain && hdr->csum_offset == CSUM_OFS_TCP && start + 20 <= size)
+	int proto = plain ? proto_at(p, l3, ipv4, start) : -1;
+	bool tcp = proto == IPPROTO_TCP || proto == IPPROTO_MAX;
+	bool udp = proto == IPPROTO_UDP || proto == IPPROTO_MAX;
+	if (tcp && hdr->csum_offset == CSUM_OFS_TCP && start + 20 <= size) {
 		flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-	else if (plain && hdr->csum_offset == CSUM_OFS_UDP)
+	} else if (udp && hdr->csum_offset == CSUM_OFS_UDP) {
 		flags |= RTE_MBUF_F_TX_UDP_CKSUM;
-	else if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE || hdr->csum_offset == CSUM_OFS_SCTP)
+	} else if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
 		return false;
-	else {
-		complete(m, start, hdr->csum_offset);
+	} else {
 		m->ol_flags |= flags;
+		if (proto == IPPROTO_SCTP && hdr->csum_offset == CSUM_OFS_SCTP)
+			return complete_sctp(m, start);
+		complete(m, start, hdr->csum_offset);
 		return true;
 	}
 	flags |= ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
