@@ -154,7 +154,11 @@ struct bridge {
 	struct wf_hmap rules_by_cookie;
 	struct wf_list expirable;
 	void *of;                   /* the OpenFlow agent's struct */
+	_Atomic uint32_t refs;      /* 1 for existing, 1 for each plan that counts in its tables */
 };
+/* A plan may outlive the bridge in a worker's cache and still have packets to count. */
+void bridge_ref(struct bridge *);
+void bridge_unref(struct bridge *); /* any thread; freed after a grace period */
 
 /* A set of 'n' ports, to be filled in and then hashed; one heap block. */
 struct xport_set *xport_set_new(uint32_t n);

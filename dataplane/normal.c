@@ -75,6 +75,19 @@ normal_add(const struct view *view, const struct bridge_view *bv, const struct b
 		mirror_add(view, bv, (uint32_t)out->dst_mirrors, out, in, &wire, key, 0, r);
 }
 
+/* OFPPC_NO_FLOOD of one member takes the whole bundle out of floods. */
+static bool
+may_flood(const struct bridge_view *bv, const struct bundle *b)
+{
+	for (uint32_t i = 0; i < b->n_members; i++) {
+		const struct xport *p = xport_find(bv->ports, b->members[i]);
+
+		if (p && p->config & PC_NO_FLOOD)
+			return false;
+	}
+	return b->floodable;
+}
+
 static void
 flood(const struct view *view, const struct bridge_view *bv, const struct bundle *in,
       const struct xvlans *inside, const struct of_key *key, struct normal_result *r)
@@ -82,7 +95,7 @@ flood(const struct view *view, const struct bridge_view *bv, const struct bundle
 	for (uint32_t i = 0; i < bv->l2->n_bundles; i++) {
 		const struct bundle *b = bv->l2->bundles[i];
 
-		if (b != in && bundle_carries(b, inside) && b->floodable && !b->mirror_out)
+		if (b != in && bundle_carries(b, inside) && !b->mirror_out && may_flood(bv, b))
 			normal_add(view, bv, b, in, inside, key, 0, r);
 	}
 	if (!r->n && !r->drop)

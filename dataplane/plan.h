@@ -205,6 +205,8 @@ struct plan {
 	uint32_t n_groups;
 	struct counter **held; /* likewise: counters made by counter_new() that nothing above holds */
 	uint32_t n_held;
+	uint32_t n_bridges;
+	struct bridge **bridges; /* likewise: those whose tables are credited */
 	/* Whoever keeps the plan: its cache entry, packets on their way to main that it speaks of.
 	 * translate() leaves it at 0; pipeline.c counts from 1. */
 	_Atomic uint32_t refs;

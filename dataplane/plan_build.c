@@ -267,6 +267,8 @@ pb_finish(struct plan_builder *b)
 	p->rules = buf_take(&b->rules);
 	p->groups = buf_take(&b->groups);
 	p->held = buf_take(&b->held);
+	p->n_bridges = (uint32_t)(b->bridges.size / sizeof(struct bridge *));
+	p->bridges = buf_take(&b->bridges);
 	return p;
 }
 
@@ -282,6 +284,9 @@ plan_free(struct plan *p)
 		group_unref(p->groups[i]);
 	for (uint32_t i = 0; i < p->n_held; i++)
 		counter_unref(p->held[i]);
+	for (uint32_t i = 0; i < p->n_bridges; i++)
+		bridge_unref(p->bridges[i]);
+	free(p->bridges);
 	free(p->held);
 	free(p->ops);
 	free(p->steps);

@@ -6,7 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "dataplane/translate_internal.h"
+#include "openflow/tlv_map.h"
+
+WF_LOG_MODULE(ofproto_dpif_xlate);
+
+static_assert(XLATE_MAX_DEPTH == 64 && XLATE_MAX_RESUBMITS == 4096 && PLAN_MAX_OPS == 1u << 20,
+	      "the sentences in report_limit()'s callers");
 
 #define OFPR_NO_MATCH 0
 #define ETH_TYPE_IPV4 0x0800
@@ -83,23 +90,31 @@ xlate_credit(struct xctx *ctx, struct counter *c)
 	}
 }
 
+/* A limit that a pipeline ran into: said in the trace, or in the log, where the operator who
+ * wrote the flows sees it (limited in rate: traffic brings it about). */
+static void
+report_limit(struct xctx *ctx, const char *what)
+{
+	if (ctx->in->trace)
+		trace_put(ctx->in->trace, TRACE_ERROR, "%s", what);
+	else if (!ctx->resolve)
+		wf_warn_rl("%s on bridge %s, the packet is dropped", what, ctx->bv->bridge->name);
+}
+
 bool
 xlate_may_go_deeper(struct xctx *ctx)
 {
-	struct xlate_trace *t = ctx->in->trace;
-
 	if (ctx->depth >= XLATE_MAX_DEPTH) {
-		trace_put(t, TRACE_ERROR, "over max translation depth %d", XLATE_MAX_DEPTH);
+		report_limit(ctx, "over max translation depth 64");
 		xlate_fail(ctx, XE_TOO_DEEP, DROP_PIPELINE_TOO_DEEP);
 	} else if (ctx->resubmits >= XLATE_MAX_RESUBMITS) {
-		trace_put(t, TRACE_ERROR, "over %d resubmit actions", XLATE_MAX_RESUBMITS);
+		report_limit(ctx, "over 4096 resubmit actions");
 		xlate_fail(ctx, XE_TOO_MANY, DROP_PIPELINE_TOO_MANY);
 	} else if (ctx->b.ops.size > PLAN_MAX_OPS) {
-		trace_put(t, TRACE_ERROR, "resubmits yielded over %u kB of actions",
-			  PLAN_MAX_OPS / 1024);
+		report_limit(ctx, "resubmits yielded over 1 MB of actions");
 		xlate_fail(ctx, XE_TOO_MANY, DROP_PIPELINE_TOO_MANY);
 	} else if (ctx->stack_size >= 65536) {
-		trace_put(t, TRACE_ERROR, "resubmits yielded over 64 kB of stack");
+		report_limit(ctx, "resubmits yielded over 64 kB of stack");
 		xlate_fail(ctx, XE_STACK, DROP_STACK_TOO_DEEP);
 	} else {
 		return true;
@@ -146,6 +161,20 @@ miss_goes_to_controller(const struct xctx *ctx, enum table_miss miss, of_port_t 
 	}
 }
 
+/* The plan will point into the bridge's tables. */
+static void
+hold_bridge(struct xctx *ctx)
+{
+	struct bridge *br = ctx->bv->bridge, **held = (struct bridge **)ctx->b.bridges.data;
+	size_t n = ctx->b.bridges.size / sizeof(struct bridge *);
+
+	for (size_t i = 0; i < n; i++)
+		if (held[i] == br)
+			return;
+	bridge_ref(br);
+	xlate_array_put(&ctx->b.bridges, &br, sizeof br);
+}
+
 /* Finds the rule for the key as it is, in '*table_id' or, where a table's miss setting says
  * continue, in one that follows ('*table_id' is then that one). */
 static enum miss_kind
@@ -158,6 +187,7 @@ lookup(struct xctx *ctx, of_port_t in_port, uint8_t *table_id, bool may_packet_i
 	struct rule *rule = NULL;
 
 	*rulep = NULL;
+	hold_bridge(ctx);
 	if ((ctx->key.nw_frag & OF_FRAG_ANY) && ctx->bv->frag_mode != FRAGS_NX_MATCH) {
 		if (ctx->bv->frag_mode != FRAGS_NORMAL)
 			return MISSED_FRAGMENT;
@@ -623,6 +653,7 @@ translate(const struct xlate_in *in)
 	struct xctx ctx = { .in = in, .view = in->view, .wc = in->wc };
 	struct plan flags = { .cacheable = true };
 	struct trace_node *before = NULL;
+	struct plan *plan;
 	bool gone;
 
 	ctx.plan = &flags;
@@ -648,6 +679,7 @@ translate(const struct xlate_in *in)
 		xlate_fail(&ctx, XE_NO_RECIRC, DROP_RX_NO_BRIDGE);
 		return finish(&ctx);
 	}
+	const struct of_tlv_map *map_before = of_tlv_map_enter(ctx.bv->tlv_map);
 	if (ctx.wc)
 		wc_always(ctx.wc, &in->key);
 	if (in->trace)
@@ -657,5 +689,7 @@ translate(const struct xlate_in *in)
 	if (in->final_key)
 		*in->final_key = ctx.key;
 	drop_needless_guards(&ctx);
-	return finish(&ctx);
+	plan = finish(&ctx);
+	of_tlv_map_enter(map_before);
+	return plan;
 }

@@ -44,6 +44,7 @@ run_bucket(struct xctx *ctx, const struct bucket *b, bool is_last)
 	if (b->actions)
 		xlate_action_set_order(b->actions->data, b->actions->size, &list);
 	ctx->depth++;
+	ctx->resubmits++; /* groups of groups multiply as tables do */
 	xlate_actions(ctx, list.data, list.size, is_last, true);
 	ctx->depth--;
 	if (ctx->freezing)

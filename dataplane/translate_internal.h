@@ -27,7 +27,7 @@
 struct plan_builder {
 	struct wf_buf ops;
 	size_t last;            /* offset of the last op of the open block; NO_OP: none */
-	struct wf_buf steps, credits, rules, groups, held; /* arrays */
+	struct wf_buf steps, credits, rules, groups, held, bridges; /* arrays */
 };
 #define NO_OP SIZE_MAX
 #define PLAN_MAX_OPS (1u << 20) /* bytes; a plan beyond this is an error, not memory */

@@ -201,6 +201,7 @@ view_bridge_add(const char *name)
 		memset(dirty + i, 0, (n_bridges - i) * sizeof *dirty);
 	}
 	b->index = i;
+	atomic_init(&b->refs, 1);
 	for (unsigned t = 0; t < N_TABLES; t++)
 		table_init(&b->tables[t], (uint8_t)t);
 	wf_hmap_init(&b->rules_by_cookie);
@@ -210,6 +211,19 @@ view_bridge_add(const char *name)
 }
 
 void (*bridge_free_macs)(struct mac_table *);
+
+void
+bridge_ref(struct bridge *b)
+{
+	atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+}
+
+void
+bridge_unref(struct bridge *b)
+{
+	if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
+		wf_rcu_free(b);
+}
 
 static void
 bridge_free(void *b_)
@@ -221,7 +235,7 @@ bridge_free(void *b_)
 	wf_hmap_done(&b->rules_by_cookie);
 	if (bridge_free_macs)
 		bridge_free_macs(b->macs);
-	free(b);
+	bridge_unref(b);
 }
 
 void (*view_purge_plans)(void);
