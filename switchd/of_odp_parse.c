@@ -306,6 +306,8 @@ next_field(struct parser *ps, char *name, size_t name_size, char *value, size_t 
 		memcpy(value, ps->p, n);
 		value[n] = '\0';
 		ps->p += v;
+	} else {
+		return false;
 	}
 	if (*ps->p == ',')
 		ps->p++;
