@@ -1,76 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dataplane/cache.h"
+#include "dataplane/cache_internal.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/hash.h"
-#include "base/rcu.h"
-#include "dataplane/cache_plans.h"
 #include "dataplane/run.h"
 
-#define WAYS 6
-struct bucket6 {
-	uint16_t tags[WAYS]; /* 0: free */
-	uint32_t pad;
-	struct flow *flows[WAYS];
-};
-static_assert(sizeof(struct bucket6) == 64, "a bucket is one line");
-
-/* Bits of one word of a key, and where they go in the packed ones. */
-struct packing {
-	uint64_t mask;
-	uint8_t src, dst, rotate;
-};
-
-/* One layout generation. */
-struct cache_table {
-	struct key_layout layout;
-	unsigned n_packings, n_packed;
-	struct packing packings[OF_KEY_WORDS];
-	uint32_t mask;           /* buckets - 1 */
-	uint32_t n;
-	struct bucket6 *buckets;
-	uint32_t hand;           /* bucket at which expiry goes on */
-	/* How many flows still name this table; main frees the last (flow_key() reads the
-	 * layout). The worker's own use counts as one. */
-	_Atomic uint32_t refs;
-};
-
-/* Flows of one port, oldest first. */
-struct slot_flows {
-	struct flow *head, *tail;
-	uint32_t n;
-};
-
-/* Packets without a port share the last place. */
-#define MAX_SLOTS 65535u
-/* First misses remembered, 4 MB of memory if so many come.  With fewer than the flows that are
- * alive at once, their second sightings are missed. */
-#define SEEN_SIZE 1048576u
-struct cache {
-	struct cache_table *cur, *old;
-	int64_t now_ms, old_since_ms, expired_ms;
-	struct plan_set plans;
-	struct slot_flows *slots;
-	uint32_t n_slots, n_slots_used, n_flows;
-	uint32_t fattest; /* a slot with most flows, or nearly */
-	uint32_t *seen;
-	/* Retired in this burst. */
-	struct flow **retired;
-	uint32_t n_retired, max_retired;
-	/* Handed to main. */
-	_Atomic(struct flow *) made;
-	struct flow *main_list; /* main's, all flows that are not freed */
-	/* Batches of retired flows on their way to main. */
-	_Atomic uint32_t n_reaping;
-};
-
-/* --- Keys ------------------------------------------------------------------------------------ */
+/* --- Keys -------------------------------------------------------------------------- */
 
 #define FIRST_HEADER_WORD (offsetof(struct of_key, dl_dst) / 8)
 static_assert(offsetof(struct of_key, dl_dst) % 8 == 0, "headers start a word");
@@ -108,6 +49,21 @@ pack_layout(struct cache_table *t)
 	}
 }
 
+static struct bucket6 *
+buckets_new(uint32_t n)
+{
+	size_t size = n * sizeof(struct bucket6), huge = 2 * 1024 * 1024;
+	struct bucket6 *b = aligned_alloc(size < huge ? 64 : huge, size);
+
+	if (!b)
+		return NULL;
+	/* One TLB entry for 2 MB. */
+	if (size >= huge)
+		madvise(b, size, MADV_HUGEPAGE);
+	memset(b, 0, size);
+	return b;
+}
+
 static struct cache_table *
 ctable_new(const struct key_layout *layout)
 {
@@ -116,21 +72,11 @@ ctable_new(const struct key_layout *layout)
 	t->layout = *layout;
 	pack_layout(t);
 	t->mask = 255;
-	t->buckets = aligned_alloc(64, (t->mask + 1) * sizeof(*t->buckets));
+	t->buckets = buckets_new(t->mask + 1);
 	if (!t->buckets)
 		abort();
-	memset(t->buckets, 0, (t->mask + 1) * sizeof(*t->buckets));
 	atomic_init(&t->refs, 1);
 	return t;
-}
-
-static void
-ctable_unref(struct cache_table *t)
-{
-	if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1) {
-		free(t->buckets);
-		free(t);
-	}
 }
 
 static inline void
@@ -181,7 +127,7 @@ cache_key_make(const struct cache *c, uint32_t slot, uint32_t generation, uint64
 void
 flow_key(const struct flow *f, struct of_key *key, struct of_key *mask)
 {
-	const struct cache_table *t = f->table;
+	const struct cache_table *t = flow_cold(f)->table;
 	unsigned n = 1;
 
 	memset(key, 0, sizeof(*key));
@@ -202,7 +148,7 @@ flow_key(const struct flow *f, struct of_key *key, struct of_key *mask)
 	}
 }
 
-/* --- Tables ------------------------------------------------------------------------------------- */
+/* --- Tables ------------------------------------------------------------------------ */
 
 static inline uint16_t
 tag_of(uint32_t hash)
@@ -306,8 +252,8 @@ cache_find(struct cache *c, const struct cache_key *keys, unsigned n, struct flo
 static bool
 ctable_put(struct cache_table *t, struct flow *f)
 {
-	uint32_t first = f->hash & t->mask;
-	uint16_t tag = tag_of(f->hash);
+	uint32_t first = flow_cold(f)->hash & t->mask;
+	uint16_t tag = tag_of(flow_cold(f)->hash);
 
 	for (unsigned side = 0; side < 2; side++) {
 		struct bucket6 *b = &t->buckets[side ? other_bucket(first, tag, t->mask) : first];
@@ -327,8 +273,8 @@ ctable_put(struct cache_table *t, struct flow *f)
 static struct flow **
 ctable_place(struct cache_table *t, const struct flow *f, uint16_t **tag_at)
 {
-	uint32_t first = f->hash & t->mask;
-	uint16_t tag = tag_of(f->hash);
+	uint32_t first = flow_cold(f)->hash & t->mask;
+	uint16_t tag = tag_of(flow_cold(f)->hash);
 
 	for (unsigned side = 0; side < 2; side++) {
 		struct bucket6 *b = &t->buckets[side ? other_bucket(first, tag, t->mask) : first];
@@ -343,61 +289,6 @@ ctable_place(struct cache_table *t, const struct flow *f, uint16_t **tag_at)
 	return NULL;
 }
 
-/* --- Retiring ---------------------------------------------------------------------------------- */
-
-static void
-slot_unlink(struct cache *c, struct flow *f)
-{
-	struct slot_flows *s = &c->slots[flow_slot(f)];
-
-	*(f->slot_prev ? &f->slot_prev->slot_next : &s->head) = f->slot_next;
-	*(f->slot_next ? &f->slot_next->slot_prev : &s->tail) = f->slot_prev;
-	if (!--s->n)
-		c->n_slots_used--;
-	c->n_flows--;
-}
-
-static struct slot_flows *
-slot_get(struct cache *c, uint32_t slot)
-{
-	if (slot >= c->n_slots) {
-		uint32_t n = slot + 64;
-
-		c->slots = wf_xrealloc(c->slots, n * sizeof(*c->slots));
-		memset(c->slots + c->n_slots, 0, (n - c->n_slots) * sizeof(*c->slots));
-		c->n_slots = n;
-	}
-	return &c->slots[slot];
-}
-
-static void
-slot_append(struct cache *c, struct flow *f)
-{
-	struct slot_flows *s = slot_get(c, flow_slot(f));
-
-	f->slot_prev = s->tail;
-	f->slot_next = NULL;
-	*(s->tail ? &s->tail->slot_next : &s->head) = f;
-	s->tail = f;
-	if (!s->n++)
-		c->n_slots_used++;
-	if (s->n > c->slots[c->fattest].n)
-		c->fattest = s - c->slots;
-	c->n_flows++;
-}
-
-static void
-retire(struct cache *c, struct flow *f)
-{
-	atomic_store_explicit(&f->retired, true, memory_order_relaxed);
-	plan_set_unuse(&c->plans, f->plan);
-	if (c->n_retired == c->max_retired) {
-		c->max_retired = c->max_retired ? c->max_retired * 2 : 64;
-		c->retired = wf_xrealloc(c->retired, c->max_retired * sizeof(*c->retired));
-	}
-	c->retired[c->n_retired++] = f;
-}
-
 void
 cache_remove(struct cache *c, struct flow *f)
 {
@@ -406,64 +297,17 @@ cache_remove(struct cache *c, struct flow *f)
 
 	if (flow_is_retired(f))
 		return;
-	place = ctable_place(f->table, f, &tag);
+	place = ctable_place(flow_cold(f)->table, f, &tag);
 	if (place) {
 		*tag = 0;
 		*place = NULL;
 	}
-	f->table->n--;
+	flow_cold(f)->table->n--;
 	slot_unlink(c, f);
-	retire(c, f);
+	flow_retire(c, f);
 }
 
-/* What a worker let go in one burst. */
-struct reap {
-	struct cache *c;
-	uint32_t n;
-	struct flow *flows[];
-};
-
-static void take_made(struct cache *);
-static void fold_flow(struct flow *);
-
-/* Main, after a grace period: the worker's last counts are in. */
-static void
-reap(void *r_)
-{
-	struct reap *r = r_;
-	struct cache *c = r->c;
-
-	take_made(c);
-	for (uint32_t i = 0; i < r->n; i++) {
-		struct flow *f = r->flows[i];
-
-		fold_flow(f);
-		*(f->main_prev ? &f->main_prev->main_next : &c->main_list) = f->main_next;
-		if (f->main_next)
-			f->main_next->main_prev = f->main_prev;
-		ctable_unref(f->table);
-		plan_unref(f->plan);
-		free(f);
-	}
-	atomic_fetch_sub_explicit(&c->n_reaping, 1, memory_order_relaxed);
-	free(r);
-}
-
-void
-cache_end_burst(struct cache *c)
-{
-	if (likely(!c->n_retired))
-		return;
-	struct reap *r = wf_xmalloc(sizeof(*r) + c->n_retired * sizeof(r->flows[0]));
-	r->c = c;
-	r->n = c->n_retired;
-	memcpy(r->flows, c->retired, c->n_retired * sizeof(r->flows[0]));
-	c->n_retired = 0;
-	atomic_fetch_add_explicit(&c->n_reaping, 1, memory_order_relaxed);
-	wf_rcu_call(reap, r);
-}
-
-/* --- Inserting ---------------------------------------------------------------------------------- */
+/* --- Inserting --------------------------------------------------------------------- */
 
 /* Twice the buckets; entries go by their stored hash. */
 static void
@@ -471,11 +315,10 @@ ctable_grow(struct cache_table *t)
 {
 	uint32_t old_mask = t->mask, new_mask = old_mask * 2 + 1;
 	struct bucket6 *old = t->buckets;
-	struct bucket6 *new = aligned_alloc(64, (new_mask + 1ull) * sizeof(*new));
+	struct bucket6 *new = buckets_new(new_mask + 1);
 
 	if (!new)
 		return;
-	memset(new, 0, (new_mask + 1ull) * sizeof(*new));
 	t->buckets = new;
 	t->mask = new_mask;
 	for (uint32_t b = 0; b <= old_mask; b++) {
@@ -501,16 +344,16 @@ evict_from_slot(struct cache *c, uint32_t slot)
 
 	/* A second chance for what was used since it was put at the end; bounded, so that an
 	 * insertion has a bounded price. */
-	for (unsigned i = 0; i < 8 && s->head && s->head->slot_next; i++) {
+	for (unsigned i = 0; i < 8 && s->head && flow_cold(s->head)->slot_next; i++) {
 		struct flow *f = s->head;
 
 		if (c->now_ms - flow_used_ms(f, c->now_ms) > 1000)
 			break;
-		s->head = f->slot_next;
-		s->head->slot_prev = NULL;
-		f->slot_prev = s->tail;
-		f->slot_next = NULL;
-		s->tail->slot_next = f;
+		s->head = flow_cold(f)->slot_next;
+		flow_cold(s->head)->slot_prev = NULL;
+		flow_cold(f)->slot_prev = s->tail;
+		flow_cold(f)->slot_next = NULL;
+		flow_cold(s->tail)->slot_next = f;
 		s->tail = f;
 	}
 	if (s->head)
@@ -530,7 +373,6 @@ slot_quota(const struct cache *c)
 static struct flow *
 insert(struct cache *c, struct cache_table *t, const struct cache_key *key, struct plan *plan)
 {
-	size_t size = sizeof(struct flow) + key->n_words * sizeof(uint64_t);
 	uint32_t slot = key->words[0] >> 48;
 	struct slot_flows *s = slot_get(c, slot);
 
@@ -539,13 +381,12 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 	else if (c->n_flows >= CACHE_MAX_FLOWS)
 		evict_from_slot(c, c->fattest);
 
-	struct flow *f = aligned_alloc(64, (size + 63) & ~(size_t)63);
+	struct flow *f = flow_alloc(c, key->n_words);
 	if (!f)
 		return NULL;
-	memset(f, 0, sizeof(*f));
-	f->hash = key->hash;
+	flow_cold(f)->hash = key->hash;
+	flow_cold(f)->table = t;
 	f->n_words = key->n_words;
-	f->table = t;
 	memcpy(f->key, key->words, key->n_words * sizeof(uint64_t));
 	atomic_init(&f->used_ms, (uint32_t)c->now_ms);
 	if (t->n * 5 >= (t->mask + 1) * WAYS * 4ull)
@@ -554,7 +395,7 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 		/* Both buckets are full: an entry of the same port makes room, or nobody does. */
 		ctable_grow(t);
 		if (!ctable_put(t, f)) {
-			free(f);
+			flow_free_unused(c, f);
 			return NULL;
 		}
 	}
@@ -563,10 +404,7 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
 	slot_append(c, f);
 
-	f->next_new = atomic_load_explicit(&c->made, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(&c->made, &f->next_new, f,
-						      memory_order_release, memory_order_relaxed))
-		;
+	flow_publish(c, f);
 	return f;
 }
 
@@ -579,7 +417,7 @@ cache_insert(struct cache *c, const struct cache_key *key, struct plan *plan)
 struct flow *
 cache_replace(struct cache *c, struct flow *f, struct plan *plan)
 {
-	struct cache_key key = { .hash = f->hash, .n_words = f->n_words };
+	struct cache_key key = { .hash = flow_cold(f)->hash, .n_words = f->n_words };
 
 	memcpy(key.words, f->key, f->n_words * sizeof(uint64_t));
 	cache_remove(c, f);
@@ -595,13 +433,17 @@ cache_admits(struct cache *c, const struct cache_key *key)
 
 	if (*at == mark)
 		return true;
-	*at = mark;
+	/* Half the time the one before keeps its place: of flows that share one, and come in turn,
+	 * each would else wipe out the other for ever. */
+	c->coin = c->coin * 1664525 + 1013904223;
+	if (!*at || c->coin >> 31)
+		*at = mark;
 	return false;
 }
 
-/* --- Layouts, age ---------------------------------------------------------------------------------- */
+/* --- Layouts, age ------------------------------------------------------------------ */
 
-static void
+void
 ctable_drop(struct cache *c, struct cache_table *t)
 {
 	for (uint32_t b = 0; t->n && b <= t->mask; b++)
@@ -682,7 +524,9 @@ cache_purge(struct cache *c)
 	for (uint32_t s = 0; s < c->n_slots; s++)
 		while (c->slots[s].head)
 			cache_remove(c, c->slots[s].head);
-	memset(c->seen, 0, SEEN_SIZE * sizeof(*c->seen));
+	/* Fresh pages instead of touching all. */
+	free(c->seen);
+	c->seen = wf_xzalloc(SEEN_SIZE * sizeof(*c->seen));
 }
 
 uint32_t
@@ -707,83 +551,4 @@ plan_is_fresh(struct plan *plan, const struct view *v)
 	}
 	plan->version = v->version;
 	return true;
-}
-
-/* --- Main -------------------------------------------------------------------------------------------- */
-
-struct cache *
-cache_new(void)
-{
-	struct cache *c = wf_xzalloc(sizeof(*c));
-
-	c->seen = wf_xzalloc(SEEN_SIZE * sizeof(*c->seen));
-	return c;
-}
-
-static void
-take_made(struct cache *c)
-{
-	struct flow *f = atomic_exchange_explicit(&c->made, NULL, memory_order_acquire);
-
-	while (f) {
-		struct flow *next = f->next_new;
-
-		f->main_prev = NULL;
-		f->main_next = c->main_list;
-		if (c->main_list)
-			c->main_list->main_prev = f;
-		c->main_list = f;
-		f = next;
-	}
-}
-
-static void
-fold_flow(struct flow *f)
-{
-	uint64_t packets = atomic_load_explicit(&f->packets, memory_order_relaxed);
-	uint64_t bytes = atomic_load_explicit(&f->bytes, memory_order_relaxed);
-
-	if (packets == f->folded_packets)
-		return;
-	plan_credit(f->plan, packets - f->folded_packets, bytes - f->folded_bytes,
-		    flow_used_ms(f, wf_now_ms()));
-	f->folded_packets = packets;
-	f->folded_bytes = bytes;
-}
-
-void
-cache_fold(struct cache *c)
-{
-	take_made(c);
-	for (struct flow *f = c->main_list; f; f = f->main_next)
-		fold_flow(f);
-}
-
-void
-cache_for_each(struct cache *c, void (*fn)(struct flow *, void *), void *aux)
-{
-	take_made(c);
-	for (struct flow *f = c->main_list; f; f = f->main_next)
-		fn(f, aux);
-}
-
-void
-cache_free(struct cache *c)
-{
-	if (!c)
-		return;
-	cache_purge(c);
-	if (c->old)
-		ctable_drop(c, c->old);
-	if (c->cur)
-		ctable_drop(c, c->cur);
-	cache_end_burst(c);
-	/* Its batches are on their way through the grace period. */
-	while (atomic_load_explicit(&c->n_reaping, memory_order_relaxed))
-		wf_rcu_drain();
-	plan_set_done(&c->plans);
-	free(c->slots);
-	free(c->retired);
-	free(c->seen);
-	free(c);
 }

@@ -38,18 +38,10 @@ struct cache_key {
 	uint64_t words[CACHE_KEY_WORDS];
 };
 
-struct flow {
-	/* Main's, and cold. */
-	struct flow *next_new;               /* in 'made', until main has seen it */
-	struct flow *main_prev, *main_next;  /* in main's list */
-	uint64_t folded_packets, folded_bytes;
-	struct flow *slot_prev, *slot_next;  /* worker: flows of the same port, oldest first */
-	struct cache_table *table;
-	uint32_t hash;
-	/* Hot; starts a cache line. */
-	_Alignas(64) struct plan *plan;
-	_Atomic uint64_t packets, bytes;     /* written by the worker alone */
-	_Atomic uint32_t used_ms;            /* low half of the time of the last packet */
+struct flow { /* what lookups touch; starts a cache line */
+	struct plan *plan;
+	_Atomic uint64_t packets, bytes; /* written by the worker alone */
+	_Atomic uint32_t used_ms;        /* low half of the time of the last packet */
 	uint16_t n_words;
 	_Atomic bool retired;
 	uint64_t key[];

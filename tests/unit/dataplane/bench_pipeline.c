@@ -110,11 +110,14 @@ cycles(unsigned n_flows, bool run)
 				break;
 		}
 	}
+	uint64_t misses = rn.n_misses;
 	for (unsigned i = 0; i < 200; i++) {
 		uint64_t took = slice(n_flows, SLICE, run);
 
 		best = took < best ? took : best;
 	}
+	if (rn.n_misses != misses)
+		printf("(%llu misses) ", (unsigned long long)(rn.n_misses - misses));
 	return best / (double)SLICE;
 }
 

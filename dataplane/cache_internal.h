@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flow cache from inside: cache.c (keys, buckets, admission, layouts), cache_flows.c (memory of
+ * entries, their way out, and main's side). */
+#ifndef WEFT_DATAPLANE_CACHE_INTERNAL_H
+#define WEFT_DATAPLANE_CACHE_INTERNAL_H
+
+#include "dataplane/cache.h"
+#include "dataplane/cache_plans.h"
+
+#define WAYS 6
+struct bucket6 {
+	uint16_t tags[WAYS]; /* 0: free */
+	uint32_t pad;
+	struct flow *flows[WAYS];
+};
+static_assert(sizeof(struct bucket6) == 64, "a bucket is one line");
+
+/* Bits of one word of a key, and where they go in the packed ones. */
+struct packing {
+	uint64_t mask;
+	uint8_t src, dst, rotate;
+};
+
+/* One layout generation. */
+struct cache_table {
+	struct key_layout layout;
+	unsigned n_packings, n_packed;
+	struct packing packings[OF_KEY_WORDS];
+	uint32_t mask;           /* buckets - 1 */
+	uint32_t n;
+	struct bucket6 *buckets;
+	uint32_t hand;           /* bucket at which expiry goes on */
+	/* How many flows still name this table; main frees the last (flow_key() reads the
+	 * layout). The worker's own use counts as one. */
+	_Atomic uint32_t refs;
+};
+
+/* Flows of one port, oldest first. */
+struct slot_flows {
+	struct flow *head, *tail;
+	uint32_t n;
+};
+
+/* Packets without a port share the last place. */
+#define MAX_SLOTS 65535u
+/* First misses remembered, 4 MB of memory if so many come.  With fewer than the flows that are
+ * alive at once, their second sightings are missed. */
+#define SEEN_SIZE 1048576u
+/* Memory of flows with keys of one size: main frees, the worker allocates. */
+#define FLOW_CLASSES 13 /* hot parts of 1 to 13 cache lines */
+struct flow_pool {
+	struct flow *free;              /* the worker's; linked by 'plan' */
+	_Atomic(struct flow *) freed;   /* main's gift */
+	struct flow_slab *slabs;
+	unsigned n_slabs;
+	uint8_t *arena;                 /* the rest of 2 MB that slabs are cut from */
+	uint32_t arena_left;
+};
+
+struct cache {
+	struct cache_table *cur, *old;
+	int64_t now_ms, old_since_ms, expired_ms;
+	struct plan_set plans;
+	struct slot_flows *slots;
+	uint32_t n_slots, n_slots_used, n_flows;
+	uint32_t fattest; /* a slot with most flows, or nearly */
+	uint32_t *seen;
+	uint32_t coin; /* a linear congruential generator: nobody gains by guessing it */
+	/* Retired in this burst. */
+	struct flow **retired;
+	uint32_t n_retired, max_retired;
+	/* Handed to main. */
+	_Atomic(struct flow *) made;
+	struct flow *main_list; /* main's, all flows that are not freed */
+	struct flow_pool pools[FLOW_CLASSES];
+	/* Batches of retired flows on their way to main. */
+	_Atomic uint32_t n_reaping;
+};
+
+/* What of a flow lookups do not touch; it lies elsewhere. */
+struct flow_cold {
+	struct cache_table *table;
+	uint32_t hash;
+	struct flow *slot_prev, *slot_next;  /* flows of the same port, oldest first */
+	/* Main's. */
+	struct flow *next_new;               /* in 'made', until main has seen it */
+	struct flow *main_prev, *main_next;  /* in main's list */
+	uint64_t folded_packets, folded_bytes;
+};
+
+/* Flows come in slabs of 64 KB at multiples of 64 KB. */
+#define FLOW_SLAB_SIZE 65536u
+struct flow_slab {
+	struct flow_slab *next;
+	struct flow_cold *cold;
+	uint32_t hot_size;
+	bool in_arena;                       /* cut from 2 MB, not a block of its own */
+	uint8_t pad[43];
+	uint8_t hot[];
+};
+static_assert(offsetof(struct flow_slab, hot) == 64, "flows start on cache lines");
+
+static inline struct flow_cold *
+flow_cold(const struct flow *f)
+{
+	struct flow_slab *s = (struct flow_slab *)((uintptr_t)f & ~(uintptr_t)(FLOW_SLAB_SIZE - 1));
+
+	return &s->cold[((uintptr_t)f - (uintptr_t)s->hot) / s->hot_size];
+}
+
+/* cache_flows.c */
+struct flow *flow_alloc(struct cache *, unsigned n_words); /* zeroed; NULL: no memory */
+void flow_free_unused(struct cache *, struct flow *);      /* worker: one that nobody saw */
+void flow_publish(struct cache *, struct flow *);          /* main may see it from now on */
+struct slot_flows *slot_get(struct cache *, uint32_t slot);
+void slot_append(struct cache *, struct flow *);
+void slot_unlink(struct cache *, struct flow *);
+void flow_retire(struct cache *, struct flow *);
+void ctable_unref(struct cache_table *);
+/* cache.c */
+void ctable_drop(struct cache *, struct cache_table *);
+
+#endif
