@@ -187,6 +187,9 @@ change_rules(struct of_switch *sw, struct of_txn *txn, struct table *t, struct o
 		table_remove(change->old->table, change->old, version);
 	}
 	if (change->new) {
+		static uint32_t last_seq;
+
+		*of_rule_seq(change->new) = ++last_seq;
 		table_add(t, change->new, version);
 		books(sw, change->new, true);
 	}

@@ -7,7 +7,6 @@
 #include "switchd/of_internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "dataplane/worker.h"
 
@@ -53,17 +52,9 @@ static int
 by_age(const void *a_, const void *b_)
 {
 	struct rule *const *a = a_, *const *b = b_;
-	uint64_t va = atomic_load_explicit(&(*a)->add_version, memory_order_relaxed);
-	uint64_t vb = atomic_load_explicit(&(*b)->add_version, memory_order_relaxed);
+	int32_t later = (int32_t)(*of_rule_seq(*a) - *of_rule_seq(*b));
 
-	if (va != vb)
-		return va < vb ? -1 : 1;
-	/* Of one bundle. */
-	size_t na = of_match_size((*a)->match), nb = of_match_size((*b)->match);
-	int order = memcmp((*a)->match, (*b)->match, na < nb ? na : nb);
-	if (order)
-		return order;
-	return na != nb ? (na < nb ? -1 : 1) : (*b)->priority - (*a)->priority;
+	return later < 0 ? -1 : later > 0;
 }
 
 static void

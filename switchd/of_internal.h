@@ -262,6 +262,14 @@ struct of_requester {
 	uint32_t xid;
 };
 
+/* The order in which rules were put into tables, also within one version; it wraps around.  It lives in
+ * a field that the rule store leaves to the writer. */
+static inline uint32_t *
+of_rule_seq(struct rule *r)
+{
+	return &r->learned_refs;
+}
+
 struct of_change {
 	struct rule *old, *new;  /* references */
 	uint32_t xid;
