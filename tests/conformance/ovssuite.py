@@ -348,10 +348,15 @@ def failure_reason(folder):
         m = re.search(r"(\S+): command not found", line)
         if m:
             return f"needs {m[1]}, which Debian does not have"
-    minus = plus = code = shown = ""
+    minus = plus = code = shown = wait = ""
     for line in lines:
         if re.match(r"^(---|\+\+\+) |^-+$", line):
             continue
+        m = re.search(r"waiting (?:until|while) (.*)\.\.\.$", line)
+        if m:
+            wait = m[1]
+        if "wait failed" in line:
+            return f"waited in vain for: {wait[:140]}"
         if line.startswith("-") and not minus and not plus:
             minus = line[1:].strip()
         elif line.startswith("+") and not plus:
@@ -361,7 +366,7 @@ def failure_reason(folder):
             break
         elif re.search(r"(?i)error|not found|cannot|timed? ?out|fatal|wait failed", line) \
                 and not shown and not line.startswith("./") and "|DBG|" not in line \
-                and "Cannot remove namespace" not in line:
+                and not re.search("Cannot remove namespace|cannot stat /proc", line):
             shown = line.strip()
         if minus and plus:
             break
