@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* type=dummy: a port without a device, for tests (--enable-dummy).  Packets come in by unixctl
- * "netdev-dummy/receive"; what goes out is counted, and written to a pcap file if options ask for it. */
+ * "netdev-dummy/receive" or over a stream from another dummy; what goes out is counted, sent over
+ * that stream, and written to a pcap file if options ask for it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/unixctl.h"
 #include "dataplane/pkt_compose.h"
 #include "dataplane/ports/classes.h"
+#include "dataplane/ports/dummy_wire.h"
 #include "dataplane/worker.h"
 
 struct waiting {
@@ -32,6 +34,7 @@ struct dummy_port {
 	uint8_t mac[6];
 	uint32_t mtu;
 	FILE *rx_pcap, *tx_pcap;
+	struct dummy_wire *wire; /* changed by main only; NULL: ends here */
 	char *rx_pcap_name, *tx_pcap_name;
 };
 
@@ -90,6 +93,39 @@ set_pcap(FILE **f, char **name, const char *want)
 	*name = want ? wf_xstrdup(want) : NULL;
 }
 
+/* --- Streams between dummies ------------------------------------------------------------------- */
+
+static void receive(struct dummy_port *d, struct rte_mbuf *m);
+
+static void
+on_wire(void *d_, const void *packet, size_t size)
+{
+	struct rte_mbuf *m = size >= 14 ? pkt_from_bytes(packet, (uint32_t)size) : NULL;
+
+	if (m)
+		receive(d_, m);
+}
+
+static void
+set_wire(struct dummy_port *d, const struct port_options *o)
+{
+	const char *passive = port_option(o, "pstream"), *active = port_option(o, "stream");
+	const char *want = passive ? passive : active;
+	struct dummy_wire *old = d->wire, *now = NULL;
+
+	if (old && want && !strcmp(dummy_wire_name(old), want))
+		return;
+	pthread_mutex_lock(&d->lock);
+	d->wire = NULL;
+	pthread_mutex_unlock(&d->lock);
+	dummy_wire_close(old);
+	if (want)
+		now = dummy_wire_open(want, passive != NULL, on_wire, d);
+	pthread_mutex_lock(&d->lock);
+	d->wire = now;
+	pthread_mutex_unlock(&d->lock);
+}
+
 /* --- Class ------------------------------------------------------------------------------------ */
 
 static int
@@ -99,16 +135,16 @@ dummy_set_options(struct port *p, const struct port_options *o, struct wf_err *e
 	const char *both = port_option(o, "pcap");
 	const char *rx = port_option(o, "rxq_pcap"), *tx = port_option(o, "tx_pcap");
 
+	set_wire(d, o);
 	pthread_mutex_lock(&d->lock);
+	if (d->tx_pcap == d->rx_pcap)
+		d->tx_pcap = NULL; /* shared: the handle goes with rx */
 	set_pcap(&d->rx_pcap, &d->rx_pcap_name, rx ? rx : both);
 	if (both && !tx && !rx) {
 		/* One file for both ways: shared handle. */
-		if (d->tx_pcap && d->tx_pcap != d->rx_pcap)
-			fclose(d->tx_pcap);
+		set_pcap(&d->tx_pcap, &d->tx_pcap_name, NULL);
 		d->tx_pcap = d->rx_pcap;
 	} else {
-		if (d->tx_pcap == d->rx_pcap)
-			d->tx_pcap = NULL;
 		set_pcap(&d->tx_pcap, &d->tx_pcap_name, tx);
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -159,6 +195,7 @@ dummy_close(struct port *p, bool destroy)
 {
 	struct dummy_port *d = p->impl;
 
+	dummy_wire_close(d->wire);
 	while (!wf_list_is_empty(&d->rx)) {
 		struct waiting *w = wf_container(wf_list_pop_front(&d->rx), struct waiting, node);
 
@@ -211,6 +248,8 @@ dummy_tx(struct port *p, unsigned txq, struct rte_mbuf **pkts, unsigned n)
 		d->stats.tx_packets++;
 		d->stats.tx_bytes += pkt_size(pkts[i]);
 		pcap_write(d->tx_pcap, pkts[i]);
+		if (d->wire)
+			dummy_wire_send(d->wire, pkt_data(pkts[i]), pkt_size(pkts[i]));
 	}
 	pthread_mutex_unlock(&d->lock);
 	pkt_free_bulk(pkts, n);
@@ -391,6 +430,28 @@ on_set_admin_state(struct unixctl_conn *conn, int argc, const char *argv[], void
 	unixctl_reply(conn, "OK");
 }
 
+static const char *
+wire_state(struct dummy_port *d)
+{
+	return d && d->wire ? dummy_wire_state(d->wire) : "unknown";
+}
+
+static void
+on_conn_state(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	struct wf_str s = WF_STR_INIT;
+	struct dummy_port *d;
+
+	if (argc > 1)
+		wf_str_fmt(&s, "%s: %s\n", argv[1], wire_state(dummy_find(argv[1])));
+	else
+		wf_list_for_each (d, node, &dummies)
+			if (strcmp(wire_state(d), "unknown"))
+				wf_str_fmt(&s, "%s: %s\n", d->port->name, wire_state(d));
+	unixctl_reply(conn, wf_str_cstr(&s));
+	wf_str_done(&s);
+}
+
 void
 ports_enable_dummy(const char *level)
 {
@@ -399,4 +460,5 @@ ports_enable_dummy(const char *level)
 	unixctl_command("netdev-dummy/receive", "name packet|flow...", 2, 99, on_receive, NULL);
 	unixctl_command("netdev-dummy/set-admin-state", "[netdev] up|down", 1, 2,
 			on_set_admin_state, NULL);
+	unixctl_command("netdev-dummy/conn-state", "[netdev]", 0, 1, on_conn_state, NULL);
 }
