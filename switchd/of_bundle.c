@@ -266,8 +266,10 @@ finish_entry(struct of_conn *c, struct entry *e, uint32_t xid)
 	case ENTRY_PORT:
 		of_port_mod_apply(c, e->port);
 		break;
-	case ENTRY_PACKET:
 	case ENTRY_FLOW:
+		of_flow_log(c, e->flow.command);
+		break;
+	case ENTRY_PACKET:
 		break;
 	}
 }

@@ -344,6 +344,7 @@ static const struct wf_reconnect_ops rc_ops = { rc_connect, rc_disconnect, rc_pr
 void
 of_conn_reset(struct of_conn *c)
 {
+	of_flow_log_flush(c);
 	dump_done(c);
 	wf_list_remove(&c->waiting);
 	c->wait = OF_WAIT_NONE;

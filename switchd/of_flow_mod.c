@@ -25,10 +25,12 @@ of_handle_flow_mod(struct of_conn *c, const struct of_msg *m)
 	e.xid = m->xid;
 	txn.n = 0;
 	err = of_flow_edit_apply(sw, &e, &txn);
-	if (err)
+	if (err) {
 		of_txn_undo(sw, &txn, 0);
-	else
+	} else {
 		of_txn_commit(sw, &txn, c);
+		of_flow_log(c, fm.command);
+	}
 	of_flow_edit_done(&e);
 	return err;
 }

@@ -153,6 +153,13 @@ struct of_dump {
 
 enum of_wait { OF_WAIT_NONE, OF_WAIT_BARRIER, OF_WAIT_DUMP, OF_WAIT_BACKLOG };
 
+/* For the summary of a session's flow_mods in the log. */
+struct of_flow_log {
+	unsigned n_add, n_delete, n_modify;
+	int64_t first_ms, last_ms, not_before_ms;
+	struct wf_timer timer;
+};
+
 struct of_conn {
 	struct wf_list node;          /* in sw->conns */
 	struct of_switch *sw;
@@ -198,6 +205,7 @@ struct of_conn {
 	size_t monitor_pending;       /* bytes of updates since the output was empty */
 
 	struct wf_list bundles;       /* struct of_bundle */
+	struct of_flow_log flow_log;
 };
 
 /* 'stream': accepted (the session takes it over), or NULL: active, to service->target. */
@@ -237,6 +245,10 @@ void of_log_sent(const struct of_conn *, const uint8_t *data, size_t size);
 /* of_debug.c.  The caller frees. */
 char *of_debug_text(const struct of_conn *, const uint8_t *data, size_t size);
 size_t of_hello_input(struct of_conn *, const uint8_t *data, size_t size);
+
+/* of_flow_log.c */
+void of_flow_log(struct of_conn *, uint8_t command);
+void of_flow_log_flush(struct of_conn *);
 
 /* of_dispatch.c */
 void of_dispatch(struct of_conn *, const uint8_t *data, size_t size);
