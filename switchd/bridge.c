@@ -449,7 +449,11 @@ sw_bridge_configure_of(struct sw_bridge *b)
 				   &ts[c.n_tables++]);
 	}
 	c.tables = ts;
+	char *snoop = wf_xasprintf("punix:%s/%s.snoop", wf_rundir(), b->name);
+	c.n_snoops = 1;
+	c.snoops = (const char *const[]){ snoop };
 	of_switch_configure(b->of, &c);
+	free(snoop);
 	for (unsigned k = 0; k < c.n_tables; k++) {
 		free((void *)ts[k].groups);
 		free((void *)ts[k].prefixes);
