@@ -50,8 +50,8 @@ void normal_decide(const struct view *, const struct bridge_view *, of_port_t in
  * may select (VLANs are not looked at); called by the translator.  Returns a set of indexes. */
 uint32_t mirrors_on_input(const struct bridge_view *, of_port_t in_port);
 uint32_t mirrors_on_output(const struct bridge_view *, of_port_t out_port);
-/* The outputs of the mirrors in 'set' for a packet as it is now, which came in by, or goes out to,
- * 'port'; credits the mirrors' counters with one packet of 'n_bytes' (0: does not). */
+/* The outputs of the mirrors in 'set' but not in result->mirrored (the caller sets it) for a packet
+ * as it is now, which came in by, or goes out to, 'port'; credits the mirrors' counters with one packet of 'n_bytes' (0: does not). */
 void mirror_outputs(const struct view *, const struct bridge_view *, uint32_t set, of_port_t port,
 		    const struct of_key *, uint64_t n_bytes, struct normal_result *);
 

@@ -311,6 +311,7 @@ run_mirror(struct pass *p, const struct op_mirror *op, struct rte_mbuf *m)
 	if (!bv || !set)
 		return;
 	p->rn->normal->n = 0;
+	p->rn->normal->mirrored = 0; /* 'set' holds no mirror that has the packet */
 	mirror_outputs(p->rn->view, bv, set, op->port, pass_key(p, m), pkt_size(m),
 		       p->rn->normal);
 	run_outputs(p, NULL, m, false);
