@@ -280,9 +280,23 @@ on_controller_timer(struct wf_timer *t)
 static struct wf_timer stats_timer, controller_timer;
 static int64_t stats_interval = 5000;
 
+/* Devices of DPDK whose drivers tell nobody of a link that changed. */
+static void
+refresh_polled(void)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		wf_hmap_for_each_safe(i, node, &b->ifaces)
+			if (i->port && i->port->polled)
+				on_device(i->name, NULL);
+}
+
 static void
 on_stats_timer(struct wf_timer *t)
 {
+	refresh_polled();
 	sw_status_write_all();
 	wf_timer_set(t, stats_interval, on_stats_timer, NULL);
 }

@@ -49,6 +49,9 @@ struct rx_sizer {
 	uint16_t large_left; /* receive calls for which large buffers are used */
 };
 #define RX_LARGE_CALLS 64
+/* Large packets of one receive call: half a megabyte stays in the core's cache and in the thread's list
+ * of free buffers; twice as many does neither. */
+#define RX_LARGE_BURST 8
 
 /* Where the rest of a large packet goes while small buffers are out: PKT_LARGE_ROOM bytes for packet
  * 'i' of a burst, one area a thread, touched by large packets only. */

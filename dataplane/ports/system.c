@@ -155,8 +155,8 @@ system_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 	if (max > BURST_MAX)
 		max = BURST_MAX;
 	/* 64 kB packets fill a burst's work sooner. */
-	if (large && max > 16)
-		max = 16;
+	if (large && max > RX_LARGE_BURST)
+		max = RX_LARGE_BURST;
 	for (; n < max && (m[n] = pkt_alloc(room)); n++) {
 		iov[n][0] = (struct iovec){ &hdr[n], sizeof hdr[n] };
 		iov[n][1] = (struct iovec){ pkt_data(m[n]), room };

@@ -129,8 +129,8 @@ tap_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 	unsigned n = 0;
 
 	/* 64 kB packets fill a burst's work sooner. */
-	if (large && max > 16)
-		max = 16;
+	if (large && max > RX_LARGE_BURST)
+		max = RX_LARGE_BURST;
 	while (n < max) {
 		struct rte_mbuf *m = pkt_alloc(room);
 		struct virtio_net_hdr hdr;
