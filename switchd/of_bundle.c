@@ -2,7 +2,8 @@
 /* Bundles: messages that are checked when they come and take effect together, or not at all
  * (OpenFlow 1.4 section 6.8; EXT-230 for 1.3).
  *
- * A message is kept as what it will do (a rule ready to be put into its table), not as bytes, plus what an
+ * A message is kept as what it will do (a rule ready to be put into its table), not as bytes,
+ * plus what an
  * error must quote of it.
  */
 #include "switchd/of_internal.h"
@@ -138,7 +139,7 @@ of_bundles_run(struct of_switch *sw)
 			}
 }
 
-/* --- Adding ------------------------------------------------------------------------------------ */
+/* --- Adding ----------------------------------------------------------------------------------- */
 
 static of_err_t
 decode_flow(struct of_conn *c, const struct of_msg *m, struct entry *e)
@@ -232,7 +233,7 @@ of_handle_bundle_add(struct of_conn *c, const struct of_msg *m)
 	return 0;
 }
 
-/* --- Commit --------------------------------------------------------------------------------------- */
+/* --- Commit ----------------------------------------------------------------------------------- */
 
 static of_err_t
 apply_entry(struct of_conn *c, struct entry *e, struct of_txn *txn, uint16_t flags, uint32_t xid)

@@ -28,7 +28,8 @@ find_service(struct of_switch *sw, const char *target)
 	return NULL;
 }
 
-/* Of a kind that can be spoken to; whether the rest of the name makes sense shows when it is tried. */
+/* Of a kind that can be spoken to; whether the rest of the name makes sense shows when it is
+ * tried. */
 static bool
 is_target(const char *name)
 {

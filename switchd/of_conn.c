@@ -301,7 +301,7 @@ on_closed(void *c_, int why, const char *text)
 
 static const struct wf_stream_ops stream_ops = { on_connected, on_input, on_drained, on_closed };
 
-/* --- Reconnection ------------------------------------------------------------------------------ */
+/* --- Reconnection ----------------------------------------------------------------------------- */
 
 static void
 rc_connect(void *c_)
@@ -339,7 +339,7 @@ rc_probe(void *c_)
 
 static const struct wf_reconnect_ops rc_ops = { rc_connect, rc_disconnect, rc_probe };
 
-/* --- Life ---------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 void
 of_conn_reset(struct of_conn *c)
@@ -415,7 +415,8 @@ of_conn_close(struct of_conn *c, const char *why)
 	if (why)
 		wf_info_rl("%s: closing: %s", c->name, why);
 	if (c->is_active) {
-		/* Not inside the stream's callback: the machine attempts again after the back-off. */
+		/* Not inside the stream's callback: the machine attempts again after the
+		 * back-off. */
 		wf_reconnect_disconnected(&c->rc, -EPROTO);
 		stream_end(c);
 		return;

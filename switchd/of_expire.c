@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Timeouts of flows.  Each second the statistics of the workers are folded in, so that an idle flow is one
+/* Timeouts of flows.  Each second the statistics of the workers are folded in, so that an idle
+ * flow is one
  * that no packet has used, and the rules that are due go. */
 #include "switchd/of_internal.h"
 

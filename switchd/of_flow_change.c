@@ -69,7 +69,8 @@ cookie_del(struct bridge *b, struct rule *r)
 }
 
 bool
-of_actions_visit(const void *list, size_t size, bool (*fn)(const struct of_action *, void *), void *aux)
+of_actions_visit(const void *list, size_t size, bool (*fn)(const struct of_action *, void *),
+		void *aux)
 {
 	of_action_for_each(a, list, size) {
 		const struct of_action *nested;
@@ -155,7 +156,7 @@ books(struct of_switch *sw, struct rule *r, bool in)
 	}
 }
 
-/* --- Transactions ------------------------------------------------------------------------------ */
+/* --- Transactions ----------------------------------------------------------------------------- */
 
 void
 of_txn_put(struct of_txn *txn, const struct of_change *change)
@@ -282,7 +283,7 @@ of_txn_commit(struct of_switch *sw, struct of_txn *txn, struct of_conn *requeste
 	of_learned_cookies_flush(sw);
 }
 
-/* --- One flow_mod ------------------------------------------------------------------------------- */
+/* --- One flow_mod ----------------------------------------------------------------------------- */
 
 static bool
 check_one(const struct of_action *a, void *sw_)
@@ -436,7 +437,8 @@ modify(struct of_switch *sw, struct of_flow_edit *e, struct of_rules *rules, str
 }
 
 static void
-delete_rule(struct of_switch *sw, struct rule *old, enum of_flow_removed_reason reason, uint32_t xid,
+delete_rule(struct of_switch *sw, struct rule *old, enum of_flow_removed_reason reason,
+		uint32_t xid,
 	    struct of_txn *txn)
 {
 	struct of_change change = { .old = old, .xid = xid, .event = OF_FME_REMOVED,
@@ -472,7 +474,7 @@ of_flow_edit_apply(struct of_switch *sw, struct of_flow_edit *e, struct of_txn *
 	return err;
 }
 
-/* --- The switch's own changes ---------------------------------------------------------------------- */
+/* --- The switch's own changes ----------------------------------------------------------------- */
 
 struct delete_visit {
 	struct of_switch *sw;
@@ -563,7 +565,7 @@ of_flow_del_internal(struct of_switch *sw, struct rule *r)
 	of_flow_expire(sw, r, OF_FRR_DELETE);
 }
 
-/* --- When no worker can see a rule any more ------------------------------------------------------------ */
+/* --- When no worker can see a rule any more --------------------------------------------------- */
 
 static void
 on_reaped(struct rule **rules, unsigned n)
@@ -596,7 +598,7 @@ of_flow_change_init(void)
 	rules_on_reaped(on_reaped);
 }
 
-/* --- Which rules --------------------------------------------------------------------------------------- */
+/* --- Which rules ------------------------------------------------------------------------------ */
 
 void
 of_rules_put(struct of_rules *rules, struct rule *r)

@@ -136,7 +136,7 @@ bucket_index(const struct group *g, uint32_t id)
 	return -1;
 }
 
-/* --- Changes --------------------------------------------------------------------------------------- */
+/* --- Changes ---------------------------------------------------------------------------------- */
 
 static of_err_t
 insert_buckets(struct of_switch *sw, const struct of_group_mod *gm, const struct group *old)
@@ -290,7 +290,7 @@ of_groups_flush(struct of_switch *sw)
 	of_txn_done(&txn);
 }
 
-/* --- Group -> message --------------------------------------------------------------------------------- */
+/* --- Group -> message ------------------------------------------------------------------------- */
 
 static struct of_bucket *
 buckets_out(const struct group *g)
@@ -354,7 +354,7 @@ of_handle_group_mod(struct of_conn *c, const struct of_msg *m)
 	return err;
 }
 
-/* --- Multipart ------------------------------------------------------------------------------------------ */
+/* --- Multipart -------------------------------------------------------------------------------- */
 
 struct group_dump {
 	struct of_dump dump;

@@ -7,7 +7,8 @@
  *   of_dispatch.c message -> handler
  *   of_flow_*.c, of_group.c, of_meter.c, ...: what messages do
  *
- * Order.  Main is the only writer.  Edits go into the next view; of_publish() makes them visible and is
+ * Order.  Main is the only writer.  Edits go into the next view; of_publish() makes them visible
+ * and is
  * called before anything that could tell of them leaves: a reply, a packet, the end of the turn.
  * Monitor updates leave before the reply of the request that made them.
  * Threads: main only.
@@ -274,7 +275,8 @@ struct of_requester {
 	uint32_t xid;
 };
 
-/* The order in which rules were put into tables, also within one version; it wraps around.  It lives in
+/* The order in which rules were put into tables, also within one version; it wraps around.  It
+ * lives in
  * a field that the rule store leaves to the writer. */
 static inline uint32_t *
 of_rule_seq(struct rule *r)
@@ -300,7 +302,8 @@ struct of_txn {
 void of_txn_put(struct of_txn *, const struct of_change *);
 /* Takes back the changes from number 'from' on, the last one first. */
 void of_txn_undo(struct of_switch *, struct of_txn *, unsigned from);
-/* Tells monitors and keeps the books: cookies, timeouts, counters, learned flows.  Publishing is the
+/* Tells monitors and keeps the books: cookies, timeouts, counters, learned flows.  Publishing is
+ * the
  * caller's. */
 void of_txn_commit(struct of_switch *, struct of_txn *, struct of_conn *requester);
 void of_txn_done(struct of_txn *);
@@ -371,7 +374,8 @@ struct of_rules {
 	unsigned n, room;
 	struct rule **rules;
 };
-void of_rules_collect(struct of_switch *, const struct of_criteria *, uint64_t version, struct of_rules *);
+void of_rules_collect(struct of_switch *, const struct of_criteria *, uint64_t version,
+		struct of_rules *);
 void of_rules_put(struct of_rules *, struct rule *);
 void of_rules_done(struct of_rules *); /* drops the references */
 bool of_criteria_has(const struct of_criteria *, const struct rule *);
@@ -391,9 +395,10 @@ void of_table_features_fill(struct of_switch *, unsigned table, struct of_table_
 /* What a packet without a matching flow meets, given who listens. */
 void of_miss_update(struct of_switch *);
 
-/* --- Monitors, asynchronous messages -------------------------------------------------------------- */
+/* --- Monitors, asynchronous messages ---------------------------------------------------------- */
 
-void of_monitor_report(struct of_switch *, const struct rule *, enum of_update_event, uint8_t reason,
+void of_monitor_report(struct of_switch *, const struct rule *, enum of_update_event,
+		uint8_t reason,
 		       const struct of_conn *requester, uint32_t xid, const struct rule_actions *old_actions);
 /* Sends what has been gathered; of one session, or of all of a switch. */
 void of_monitor_flush_conn(struct of_conn *);
@@ -421,7 +426,8 @@ void of_ports_done(struct of_switch *);
 
 /* of_group.c */
 struct of_group_mod;
-of_err_t of_group_mod_apply(struct of_switch *, const struct of_group_mod *, struct of_txn *, uint32_t xid);
+of_err_t of_group_mod_apply(struct of_switch *, const struct of_group_mod *, struct of_txn *,
+		uint32_t xid);
 /* After the change is certain. */
 void of_group_mod_tell(struct of_conn *, const struct of_group_mod *, uint32_t xid, int existed);
 void of_groups_flush(struct of_switch *);
@@ -439,7 +445,8 @@ struct of_packet_out_job {
 	size_t packet_len;
 	bool is_small_pad;
 };
-of_err_t of_packet_out_prepare(struct of_conn *, const struct of_msg *, struct of_packet_out_job **);
+of_err_t of_packet_out_prepare(struct of_conn *, const struct of_msg *,
+		struct of_packet_out_job **);
 of_err_t of_packet_out_check(struct of_switch *, const struct of_packet_out_job *);
 void of_packet_out_run(struct of_switch *, struct of_packet_out_job *);
 /* The same with the flows, groups and meters of the next view. */

@@ -11,7 +11,7 @@
 WF_LOG_MODULE(of_learn);
 WF_COVERAGE(of_learn_limit_reached);
 
-/* --- Flows that live as long as who learned them ------------------------------------------------- */
+/* --- Flows that live as long as who learned them ---------------------------------------------- */
 
 /* Rules with learn(...,delete_learned,cookie=C,table=T) keep the flows of C in T. */
 struct learned_cookie {
@@ -102,7 +102,7 @@ of_learned_cookies_done(struct of_switch *sw)
 	wf_hmap_done(&sw->learned_cookies);
 }
 
-/* --- Learning --------------------------------------------------------------------------------------- */
+/* --- Learning --------------------------------------------------------------------------------- */
 
 static void
 remember(struct learned_flow *flow, struct rule *r)

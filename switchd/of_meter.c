@@ -75,7 +75,7 @@ meter_new(const struct of_meter_config *cfg, const struct meter *old)
 	return meter;
 }
 
-/* --- Changes ------------------------------------------------------------------------------------ */
+/* --- Changes ---------------------------------------------------------------------------------- */
 
 static bool
 is_other(const struct of_action *a, void *id)
@@ -197,7 +197,7 @@ of_meters_flush(struct of_switch *sw)
 	sw->virtual_meters = NULL;
 }
 
-/* --- Multipart ----------------------------------------------------------------------------------------- */
+/* --- Multipart -------------------------------------------------------------------------------- */
 
 struct meter_dump {
 	struct of_dump dump;

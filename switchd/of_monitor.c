@@ -62,7 +62,8 @@ of_monitors_done(struct of_conn *c)
 static bool
 has_output(const struct rule_actions *a, const struct of_monitor *m)
 {
-	return m->out_port == OF_PORT_ANY || of_actions_output_to_port(a->data, a->size, m->out_port);
+	return m->out_port == OF_PORT_ANY || of_actions_output_to_port(a->data, a->size,
+			m->out_port);
 }
 
 static bool
@@ -104,7 +105,8 @@ put_rule(struct of_conn *c, struct of_multipart *mp, const struct rule *r, uint8
 	of_tlv_map_enter(before);
 }
 
-/* Did the session know of the flow when it was paused?  A flow that was replaced since keeps the time of
+/* Did the session know of the flow when it was paused?  A flow that was replaced since keeps the
+ * time of
  * its making; within that very millisecond it is taken as known, which costs at most a REMOVED
  * for a flow never told of. */
 static bool
@@ -184,7 +186,7 @@ of_monitor_flush(struct of_switch *sw)
 		of_monitor_flush_conn(c);
 }
 
-/* --- After a pause ------------------------------------------------------------------------------ */
+/* --- After a pause ---------------------------------------------------------------------------- */
 
 struct refresh {
 	struct of_conn *c;
@@ -286,7 +288,7 @@ of_monitor_drained(struct of_conn *c)
 	wf_buf_clear(&c->updates);
 }
 
-/* --- Requests -------------------------------------------------------------------------------------- */
+/* --- Requests --------------------------------------------------------------------------------- */
 
 static of_err_t
 monitor_add(struct of_conn *c, const struct of_monitor_request *q, struct of_monitor **ret)

@@ -29,7 +29,7 @@ fail(struct parser *ps, const char *what)
 	return false;
 }
 
-/* --- Values ------------------------------------------------------------------------------------- */
+/* --- Values ----------------------------------------------------------------------------------- */
 
 static uint64_t
 number(const char *s)
@@ -97,7 +97,7 @@ port_slot(const char *s)
 	return UINT32_MAX;
 }
 
-/* --- Parts: "name(key=value,...)" ---------------------------------------------------------------- */
+/* --- Parts: "name(key=value,...)" ------------------------------------------------------------- */
 
 typedef bool part_fn(struct of_key *, const char *name, const char *value);
 

@@ -121,7 +121,7 @@ of_handle_packet_out(struct of_conn *c, const struct of_msg *m)
 	return err;
 }
 
-/* --- NXT_RESUME ---------------------------------------------------------------------------------- */
+/* --- NXT_RESUME ------------------------------------------------------------------------------- */
 
 static struct of_switch *
 switch_by_uuid(const uint8_t uuid[16])

@@ -194,7 +194,7 @@ of_handle_port_mod(struct of_conn *c, const struct of_msg *m)
 	return err ? err : of_port_mod_apply(c, &pm);
 }
 
-/* --- Multipart ----------------------------------------------------------------------------------- */
+/* --- Multipart -------------------------------------------------------------------------------- */
 
 static int
 by_number(const void *a_, const void *b_)

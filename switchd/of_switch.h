@@ -67,8 +67,10 @@ struct of_switch_ops {
 	int (*port_mod)(void *aux, of_port_t, uint32_t config);
 	bool (*port_stats)(void *aux, of_port_t, struct of_port_stats *);
 	/* Queues of a port (QoS of the Port row): calls fn for each. */
-	void (*queues)(void *aux, of_port_t, void (*fn)(void *fn_aux, uint32_t queue_id), void *fn_aux);
-	/* Duration etc. come from the agent; counters from here: false if there is no such queue. */
+	void (*queues)(void *aux, of_port_t, void (*fn)(void *fn_aux, uint32_t queue_id),
+			void *fn_aux);
+	/* Duration etc. come from the agent; counters from here: false if there is no such
+	 * queue. */
 	bool (*queue_stats)(void *aux, of_port_t, uint32_t queue_id, uint64_t *tx_bytes,
 			    uint64_t *tx_packets, uint64_t *tx_errors, int64_t *created_ms);
 	/* Flow standalone: the agent adds and removes the NORMAL rule itself. */
@@ -97,7 +99,8 @@ bool of_switch_controller_status(const struct of_switch *, const char *target, u
 void of_switch_dump_flows(struct of_switch *, struct wf_str *, bool offload_stats); /* bridge/dump-flows */
 void of_switch_reconnect(struct of_switch *);
 void of_switch_format_connections(struct of_switch *, struct wf_str *);
-/* Registers ofproto/list, ofproto/trace, ofproto/trace-packet-out, bridge/dump-flows, bridge/reconnect ... */
+/* Registers ofproto/list, ofproto/trace, ofproto/trace-packet-out, bridge/dump-flows,
+ * bridge/reconnect ... */
 void of_unixctl_init(void);
 
 /* Once, before the first switch: slow-path handlers, reaping of rules, expiry timers. */

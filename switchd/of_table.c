@@ -145,7 +145,7 @@ set_miss(struct of_switch *sw, unsigned table, uint8_t miss)
 	view_set_frag_mode(sw->bridge, sw->frag);
 }
 
-/* --- Vacancy ----------------------------------------------------------------------------------- */
+/* --- Vacancy ---------------------------------------------------------------------------------- */
 
 static uint8_t
 vacancy(const struct of_switch *sw, unsigned table)
@@ -191,7 +191,7 @@ of_table_vacancy_check(struct of_switch *sw, unsigned table)
 	t->vacancy_said = event == OF_TR_VACANCY_DOWN ? OF_TR_VACANCY_UP : OF_TR_VACANCY_DOWN;
 }
 
-/* --- Statistics ----------------------------------------------------------------------------------- */
+/* --- Statistics ------------------------------------------------------------------------------- */
 
 void
 of_table_features_fill(struct of_switch *sw, unsigned table, struct of_table_features *f)
@@ -317,7 +317,7 @@ of_handle_table_desc(struct of_conn *c, const struct of_msg *m)
 	return 0;
 }
 
-/* --- Changes ----------------------------------------------------------------------------------------- */
+/* --- Changes ---------------------------------------------------------------------------------- */
 
 static bool
 bits_are_subset(const void *a_, const void *b_, size_t size)
@@ -331,7 +331,8 @@ bits_are_subset(const void *a_, const void *b_, size_t size)
 }
 
 static bool
-actions_are_subset(const struct of_table_action_features *a, const struct of_table_action_features *b)
+actions_are_subset(const struct of_table_action_features *a,
+		const struct of_table_action_features *b)
 {
 	return !(a->actions & ~b->actions) &&
 	       bits_are_subset(&a->set_fields, &b->set_fields, sizeof(a->set_fields));
