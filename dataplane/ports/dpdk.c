@@ -44,7 +44,7 @@ struct dpdk_port {
 	_Atomic uint64_t tx_dropped, rx_bad, link_resets;
 };
 
-/* --- Options ------------------------------------------------------------------------------------- */
+/* --- Options --------------------------------------------------------------------------------- */
 
 static unsigned
 number(const struct port_options *o, const char *key, unsigned dflt, unsigned max)
@@ -68,7 +68,7 @@ wishes(const struct port_options *o)
 	return wf_str_steal(&s);
 }
 
-/* --- Devices --------------------------------------------------------------------------------------- */
+/* --- Devices --------------------------------------------------------------------------------- */
 
 static bool
 find_device(const char *devargs, uint16_t *id)
@@ -323,7 +323,7 @@ dpdk_close(struct port *p, bool destroy)
 	free(p);
 }
 
-/* --- AF_XDP --------------------------------------------------------------------------------------- */
+/* --- AF_XDP ---------------------------------------------------------------------------------- */
 
 /* A packet from an AF_XDP socket has no place for "the checksum is not computed yet", which is how
  * a veth's other end hands packets over as long as its transmit checksum offload is on. */
@@ -363,7 +363,7 @@ afxdp_open(const char *name, const struct port_options *o, struct port **portp, 
 	return open_device(&port_class_afxdp, name, devargs, o, portp, err);
 }
 
-/* --- Packets ---------------------------------------------------------------------------------------- */
+/* --- Packets --------------------------------------------------------------------------------- */
 
 /* A chain in one of our own buffers. */
 static struct rte_mbuf *
@@ -516,7 +516,7 @@ dpdk_tx(struct port *p, unsigned txq, struct rte_mbuf **pkts, unsigned n)
 	return sent;
 }
 
-/* --- State --------------------------------------------------------------------------------------------- */
+/* --- State ----------------------------------------------------------------------------------- */
 
 static void
 dpdk_get_stats(struct port *p, struct port_stats *s)

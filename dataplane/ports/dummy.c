@@ -93,7 +93,7 @@ set_pcap(FILE **f, char **name, const char *want)
 	*name = want ? wf_xstrdup(want) : NULL;
 }
 
-/* --- Streams between dummies ------------------------------------------------------------------- */
+/* --- Streams between dummies ----------------------------------------------------------------- */
 
 static void receive(struct dummy_port *d, struct rte_mbuf *m);
 
@@ -126,7 +126,7 @@ set_wire(struct dummy_port *d, const struct port_options *o)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* --- Class ------------------------------------------------------------------------------------ */
+/* --- Class ----------------------------------------------------------------------------------- */
 
 static int
 dummy_set_options(struct port *p, const struct port_options *o, struct wf_err *err)
@@ -337,7 +337,7 @@ const struct port_class port_class_dummy_internal = {
 	DUMMY_OPERATIONS,
 };
 
-/* --- unixctl --------------------------------------------------------------------------------------- */
+/* --- unixctl --------------------------------------------------------------------------------- */
 
 static struct dummy_port *
 dummy_find(const char *name)

@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* --- ioctl ------------------------------------------------------------------------------------- */
+/* --- ioctl ----------------------------------------------------------------------------------- */
 
 static int
 dev_ioctl(const struct kernel_ns *ns, const char *name, unsigned long cmd, struct ifreq *ifr)
@@ -96,7 +96,7 @@ kernel_dev_driver(const struct kernel_ns *ns, const char *name, char *driver, si
 		snprintf(driver, size, "%s", di.driver);
 }
 
-/* --- rtnetlink ---------------------------------------------------------------------------------- */
+/* --- rtnetlink ------------------------------------------------------------------------------- */
 
 #define ANSWER_BYTES 16384 /* more than the kernel says about one device without its VFs */
 

@@ -20,7 +20,7 @@
 
 WF_LOG_MODULE(ports_tap);
 
-/* --- The record --------------------------------------------------------------------------------- */
+/* --- The record ------------------------------------------------------------------------------ */
 
 static void
 record_path(const char *name, char path[400])
@@ -68,7 +68,7 @@ record_read(const char *name, ino_t *inode, char dev[IFNAMSIZ])
 	return ok;
 }
 
-/* --- Events of a foreign namespace ---------------------------------------------------------------- */
+/* --- Events of a foreign namespace ----------------------------------------------------------- */
 
 static void
 on_event(void *t_)
@@ -99,7 +99,7 @@ forget_events(struct tap_place *t)
 	t->watch = NULL;
 }
 
-/* --- Opening ------------------------------------------------------------------------------------- */
+/* --- Opening --------------------------------------------------------------------------------- */
 
 struct attaching {
 	const char *dev;
@@ -157,7 +157,7 @@ tap_place_open(const char *name, int (*attach)(const char *dev, struct wf_err *)
 	return fd;
 }
 
-/* --- Following ------------------------------------------------------------------------------------ */
+/* --- Following ------------------------------------------------------------------------------- */
 
 int
 tap_place_update(const char *name, int fd, struct tap_place *t)

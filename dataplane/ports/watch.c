@@ -26,7 +26,7 @@ static void (*changed_fn)(const char *name, void *aux);
 static void *changed_aux;
 static struct nl_sock *sock;
 
-/* --- Names that changed -------------------------------------------------------------------------- */
+/* --- Names that changed ---------------------------------------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct changed {
@@ -78,7 +78,7 @@ tell(struct wf_idle *idle)
 	return -1;
 }
 
-/* --- Devices by index: a rename tells only the new name -------------------------------------------- */
+/* --- Devices by index: a rename tells only the new name -------------------------------------- */
 
 struct device {
 	struct wf_hmap_node node;
