@@ -50,7 +50,7 @@ actions_intern(const void *list, size_t size)
 	struct rule_actions *ra;
 
 	wf_hmap_for_each_with_hash(ra, node, hash, &action_lists)
-		if (ra->size == size && memcmp(ra->data, list, size) == 0) {
+		if (ra->size == size && (!size || memcmp(ra->data, list, size) == 0)) {
 			atomic_fetch_add_explicit(&ra->refs, 1, memory_order_relaxed);
 			return ra;
 		}
@@ -58,7 +58,8 @@ actions_intern(const void *list, size_t size)
 	atomic_init(&ra->refs, 1);
 	ra->size = (uint32_t)size;
 	ra->hash = hash;
-	memcpy(ra->data, list, size);
+	if (size)
+		memcpy(ra->data, list, size);
 	ra->meter_id = of_actions_meter(list, size);
 	ra->is_conjunction = list_is_conjunction(list, size);
 	ra->reads = list_reads(list, size);

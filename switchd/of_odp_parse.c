@@ -29,6 +29,15 @@ fail(struct parser *ps, const char *what)
 	return false;
 }
 
+static bool
+end_part(struct parser *ps)
+{
+	if (*ps->p != ')')
+		return fail(ps, "missing )");
+	ps->p++;
+	return true;
+}
+
 /* --- Values ----------------------------------------------------------------------------------- */
 
 static uint64_t
@@ -295,9 +304,12 @@ next_field(struct parser *ps, char *name, size_t name_size, char *value, size_t 
 	value[0] = '\0';
 	if (*ps->p == '(') { /* flags(df|key), geneve({...}) */
 		int depth = 0;
-		do {
+		while (*ps->p) {
 			depth += (*ps->p == '(') - (*ps->p == ')');
-		} while (*ps->p++ && depth);
+			ps->p++;
+			if (!depth)
+				break;
+		}
 	} else if (*ps->p == '=') {
 		v = strcspn(++ps->p, ",)");
 		n = strcspn(ps->p, ",)/");
@@ -337,7 +349,7 @@ parse_fields(struct parser *ps, const char *part)
 		if (!ok)
 			return fail(ps, "unknown field");
 	}
-	return *ps->p++ == ')' || fail(ps, "missing )");
+	return end_part(ps);
 }
 
 /* "name(value)": the value, its mask cut off. */
@@ -405,7 +417,7 @@ parse_part(struct parser *ps)
 	ps->p += n + 1;
 	if (!strcmp(part, "encap")) {
 		/* What is behind the tag: its EtherType is the packet's. */
-		return parse_items(ps, ')') && (*ps->p++ == ')' || fail(ps, "missing )"));
+		return parse_items(ps, ')') && end_part(ps);
 	}
 	if (is_scalar(part)) {
 		if (!strcmp(part, "eth_type") && ps->n_vlans < OF_MAX_VLANS)
