@@ -10,7 +10,7 @@
 weft_packages() {
 	case $1 in
 	build)
-		echo gcc meson ninja-build pkg-config libdpdk-dev libjansson-dev libcmocka-dev \
+		echo gcc meson ninja-build pkg-config libbpf-dev libdpdk-dev libjansson-dev libcmocka-dev \
 			libnl-3-dev libnl-route-3-dev libssl-dev libuv1-dev ccache
 		;;
 	clang)	# the second compiler, and the libraries of its sanitizers and fuzzer
