@@ -366,6 +366,7 @@ apply(void)
 	wf_hmap_for_each(b, node, &sw_bridges)
 		delete_gone_ports(b);
 	wf_hmap_for_each(b, node, &sw_bridges) {
+		sw_ofports_renumber(b);
 		add_new_ports(b);
 		sw_bridge_set_identity(b);
 		sw_bridge_set_mtu(b);

@@ -15,8 +15,6 @@
 
 WF_LOG_MODULE(bridge);
 
-#define OFP_PORT_LAST 65279 /* the highest that OpenFlow 1.0 can name */
-
 struct sw_iface *
 sw_iface_find(const struct sw_bridge *b, const char *name)
 {
@@ -86,39 +84,6 @@ set_error(struct sw_iface *i, const char *text)
 		wf_log_at(WF_WARN, "%s", text);
 	free(i->error);
 	i->error = text ? wf_xstrdup(text) : NULL;
-}
-
-/* --- OpenFlow port numbers --------------------------------------------------------------- */
-
-static bool
-ofp_port_is_free(const struct sw_bridge *b, of_port_t p)
-{
-	return p > 0 && p <= OFP_PORT_LAST && !sw_iface_by_ofp_port(b, p);
-}
-
-/* The number asked for, else the one that the row had before (over restarts), else the next. */
-static of_port_t
-choose_ofp_port(struct sw_iface *i)
-{
-	struct sw_bridge *b = i->bridge;
-	int64_t wish = ovsdb_int(i->row, OVSDB_INTERFACE_OFPORT_REQUEST, 0);
-
-	if (i->is_local)
-		return OF_PORT_LOCAL;
-	if (wish > 0 && wish <= OFP_PORT_LAST && ofp_port_is_free(b, (of_port_t)wish))
-		return (of_port_t)wish;
-	if (i->old_ofp_port && ofp_port_is_free(b, i->old_ofp_port))
-		return i->old_ofp_port;
-	wish = ovsdb_int(i->row, OVSDB_INTERFACE_OFPORT, 0);
-	if (wish > 0 && wish <= OFP_PORT_LAST && ofp_port_is_free(b, (of_port_t)wish))
-		return (of_port_t)wish;
-	for (of_port_t n = 0; n <= OFP_PORT_LAST; n++) {
-		if (++b->last_ofp_port > OFP_PORT_LAST)
-			b->last_ofp_port = 1;
-		if (ofp_port_is_free(b, b->last_ofp_port))
-			return b->last_ofp_port;
-	}
-	return OF_PORT_NONE;
 }
 
 /* --- Opening and closing ------------------------------------------------------------------- */
@@ -196,8 +161,9 @@ read_options(const struct ovsdb_row *row, struct port_options *o, struct wf_str 
 	}
 }
 
-static void
-announce(struct sw_iface *i)
+/* Tells controllers of a port that is there from now on. */
+void
+sw_iface_announce(struct sw_iface *i)
 {
 	struct of_port_desc desc;
 
@@ -330,22 +296,6 @@ apply_settings(struct sw_iface *i)
 		set_error(i, err.text);
 }
 
-/* A new ofport_request: the same device under another number, if nobody else has it. */
-static void
-renumber(struct sw_iface *i)
-{
-	int64_t wish = ovsdb_int(i->row, OVSDB_INTERFACE_OFPORT_REQUEST, 0);
-
-	if (i->is_local || wish <= 0 || wish > OFP_PORT_LAST || wish == i->ofp_port ||
-	    !ofp_port_is_free(i->bridge, (of_port_t)wish))
-		return;
-	of_switch_port_del(i->bridge->of, i->ofp_port);
-	wf_info("bridge %s: deleted interface %s on port %u", i->bridge->name, i->name, i->ofp_port);
-	i->ofp_port = (of_port_t)wish;
-	view_slot_renumber(i->slot, i->ofp_port, &i->generation);
-	announce(i);
-}
-
 static void
 configure(struct sw_iface *i)
 {
@@ -385,7 +335,7 @@ configure(struct sw_iface *i)
 	else if (fresh)
 		ok = attach_device(i, type, &o);
 	if (ok && fresh) {
-		of_port_t p = choose_ofp_port(i);
+		of_port_t p = sw_ofport_choose(i);
 
 		set_error(i, NULL);
 		i->slot = view_slot_alloc(i->port, i->bridge->dp, p, wished_slot(i), &i->generation);
@@ -393,14 +343,12 @@ configure(struct sw_iface *i)
 		i->ofp_port = p;
 		if (i->port)
 			i->port->slot = i->slot;
-		announce(i);
+		sw_iface_announce(i);
 	} else if (!ok && !fresh) {
 		sw_iface_detach(i, true);
 	}
-	if (i->ofp_port != OF_PORT_NONE) {
-		renumber(i);
+	if (i->ofp_port != OF_PORT_NONE)
 		apply_settings(i);
-	}
 	free(o.keys);
 	free(o.values);
 }

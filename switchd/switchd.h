@@ -26,6 +26,7 @@ struct sw_iface {
 	char *name, *type;
 	of_port_t ofp_port;             /* OF_PORT_NONE: could not be made */
 	of_port_t old_ofp_port;         /* of its device that is gone; 0: none */
+	bool renumbered;                /* is to get another number; see ofport.c */
 	char *error;                    /* what Interface.error says, or NULL */
 	struct port *port;              /* NULL: patch port, or not made */
 	bool is_patch, is_local, seen;
@@ -115,6 +116,16 @@ void sw_iface_gone(struct sw_iface *);
 
 /* Says in its error whether a patch port has a peer; all bridges are built by now. */
 void sw_iface_check_peer(struct sw_iface *);
+
+/* Tells controllers of a port that is there from now on. */
+void sw_iface_announce(struct sw_iface *);
+
+/* ofport.c.  The number for a new port: the one asked for, else the one that the row had before
+ * (over restarts), else the next free one. */
+of_port_t sw_ofport_choose(struct sw_iface *);
+/* Ports whose ofport_request changed: the same device under the number asked for.  Whoever has that
+ * number without having asked for it gives way.  Rows are those of this configuration. */
+void sw_ofports_renumber(struct sw_bridge *);
 
 /* l2.c.  The other end of a patch port, or NULL. */
 struct sw_iface *sw_patch_peer(const struct sw_iface *);
