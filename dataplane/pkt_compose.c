@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "dataplane/checksum.h"
+#include "tunnels/checksum.h"
 #include "openflow/dp_text.h"
 #include "openflow/match.h"
 

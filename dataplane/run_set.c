@@ -6,7 +6,7 @@
 
 #include <arpa/inet.h>
 
-#include "dataplane/checksum.h"
+#include "tunnels/checksum.h"
 
 /* dst = (dst & ~mask) | (value & mask). */
 static void

@@ -6,7 +6,7 @@
 
 #include <arpa/inet.h>
 
-#include "dataplane/checksum.h"
+#include "tunnels/checksum.h"
 #include "dataplane/drop.h"
 
 /* Where the L4 header is, what it is, and where its bytes end. */

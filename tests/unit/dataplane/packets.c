@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "dataplane/checksum.h"
+#include "tunnels/checksum.h"
 
 size_t
 hex_bytes(const char *text, uint8_t *out, size_t room)

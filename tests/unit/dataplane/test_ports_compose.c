@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/checksum.h"
+#include "tunnels/checksum.h"
 #include "dataplane/pkt_compose.h"
 #include "openflow/match.h"
 

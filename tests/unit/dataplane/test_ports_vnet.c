@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/checksum.h"
+#include "tunnels/checksum.h"
 #include "dataplane/pkt_compose.h"
 #include "dataplane/ports/vnet.h"
 

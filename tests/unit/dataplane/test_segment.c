@@ -12,7 +12,7 @@
 #include <arpa/inet.h>
 
 #include "base/buf.h"
-#include "dataplane/checksum.h"
+#include "tunnels/checksum.h"
 #include "dataplane/drop.h"
 #include "openflow/key.h"
 #include "packets.h"

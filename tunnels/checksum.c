@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dataplane/checksum.h"
+#include "tunnels/checksum.h"
 
 #include <arpa/inet.h>
 #include <endian.h>

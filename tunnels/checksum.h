@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The Internet checksum (RFC 1071), its incremental update (RFC 1624), and SCTP's CRC32c
  * (RFC 9260 appendix A).  Pure functions; any thread. */
-#ifndef WEFT_DATAPLANE_CHECKSUM_H
-#define WEFT_DATAPLANE_CHECKSUM_H
+#ifndef WEFT_TUNNELS_CHECKSUM_H
+#define WEFT_TUNNELS_CHECKSUM_H
 
 #include <linux/types.h>
 #include <stddef.h>
