@@ -52,6 +52,7 @@ struct classifier {
 	struct partition *_Atomic partition;
 	/* Writer's. */
 	struct wf_hmap by_mask;
+	struct subtable *recent;     /* of the last change: the next one is likely to be there */
 	uint32_t n_conj;             /* rules with conjunction actions */
 	_Atomic bool has_conj;
 	uint64_t n_inside, n_outside; /* changes since the partition was chosen */
@@ -135,22 +136,29 @@ mask_hash(const struct of_match *m, unsigned n)
 	return wf_hash_bytes(m->data + n, n * 8, (uint32_t)(m->words.bits[0] ^ m->words.bits[1]));
 }
 
+static bool
+subtable_has_mask_of(const struct subtable *st, const struct of_match *m, unsigned n)
+{
+	unsigned i = 0;
+
+	if (st->n_words != n || memcmp(st->mask, m->data + n, n * 8) != 0)
+		return false;
+	while (i < n && of_words_test(&m->words, st->word[i]))
+		i++;
+	return i == n;
+}
+
 static struct subtable *
 subtable_find(const struct classifier *cls, const struct of_match *m)
 {
 	unsigned n = of_match_n_words(m);
 	struct subtable *st;
 
-	wf_hmap_for_each_with_hash(st, node, mask_hash(m, n), &cls->by_mask) {
-		unsigned i = 0;
-
-		if (st->n_words != n || memcmp(st->mask, m->data + n, n * 8) != 0)
-			continue;
-		while (i < n && of_words_test(&m->words, st->word[i]))
-			i++;
-		if (i == n)
+	if (cls->recent && subtable_has_mask_of(cls->recent, m, n))
+		return cls->recent;
+	wf_hmap_for_each_with_hash(st, node, mask_hash(m, n), &cls->by_mask)
+		if (subtable_has_mask_of(st, m, n))
 			return st;
-	}
 	return NULL;
 }
 
@@ -270,6 +278,7 @@ classifier_insert(struct classifier *cls, struct rule *r)
 		atomic_store_explicit(&st->max_priority, r->priority, memory_order_release);
 		subtables_publish(cls, NULL, NULL);
 	}
+	cls->recent = st;
 	st->n_rules++;
 	st->n_changes++;
 	if (r->actions->is_conjunction && ++cls->n_conj == 1)
@@ -305,11 +314,38 @@ classifier_insert(struct classifier *cls, struct rule *r)
 	atomic_store_explicit(&prev->cls_next, r, memory_order_release);
 }
 
+/* The slot of the chain that holds 'r', which is mostly its head. */
+static _Atomic uint64_t *
+subtable_slot_of(const struct subtable *st, const struct rule *r)
+{
+	struct slots *s = atomic_load_explicit(&st->slots, memory_order_relaxed);
+
+	for (uint32_t i = r->cls_hash & s->mask;; i = (i + 1) & s->mask) {
+		uint64_t v = atomic_load_explicit(&s->slot[i], memory_order_relaxed);
+
+		if (v == slot_make(r))
+			return &s->slot[i];
+		if (v > SLOT_TOMB && v >> 48 == r->cls_hash >> 16 &&
+		    memcmp(slot_rule(v)->match->data, r->match->data, st->n_words * 8) == 0)
+			return &s->slot[i];
+	}
+}
+
+void
+classifier_prefetch_unlink(const struct classifier *cls, const struct rule *r)
+{
+	if (cls->recent) {
+		struct slots *s = atomic_load_explicit(&cls->recent->slots, memory_order_relaxed);
+
+		__builtin_prefetch(&s->slot[r->cls_hash & s->mask], 1);
+	}
+}
+
 void
 classifier_unlink(struct classifier *cls, struct rule *r)
 {
 	struct subtable *st = subtable_find(cls, r->match);
-	_Atomic uint64_t *slot = subtable_slot(st, r->match, r->cls_hash);
+	_Atomic uint64_t *slot = subtable_slot_of(st, r);
 	struct rule *head = slot_rule(atomic_load_explicit(slot, memory_order_relaxed));
 	struct rule *next = atomic_load_explicit(&r->cls_next, memory_order_relaxed);
 
@@ -331,11 +367,13 @@ classifier_unlink(struct classifier *cls, struct rule *r)
 	/* r->cls_next stays: a reader may stand on 'r' until the grace period ends. */
 	if (r->actions->is_conjunction && --cls->n_conj == 0)
 		atomic_store_explicit(&cls->has_conj, false, memory_order_release);
+	cls->recent = st;
 	if (--st->n_rules == 0) {
+		cls->recent = NULL;
 		wf_hmap_remove(&cls->by_mask, &st->node);
 		subtables_publish(cls, NULL, st);
 		wf_rcu_call(subtable_free, st);
-	} else if (st->n_tombs > 64 && st->n_tombs > st->n_used * 2) {
+	} else if (st->n_tombs > 64 && st->n_tombs > st->n_used * 8) {
 		subtable_resize(st);
 	}
 }
@@ -530,6 +568,10 @@ subtable_for_each(struct subtable *st, const struct of_match *pattern, uint64_t 
 		uint64_t v = atomic_load_explicit(&s->slot[i], memory_order_acquire);
 		struct rule *next;
 
+		/* Slots are in no order of memory: without this each rule is a cache miss. */
+		if (i + 16 <= s->mask)
+			rule_prefetch(slot_rule(atomic_load_explicit(&s->slot[i + 16],
+								     memory_order_relaxed)));
 		if (v <= SLOT_TOMB)
 			continue;
 		for (struct rule *r = slot_rule(v); r; r = next) {

@@ -25,6 +25,8 @@ void classifier_free(struct classifier *); /* no readers any more */
 
 void classifier_insert(struct classifier *, struct rule *);
 void classifier_unlink(struct classifier *, struct rule *);
+/* Before a run of unlinks: 'rule' will be among them. */
+void classifier_prefetch_unlink(const struct classifier *, const struct rule *);
 /* Notes that the answer for keys of this rule changes with the next published version. */
 void classifier_touch(struct classifier *, const struct rule *);
 /* Before a version is published: stores it in the stamps that were touched. */

@@ -35,6 +35,7 @@ struct rule_actions { /* immutable; shared by rules with equal lists */
 	uint32_t hash;
 	uint32_t meter_id;  /* of its meter instruction, 0: none */
 	bool is_conjunction;/* a list of conjunction actions (and notes) only */
+	bool has_group, has_learn; /* somewhere in it, nested lists too */
 	struct of_match *reads; /* fields that its actions read, NULL: none */
 	struct wf_hmap_node node; /* in the writer's table of lists */
 	uint64_t data[];    /* struct of_action records */
@@ -42,7 +43,7 @@ struct rule_actions { /* immutable; shared by rules with equal lists */
 
 struct rule {
 	/* What lookups read. */
-	struct of_match *match;
+	struct of_match *match; /* in the same block of memory, behind the rule */
 	struct rule_actions *actions;
 	_Atomic uint64_t add_version, remove_version;
 	struct table *table;
@@ -59,7 +60,7 @@ struct rule {
 	uint64_t cookie;
 	int64_t created_ms;
 	_Atomic int64_t modified_ms; /* hard_timeout counts from here; learn refreshes it */
-	uint32_t learned_refs;  /* how many rules' learn actions with delete_learned own it */
+	uint32_t seq;           /* order of insertion, also within one version; wraps around */
 	uint8_t removed_reason; /* OFPRR_*, once removed */
 	union {
 		struct wf_list cookie_node; /* among the rules of its cookie */
@@ -74,6 +75,16 @@ struct rule {
 /* Main thread.  Equal lists share one block. */
 struct rule_actions *rule_actions_new(const void *list, size_t size);
 void rule_actions_unref(struct rule_actions *);
+
+/* Brings what most uses of a rule touch into the cache. */
+static inline void
+rule_prefetch(const struct rule *r)
+{
+	__builtin_prefetch(r);
+	__builtin_prefetch((const char *)r + 64);
+	__builtin_prefetch((const char *)r + 128);
+	__builtin_prefetch((const char *)r + 192);
+}
 
 void rule_ref(struct rule *);
 void rule_unref(struct rule *); /* any thread */

@@ -148,7 +148,8 @@ books(struct of_switch *sw, struct rule *r, bool in)
 		cookie_del(sw->bridge, r);
 		wf_list_remove(&r->expirable_node);
 	}
-	of_actions_visit(r->actions->data, r->actions->size, count_group, &v);
+	if (r->actions->has_group)
+		of_actions_visit(r->actions->data, r->actions->size, count_group, &v);
 	if (r->actions->meter_id) {
 		meter = view_meter_pending(sw->bridge, r->actions->meter_id);
 		if (meter)
@@ -190,7 +191,7 @@ change_rules(struct of_switch *sw, struct of_txn *txn, struct table *t, struct o
 	if (change->new) {
 		static uint32_t last_seq;
 
-		*of_rule_seq(change->new) = ++last_seq;
+		change->new->seq = ++last_seq;
 		table_add(t, change->new, version);
 		books(sw, change->new, true);
 	}
@@ -467,8 +468,12 @@ of_flow_edit_apply(struct of_switch *sw, struct of_flow_edit *e, struct of_txn *
 	if (e->command == OF_FC_MODIFY || e->command == OF_FC_MODIFY_STRICT) {
 		err = modify(sw, e, &rules, txn);
 	} else {
-		for (unsigned i = 0; i < rules.n; i++)
+		of_rules_sort_by_address(&rules);
+		for (unsigned i = 0; i < rules.n; i++) {
+			if (i + 8 < rules.n)
+				rule_prefetch(rules.rules[i + 8]);
 			delete_rule(sw, rules.rules[i], OF_FRR_DELETE, e->xid, txn);
+		}
 	}
 	of_rules_done(&rules);
 	return err;
@@ -581,6 +586,9 @@ on_reaped(struct rule **rules, unsigned n)
 		struct rule *r = rules[i];
 		struct of_switch *sw = of_rule_switch(r);
 
+		if (i + 8 < n)
+			rule_prefetch(rules[i + 8]);
+
 		if (r->removed_reason == REASON_REPLACED) {
 			counter_move(&r->successor->counter, &r->counter);
 			rule_unref(r->successor);
@@ -611,11 +619,51 @@ of_rules_put(struct of_rules *rules, struct rule *r)
 	rules->rules[rules->n++] = r;
 }
 
+/* 8 bits of the address a pass, the lowest first: no look at the rules themselves. */
+void
+of_rules_sort_by_address(struct of_rules *rules)
+{
+	struct rule **from = rules->rules, **to, **swap;
+	uintptr_t all = 0, any = UINTPTR_MAX;
+
+	if (rules->n < 64)
+		return;
+	to = wf_xmalloc(rules->room * sizeof(*to));
+	for (unsigned i = 0; i < rules->n; i++) {
+		all |= (uintptr_t)from[i];
+		any &= (uintptr_t)from[i];
+	}
+	for (unsigned shift = 0; shift < 64; shift += 8) {
+		unsigned start[256] = { 0 }, sum = 0;
+
+		if (!(((all ^ any) >> shift) & 0xff))
+			continue;
+		for (unsigned i = 0; i < rules->n; i++)
+			start[(uintptr_t)from[i] >> shift & 0xff]++;
+		for (unsigned b = 0; b < 256; b++) {
+			unsigned count = start[b];
+
+			start[b] = sum;
+			sum += count;
+		}
+		for (unsigned i = 0; i < rules->n; i++)
+			to[start[(uintptr_t)from[i] >> shift & 0xff]++] = from[i];
+		swap = from;
+		from = to;
+		to = swap;
+	}
+	rules->rules = from;
+	free(to);
+}
+
 void
 of_rules_done(struct of_rules *rules)
 {
-	for (unsigned i = 0; i < rules->n; i++)
+	for (unsigned i = 0; i < rules->n; i++) {
+		if (i + 8 < rules->n)
+			__builtin_prefetch((char *)rules->rules[i + 8] + offsetof(struct rule, refs), 1);
 		rule_unref(rules->rules[i]);
+	}
 	free(rules->rules);
 	*rules = (struct of_rules){ 0 };
 }

@@ -29,9 +29,9 @@ struct flow_dump {
 };
 
 static int
-age_s(int64_t since_ms)
+age_s(int64_t now_ms, int64_t since_ms)
 {
-	int64_t age = (wf_now_ms() - since_ms) / 1000;
+	int64_t age = (now_ms - since_ms) / 1000;
 
 	return age < 0 ? 0 : age > UINT16_MAX ? UINT16_MAX : (int)age;
 }
@@ -45,33 +45,33 @@ rule_used_ms(const struct rule *r)
 	return used > r->created_ms ? used : r->created_ms;
 }
 
-/* Few enough to be put in order: oldest first. */
+/* Few enough to be put in order: oldest first.  More than that come in the order of memory. */
 #define SORT_MAX 4096
 
 static int
 by_age(const void *a_, const void *b_)
 {
 	struct rule *const *a = a_, *const *b = b_;
-	int32_t later = (int32_t)(*of_rule_seq(*a) - *of_rule_seq(*b));
+	int32_t later = (int32_t)((*a)->seq - (*b)->seq);
 
 	return later < 0 ? -1 : later > 0;
 }
 
 static void
-put_rule(struct of_conn *c, struct of_multipart *mp, struct rule *r)
+put_rule(struct of_conn *c, struct of_multipart *mp, struct rule *r, int64_t now)
 {
 	int64_t modified = atomic_load_explicit(&r->modified_ms, memory_order_relaxed);
 	struct of_flow_stats fs = {
 		.match = r->match, .cookie = r->cookie, .table = r->table_id,
 		.priority = r->priority, .idle_timeout = r->idle_timeout,
 		.hard_timeout = r->hard_timeout, .importance = r->importance, .flags = r->flags,
-		.idle_age = age_s(rule_used_ms(r)), .hard_age = age_s(modified),
+		.idle_age = age_s(now, rule_used_ms(r)), .hard_age = age_s(now, modified),
 		.n_packets = atomic_load_explicit(&r->counter.packets, memory_order_relaxed),
 		.n_bytes = atomic_load_explicit(&r->counter.bytes, memory_order_relaxed),
 		.actions = r->actions->data, .actions_size = r->actions->size,
 	};
 
-	of_duration(r->created_ms, &fs.duration_s, &fs.duration_ns);
+	of_duration_at(now, r->created_ms, &fs.duration_s, &fs.duration_ns);
 	of_flow_stats_append(mp, &c->codec, &fs);
 }
 
@@ -81,6 +81,7 @@ flow_dump_step(struct of_conn *c, struct of_dump *dump)
 	struct flow_dump *d = wf_container(dump, struct flow_dump, dump);
 	const struct of_tlv_map *before = of_tlv_map_enter(&c->sw->tlv_map);
 	uint64_t version = view_get()->version;
+	int64_t now = wf_now_ms();
 
 	for (unsigned n = 0; n < 1000; n++) {
 		while (d->next == d->rules.n && d->table <= d->last_table) {
@@ -91,7 +92,9 @@ flow_dump_step(struct of_conn *c, struct of_dump *dump)
 			one.table = (uint8_t)d->table++;
 			if (c->sw->bridge->tables[one.table].n_rules)
 				of_rules_collect(c->sw, &one, version, &d->rules);
-			if (d->rules.n > 1 && d->rules.n <= SORT_MAX)
+			if (d->rules.n > SORT_MAX)
+				of_rules_sort_by_address(&d->rules);
+			else if (d->rules.n > 1)
 				qsort(d->rules.rules, d->rules.n, sizeof(*d->rules.rules), by_age);
 		}
 		if (d->next == d->rules.n) {
@@ -99,8 +102,10 @@ flow_dump_step(struct of_conn *c, struct of_dump *dump)
 			return true;
 		}
 		struct rule *r = d->rules.rules[d->next++];
+		if (d->next + 8 < d->rules.n)
+			rule_prefetch(d->rules.rules[d->next + 8]);
 		if (rule_is_visible(r, version))
-			put_rule(c, &dump->mp, r);
+			put_rule(c, &dump->mp, r, now);
 	}
 	of_tlv_map_enter(before);
 	return false;

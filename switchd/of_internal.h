@@ -114,6 +114,7 @@ of_changed(void)
 }
 extern const struct of_limits of_limits;
 void of_duration(int64_t since_ms, uint32_t *s, uint32_t *ns);
+void of_duration_at(int64_t now_ms, int64_t since_ms, uint32_t *s, uint32_t *ns);
 
 /* --- Services: where sessions come from ------------------------------------------------- */
 
@@ -275,15 +276,6 @@ struct of_requester {
 	uint32_t xid;
 };
 
-/* The order in which rules were put into tables, also within one version; it wraps around.  It
- * lives in
- * a field that the rule store leaves to the writer. */
-static inline uint32_t *
-of_rule_seq(struct rule *r)
-{
-	return &r->learned_refs;
-}
-
 struct of_change {
 	struct rule *old, *new;  /* references */
 	uint32_t xid;
@@ -377,6 +369,8 @@ struct of_rules {
 void of_rules_collect(struct of_switch *, const struct of_criteria *, uint64_t version,
 		struct of_rules *);
 void of_rules_put(struct of_rules *, struct rule *);
+/* For lists as long as a table: in the order of memory, which is about that of insertion. */
+void of_rules_sort_by_address(struct of_rules *);
 void of_rules_done(struct of_rules *); /* drops the references */
 bool of_criteria_has(const struct of_criteria *, const struct rule *);
 

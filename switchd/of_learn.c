@@ -57,6 +57,8 @@ of_learned_cookies(struct of_switch *sw, const struct rule_actions *actions, int
 {
 	struct cookie_visit v = { sw, delta };
 
+	if (!actions->has_learn)
+		return;
 	if (!sw->learned_cookies.buckets)
 		wf_hmap_init(&sw->learned_cookies);
 	of_actions_visit(actions->data, actions->size, count_cookie, &v);

@@ -27,7 +27,13 @@ of_publish(void)
 void
 of_duration(int64_t since_ms, uint32_t *s, uint32_t *ns)
 {
-	int64_t ms = wf_now_ms() - since_ms;
+	of_duration_at(wf_now_ms(), since_ms, s, ns);
+}
+
+void
+of_duration_at(int64_t now_ms, int64_t since_ms, uint32_t *s, uint32_t *ns)
+{
+	int64_t ms = now_ms - since_ms;
 
 	if (ms < 0)
 		ms = 0;

@@ -212,8 +212,9 @@ class Report:
         self.args = args
         self.cases = {}         # case -> (unit, higher_is_better, {kind: [value a round]})
 
-    def add(self, case, unit, kind, value, higher_is_better=True):
-        row = self.cases.setdefault(case, (unit, higher_is_better, {}))
+    def add(self, case, unit, kind, value, higher_is_better=True, under=None):
+        """'under': the row that this one belongs to, where its own name is not unique."""
+        row = self.cases.setdefault((under, case), (unit, higher_is_better, {}))
         row[2].setdefault(kind, []).append(value)
         print(f"  {kind:14s} {case:44s} {value:12.4g} {unit}", file=sys.stderr, flush=True)
 
@@ -222,14 +223,15 @@ class Report:
         if not self.args.json:
             print(f"\n{'case':44s} {'unit':10s} {'ours':>11s} {'peer':>11s}  "
                   f"{'ratio':>6s} {'min':>6s} {'max':>6s}  against")
-        for case, (unit, higher, kinds) in self.cases.items():
+        for (under, case), (unit, higher, kinds) in self.cases.items():
             ours = kinds.get("ours", [])
             peers = [k for k in kinds if k != "ours"] or [None]
             for peer in peers:
                 theirs = kinds.get(peer, [])
                 ratios = [1.0 if o == p else (o / p if higher else p / o) if o and p else 0.0
                           for o, p in zip(ours, theirs)]
-                row = {"case": case, "unit": unit,
+                row = {"case": f"{under}: {case.strip()}" if under and self.args.json else case,
+                       "unit": unit,
                        "ours": _median(ours), "peer": _median(theirs), "against": peer,
                        "ratio": _median(ratios), "min": min(ratios, default=None),
                        "max": max(ratios, default=None)}
