@@ -47,10 +47,15 @@ follow_set(struct worker *w, struct turn_state *s)
 	s->set = set;
 	if (set->version == s->version)
 		return;
+	s->active = wf_xrealloc(s->active, set->n + 1);
+	/* Only what is new is asked unasked: one more port is not a round over 500 queues. */
+	for (unsigned i = 0; i < set->n; i++)
+		if (set->q[i] && (i >= s->n || set->q[i]->since > s->version))
+			s->active[i] = true;
+		else if (i >= s->n)
+			s->active[i] = false;
 	s->version = set->version;
 	s->n = set->n;
-	s->active = wf_xrealloc(s->active, set->n + 1);
-	memset(s->active, 1, set->n);
 }
 
 static void

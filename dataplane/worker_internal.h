@@ -15,6 +15,7 @@ struct rxq {
 	/* Main's. */
 	struct worker *worker;  /* NULL: nobody can serve it */
 	unsigned place;         /* index in the worker's set */
+	uint64_t since;         /* version of the set in which it got that place */
 	int fd;
 	int affinity;           /* core, -1: none */
 	uint64_t rate;          /* cycles of the last interval, to balance by */

@@ -59,6 +59,7 @@ give(struct rxq *q, struct worker *w)
 	set->q[place] = q;
 	q->worker = w;
 	q->place = place;
+	q->since = set->version;
 	publish_set(w, set);
 	if (!w->polling && q->fd >= 0) {
 		struct epoll_event ev = { .events = EPOLLIN, .data.u32 = place };

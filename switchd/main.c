@@ -200,6 +200,7 @@ main(int argc, char *argv[])
 	sw_config_exit(cleanup);
 	workers_exit();
 	wf_rcu_drain();
+	ports_exit();
 	ovsdb_server_stop(server);
 	sw_appctl_exited();
 	unixctl_server_close();

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/ports/classes.h"
+#include "dataplane/ports/close_later.h"
 
 static const struct port_class *const classes[] = {
 	&port_class_afxdp,
@@ -77,4 +78,10 @@ port_option(const struct port_options *o, const char *key)
 		if (!strcmp(o->keys[i], key))
 			return o->values[i];
 	return NULL;
+}
+
+void
+ports_exit(void)
+{
+	close_later_wait();
 }

@@ -98,6 +98,8 @@ unsigned port_class_types(const char *types[], unsigned room);
 /* --enable-dummy[=override|system]: types "dummy", ...; with an argument they take the place of others. */
 void ports_enable_dummy(const char *level_or_null);
 void port_init(struct port *, const struct port_class *, const char *name);
+/* At exit, after the last port was closed: what is still being closed ends.  Main. */
+void ports_exit(void);
 
 /* other_config of Open_vSwitch: what DPDK will be started with (dpdk-init, dpdk-extra,
  * dpdk-lcore-mask, dpdk-socket-mem, dpdk-socket-limit, dpdk-hugepage-dir, vhost-sock-dir).  Starts

@@ -3,6 +3,7 @@
  * and unfinished checksums pass as they are. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
@@ -13,6 +14,7 @@
 
 #include "base/buf.h"
 #include "dataplane/drop.h"
+#include "dataplane/ports/close_later.h"
 #include "dataplane/ports/kernel_dev.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/ports/take_over.h"
@@ -100,10 +102,14 @@ system_open(const char *name, const struct port_options *options, struct port **
 static void
 system_close(struct port *p, bool destroy)
 {
+	static struct sock_filter nothing[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct sock_fprog none = { .len = 1, .filter = nothing };
 	struct system_port *s = p->impl;
 
 	take_over_end(s->taken);
-	close(s->fd);
+	/* It waits for its turn to be closed, but gathers nothing more. */
+	setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_FILTER, &none, sizeof none);
+	close_later(s->fd);
 	free(s);
 	free(p);
 }
