@@ -334,7 +334,7 @@ do_write_actions(struct xctx *ctx, const struct of_action *a)
 		struct wf_buf list = WF_BUF_INIT;
 		struct wf_str s = WF_STR_INIT;
 
-		xlate_action_set_order(ctx->action_set.data, ctx->action_set.size, &list);
+		of_action_set_resolve(ctx->action_set.data, ctx->action_set.size, &list);
 		if (list.size) {
 			of_actions_format(list.data, list.size, NULL, NULL, &s);
 			trace_put(t, TRACE_DETAIL, "action set is: %s", wf_str_cstr(&s));
@@ -355,7 +355,7 @@ do_clear_actions(struct xctx *ctx)
 		struct wf_buf list = WF_BUF_INIT;
 		struct wf_str s = WF_STR_INIT;
 
-		xlate_action_set_order(ctx->action_set.data, ctx->action_set.size, &list);
+		of_action_set_resolve(ctx->action_set.data, ctx->action_set.size, &list);
 		if (list.size) {
 			of_actions_format(list.data, list.size, NULL, NULL, &s);
 			trace_put(t, TRACE_DETAIL, "action set was: %s", wf_str_cstr(&s));

@@ -42,7 +42,7 @@ run_bucket(struct xctx *ctx, const struct bucket *b, bool is_last)
 		old_stack = wf_xmemdup(ctx->stack, old_stack_size);
 	before = trace_enter(ctx->in->trace, TRACE_BUCKET, "bucket %" PRIu32, b->bucket_id);
 	if (b->actions)
-		xlate_action_set_order(b->actions->data, b->actions->size, &list);
+		of_action_set_resolve(b->actions->data, b->actions->size, &list);
 	ctx->depth++;
 	ctx->resubmits++; /* groups of groups multiply as tables do */
 	xlate_actions(ctx, list.data, list.size, is_last, true);
@@ -121,11 +121,46 @@ choose_now(struct xctx *ctx, struct group *g)
 	return best < 0 ? NULL : &g->buckets[best];
 }
 
+/* The hash reads these (run_select.c). */
+static void
+mark_hashed(struct xctx *ctx, const struct group *g)
+{
+	const struct of_key *k = &ctx->key;
+	struct of_key *wc = ctx->wc;
+
+	if (!wc || g->type != GROUP_SELECT)
+		return;
+	for (uint32_t i = 0; i < g->n_hash_fields; i++) {
+		const struct of_field *f = of_field(g->hash_fields[i].field);
+
+		if (of_field_present(f, k))
+			of_field_set_masked(f, &g->hash_fields[i].mask, &g->hash_fields[i].mask, wc);
+	}
+	if (g->n_hash_fields)
+		return;
+	memset(wc->dl_src, 0xff, sizeof wc->dl_src);
+	memset(wc->dl_dst, 0xff, sizeof wc->dl_dst);
+	wc->vlans[0].tci |= htons(OF_VLAN_VID_MASK | OF_VLAN_CFI);
+	if (k->dl_type == htons(0x0800)) {
+		wc->nw_src = wc->nw_dst = UINT32_MAX;
+	} else if (k->dl_type == htons(0x86dd)) {
+		memset(&wc->ipv6_src, 0xff, sizeof wc->ipv6_src);
+		memset(&wc->ipv6_dst, 0xff, sizeof wc->ipv6_dst);
+	}
+	if (!xlate_is_ip(k))
+		return;
+	wc->nw_proto = 0xff;
+	if (!(k->nw_frag & OF_FRAG_ANY) && (k->nw_proto == IPPROTO_TCP ||
+	    k->nw_proto == IPPROTO_UDP || k->nw_proto == IPPROTO_SCTP))
+		wc->tp_src = wc->tp_dst = UINT16_MAX;
+}
+
 static void
 group_choice_now(struct xctx *ctx, struct group *g, bool is_last)
 {
 	const struct bucket *b = choose_now(ctx, g);
 
+	mark_hashed(ctx, g);
 	if (b) {
 		trace_put(ctx->in->trace, TRACE_DETAIL, "using bucket %" PRIu32, b->bucket_id);
 		bucket_clone(ctx, b, is_last);

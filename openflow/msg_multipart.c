@@ -79,8 +79,10 @@ of_multipart_end(struct of_multipart *mp)
 
 /* OpenFlow 1.3.1 section A.3.5.1: a switch may give up after at least 100 ms. */
 #define PART_TIMEOUT_MS 1000
-/* A table features request of 255 tables takes more than 1 MB. */
+/* A table features request of 255 tables takes more than 1 MB.  All that a connection has not
+ * completed counts together, whatever number of requests it began. */
 #define REQUEST_MAX (4u << 20)
+#define REQUESTS_MAX 64
 
 struct of_multipart_request {
 	struct of_multipart_request *next;
@@ -133,8 +135,12 @@ of_multipart_requests_put(struct of_multipart_requests *set, const struct of_msg
 		if (r->done)
 			request_free(set, r);
 	}
+	size_t size = 0;
+	unsigned n = 0;
 	for (r = set->first; r && r->xid != msg->xid; r = r->next)
 		;
+	for (const struct of_multipart_request *i = set->first; i; i = i->next, n++)
+		size += i->size;
 	if (!r) {
 		if (!more) {
 			if (msg->body_size < min_body(msg))
@@ -142,6 +148,8 @@ of_multipart_requests_put(struct of_multipart_requests *set, const struct of_msg
 			*whole = *msg;
 			return 0;
 		}
+		if (n >= REQUESTS_MAX || size + msg->size > REQUEST_MAX)
+			return OF_ERR_OFPBRC_MULTIPART_BUFFER_OVERFLOW;
 		r = wf_xzalloc(sizeof(*r));
 		r->xid = msg->xid;
 		r->form = msg->form;
@@ -156,7 +164,7 @@ of_multipart_requests_put(struct of_multipart_requests *set, const struct of_msg
 	r->size += msg->size;
 	if (r->form != msg->form)
 		error = OF_ERR_OFPBRC_BAD_STAT;
-	else if (r->size > REQUEST_MAX)
+	else if (size + msg->size > REQUEST_MAX)
 		error = OF_ERR_OFPBRC_MULTIPART_BUFFER_OVERFLOW;
 	else if (!more && r->bytes.size + msg->body_size - r->head_size < min_body(msg))
 		error = OF_ERR_OFPBRC_BAD_LEN;

@@ -113,17 +113,6 @@ of_bundles_done(struct of_conn *c)
 		bundle_free(wf_container(c->bundles.next, struct of_bundle, node));
 }
 
-/* An error that quotes the message which was kept. */
-static void
-send_quoted(struct of_conn *c, of_err_t err, const uint8_t *quote, size_t size)
-{
-	uint32_t xid;
-
-	memcpy(&xid, quote + 4, sizeof(xid));
-	of_error_encode(err, c->codec.version, __builtin_bswap32(xid), quote, size, &c->out);
-	of_conn_flush(c);
-}
-
 void
 of_bundles_run(struct of_switch *sw)
 {
@@ -134,7 +123,7 @@ of_bundles_run(struct of_switch *sw)
 	wf_list_for_each(c, node, &sw->conns)
 		wf_list_for_each_safe(b, next, node, &c->bundles)
 			if (now - b->used_ms > idle_timeout_ms) {
-				send_quoted(c, OF_ERR_OFPBFC_TIMEOUT, b->opening, b->opening_size);
+				of_conn_error_quoting(c, OF_ERR_OFPBFC_TIMEOUT, b->opening, b->opening_size);
 				bundle_free(b);
 			}
 }
@@ -330,7 +319,7 @@ commit(struct of_conn *c, struct of_bundle *b, uint16_t flags, uint32_t xid)
 			of_packet_out_run_pending(c->sw, b->entries[i].packet);
 	}
 	if (err) {
-		send_quoted(c, err, b->entries[failed].quote, b->entries[failed].quote_size);
+		of_conn_error_quoting(c, err, b->entries[failed].quote, b->entries[failed].quote_size);
 		of_txn_undo(c->sw, &txn, 0);
 		view_rollback();
 		of_txn_done(&txn);

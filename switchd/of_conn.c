@@ -77,6 +77,16 @@ of_conn_error(struct of_conn *c, of_err_t err, const struct of_msg *m)
 	of_conn_flush(c);
 }
 
+void
+of_conn_error_quoting(struct of_conn *c, of_err_t err, const void *quote, size_t size)
+{
+	uint32_t xid;
+
+	memcpy(&xid, (const char *)quote + 4, sizeof(xid));
+	of_error_encode(err, c->codec.version, __builtin_bswap32(xid), quote, size, &c->out);
+	of_conn_flush(c);
+}
+
 /* --- Asynchronous messages ----------------------------------------------------------------- */
 
 bool
@@ -348,8 +358,7 @@ of_conn_reset(struct of_conn *c)
 	dump_done(c);
 	wf_list_remove(&c->waiting);
 	c->wait = OF_WAIT_NONE;
-	of_multipart_requests_done(&c->parts);
-	memset(&c->parts, 0, sizeof(c->parts));
+	of_dispatch_reset(c);
 	of_packet_in_conn_done(c);
 	of_monitors_done(c);
 	of_bundles_done(c);

@@ -2,6 +2,8 @@
 /* Message -> handler. */
 #include "switchd/of_internal.h"
 
+#include <string.h>
+
 #include "base/log.h"
 #include "openflow/msg_nx.h"
 
@@ -132,6 +134,31 @@ dispatch(struct of_conn *c, const struct of_msg *m)
 	return handlers[m->id].fn(c, m);
 }
 
+static void
+part_missing(void *c, const void *header, size_t size)
+{
+	of_conn_error_quoting(c, OF_ERR_OFPBRC_MULTIPART_REQUEST_TIMEOUT, header, size);
+}
+
+static void
+on_parts_timer(struct wf_timer *t)
+{
+	struct of_conn *c = wf_container(t, struct of_conn, parts_timer);
+	int64_t now = wf_now_ms();
+	int64_t when = of_multipart_requests_run(&c->parts, now, part_missing, c);
+
+	if (when >= 0)
+		wf_timer_set(t, when - now, on_parts_timer, c);
+}
+
+void
+of_dispatch_reset(struct of_conn *c)
+{
+	wf_timer_cancel(&c->parts_timer);
+	of_multipart_requests_done(&c->parts);
+	memset(&c->parts, 0, sizeof(c->parts));
+}
+
 void
 of_dispatch(struct of_conn *c, const uint8_t *data, size_t size)
 {
@@ -149,8 +176,10 @@ of_dispatch(struct of_conn *c, const uint8_t *data, size_t size)
 		struct of_msg whole = { .id = OF_N_MSG_IDS };
 
 		err = of_multipart_requests_put(&c->parts, &m, wf_now_ms(), &whole);
-		if (!err && !whole.data)
+		if (!err && !whole.data) {
+			on_parts_timer(&c->parts_timer);
 			goto out;
+		}
 		if (!err)
 			m = whole;
 	}

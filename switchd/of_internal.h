@@ -176,6 +176,7 @@ struct of_conn {
 	uint32_t allowed;             /* versions */
 	struct of_codec codec;        /* version 0: hello is not done */
 	struct of_multipart_requests parts;
+	struct wf_timer parts_timer;  /* of requests whose next part does not come */
 
 	/* Output. */
 	struct wf_buf out;            /* scratch: messages being encoded */
@@ -229,6 +230,8 @@ void of_conn_reply(struct of_conn *);
 /* An asynchronous message in c->out: dropped, false, if the peer does not read. */
 bool of_conn_async(struct of_conn *);
 void of_conn_error(struct of_conn *, of_err_t, const struct of_msg *offending);
+/* The same for a message of which only the first bytes, at least the header, were kept. */
+void of_conn_error_quoting(struct of_conn *, of_err_t, const void *quote, size_t size);
 /* Runs 'dump' now and whenever the socket takes more; frees it. */
 void of_conn_dump(struct of_conn *, struct of_dump *);
 /* Does the session get asynchronous messages of this kind? */
@@ -254,6 +257,7 @@ void of_flow_log_flush(struct of_conn *);
 
 /* of_dispatch.c */
 void of_dispatch(struct of_conn *, const uint8_t *data, size_t size);
+void of_dispatch_reset(struct of_conn *); /* drops requests that came in part */
 typedef of_err_t of_handler(struct of_conn *, const struct of_msg *);
 
 of_handler of_handle_flow_mod, of_handle_flow_request, of_handle_aggregate_request,

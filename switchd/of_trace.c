@@ -9,8 +9,9 @@
 #include "base/unixctl.h"
 #include "dataplane/packet.h"
 #include "dataplane/pkt_compose.h"
+#include "dataplane/ports/port.h"
 #include "dataplane/trace.h"
-#include "switchd/of_odp_parse.h"
+#include "openflow/dp_text.h"
 
 struct trace_request {
 	struct of_switch *sw;
@@ -111,19 +112,35 @@ find_slot(struct trace_request *r)
 	r->in_slot = p && !p->is_patch ? p->slot : UINT32_MAX;
 }
 
+static bool
+slot_of_name(void *aux, const char *name, uint32_t *ret_slot)
+{
+	const struct view *v = view_get();
+
+	for (uint32_t i = 0; i < v->n_slots; i++)
+		if (v->slots[i].port && !strcmp(v->slots[i].port->name, name)) {
+			*ret_slot = i;
+			return true;
+		}
+	return false;
+}
+
 static char *
 parse_flow(struct trace_request *r)
 {
+	static struct of_dp_key dp;
 	const char *flow = r->args[r->n_args - 1];
 	char *error, *of_error;
-	uint32_t slot = UINT32_MAX;
 
-	error = of_odp_parse(flow, &r->key, &slot);
-	if (!error) {
-		if (slot == UINT32_MAX)
-			return wf_xstrdup("flow has no in_port");
-		return resolve_slot(r, slot);
+	error = of_dp_key_parse(flow, slot_of_name, NULL, &dp);
+	/* Nothing at all is rather a flow of the other form, which matches all. */
+	if (!error && flow[strspn(flow, ", \t\r\n")]) {
+		r->key = dp.key;
+		return dp.has_in_port ? resolve_slot(r, dp.in_port)
+				      : wf_xstrdup("flow has no in_port");
 	}
+	if (!error)
+		error = wf_xstrdup("empty flow");
 	if (r->n_args != 2) {
 		of_error = wf_xasprintf("%s (or the bridge name was omitted)", error);
 		free(error);
