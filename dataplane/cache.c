@@ -370,8 +370,10 @@ slot_quota(const struct cache *c)
 	return n <= 1 ? CACHE_MAX_FLOWS : CACHE_MAX_FLOWS / (n < 8 ? n : 8) * 3 / 2;
 }
 
+/* 'before': an entry that this one replaces, or NULL; its counts are kept. */
 static struct flow *
-insert(struct cache *c, struct cache_table *t, const struct cache_key *key, struct plan *plan)
+insert(struct cache *c, struct cache_table *t, const struct cache_key *key, struct plan *plan,
+       const struct flow *before)
 {
 	uint32_t slot = key->words[0] >> 48;
 	struct slot_flows *s = slot_get(c, slot);
@@ -403,6 +405,22 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 	t->n++;
 	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
 	slot_append(c, f);
+	if (before) {
+		struct flow_cold *cold = flow_cold(f), *old = flow_cold(before);
+
+		/* Main credits the old plan with them. */
+		cold->folded_packets =
+			atomic_load_explicit(&((struct flow *)before)->packets, memory_order_relaxed);
+		cold->folded_bytes =
+			atomic_load_explicit(&((struct flow *)before)->bytes, memory_order_relaxed);
+		atomic_init(&f->packets, cold->folded_packets);
+		atomic_init(&f->bytes, cold->folded_bytes);
+		atomic_init(&f->used_ms,
+			    atomic_load_explicit(&((struct flow *)before)->used_ms,
+						 memory_order_relaxed));
+		atomic_init(&cold->sample, atomic_exchange_explicit(&old->sample, NULL,
+								    memory_order_relaxed));
+	}
 
 	flow_publish(c, f);
 	return f;
@@ -411,7 +429,7 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 struct flow *
 cache_insert(struct cache *c, const struct cache_key *key, struct plan *plan)
 {
-	return insert(c, c->cur, key, plan);
+	return insert(c, c->cur, key, plan, NULL);
 }
 
 struct flow *
@@ -421,7 +439,47 @@ cache_replace(struct cache *c, struct flow *f, struct plan *plan)
 
 	memcpy(key.words, f->key, f->n_words * sizeof(uint64_t));
 	cache_remove(c, f);
-	return insert(c, c->cur, &key, plan);
+	return insert(c, c->cur, &key, plan, f);
+}
+
+void
+cache_set_sample(struct cache *c, struct flow *f, const struct of_key *key)
+{
+	const uint64_t *words = of_key_words_c(key);
+	struct flow_sample *s;
+	unsigned n = 0;
+
+	if (c->n_flows > CACHE_MAX_SAMPLES)
+		return;
+	for (unsigned i = 0; i < OF_KEY_WORDS; i++)
+		n += words[i] != 0;
+	s = malloc(sizeof(*s) + n * sizeof(uint64_t));
+	if (!s)
+		return;
+	memset(&s->present, 0, sizeof(s->present));
+	n = 0;
+	for (unsigned i = 0; i < OF_KEY_WORDS; i++) {
+		if (words[i]) {
+			of_words_set(&s->present, i);
+			s->words[n++] = words[i];
+		}
+	}
+	atomic_store_explicit(&flow_cold(f)->sample, s, memory_order_release);
+}
+
+bool
+flow_sample(const struct flow *f, struct of_key *key)
+{
+	const struct flow_sample *s =
+		atomic_load_explicit(&flow_cold(f)->sample, memory_order_acquire);
+	unsigned n = 0;
+
+	if (!s)
+		return false;
+	memset(key, 0, sizeof(*key));
+	of_words_for_each(i, &s->present)
+		of_key_words(key)[i] = s->words[n++];
+	return true;
 }
 
 bool
@@ -431,7 +489,7 @@ cache_admits(struct cache *c, const struct cache_key *key)
 	uint32_t *at = &c->seen[key->hash % SEEN_SIZE];
 	uint32_t mark = key->hash ^ (uint32_t)key->n_words << 24 ^ (uint32_t)(key->words[0] >> 32);
 
-	if (*at == mark)
+	if (*at == mark || slot_get(c, key->words[0] >> 48)->n < CACHE_KEEP_AT_ONCE)
 		return true;
 	/* Half the time the one before keeps its place: of flows that share one, and come in turn,
 	 * each would else wipe out the other for ever. */
@@ -484,7 +542,7 @@ cache_find_old(struct cache *c, uint32_t slot, uint32_t generation, uint64_t fro
 	if (!f)
 		return NULL;
 	atomic_fetch_add_explicit(&f->plan->refs, 1, memory_order_relaxed);
-	moved = insert(c, c->cur, key, f->plan);
+	moved = insert(c, c->cur, key, f->plan, NULL);
 	if (!moved)
 		plan_unref(f->plan);
 	/* The old one stays for packets that differ in the new fields only; it ages. */

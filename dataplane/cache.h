@@ -9,8 +9,8 @@
  * Packed: of most words a layout reads few bits.  Those of several words are rotated so that none
  * overlap, and share one word; the comparison stays exact.
  *
- * A packet's two buckets follow from its hash.  A first miss leaves only a trace (rule 4:
- * admission); the second makes an entry.  Entries of one port are bounded while others have
+ * A packet's two buckets follow from its hash.  While a port has few entries, a first miss makes
+ * one; then it leaves only a trace (rule 4: admission) and the second makes an entry.  Entries of one port are bounded while others have
  * some; a port that is full evicts its own oldest, and when all is full the port with most loses
  * its oldest.  Random headers thus evict nobody else's flows.
  *
@@ -31,6 +31,8 @@
 
 #define CACHE_MAX_FLOWS 1048576 /* one worker's; each takes about 256 bytes */
 #define CACHE_IDLE_MS 10000     /* unused for that long: the entry goes */
+#define CACHE_KEEP_AT_ONCE 256  /* entries a port has before a first miss no longer makes one */
+#define CACHE_MAX_SAMPLES 16384 /* of one worker, about 100 bytes each */
 
 #define CACHE_KEY_WORDS (5 + OF_KEY_WORDS)
 struct cache_key {
@@ -93,11 +95,13 @@ void cache_find(struct cache *, const struct cache_key *, unsigned n, struct flo
 struct flow *cache_find_old(struct cache *, uint32_t slot, uint32_t generation,
 			    uint64_t frozen_id, const struct of_key *parsed,
 			    const struct cache_key *);
-/* Was this key seen before?  Remembers it. */
+/* Has the packet's port few entries, or was this key seen before?  Remembers it. */
 bool cache_admits(struct cache *, const struct cache_key *);
 /* A new entry; takes over the caller's reference to the plan.  NULL (reference kept): no memory. */
 struct flow *cache_insert(struct cache *, const struct cache_key *, struct plan *);
-/* The entry gets another plan (stale one replaced); counters start anew, main has the old ones. */
+/* The key of the packet for which a new entry was made, for dumps; kept while there are few. */
+void cache_set_sample(struct cache *, struct flow *, const struct of_key *);
+/* The entry gets another plan (stale one replaced), and keeps its counts and sample. */
 struct flow *cache_replace(struct cache *, struct flow *, struct plan *);
 void cache_remove(struct cache *, struct flow *);
 /* Looks at a few entries and removes the idle ones; 'all': at all.  Returns how many are left. */
@@ -127,6 +131,8 @@ bool plan_is_fresh(struct plan *, const struct view *);
 /* Adds what flows counted since the last time to what they credit. */
 void cache_fold(struct cache *);
 void cache_for_each(struct cache *, void (*fn)(struct flow *, void *aux), void *aux);
+/* The key of a packet of this flow, whole; false: none was kept. */
+bool flow_sample(const struct flow *, struct of_key *key);
 /* The fields of a flow's key, as far as the layout that it was made under shows. */
 void flow_key(const struct flow *, struct of_key *key, struct of_key *mask);
 

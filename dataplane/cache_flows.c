@@ -266,6 +266,7 @@ reap(void *r_)
 		if (next)
 			flow_cold(next)->main_prev = prev;
 		ctable_unref(flow_cold(f)->table);
+		free(atomic_load_explicit(&flow_cold(f)->sample, memory_order_relaxed));
 		plan_unref(f->plan);
 		flow_give_back(c, f);
 	}

@@ -86,6 +86,13 @@ struct flow_cold {
 	struct flow *next_new;               /* in 'made', until main has seen it */
 	struct flow *main_prev, *main_next;  /* in main's list */
 	uint64_t folded_packets, folded_bytes;
+	_Atomic(struct flow_sample *) sample; /* set once by the worker; freed by main */
+};
+
+/* A key without the words that are 0. */
+struct flow_sample {
+	struct of_words present;
+	uint64_t words[];
 };
 
 /* Flows come in slabs of 64 KB at multiples of 64 KB. */

@@ -7,7 +7,8 @@
 #include "openflow/dp_text.h"
 
 void
-key_odp_text(const struct of_key *k, const struct of_key *m, const char *port, struct wf_str *s)
+key_odp_text(const struct of_key *k, const struct of_key *m, const char *port, bool verbose,
+	     struct wf_str *s)
 {
 	struct of_key mask = *m;
 
@@ -19,5 +20,5 @@ key_odp_text(const struct of_key *k, const struct of_key *m, const char *port, s
 		mask.nw_frag = OF_FRAG_MASK;
 	for (unsigned i = 0; i < OF_MAX_VLANS; i++)
 		mask.vlans[i].tci |= k->vlans[i].tci & htons(OF_VLAN_CFI);
-	of_dp_key_format(k, &mask, port, false, s);
+	of_dp_key_format(k, &mask, port, verbose, s);
 }

@@ -8,6 +8,7 @@
 #include "openflow/key.h"
 
 /* 'port': how in_port is shown. Only what 'mask' has a bit of appears. */
-void key_odp_text(const struct of_key *, const struct of_key *mask, const char *port, struct wf_str *);
+void key_odp_text(const struct of_key *, const struct of_key *mask, const char *port,
+		  bool verbose, struct wf_str *);
 
 #endif

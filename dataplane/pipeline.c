@@ -3,8 +3,16 @@
  * then, in the thread that received the packet. */
 #include "dataplane/run.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/log.h"
 #include "dataplane/cache.h"
+#include "dataplane/key_odp_text.h"
+#include "dataplane/plan_text.h"
 #include "dataplane/slow_path.h"
+
+WF_LOG_MODULE(dpif_netdev);
 
 void
 pipeline_settle(struct runner *rn, const struct run_fate *fate)
@@ -114,15 +122,21 @@ run_once(struct pass *p, struct plan *plan, struct rte_mbuf *m)
 }
 
 static void
-translate_once(struct pass *p, struct rte_mbuf *m)
+translate_once(struct pass *p, struct rte_mbuf *m, bool slow)
 {
-	struct xlate_in in = { 0 };
+	struct xlate_in in = { .slow = slow };
 	struct plan *plan;
 
 	pipeline_fill(p, m, &in, &p->layers);
 	p->layers_valid = true;
 	plan = translate_for(p->rn, &in);
 	run_once(p, plan, m);
+}
+
+void
+pipeline_packet_slow(struct pass *p, struct rte_mbuf *m)
+{
+	translate_once(p, m, true);
 }
 
 void
@@ -141,11 +155,28 @@ run_flow(struct pass *p, struct flow *f, struct rte_mbuf *m)
 
 	if (unlikely(plan->ttl_min | plan->mpls_ttl_min) && !run_guards(p, plan, m)) {
 		/* This one packet takes another way (rule 5). */
-		translate_once(p, m);
+		translate_once(p, m, false);
 		return;
 	}
 	flow_account(f, pkt_size(m), p->rn->now_ms);
 	run_plan(p, plan, m);
+}
+
+/* For "vlog/set dpif_netdev:dbg": each new entry, as dpctl/dump-flows would show it. */
+static __attribute__((noinline)) void
+log_added(const struct pass *p, const struct of_key *key)
+{
+	struct wf_str flow = WF_STR_INIT, actions = WF_STR_INIT;
+	struct of_key k = *key, wc;
+	char port[16];
+
+	k.recirc_id = p->frozen ? (uint32_t)p->frozen->id : 0;
+	snprintf(port, sizeof(port), "%" PRIu32, p->in_slot);
+	flow_text_actions(p->rn->view, p->in_slot, &k, false, &wc, &actions);
+	key_odp_text(&k, &wc, port, false, &flow);
+	wf_dbg("flow_add: %s, actions:%s", wf_str_cstr(&flow), wf_str_cstr(&actions));
+	wf_str_done(&flow);
+	wf_str_done(&actions);
 }
 
 /* No entry, or a stale one. */
@@ -168,13 +199,22 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 			  : cache_insert(rn->cache, key, plan);
 	else if (stale)
 		cache_remove(rn->cache, stale);
-	if (f)
+	if (f && !stale) {
+		cache_set_sample(rn->cache, f, &in.key);
+		if (unlikely(wf_log_enabled(WF_DBG)))
+			log_added(p, &in.key);
+	}
+	if (f && !stale && run_guards(p, f->plan, m)) {
+		/* An entry counts its hits; this was none. */
+		plan_credit(f->plan, 1, pkt_size(m), rn->now_ms);
+		run_plan(p, f->plan, m);
+	} else if (f)
 		run_flow(p, f, m);
 	else if (run_guards(p, plan, m))
 		run_once(p, plan, m);
 	else {
 		plan_unref(plan);
-		translate_once(p, m);
+		translate_once(p, m, false);
 	}
 }
 
@@ -234,7 +274,7 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 
 	if (!rn->cache) {
 		stat_add(&rn->n_misses, 1);
-		translate_once(p, m);
+		translate_once(p, m, false);
 		return;
 	}
 	pkt_parse(m, p->packet_type, &rn->key, &p->layers);

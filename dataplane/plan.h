@@ -26,7 +26,9 @@ enum plan_op_type {
 	OP_OUTPUT,       /* to a port slot */
 	OP_NORMAL,       /* MAC learning switch of a bridge, at run time (rule 10) */
 	OP_CONTROLLER,   /* packet-in through the slow path */
-	OP_SLOW,         /* hand the packet to the main thread, which translates and runs it (learn) */
+	OP_SLOW,         /* u8 = 0: hand the packet to the main thread, which translates and runs it
+	                  * (learn); 1: translate and run it here, each packet anew (what the data
+	                  * path was told not to do: translate.h, xlate_set_lacks()) */
 	OP_LEARN,        /* refresh or add a learned flow (rule 8) */
 	OP_METER,        /* drops the packet, here and in all that follows, or remarks DSCP */
 	OP_COUNT,        /* credit a counter here (mirror, bucket) */
@@ -44,7 +46,7 @@ enum plan_op_type {
 	OP_SET_TCP_FLAGS, OP_SET_ARP, OP_SET_ND, OP_SET_MPLS, OP_SET_PBB, OP_SET_META,
 	OP_SET_TUNNEL,
 	OP_PUSH_VLAN, OP_POP_VLAN, OP_PUSH_MPLS, OP_POP_MPLS, OP_PUSH_PBB, OP_POP_PBB,
-	OP_PUSH_ETH, OP_POP_ETH,
+	OP_PUSH_ETH, OP_POP_ETH, OP_ADD_MPLS,
 	OP_DEC_TTL, OP_DEC_MPLS_TTL, OP_COPY_TTL_OUT, OP_COPY_TTL_IN,
 	OP_N_TYPES
 };
@@ -66,7 +68,7 @@ struct plan_op {
  * or IPv6), DEC_MPLS_TTL, PUSH_VLAN (u32 = tpid << 16 | tci, host order; u8 = 1: VID and PCP are
  * copied from the outermost tag if there is one), PUSH_PBB (u32 = tpid; the I-SID is copied from
  * an outer I-TAG if there is one, else 0; the new addresses are those of the frame), POP_MPLS
- * (u32 = EtherType that follows, host order). */
+ * (u32 = EtherType that follows, host order; 0x6558: an Ethernet frame, if the label came first). */
 struct op_output { struct plan_op op; /* u32 = slot */ uint32_t generation; of_port_t ofp_port; };
 /* 'patches' says what NORMAL's output to a patch port means: the packet (a copy with the tags that
  * it carries there) is looked up with the continuation, as RECIRC does it, but without a new
@@ -154,6 +156,8 @@ struct op_set_mpls { struct plan_op op; __be32 lse, mask; };
 /* u8 = 1: label, TC and TTL are copied from the outer label; without one the TTL comes from an IP
  * header, else from 'lse'.  The bottom-of-stack bit is run's to set. */
 struct op_push_mpls { struct plan_op op; /* u32 = EtherType */ __be32 lse; uint32_t pad; };
+/* A label in front of the whole packet, Ethernet header included: its packet type is then (1, EtherType). */
+struct op_add_mpls { struct plan_op op; /* u32 = EtherType */ __be32 lse; uint32_t pad; };
 struct op_set_pbb { struct plan_op op; uint32_t isid, isid_mask; uint8_t uca, uca_mask, pad[6]; };
 struct op_set_meta { struct plan_op op; uint32_t pkt_mark, mark_mask, skb_priority, priority_mask; };
 struct op_push_eth { struct plan_op op; uint8_t dst[6], src[6]; uint16_t dl_type; uint8_t pad[2]; };
@@ -188,6 +192,7 @@ struct plan {
 	bool cacheable;        /* false: run once, for this packet only */
 	bool has_output;       /* something may leave (NORMAL decides for itself) */
 	uint8_t drop_reason;   /* why nothing leaves, if nothing does */
+	uint8_t lacks;         /* XLATE_LACKS_*: why it is no more than an OP_SLOW, for text */
 	/* Set by pipeline.c: run looks at its OP_LEARNs before it does anything; all that the plan
 	 * does is to output to out_slot. */
 	bool has_learn, is_single_output;

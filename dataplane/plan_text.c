@@ -65,6 +65,7 @@ clone_text(struct plan_printer *p, const struct plan_op *op)
 		before.base = p->st.base;
 		before.touched = p->st.touched;
 		before.pushed_eth = p->st.pushed_eth;
+		before.added_mpls = p->st.added_mpls;
 		p->st = before;
 	}
 }
@@ -192,6 +193,7 @@ flow_text_actions(const struct view *view, uint32_t in_slot, const struct of_key
 		  struct of_key *ret_wc, struct wf_str *out)
 {
 	struct xlate_in in = { .view = view, .in_slot = in_slot, .key = *key, .resolve = true };
+	struct frozen *frozen = key->recirc_id ? frozen_find(key->recirc_id) : NULL;
 	const struct bridge_view *bv = NULL;
 	struct of_key wc = { 0 };
 	struct plan *plan;
@@ -200,16 +202,22 @@ flow_text_actions(const struct view *view, uint32_t in_slot, const struct of_key
 		bv = view->bridges[view->slots[in_slot].bridge];
 	if (ret_wc)
 		memset(ret_wc, 0, sizeof *ret_wc);
-	if (!bv) {
+	if (!bv || (key->recirc_id && !frozen)) {
 		wf_str_put(out, "drop");
+		frozen_unref(frozen);
 		return;
 	}
 	in.bridge = bv->bridge;
+	in.frozen = frozen;
 	in.wc = &wc;
 	in.learn_done = UINT32_MAX;
 	plan = translate(&in);
-	plan_text(plan, key, &wc, view, names, out);
+	if (plan->lacks)
+		wf_str_put(out, "userspace(pid=0,slow_path(action))");
+	else
+		plan_text(plan, key, &wc, view, names, out);
 	plan_free(plan);
+	frozen_unref(frozen);
 	if (ret_wc)
 		*ret_wc = wc;
 }

@@ -17,9 +17,9 @@ void plan_text(const struct plan *, const struct of_key *, const struct of_key *
 void plan_text_dry(const struct plan *, const struct of_key *, const struct of_key *wc,
 		   const struct view *, bool names, struct wf_str *);
 
-/* The actions for a packet with 'key' that came by 'in_slot' now: translates again, so that
- * NORMAL and groups are decided for this key.  'ret_wc' (may be NULL) gets the bits looked at, the
- * flow's mask as OVS would have it. */
+/* The actions for a packet with 'key' that came by 'in_slot' now, or to the continuation
+ * key->recirc_id: translates again, so that NORMAL and groups are decided for this key.  'ret_wc'
+ * (may be NULL) gets the bits looked at, the flow's mask as OVS would have it. */
 void flow_text_actions(const struct view *, uint32_t in_slot, const struct of_key *, bool names,
 		       struct of_key *ret_wc, struct wf_str *);
 

@@ -93,6 +93,29 @@ push_label(struct plan_printer *p, const struct op_push_mpls *op)
 	k->dl_type = htons((uint16_t)op->op.u32);
 }
 
+/* The packet becomes the payload of a label. */
+static void
+add_label(struct plan_printer *p, const struct op_add_mpls *op)
+{
+	struct of_key *k = &p->st.key, *b = &p->st.base;
+	bool inner = k->packet_type >> 16 == 1 && is_mpls(k);
+
+	plan_text_commit(p);
+	if (inner) {
+		memmove(&k->mpls_lse[1], &k->mpls_lse[0],
+			(OF_MAX_MPLS - 1) * sizeof k->mpls_lse[0]);
+	} else {
+		memset((uint8_t *)k + offsetof(struct of_key, dl_dst), 0,
+		       sizeof *k - offsetof(struct of_key, dl_dst));
+		memset((uint8_t *)b + offsetof(struct of_key, dl_dst), 0,
+		       sizeof *b - offsetof(struct of_key, dl_dst));
+	}
+	k->mpls_lse[0] = op->lse;
+	k->dl_type = htons((uint16_t)op->op.u32);
+	k->packet_type = OF_PT(1, op->op.u32);
+	p->st.added_mpls = true;
+}
+
 static void
 pop_label(struct of_key *k, uint16_t type)
 {
@@ -245,7 +268,14 @@ plan_text_apply(struct plan_printer *p, const struct plan_op *op)
 		push_label(p, (const struct op_push_mpls *)op);
 		break;
 	case OP_POP_MPLS:
+		if (k->packet_type != OF_PT_ETH)
+			plan_text_commit(p);
 		pop_label(k, (uint16_t)op->u32);
+		if (k->packet_type != OF_PT_ETH)
+			k->packet_type = op->u32 == 0x6558 ? OF_PT_ETH : OF_PT(1, op->u32);
+		break;
+	case OP_ADD_MPLS:
+		add_label(p, (const struct op_add_mpls *)op);
 		break;
 	case OP_PUSH_PBB:
 		bare(p, "push_pbb(eth_type=0x%x)", op->u32);
@@ -484,7 +514,7 @@ commit_mpls(struct plan_printer *p)
 	}
 	for (; base < now; base++) {
 		plan_text_comma(p);
-		wf_str_put(p->out, "push_mpls(");
+		wf_str_put(p->out, p->st.added_mpls ? "add_mpls(" : "push_mpls(");
 		label_text(p->out, K->mpls_lse[now - base - 1]);
 		wf_str_fmt(p->out, ",eth_type=0x%x)", ntohs(K->dl_type));
 		memmove(&B->mpls_lse[1], &B->mpls_lse[0],
@@ -636,6 +666,11 @@ plan_text_commit(struct plan_printer *p)
 {
 	bool popped = is_mpls(B) && !is_mpls(K);
 
+	if (p->st.added_mpls) {
+		commit_mpls(p);
+		B->packet_type = K->packet_type;
+		p->st.added_mpls = false;
+	}
 	commit_eth(p);
 	if (K->pbb_isid != B->pbb_isid || K->pbb_uca != B->pbb_uca) {
 		plan_text_comma(p);

@@ -11,6 +11,7 @@ struct plan_state {
 	struct of_key base;    /* after the text so far */
 	struct of_key touched; /* bits read or written: a field's mask in text */
 	bool pushed_eth;       /* an Ethernet header that the text has not yet */
+	bool added_mpls;       /* the text lacks a label that came before the whole packet */
 };
 
 struct plan_printer {

@@ -75,6 +75,7 @@ needs_plain_packet(const struct plan_op *o)
 	case OP_PUSH_PBB:
 	case OP_PUSH_ETH:
 	case OP_POP_ETH:
+	case OP_ADD_MPLS:
 		return true;
 	}
 	return false;
@@ -240,7 +241,10 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 			break;
 		}
 		case OP_SLOW:
-			slow_push_packet(p, m);
+			if (o->u8)
+				pipeline_packet_slow(p, m);
+			else
+				slow_push_packet(p, m);
 			return;
 		case OP_LEARN: {
 			const struct op_learn *learn = (const struct op_learn *)o;
@@ -338,6 +342,7 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 		case OP_POP_PBB:
 		case OP_PUSH_ETH:
 		case OP_POP_ETH:
+		case OP_ADD_MPLS:
 			why = run_push(p, o, m);
 			if (why) {
 				pass_drop(p, why);

@@ -88,6 +88,8 @@ struct pass {
 
 /* Looks the packet up and runs what is found.  Takes it over. */
 void pipeline_packet(struct pass *, struct rte_mbuf *);
+/* The same without the cache, with all operations (OP_SLOW). */
+void pipeline_packet_slow(struct pass *, struct rte_mbuf *);
 /* A burst received on one port.  Takes the packets over. */
 void pipeline_burst(struct runner *, uint32_t slot, struct rte_mbuf **, unsigned n);
 /* Counts the drop if nothing came of the packet. */

@@ -149,8 +149,21 @@ pop_mpls(struct pass *p, const struct plan_op *o, struct rte_mbuf *m)
 	if (p->packet_type == OF_PT_ETH)
 		put16(pkt_data(m) + ofs - 2, o->u32);
 	else
-		p->packet_type = OF_PT(1, o->u32);
+		p->packet_type = o->u32 == 0x6558 ? OF_PT_ETH : OF_PT(1, o->u32);
 	cut(m, ofs, 4);
+	p->layers_valid = false;
+	return DROP_NONE;
+}
+
+static enum drop_reason
+add_mpls(struct pass *p, const struct op_add_mpls *op, struct rte_mbuf *m)
+{
+	uint8_t *data = pkt_push(m, 4);
+
+	if (!data)
+		return DROP_PUSH_NO_ROOM;
+	put32(data, ntohl(op->lse));
+	p->packet_type = OF_PT(1, op->op.u32);
 	p->layers_valid = false;
 	return DROP_NONE;
 }
@@ -240,6 +253,7 @@ run_push(struct pass *p, const struct plan_op *o, struct rte_mbuf *m)
 	case OP_POP_PBB: return pop_pbb(p, m);
 	case OP_PUSH_ETH: return push_eth(p, (const struct op_push_eth *)o, m);
 	case OP_POP_ETH: return pop_eth(p, m);
+	case OP_ADD_MPLS: return add_mpls(p, (const struct op_add_mpls *)o, m);
 	}
 	return DROP_NONE;
 }

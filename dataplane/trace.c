@@ -180,6 +180,9 @@ xlate_trace_run(struct bridge *bridge, const struct view *view, struct xlate_in 
 	in->key.conj_id = 0;
 	initial = final = in->key;
 
+	struct frozen *frozen = in->key.recirc_id ? frozen_find(in->key.recirc_id) : NULL;
+
+	in->frozen = frozen;
 	wf_str_put(&s, "Flow: ");
 	of_key_format(&initial, name, (void *)bv, &s);
 	wf_str_putc(&s, '\n');
@@ -199,10 +202,15 @@ xlate_trace_run(struct bridge *bridge, const struct view *view, struct xlate_in 
 	(in->packet ? plan_text : plan_text_dry)(plan, &initial, &mega->mask, view, in->names, &s);
 	if (error)
 		wf_str_fmt(&s, "\nTranslation failed (%s), packet is dropped.\n", error);
+	else if (plan->lacks)
+		wf_str_put(&s, "\nThis flow is handled by the userspace slow path because it:\n"
+			       "  - Uses action(s) not supported by datapath.");
 	if (in->packet)
 		learn_from(plan->ops, (const struct plan_op *)((const uint8_t *)plan->ops +
 							       plan->ops_size));
 	plan_free(plan);
+	frozen_unref(frozen);
+	in->frozen = NULL;
 	xlate_trace_done(&trace);
 	free(mega);
 	in->trace = NULL;

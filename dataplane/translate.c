@@ -3,6 +3,7 @@
 #include "dataplane/translate.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 WF_LOG_MODULE(ofproto_dpif_xlate);
 
 static_assert(XLATE_MAX_DEPTH == 64 && XLATE_MAX_RESUBMITS == 4096 && PLAN_MAX_OPS == 1u << 20,
-	      "the sentences in report_limit()'s callers");
+	      "the sentences in xlate_may_go_deeper()");
 
 #define OFPR_NO_MATCH 0
 #define ETH_TYPE_IPV4 0x0800
@@ -54,6 +55,7 @@ xctx_save(const struct xctx *ctx, struct xsaved *s)
 	s->ip_ttl = ctx->ip_ttl;
 	s->mpls_ttl = ctx->mpls_ttl;
 	s->reparse = ctx->reparse;
+	s->frame_inside = ctx->frame_inside;
 	s->after_normal = ctx->after_normal;
 }
 
@@ -66,6 +68,7 @@ xctx_restore(struct xctx *ctx, const struct xsaved *s)
 	ctx->ip_ttl = s->ip_ttl;
 	ctx->mpls_ttl = s->mpls_ttl;
 	ctx->reparse = s->reparse;
+	ctx->frame_inside = s->frame_inside;
 	/* What NORMAL mirrored stays mirrored. */
 	ctx->after_normal |= s->after_normal;
 }
@@ -90,31 +93,72 @@ xlate_credit(struct xctx *ctx, struct counter *c)
 	}
 }
 
-/* A limit that a pipeline ran into: said in the trace, or in the log, where the operator who
- * wrote the flows sees it (limited in rate: traffic brings it about). */
-static void
-report_limit(struct xctx *ctx, const char *what)
+/* What the data path is told not to do. */
+static _Atomic unsigned lacks;
+
+void
+xlate_set_lacks(unsigned what)
 {
-	if (ctx->in->trace)
-		trace_put(ctx->in->trace, TRACE_ERROR, "%s", what);
-	else if (!ctx->resolve)
-		wf_warn_rl("%s on bridge %s, the packet is dropped", what, ctx->bv->bridge->name);
+	atomic_store_explicit(&lacks, what, memory_order_relaxed);
+}
+
+unsigned
+xlate_lacks(void)
+{
+	return atomic_load_explicit(&lacks, memory_order_relaxed);
+}
+
+void
+xlate_needs(struct xctx *ctx, uint8_t operation)
+{
+	if (!ctx->in->slow)
+		ctx->lacks |= xlate_lacks() & operation;
+}
+
+/* In the log it is limited in rate, since traffic brings it about. */
+void
+xlate_report_error(struct xctx *ctx, const char *fmt, ...)
+{
+	struct wf_str s = WF_STR_INIT, flow = WF_STR_INIT;
+	va_list args;
+
+	if (!ctx->in->trace && ctx->resolve)
+		return;
+	va_start(args, fmt);
+	wf_str_vfmt(&s, fmt, args);
+	va_end(args);
+	if (ctx->in->trace) {
+		trace_put(ctx->in->trace, TRACE_ERROR, "%s", wf_str_cstr(&s));
+	} else {
+		struct of_key shown = ctx->key;
+
+		if (ctx->frame_inside) { /* who sent it tells more than that it is a payload now */
+			shown.packet_type = OF_PT_ETH;
+			memcpy(shown.dl_dst, ctx->in->key.dl_dst, 6);
+			memcpy(shown.dl_src, ctx->in->key.dl_src, 6);
+		}
+		of_key_format(&shown, NULL, NULL, &flow);
+		wf_warn_rl("%s on bridge %s while processing %s", wf_str_cstr(&s),
+			   ctx->bv->bridge->name, wf_str_cstr(&flow));
+	}
+	wf_str_done(&s);
+	wf_str_done(&flow);
 }
 
 bool
 xlate_may_go_deeper(struct xctx *ctx)
 {
 	if (ctx->depth >= XLATE_MAX_DEPTH) {
-		report_limit(ctx, "over max translation depth 64");
+		xlate_report_error(ctx, "over max translation depth 64");
 		xlate_fail(ctx, XE_TOO_DEEP, DROP_PIPELINE_TOO_DEEP);
 	} else if (ctx->resubmits >= XLATE_MAX_RESUBMITS) {
-		report_limit(ctx, "over 4096 resubmit actions");
+		xlate_report_error(ctx, "over 4096 resubmit actions");
 		xlate_fail(ctx, XE_TOO_MANY, DROP_PIPELINE_TOO_MANY);
 	} else if (ctx->b.ops.size > PLAN_MAX_OPS) {
-		report_limit(ctx, "resubmits yielded over 1 MB of actions");
+		xlate_report_error(ctx, "resubmits yielded over 1 MB of actions");
 		xlate_fail(ctx, XE_TOO_MANY, DROP_PIPELINE_TOO_MANY);
 	} else if (ctx->stack_size >= 65536) {
-		report_limit(ctx, "resubmits yielded over 64 kB of stack");
+		xlate_report_error(ctx, "resubmits yielded over 64 kB of stack");
 		xlate_fail(ctx, XE_STACK, DROP_STACK_TOO_DEEP);
 	} else {
 		return true;
@@ -442,9 +486,8 @@ thaw(struct xctx *ctx, const struct frozen *f)
 	return true;
 }
 
-/* A continuation that enters another bridge by a patch port (NORMAL's output to it). */
-static bool
-is_bridge_entry(const struct frozen *f)
+bool
+frozen_is_bridge_entry(const struct frozen *f)
 {
 	return !f->actions_size && !f->table && !f->action_set_size && !f->was_mpls;
 }
@@ -455,9 +498,16 @@ walk(struct xctx *ctx)
 	const struct xlate_in *in = ctx->in;
 	const void *actions = in->actions;
 	size_t size = in->actions_size;
-	bool first = !in->frozen || is_bridge_entry(in->frozen);
+	bool first = !in->frozen || frozen_is_bridge_entry(in->frozen);
 	const struct xport *in_xport;
 
+	if (!in->frozen && ctx->key.recirc_id) {
+		/* A trace's; packets bring their continuation along. */
+		xlate_report_error(ctx, "Recirculation context not found for ID %" PRIx32,
+				   ctx->key.recirc_id);
+		xlate_fail(ctx, XE_NO_RECIRC, DROP_RX_NO_BRIDGE);
+		return;
+	}
 	if (in->frozen) {
 		if (!thaw(ctx, in->frozen))
 			return;
@@ -616,10 +666,25 @@ finish(struct xctx *ctx)
 {
 	struct plan flags = *ctx->plan, *plan;
 
-	if (ctx->error)
+	if (ctx->error) {
 		pb_abort(&ctx->b);
-	else
+	} else if (ctx->lacks && !ctx->resolve) {
+		struct plan_op *op;
+
+		/* What comes after it is never run: it keeps continuations, so that the next packet's
+		 * walk has the same ones. */
 		pb_trim(&ctx->b, 0);
+		wf_buf_put_zeros(&ctx->b.ops, sizeof *op);
+		op = pb_at(&ctx->b, 0);
+		memmove(op + 1, op, ctx->b.ops.size - sizeof *op);
+		*op = (struct plan_op){ .type = OP_SLOW, .u8 = 1, .size = sizeof *op };
+		/* The walk is done again for each packet. */
+		wf_buf_clear(&ctx->b.credits);
+		flags.ttl_min = flags.mpls_ttl_min = 0;
+		flags.cacheable = true;
+	} else {
+		pb_trim(&ctx->b, 0);
+	}
 	if (ctx->to_learn) {
 		struct op_learn *op = pb_put(&ctx->b, OP_LEARN, sizeof *op);
 
@@ -636,6 +701,7 @@ finish(struct xctx *ctx)
 	plan->cacheable = flags.cacheable;
 	plan->version = ctx->view->version;
 	plan->has_output = pb_has_output(plan->ops, plan->ops_size);
+	plan->lacks = ctx->lacks;
 	plan->drop_reason = (uint8_t)(ctx->drop ? ctx->drop : DROP_ACTION_DROP);
 	if (ctx->wc)
 		wc_finish(ctx->wc, &ctx->in->key);

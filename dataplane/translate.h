@@ -16,6 +16,14 @@
 
 struct xlate_trace;
 
+/* Operations that the data path is told not to do itself (dpif/set-dp-features), for tests of the
+ * way around it: a packet that needs one is translated by itself, each time.  Main sets them and
+ * purges the flow caches. */
+#define XLATE_LACKS_TRUNC 1
+#define XLATE_LACKS_ADD_MPLS 2
+void xlate_set_lacks(unsigned lacks);
+unsigned xlate_lacks(void);
+
 /* A walk that stopped in the middle (rule 6): everything needed to go on after the packet
  * was parsed again.  Immutable; counted. */
 struct frozen {
@@ -38,6 +46,11 @@ void frozen_unref(struct frozen *);
 /* The shared continuation with this content (refs and id aside), with a reference for the caller.
  * The blocks are copied. */
 struct frozen *frozen_get(const struct frozen *content);
+/* The continuation of this id, or NULL; a reference for the caller.  The last few that nobody uses
+ * any more are found too: a trace names one that ended with it.  Looks at all of them. */
+struct frozen *frozen_find(uint64_t id);
+/* Enters another bridge by a patch port (NORMAL's output to it). */
+bool frozen_is_bridge_entry(const struct frozen *);
 
 struct xlate_in {
 	const struct view *view;
@@ -55,6 +68,7 @@ struct xlate_in {
 	struct of_key *final_key;   /* the key at the end of the walk, or NULL */
 	const char **error;         /* why the walk failed as a whole (NULL: it did not), or NULL */
 	bool for_cache;             /* false: the plan is run once; nothing needs to be general */
+	bool slow;                  /* an OP_SLOW led here: nothing is lacking */
 	bool is_packet_out;         /* 'actions' are a controller's: packet-ins say OFPR_PACKET_OUT */
 	bool resolve;               /* for text: NORMAL and select groups are decided now for this key */
 	uint32_t learn_done;        /* learn actions with a lower index were tried: see struct op_learn */

@@ -18,8 +18,14 @@
 
 struct frozen_node {
 	struct wf_hmap_node node;
+	bool found_again; /* taken out of 'gone': not in the store */
 	struct frozen f;
 };
+
+/* Out of use, for frozen_find(); the oldest makes room. */
+#define MAX_GONE 64
+static struct frozen_node *gone[MAX_GONE];
+static unsigned next_gone;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wf_hmap store;
@@ -127,12 +133,45 @@ frozen_unref(struct frozen *f)
 		pthread_mutex_unlock(&lock);
 		return;
 	}
-	wf_hmap_remove(&store, &n->node);
+	if (!n->found_again)
+		wf_hmap_remove(&store, &n->node);
+	struct frozen_node *old = gone[next_gone];
+	gone[next_gone] = n;
+	next_gone = (next_gone + 1) % MAX_GONE;
 	pthread_mutex_unlock(&lock);
-	free(f->stack);
-	free(f->actions);
-	free(f->action_set);
-	free(n);
+	if (!old)
+		return;
+	free(old->f.stack);
+	free(old->f.actions);
+	free(old->f.action_set);
+	free(old);
+}
+
+struct frozen *
+frozen_find(uint64_t id)
+{
+	struct frozen *found = NULL;
+	struct frozen_node *n;
+
+	pthread_mutex_lock(&lock);
+	if (store_ready) {
+		wf_hmap_for_each(n, node, &store)
+		{
+			if (n->f.id == id)
+				found = &n->f;
+		}
+	}
+	for (unsigned i = 0; !found && i < MAX_GONE; i++) {
+		if (gone[i] && gone[i]->f.id == id) {
+			gone[i]->found_again = true;
+			found = &gone[i]->f;
+			gone[i] = NULL;
+		}
+	}
+	if (found)
+		atomic_fetch_add_explicit(&found->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&lock);
+	return found;
 }
 
 struct frozen *
@@ -285,6 +324,12 @@ xlate_needs_parse(const struct xctx *ctx, const struct of_action *a)
 	if (!ctx->reparse)
 		return false;
 	switch ((enum of_action_type)a->type) {
+	case OF_A_GROUP: {
+		/* Its hash covers what came up. */
+		const struct group *g = group_find(ctx->bv, a->u32);
+
+		return g && g->type == GROUP_SELECT;
+	}
 	case OF_A_OUTPUT:
 		return a->u32 == OF_PORT_TABLE;
 	case OF_A_OUTPUT_TRUNC:
@@ -296,7 +341,6 @@ xlate_needs_parse(const struct xctx *ctx, const struct of_action *a)
 	case OF_A_SET_ETH_DST:
 	case OF_A_SET_TUNNEL:
 	case OF_A_SET_QUEUE:
-	case OF_A_GROUP:
 	case OF_A_METER:
 	case OF_A_WRITE_METADATA:
 	case OF_A_NOTE:

@@ -11,6 +11,7 @@
 #define ETH_TYPE_MPLS 0x8847
 #define ETH_TYPE_MPLS_MCAST 0x8848
 #define ETH_TYPE_PBB 0x88e7
+#define ETH_TYPE_TEB 0x6558 /* transparent Ethernet bridging */
 #define OFPR_INVALID_TTL 2
 #define PBB_PRESENT 0x80000000u
 #define LSE_LABEL 0xfffff000u
@@ -51,6 +52,17 @@ xlate_mpls_depth(const struct of_key *k, bool *complete)
 			return n + 1;
 	*complete = false;
 	return OF_MAX_MPLS;
+}
+
+/* The walk depends on how many labels there are. */
+static unsigned
+count_labels(struct xctx *ctx, bool *complete)
+{
+	unsigned n = xlate_mpls_depth(&ctx->key, complete);
+
+	for (unsigned i = 0; ctx->wc && i < n; i++)
+		ctx->wc->mpls_lse[i] |= htonl(LSE_BOS);
+	return n;
 }
 
 /* --- Writes -------------------------------------------------------------------------------- */
@@ -225,7 +237,7 @@ push_vlan(struct xctx *ctx, uint16_t tpid, uint16_t tci, bool copy)
 	struct plan_op *op;
 
 	if (xlate_vlan_depth(k) == OF_MAX_VLANS) {
-		trace_put(ctx->in->trace, TRACE_ERROR,
+		xlate_report_error(ctx,
 			  "dropping packet on which a VLAN push action can't be performed as it "
 			  "would have more VLAN tags than the %d supported.", OF_MAX_VLANS);
 		xlate_fail(ctx, XE_VLAN_ROOM, DROP_PUSH_NO_ROOM);
@@ -304,15 +316,21 @@ push_mpls(struct xctx *ctx, uint16_t type)
 {
 	struct of_key *k = &ctx->key;
 	bool complete, was_ip = xlate_is_ip(k);
-	unsigned n = xlate_mpls_depth(k, &complete);
+	unsigned n = count_labels(ctx, &complete);
 	struct op_push_mpls *op;
 
 	if (n == OF_MAX_MPLS) {
-		trace_put(ctx->in->trace, TRACE_ERROR,
+		xlate_report_error(ctx,
 			  "dropping packet on which an MPLS push action can't be performed as it "
 			  "would have more MPLS LSEs than the %d supported.", OF_MAX_MPLS);
 		xlate_fail(ctx, XE_MPLS_ROOM, DROP_PUSH_NO_ROOM);
 		return false;
+	}
+	if (ctx->wc) {
+		for (unsigned i = 0; i < n; i++)
+			ctx->wc->mpls_lse[i] = UINT32_MAX;
+		if (was_ip)
+			ctx->wc->nw_ttl = 0xff;
 	}
 	xlate_commit(ctx);
 	op = pb_put(&ctx->b, OP_PUSH_MPLS, sizeof *op);
@@ -353,12 +371,14 @@ pop_mpls(struct xctx *ctx, uint16_t type)
 {
 	struct of_key *k = &ctx->key;
 	bool complete;
-	unsigned n = xlate_mpls_depth(k, &complete);
+	unsigned n = count_labels(ctx, &complete);
 	struct plan_op *op;
 
 	if (!n)
 		return true;
 	xlate_commit(ctx);
+	for (unsigned i = 1; ctx->wc && i < n; i++)
+		ctx->wc->mpls_lse[i] = UINT32_MAX;
 	op = pb_put(&ctx->b, OP_POP_MPLS, sizeof *op);
 	op->u32 = type;
 	memmove(&k->mpls_lse[0], &k->mpls_lse[1], (OF_MAX_MPLS - 1) * sizeof k->mpls_lse[0]);
@@ -527,6 +547,58 @@ pop_pbb(struct xctx *ctx)
 	ctx->reparse = true;
 }
 
+/* A label in front of the whole packet, whose headers are payload from then on. */
+static bool
+encap_mpls(struct xctx *ctx, uint16_t type)
+{
+	struct of_key *k = &ctx->key;
+	bool inner = k->packet_type >> 16 == 1 && is_mpls_type((uint16_t)k->packet_type);
+	bool complete;
+	unsigned n = inner ? count_labels(ctx, &complete) : 0;
+	struct op_add_mpls *op;
+
+	if (n == OF_MAX_MPLS) {
+		xlate_report_error(ctx,
+				   "dropping packet on which an encap MPLS action can't be performed "
+				   "as it would have more MPLS LSEs than the %d supported.",
+				   OF_MAX_MPLS);
+		xlate_fail(ctx, XE_MPLS_ROOM, DROP_PUSH_NO_ROOM);
+		return false;
+	}
+	xlate_needs(ctx, XLATE_LACKS_ADD_MPLS);
+	if (ctx->wc)
+		ctx->wc->packet_type = UINT32_MAX;
+	xlate_commit(ctx);
+	/* RFC 3032 section 2.1: the explicit null label of what follows. */
+	uint32_t lse = k->dl_type == htons(ETH_TYPE_IPV6) ? 2u << 12 | 64 : 64;
+
+	if (n) {
+		memmove(&k->mpls_lse[1], &k->mpls_lse[0], n * sizeof k->mpls_lse[0]);
+		memmove(&ctx->known.mpls_lse[1], &ctx->known.mpls_lse[0],
+			n * sizeof k->mpls_lse[0]);
+		memset((uint8_t *)k + offsetof(struct of_key, nsh), 0,
+		       sizeof *k - offsetof(struct of_key, nsh));
+	} else {
+		lse |= LSE_BOS;
+		ctx->frame_inside = k->packet_type == OF_PT_ETH;
+		memset((uint8_t *)k + offsetof(struct of_key, dl_dst), 0,
+		       sizeof *k - offsetof(struct of_key, dl_dst));
+		memset((uint8_t *)&ctx->known + offsetof(struct of_key, dl_dst), 0xff,
+		       sizeof *k - offsetof(struct of_key, dl_dst));
+		k->dp_hash = 0;
+	}
+	op = pb_put(&ctx->b, OP_ADD_MPLS, sizeof *op);
+	op->op.u32 = type;
+	op->lse = htonl(lse);
+	k->mpls_lse[0] = htonl(lse);
+	ctx->known.mpls_lse[0] = UINT32_MAX;
+	k->dl_type = htons(type);
+	k->packet_type = OF_PT(1, type);
+	ctx->mpls_ttl = (struct ttl_state){ .origin = TTL_CONSTANT };
+	ctx->ip_ttl = (struct ttl_state){ .origin = TTL_OTHER };
+	return true;
+}
+
 static bool
 encap(struct xctx *ctx, const struct of_act_encap *a)
 {
@@ -538,6 +610,8 @@ encap(struct xctx *ctx, const struct of_act_encap *a)
 		xlate_fail(ctx, XE_NOT_BUILT, DROP_NOT_BUILT_NSH);
 		return false;
 	}
+	if (a->new_pkt_type >> 16 == 1 && is_mpls_type((uint16_t)a->new_pkt_type))
+		return encap_mpls(ctx, (uint16_t)a->new_pkt_type);
 	if (a->new_pkt_type != OF_PT_ETH || k->packet_type >> 16 != 1) {
 		trace_put(ctx->in->trace, TRACE_ACTION,
 			  a->new_pkt_type == OF_PT_ETH
@@ -550,8 +624,11 @@ encap(struct xctx *ctx, const struct of_act_encap *a)
 	xlate_commit(ctx);
 	op = pb_put(&ctx->b, OP_PUSH_ETH, sizeof *op);
 	op->dl_type = (uint16_t)k->packet_type;
+	if (ctx->wc)
+		ctx->wc->packet_type = UINT32_MAX;
 	k->dl_type = htons((uint16_t)k->packet_type);
 	k->packet_type = OF_PT_ETH;
+	ctx->frame_inside = false;
 	memset(k->dl_src, 0, sizeof k->dl_src);
 	memset(k->dl_dst, 0, sizeof k->dl_dst);
 	memset(ctx->known.dl_src, 0xff, sizeof k->dl_src);
@@ -559,8 +636,67 @@ encap(struct xctx *ctx, const struct of_act_encap *a)
 	return true;
 }
 
+/* Takes the outermost label off a packet that starts with it.  Below the last one the packet is
+ * what the action says, and is looked at again. */
 static bool
-decap(struct xctx *ctx)
+decap_mpls(struct xctx *ctx, const struct of_act_decap *a)
+{
+	struct of_key *k = &ctx->key;
+	bool complete;
+	unsigned n = count_labels(ctx, &complete);
+	uint16_t type = (uint16_t)a->new_pkt_type;
+	struct plan_op *op;
+
+	if (!complete) {
+		xlate_report_error(ctx,
+				   "dropping packet on which an MPLS decap can't be performed as it "
+				   "has more MPLS LSEs than the %d supported.", OF_MAX_MPLS);
+		xlate_fail(ctx, XE_MPLS_ROOM, DROP_PUSH_NO_ROOM);
+		return false;
+	}
+	if (!n)
+		return true;
+	if (a->new_pkt_type == OF_PT_USE_NEXT_PROTO) {
+		/* A label does not say what follows it, but for another label. */
+		if (n == 1) {
+			trace_put(ctx->in->trace, TRACE_ACTION,
+				  "Dropping packet, decap() of the last MPLS label must name the "
+				  "packet type that follows.");
+			xlate_fail(ctx, XE_PACKET_TYPE, DROP_UNSUPPORTED_PACKET_TYPE);
+			return false;
+		}
+		type = (uint16_t)k->packet_type;
+	} else if (a->new_pkt_type == OF_PT_ETH) {
+		type = ETH_TYPE_TEB;
+	}
+	xlate_needs(ctx, XLATE_LACKS_ADD_MPLS);
+	xlate_commit(ctx);
+	op = pb_put(&ctx->b, OP_POP_MPLS, sizeof *op);
+	op->u32 = type;
+	if (ctx->wc)
+		for (unsigned i = 1; i < n; i++)
+			ctx->wc->mpls_lse[i] = UINT32_MAX;
+	memmove(&k->mpls_lse[0], &k->mpls_lse[1], (OF_MAX_MPLS - 1) * sizeof k->mpls_lse[0]);
+	memmove(&ctx->known.mpls_lse[0], &ctx->known.mpls_lse[1],
+		(OF_MAX_MPLS - 1) * sizeof k->mpls_lse[0]);
+	k->mpls_lse[OF_MAX_MPLS - 1] = 0;
+	ctx->known.mpls_lse[OF_MAX_MPLS - 1] = 0;
+	k->packet_type = type == ETH_TYPE_TEB ? OF_PT_ETH : OF_PT(1, type);
+	k->dl_type = htons(type);
+	ctx->mpls_ttl.origin = TTL_OTHER;
+	ctx->ip_ttl.origin = TTL_OTHER;
+	if (n == 1 || !is_mpls_type(type)) {
+		memset(k->mpls_lse, 0, sizeof k->mpls_lse);
+		ctx->reparse = true;
+		xlate_freeze(ctx);
+	} else {
+		check_exposed(ctx);
+	}
+	return true;
+}
+
+static bool
+decap(struct xctx *ctx, const struct of_act_decap *a)
 {
 	struct of_key *k = &ctx->key;
 
@@ -578,6 +714,8 @@ decap(struct xctx *ctx)
 		memset(k->dl_dst, 0, sizeof k->dl_dst);
 		return true;
 	}
+	if (k->packet_type >> 16 == 1 && is_mpls_type((uint16_t)k->packet_type))
+		return decap_mpls(ctx, a);
 	if (k->packet_type == OF_PT_NSH) {
 		trace_put(ctx->in->trace, TRACE_WARN, "decap: NSH is not built yet, dropping");
 		xlate_fail(ctx, XE_NOT_BUILT, DROP_NOT_BUILT_NSH);
@@ -696,7 +834,7 @@ xlate_header_action(struct xctx *ctx, const struct of_action *a)
 	case OF_A_ENCAP:
 		return encap(ctx, (const struct of_act_encap *)a);
 	case OF_A_DECAP:
-		return decap(ctx);
+		return decap(ctx, (const struct of_act_decap *)a);
 	default:
 		return true;
 	}

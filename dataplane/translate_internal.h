@@ -88,7 +88,9 @@ struct xctx {
 	struct of_key written;  /* header bits of 'key' that no op has written yet */
 	struct ttl_state ip_ttl, mpls_ttl;
 	bool reparse;           /* headers in the packet that 'key' does not show */
+	bool frame_inside;      /* labels were put in front of an Ethernet frame */
 	bool after_normal;
+	uint8_t lacks;          /* XLATE_LACKS_* that the walk came upon */
 
 	/* Pipeline. */
 	uint8_t table_id;
@@ -124,7 +126,7 @@ struct xctx {
 struct xsaved {
 	struct of_key key, written, known;
 	struct ttl_state ip_ttl, mpls_ttl;
-	bool reparse, after_normal;
+	bool reparse, frame_inside, after_normal;
 };
 void xctx_save(const struct xctx *, struct xsaved *);
 void xctx_restore(struct xctx *, const struct xsaved *);
@@ -135,6 +137,10 @@ void xlate_table(struct xctx *, of_port_t in_port, uint8_t table_id, bool may_pa
 bool xlate_may_go_deeper(struct xctx *);
 void xlate_credit(struct xctx *, struct counter *);
 void xlate_fail(struct xctx *, enum xlate_error, enum drop_reason);
+/* An operation that the data path may have been told not to do: XLATE_LACKS_*. */
+void xlate_needs(struct xctx *, uint8_t operation);
+/* Why the packet is dropped, for whoever wrote the flows: in the trace, or in the log. */
+void xlate_report_error(struct xctx *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const struct xport *xlate_port(const struct xctx *, of_port_t);
 /* Runs table 0 and the action set of the bridge where ctx->key.in_port is now. */
 void xlate_enter(struct xctx *, bool is_last);

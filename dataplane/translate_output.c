@@ -552,6 +552,7 @@ xlate_output_trunc(struct xctx *ctx, of_port_t port, uint32_t max_len, bool is_l
 			ctx->drop = DROP_OUT_NO_PORT;
 		} else {
 			/* Writes first: TRUNC speaks of the very next output. */
+			xlate_needs(ctx, XLATE_LACKS_TRUNC);
 			xlate_commit(ctx);
 			op = pb_put(&ctx->b, OP_TRUNC, sizeof *op);
 			op->u32 = max_len;

@@ -169,7 +169,10 @@ worker_main(void *w_)
 	struct worker *w = w_;
 	struct turn_state s = { 0 };
 
-	wf_log_thread_name(w->name);
+	/* Lines of sleeping workers carry no name, as those of OVS's main thread, which serves the
+	 * ports that are not polled there. */
+	if (w->polling)
+		wf_log_thread_name(w->name);
 	pthread_setname_np(pthread_self(), w->name);
 	if (w->core >= 0) {
 		cpu_set_t set;

@@ -53,6 +53,7 @@ struct flow_dump_row {
 	uint32_t in_slot;
 	unsigned worker;
 	int core;               /* of a polling worker, -1: a sleeping one */
+	bool is_sample;         /* 'key' is that of a packet, whole; else it has what 'mask' has */
 };
 void workers_dump_flows(void (*fn)(const struct flow_dump_row *, void *aux), void *aux);
 void workers_purge_flows(void); /* revalidator/purge */

@@ -85,6 +85,7 @@ dump_flow(struct flow *f, void *dump_)
 	if (flow_is_retired(f))
 		return;
 	flow_key(f, &row.key, &row.mask);
+	row.is_sample = flow_sample(f, &row.key);
 	row.packets = get(&f->packets);
 	row.bytes = get(&f->bytes);
 	row.used_ms = row.packets ? flow_used_ms(f, wf_now_ms()) : 0;

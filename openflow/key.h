@@ -34,7 +34,7 @@ typedef uint32_t of_port_t; /* OpenFlow port number, 32 bits in all versions ins
 #define OF_PORT_NONE OF_PORT_ANY
 
 #define OF_MAX_VLANS 4
-#define OF_MAX_MPLS 4
+#define OF_MAX_MPLS 3
 #define OF_N_REGS 16
 
 /* tci has OF_VLAN_CFI set when the tag is there, so that 0 means "no tag". */
@@ -131,6 +131,7 @@ struct of_key {
 	uint32_t l2_pad;
 	struct of_vlan vlans[OF_MAX_VLANS]; /* outermost first */
 	__be32 mpls_lse[OF_MAX_MPLS];       /* outermost first */
+	__be32 mpls_pad;
 	struct of_nsh nsh;
 
 	/* Network layer. */

@@ -42,6 +42,8 @@ sw_appctl_init(void)
 	sw_appctl_dpctl_init();
 	sw_appctl_dpif_init();
 	sw_appctl_fdb_init();
+	sw_appctl_flows_init();
+	sw_appctl_mdb_init();
 	sw_appctl_later_init();
 	unixctl_command("exit", "[--cleanup]", 0, 1, on_exit_command, NULL);
 }

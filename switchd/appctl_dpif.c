@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unixctl: the data path as Open vSwitch's tools know it (dpif/..., dpctl/..., revalidator/..., upcall/...,
- * dpif-netdev/...).  There are no megaflows here: rows are entries of the workers' flow caches. */
+ * dpif-netdev/...); cached flows are in appctl_flows.c. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/unixctl.h"
 #include "dataplane/drop.h"
-#include "dataplane/key_odp_text.h"
-#include "dataplane/plan_text.h"
 #include "dataplane/worker.h"
 #include "switchd/switchd.h"
 
@@ -231,93 +228,7 @@ on_dpctl_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux
 	wf_str_done(&s);
 }
 
-/* --- Cached flows -------------------------------------------------------------------------------------- */
-
-struct dump {
-	struct wf_str s;
-	bool names, more;
-	const struct bridge *only; /* NULL: of all */
-	int last_core;
-	bool heads;
-};
-
-static void
-dump_row(const struct flow_dump_row *row, void *d_)
-{
-	struct dump *d = d_;
-	const struct view *v = view_get();
-	struct sw_iface *i = sw_iface_by_slot(row->in_slot);
-	char port[80];
-
-	if (d->only && (!i || i->bridge->dp != d->only))
-		return;
-	if (d->heads && d->last_core != row->core) {
-		/* Sleeping workers do what OVS's main thread does for ports that are not polled. */
-		if (row->core < 0)
-			wf_str_put(&d->s, "flow-dump from the main thread:\n");
-		else
-			wf_str_fmt(&d->s, "flow-dump from pmd on cpu core: %d\n", row->core);
-		d->last_core = row->core;
-	}
-	if (d->names && i)
-		snprintf(port, sizeof port, "%s", i->name);
-	else
-		snprintf(port, sizeof port, "%u", row->in_slot);
-	struct wf_str actions = WF_STR_INIT;
-	/* NORMAL and groups decide at run time, and so they are shown: as what they are. */
-	plan_text(row->plan, &row->key, NULL, v, d->names, &actions);
-	key_odp_text(&row->key, &row->mask, port, &d->s);
-	wf_str_fmt(&d->s, ", packets:%" PRIu64 ", bytes:%" PRIu64 ", used:", row->packets,
-		   row->bytes);
-	if (row->used_ms) {
-		int64_t ms = wf_now_ms() - row->used_ms;
-
-		wf_str_fmt(&d->s, "%" PRId64 ".%03" PRId64 "s", ms / 1000, ms % 1000);
-	} else {
-		wf_str_put(&d->s, "never");
-	}
-	wf_str_fmt(&d->s, ", actions:%s\n", wf_str_cstr(&actions));
-	wf_str_done(&actions);
-}
-
-static void
-on_dpctl_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
-{
-	struct dump d = { .s = WF_STR_INIT, .heads = true, .last_core = -2 };
-
-	for (int k = 1; k < argc; k++)
-		if (!strcmp(argv[k], "-m") || !strcmp(argv[k], "--more"))
-			d.more = true;
-		else if (!strcmp(argv[k], "--names"))
-			d.names = true;
-		else if (!strncmp(argv[k], "type=", 5) && !strstr(argv[k], "ovs") &&
-			 !strstr(argv[k], "all")) {
-			unixctl_reply(conn, NULL); /* nothing is offloaded */
-			return;
-		}
-	workers_dump_flows(dump_row, &d);
-	unixctl_reply(conn, wf_str_cstr(&d.s));
-	wf_str_done(&d.s);
-}
-
-static void
-on_dpif_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
-{
-	struct dump d = { .s = WF_STR_INIT };
-	struct sw_bridge *b = sw_bridge_find(argv[argc - 1]);
-
-	if (!b) {
-		unixctl_reply_error(conn, "no such bridge");
-		return;
-	}
-	for (int k = 1; k + 1 < argc; k++)
-		if (!strcmp(argv[k], "--names"))
-			d.names = true;
-	d.only = b->dp;
-	workers_dump_flows(dump_row, &d);
-	unixctl_reply(conn, wf_str_cstr(&d.s));
-	wf_str_done(&d.s);
-}
+/* --- Caches ------------------------------------------------------------------------------------------------ */
 
 static void
 on_purge(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
@@ -420,6 +331,21 @@ on_drops(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	wf_str_done(&s);
 }
 
+/* Switches off what the data path could do, for tests of the way around it. */
+static void
+on_set_dp_features(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	struct wf_str s = WF_STR_INIT;
+
+	if (!sw_bridge_find(argv[1])) {
+		unixctl_reply_error(conn, "no such bridge");
+		return;
+	}
+	sw_features_set(argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : NULL, &s);
+	unixctl_reply(conn, wf_str_cstr(&s));
+	wf_str_done(&s);
+}
+
 void
 sw_appctl_dpif_init(void)
 {
@@ -428,14 +354,11 @@ sw_appctl_dpif_init(void)
 
 	unixctl_command("dpif/show", "", 0, 0, on_dpif_show, NULL);
 	unixctl_command("dpif/dump-dps", "", 0, 0, on_dpif_dump_dps, NULL);
-	unixctl_command("dpif/dump-flows", "[-m] [--names | --no-names] bridge", 1, 99,
-			on_dpif_dump_flows, NULL);
 	unixctl_command("dpif/show-dp-features", "bridge", 1, 1, on_dp_features, NULL);
+	unixctl_command("dpif/set-dp-features", "bridge [feature [value]]", 1, 3,
+			on_set_dp_features, NULL);
 	unixctl_command("dpctl/dump-dps", "", 0, 0, on_dpctl_dump_dps, NULL);
 	unixctl_command("dpctl/show", "[-s] [dp...]", 0, 99, on_dpctl_show, NULL);
-	unixctl_command("dpctl/dump-flows",
-			"[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 99,
-			on_dpctl_dump_flows, NULL);
 	unixctl_command("revalidator/purge", "", 0, 0, on_purge, NULL);
 	unixctl_command("revalidator/wait", "", 0, 0, on_wait, NULL);
 	unixctl_command("upcall/show", "", 0, 0, on_upcall_show, NULL);

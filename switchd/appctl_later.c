@@ -145,7 +145,6 @@ static const struct {
 	{ "dpctl/ipf-set-max-nfrags", "[dp] maxfrags", NO_CT, true },
 	{ "dpctl/parse-actions", "actions", NO_TEXT, true },
 	{ "dpctl/normalize-actions", "actions", NO_TEXT, true },
-	{ "dpif/set-dp-features", "bridge", "features of the datapath cannot be switched off", true },
 	/* Choices that Open vSwitch offers in its inner parts; here there is one of each. */
 	{ "dpif-netdev/bond-show", "[dp]", NULL, false },
 	{ "dpif-netdev/pmd-perf-show",

@@ -3,9 +3,11 @@
  * "dpif/show-dp-features", and Datapath.capabilities.  Clients and test suites decide by these. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "dataplane/packet.h"
+#include "dataplane/translate.h"
 #include "dataplane/worker.h"
 #include "openflow/key.h"
 #include "ovsdb/txn.h"
@@ -14,6 +16,7 @@
 WF_LOG_MODULE(ofproto_dpif);
 
 #define NUMBER 2 /* the value is a number, shown as such */
+#define LACKS(WHAT) .lacks = XLATE_LACKS_##WHAT
 
 /* In the order of "dpif/show-dp-features", which leaves out those without a label.  'log' is what comes after "Datapath supports", or, for
  * numbers, the whole sentence. */
@@ -21,11 +24,13 @@ static struct feature {
 	const char *label, *key, *log;
 	int kind;       /* 0 no, 1 yes, or NUMBER */
 	unsigned value;
+	uint8_t lacks;  /* XLATE_LACKS_*: what the data path goes without if this is switched off */
+	bool is_off;    /* by dpif/set-dp-features */
 } features[] = {
 	{ "Masked set action", "masked_set_action", NULL, 1, 0 },
 	{ "Tunnel push pop", "tnl_push_pop", NULL, 0, 0 },
 	{ "Ufid", "ufid", "unique flow ids", 1, 0 },
-	{ "Truncate action", "trunc", "truncate action", 1, 0 },
+	{ "Truncate action", "trunc", "truncate action", 1, 0, LACKS(TRUNC) },
 	{ "Clone action", "clone", "clone action", 1, 0 },
 	{ "Sample nesting", "sample_nesting", "Max sample nesting level probed as", NUMBER, 10 },
 	{ "Conntrack eventmask", "ct_eventmask", "eventmask in conntrack action", 0, 0 },
@@ -37,7 +42,7 @@ static struct feature {
 	{ "Explicit Drop action", "explicit_drop_action", NULL, 1, 0 },
 	{ "Optimized Balance TCP mode", "lb_output_action", NULL, 0, 0 },
 	{ "Conntrack all-zero IP SNAT", "ct_zero_snat", "ct_zero_snat", 0, 0 },
-	{ "MPLS Label add", "add_mpls", "add_mpls action", 1, 0 },
+	{ "MPLS Label add", "add_mpls", "add_mpls action", 1, 0, LACKS(ADD_MPLS) },
 	{ "Max VLAN headers", "max_vlan_headers", "VLAN header stack length probed as", NUMBER, 1 },
 	{ "Max MPLS depth", "max_mpls_depth", "MPLS label stack length probed as", NUMBER,
 	  OF_MAX_MPLS },
@@ -100,7 +105,68 @@ sw_features_show(struct wf_str *s)
 		if (f->kind == NUMBER)
 			wf_str_fmt(s, "%s: %u\n", f->label, f->value);
 		else
-			wf_str_fmt(s, "%s: %s\n", f->label, f->kind ? "Yes" : "No");
+			wf_str_fmt(s, "%s: %s\n", f->label,
+				   f->kind && !f->is_off ? "Yes" : "No");
+	}
+}
+
+static struct feature *
+find(const char *name)
+{
+	for (size_t k = 0; k < N_FEATURES; k++)
+		if (!strcmp(features[k].key, name))
+			return &features[k];
+	return NULL;
+}
+
+void
+sw_features_set(const char *name, const char *value, struct wf_str *s)
+{
+	struct feature *f = name ? find(name) : NULL;
+	unsigned lacks = 0;
+
+	if (!name) {
+		sw_features_show(s);
+		return;
+	}
+	if (!f) {
+		wf_str_put(s, "Unexpected support field");
+		return;
+	}
+	if (!value) {
+		if (f->kind == NUMBER)
+			wf_str_fmt(s, "%s: %u\n", f->label ? f->label : f->key, f->value);
+		else
+			wf_str_fmt(s, "%s: %s\n", f->label ? f->label : f->key,
+				   f->kind && !f->is_off ? "Yes" : "No");
+		return;
+	}
+	if (f->kind == NUMBER) {
+		unsigned n;
+		char end;
+
+		/* Nothing depends on these numbers here, but for the one that other_config sets. */
+		if (sscanf(value, "%u%c", &n, &end) != 1)
+			wf_str_put(s, "Integer number expected");
+		else if (n > f->value)
+			wf_str_put(s, "Can not set value beyond the datapath capability");
+		return;
+	}
+	if (!strcasecmp(value, "true")) {
+		if (!f->kind)
+			wf_str_put(s, "Can not enable features not supported by the datapth");
+		f->is_off = false;
+	} else if (!strcasecmp(value, "false")) {
+		f->is_off = true;
+	} else {
+		wf_str_put(s, "Boolean value expected");
+	}
+	for (size_t k = 0; k < N_FEATURES; k++)
+		if (features[k].is_off)
+			lacks |= features[k].lacks;
+	if (lacks != xlate_lacks()) {
+		xlate_set_lacks(lacks);
+		workers_purge_flows();
 	}
 }
 

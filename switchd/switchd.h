@@ -149,6 +149,8 @@ void sw_appctl_dpctl_init(void);
 bool sw_is_datapath(const char *name);
 void sw_appctl_dpif_init(void);
 void sw_appctl_fdb_init(void);
+void sw_appctl_flows_init(void); /* dpctl/dump-flows, dpif/dump-flows */
+void sw_appctl_mdb_init(void);
 void sw_appctl_later_init(void);
 bool sw_exiting(bool *cleanup);
 void sw_appctl_exited(void); /* answers a pending "exit" */
@@ -158,6 +160,8 @@ void sw_features_set_vlan_limit(int64_t limit); /* other_config:vlan-limit; 0: a
 void sw_features_log(const char *datapath);
 void sw_features_show(struct wf_str *);
 void sw_features_write(struct ovsdb_row *datapath);
+/* dpif/set-dp-features: 'name' and 'value' may be NULL, then it only tells; errors are told, too. */
+void sw_features_set(const char *name, const char *value, struct wf_str *);
 
 /* not_built.c: says once what of the configuration has no effect yet. */
 void sw_tell_not_built(struct sw_bridge *);

@@ -80,7 +80,7 @@ check_mpls(const struct of_key *k)
 static void
 check_mpls6(const struct of_key *k)
 {
-	assert_int_equal(ntohl(k->mpls_lse[3]), 0x00040040);
+	assert_int_equal(ntohl(k->mpls_lse[OF_MAX_MPLS - 1]), 0x00030040);
 }
 
 static void

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* unixctl: dpctl/dump-flows and dpif/dump-flows.
+ *
+ * What the flow caches hold are exact keys under one mask (docs/architecture.md), which would tell an
+ * operator little.  So each entry is walked again for the packet that made it, as ofproto/trace
+ * does: the row has the fields that this walk looks at and what it comes to now, NORMAL and groups
+ * included, and entries that come to the same row are shown as one, their counts added. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/hmap.h"
+#include "base/unixctl.h"
+#include "dataplane/key_odp_text.h"
+#include "dataplane/plan_text.h"
+#include "dataplane/worker.h"
+#include "switchd/switchd.h"
+
+struct row {
+	struct wf_hmap_node node;
+	struct row *next;
+	struct of_key masked, key, mask;
+	uint32_t in_slot;
+	int core;
+	uint64_t packets, bytes;
+	int64_t used_ms;
+	char *actions;
+};
+
+struct dump {
+	struct wf_hmap rows;
+	struct row *first;      /* the entry made last comes first */
+	bool names, more;
+	const struct bridge *only; /* NULL: of all */
+};
+
+static struct row *
+find_row(struct dump *d, const struct row *like, uint32_t hash)
+{
+	struct row *r;
+
+	wf_hmap_for_each_with_hash(r, node, hash, &d->rows)
+	{
+		if (r->in_slot == like->in_slot && r->core == like->core &&
+		    !memcmp(&r->masked, &like->masked, sizeof r->masked) &&
+		    !memcmp(&r->mask, &like->mask, sizeof r->mask) &&
+		    !strcmp(r->actions, like->actions))
+			return r;
+	}
+	return NULL;
+}
+
+static void
+add_entry(const struct flow_dump_row *e, void *d_)
+{
+	struct dump *d = d_;
+	struct sw_iface *i = sw_iface_by_slot(e->in_slot);
+	struct wf_str actions = WF_STR_INIT;
+	static struct row like;
+	struct row *r;
+	uint32_t hash;
+
+	if (d->only && (!i || i->bridge->dp != d->only))
+		return;
+	if (e->key.recirc_id) {
+		/* How NORMAL enters another bridge is told by the row that led there. */
+		struct frozen *f = frozen_find(e->key.recirc_id);
+		bool hidden = f && frozen_is_bridge_entry(f);
+
+		frozen_unref(f);
+		if (hidden)
+			return;
+	}
+	like.key = e->key;
+	like.in_slot = e->in_slot;
+	like.core = e->core;
+	flow_text_actions(view_get(), e->in_slot, &e->key, d->names, &like.mask, &actions);
+	if (!e->is_sample)
+		for (unsigned k = 0; k < OF_KEY_WORDS; k++)
+			of_key_words(&like.mask)[k] &= of_key_words_c(&e->mask)[k];
+	for (unsigned k = 0; k < OF_KEY_WORDS; k++)
+		of_key_words(&like.masked)[k] =
+			of_key_words_c(&like.key)[k] & of_key_words(&like.mask)[k];
+	like.masked.recirc_id = e->key.recirc_id;
+	like.actions = (char *)wf_str_cstr(&actions);
+	hash = wf_hash_bytes(&like.masked, sizeof like.masked, e->in_slot);
+	r = find_row(d, &like, hash);
+	if (!r) {
+		r = wf_xmemdup(&like, sizeof like);
+		r->actions = wf_str_steal(&actions);
+		r->packets = r->bytes = 0;
+		r->used_ms = 0;
+		r->next = d->first;
+		d->first = r;
+		wf_hmap_insert(&d->rows, &r->node, hash);
+	} else {
+		wf_str_done(&actions);
+	}
+	r->packets += e->packets;
+	r->bytes += e->bytes;
+	if (e->used_ms > r->used_ms)
+		r->used_ms = e->used_ms;
+}
+
+static void
+print_row(const struct dump *d, const struct row *r, struct wf_str *s)
+{
+	struct sw_iface *i = sw_iface_by_slot(r->in_slot);
+	char port[80];
+
+	if (d->names && i)
+		snprintf(port, sizeof port, "%s", i->name);
+	else
+		snprintf(port, sizeof port, "%u", r->in_slot);
+	if (d->more) {
+		/* Stable as long as the row is: a hash of what makes it this row. */
+		uint64_t h = wf_hash_bytes(&r->masked, sizeof r->masked, 0);
+		uint64_t l = wf_hash_bytes(&r->mask, sizeof r->mask, (uint32_t)h);
+
+		wf_str_fmt(s, "ufid:%08" PRIx64 "-%04x-%04x-%04x-%04x%08" PRIx64 ", ", h,
+			   (unsigned)(l >> 16), (unsigned)l & 0xffff, r->in_slot & 0xffff,
+			   r->core & 0xffff, h ^ l);
+	}
+	key_odp_text(&r->key, &r->mask, port, d->more, s);
+	wf_str_fmt(s, ", packets:%" PRIu64 ", bytes:%" PRIu64 ", used:", r->packets, r->bytes);
+	if (r->used_ms) {
+		int64_t ms = wf_now_ms() - r->used_ms;
+
+		wf_str_fmt(s, "%" PRId64 ".%03" PRId64 "s", ms / 1000, ms % 1000);
+	} else {
+		wf_str_put(s, "never");
+	}
+	if (d->more)
+		wf_str_put(s, ", dp:ovs");
+	wf_str_fmt(s, ", actions:%s\n", r->actions);
+}
+
+/* Prints and frees all rows, by worker. */
+static void
+print_rows(struct dump *d, bool heads, struct wf_str *s)
+{
+	int core = -2;
+
+	workers_dump_flows(add_entry, d);
+	while (d->first) {
+		struct row **at = &d->first, *r;
+
+		/* Those of one worker together, a head before them. */
+		while (*at && (*at)->core != core)
+			at = &(*at)->next;
+		if (!*at) {
+			core = d->first->core;
+			at = &d->first;
+			/* Sleeping workers do what OVS's main thread does for ports that are not
+			 * polled. */
+			if (heads && core < 0)
+				wf_str_put(s, "flow-dump from the main thread:\n");
+			else if (heads)
+				wf_str_fmt(s, "flow-dump from pmd on cpu core: %d\n", core);
+		}
+		r = *at;
+		*at = r->next;
+		print_row(d, r, s);
+		free(r->actions);
+		free(r);
+	}
+	wf_hmap_done(&d->rows);
+}
+
+static void
+on_dpctl_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	struct dump d = { .first = NULL };
+	struct wf_str s = WF_STR_INIT;
+
+	for (int k = 1; k < argc; k++)
+		if (!strcmp(argv[k], "-m") || !strcmp(argv[k], "--more"))
+			d.more = true;
+		else if (!strcmp(argv[k], "--names"))
+			d.names = true;
+		else if (!strncmp(argv[k], "type=", 5) && !strstr(argv[k], "ovs") &&
+			 !strstr(argv[k], "all")) {
+			unixctl_reply(conn, NULL); /* nothing is offloaded */
+			return;
+		}
+	wf_hmap_init(&d.rows);
+	print_rows(&d, true, &s);
+	unixctl_reply(conn, wf_str_cstr(&s));
+	wf_str_done(&s);
+}
+
+static void
+on_dpif_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	struct sw_bridge *b = sw_bridge_find(argv[argc - 1]);
+	struct dump d = { .first = NULL };
+	struct wf_str s = WF_STR_INIT;
+
+	if (!b) {
+		unixctl_reply_error(conn, "no such bridge");
+		return;
+	}
+	for (int k = 1; k + 1 < argc; k++)
+		if (!strcmp(argv[k], "--names"))
+			d.names = true;
+		else if (!strcmp(argv[k], "-m"))
+			d.more = true;
+	d.only = b->dp;
+	wf_hmap_init(&d.rows);
+	print_rows(&d, false, &s);
+	unixctl_reply(conn, wf_str_cstr(&s));
+	wf_str_done(&s);
+}
+
+void
+sw_appctl_flows_init(void)
+{
+	unixctl_command("dpif/dump-flows", "[-m] [--names | --no-names] bridge", 1, 99,
+			on_dpif_dump_flows, NULL);
+	unixctl_command("dpctl/dump-flows",
+			"[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 99,
+			on_dpctl_dump_flows, NULL);
+}
