@@ -101,6 +101,7 @@ struct bundle { /* an OVSDB Port: one interface, or several if a bond */
 	uint16_t qinq_ethtype;      /* 0x88a8 default, or 0x8100 */
 	uint8_t use_priority_tags;  /* 0 never, 1 if-nonzero, 2 always */
 	bool protected, floodable;
+	bool mcast_flood, mcast_flood_reports; /* gets all multicast; all reports of membership */
 	bool mac_learning_limited;  uint32_t mac_limit_pad;
 	uint32_t n_members;
 	of_port_t members[8];       /* a bond's; issue of bonds chooses among them */
@@ -126,7 +127,8 @@ struct l2_config {
 	struct mirror mirrors[MAX_MIRRORS];
 	bool has_mirrors, forward_bpdu;
 	uint64_t *flood_vlans;      /* VLANs without learning, NULL: none */
-	bool mcast_snooping;
+	struct mcast_table *mcast;  /* mcast_table.h; NULL: multicast is not snooped */
+	bool mcast_drop_unregistered; /* groups without members are not flooded */
 };
 
 struct bridge_view { /* one bridge inside a view; immutable */

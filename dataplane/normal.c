@@ -88,9 +88,9 @@ may_flood(const struct bridge_view *bv, const struct bundle *b)
 	return b->floodable;
 }
 
-static void
-flood(const struct view *view, const struct bridge_view *bv, const struct bundle *in,
-      const struct xvlans *inside, const struct of_key *key, struct normal_result *r)
+void
+normal_flood(const struct view *view, const struct bridge_view *bv, const struct bundle *in,
+	     const struct xvlans *inside, const struct of_key *key, struct normal_result *r)
 {
 	for (uint32_t i = 0; i < bv->l2->n_bundles; i++) {
 		const struct bundle *b = bv->l2->bundles[i];
@@ -148,7 +148,7 @@ forward(const struct view *view, const struct bridge_view *bv, const struct bund
 	if (to == OF_PORT_NONE) {
 		if (text)
 			wf_str_put(text, "-no learned MAC for destination, flooding\n");
-		flood(view, bv, in, inside, key, r);
+		normal_flood(view, bv, in, inside, key, r);
 		return;
 	}
 	p = xport_find(bv->ports, to);
@@ -169,8 +169,8 @@ forward(const struct view *view, const struct bridge_view *bv, const struct bund
 
 void
 normal_decide(const struct view *view, const struct bridge_view *bv, of_port_t in_port,
-	      const struct of_key *key, bool learn, uint32_t mirrored, struct normal_result *r,
-	      struct wf_str *text)
+	      const struct of_key *key, const struct rte_mbuf *packet, bool learn,
+	      uint32_t mirrored, struct normal_result *r, struct wf_str *text)
 {
 	const struct xport *port = xport_find(bv->ports, in_port);
 	const struct bundle *in = port ? port->bundle : NULL;
@@ -215,5 +215,6 @@ normal_decide(const struct view *view, const struct bridge_view *bv, of_port_t i
 	}
 	if (learn && bv->bridge->macs)
 		learn_source(bv, in, key, inside.v[0].vid, text);
-	forward(view, bv, in, &inside, key, r, text);
+	if (!normal_mcast(view, bv, in, &inside, key, packet, learn, r, text))
+		forward(view, bv, in, &inside, key, r, text);
 }

@@ -14,6 +14,7 @@
 
 #include "dataplane/view.h"
 
+struct rte_mbuf;
 struct normal_output {
 	const struct xport *port;
 	const struct bridge_view *bridge;
@@ -36,15 +37,16 @@ struct normal_result {
 };
 
 /* What NORMAL does with a packet that is in 'bridge', came by 'in_port' (ofp) and has 'key' now
- * (dl_src, dl_dst, dl_type, vlans, and for gratuitous ARP nw_src, nw_dst, nw_proto count).
- * learn: update the MAC table (false in trace).  mirrored: mirrors that have the packet already.
+ * (dl_src, dl_dst, dl_type, vlans count, and of ARP and multicast the network layer).
+ * packet: its bytes, for IGMP and MLD; NULL: there is none (a trace).
+ * learn: update the tables (false in trace).  mirrored: mirrors that have the packet already.
  * The outputs include those of mirrors that they select.  Outputs to patch ports name the patch
  * port; ports that are NO_FWD or protected are left out.
  * text: the explanation for trace, or NULL: lines "Ttext\n", T one of '>' (warning), '-'
  * (detail), '!' (error). */
 void normal_decide(const struct view *, const struct bridge_view *, of_port_t in_port,
-		   const struct of_key *key, bool learn, uint32_t mirrored,
-		   struct normal_result *, struct wf_str *text);
+		   const struct of_key *key, const struct rte_mbuf *packet, bool learn,
+		   uint32_t mirrored, struct normal_result *, struct wf_str *text);
 
 /* Mirrors that a packet received on 'in_port' may select, and those that an output to 'out_port'
  * may select (VLANs are not looked at); called by the translator.  Returns a set of indexes. */

@@ -292,8 +292,8 @@ run_normal(struct pass *p, const struct op_normal *op, struct rte_mbuf *m, bool 
 			pkt_free(m);
 		return;
 	}
-	normal_decide(rn->view, bv, op->in_port, pass_key(p, m), true, op->mirrored, rn->normal,
-		      NULL);
+	normal_decide(rn->view, bv, op->in_port, pass_key(p, m), m, true, op->mirrored,
+		      rn->normal, NULL);
 	p->mirrored |= rn->normal->mirrored;
 	if (!rn->normal->n)
 		pass_drop(p, rn->normal->drop);

@@ -29,6 +29,14 @@ void xvlans_difference(const struct of_key *, const struct xvlans *to, struct no
 void normal_add(const struct view *, const struct bridge_view *, const struct bundle *out,
 		const struct bundle *in, const struct xvlans *inside, const struct of_key *,
 		uint16_t snaplen, struct normal_result *);
+/* Appends outputs to all other bundles that carry the packet's VLAN. */
+void normal_flood(const struct view *, const struct bridge_view *, const struct bundle *in,
+		  const struct xvlans *inside, const struct of_key *, struct normal_result *);
+/* The decision for multicast on a bridge that snoops it; false: not such a packet.  'in' without
+ * members learns nothing; 'packet' may be NULL (a trace). */
+bool normal_mcast(const struct view *, const struct bridge_view *, const struct bundle *in,
+		  const struct xvlans *inside, const struct of_key *, const struct rte_mbuf *packet,
+		  bool may_learn, struct normal_result *, struct wf_str *text);
 void mirror_add(const struct view *, const struct bridge_view *, uint32_t set,
 		const struct bundle *at, const struct bundle *in, const struct xvlans *wire,
 		const struct of_key *, uint64_t n_bytes, struct normal_result *);

@@ -198,6 +198,8 @@ sw_bridge_free(struct sw_bridge *b, bool destroy_ports)
 		free(p);
 	}
 	of_switch_free(b->of);
+	b->row = NULL;
+	sw_bridge_configure_mcast(b);
 	view_bridge_del(b->dp);
 	wf_hmap_remove(&sw_bridges, &b->node);
 	wf_hmap_done(&b->ports);

@@ -401,6 +401,7 @@ on_changed(void *arg)
 {
 	requested = true;
 }
+		sw_bridge_configure_mcast(b);
 
 static void
 on_lock(void *arg, enum ovsdb_lock_state state)

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "dataplane/mcast_table.h"
 #include "dataplane/normal.h"
 #include "switchd/switchd.h"
 
@@ -100,6 +101,10 @@ bundle_new(struct sw_port *p)
 										: 0;
 	u->protected = ovsdb_bool(row, OVSDB_PORT_PROTECTED, false);
 	u->floodable = true;
+	u->mcast_flood =
+		ovsdb_smap_bool(row, OVSDB_PORT_OTHER_CONFIG, "mcast-snooping-flood", false);
+	u->mcast_flood_reports = ovsdb_smap_bool(row, OVSDB_PORT_OTHER_CONFIG,
+						 "mcast-snooping-flood-reports", false);
 	wf_list_for_each (i, port_node, &p->ifaces)
 		if (i->ofp_port != OF_PORT_NONE && u->n_members < 8)
 			u->members[u->n_members++] = i->ofp_port;
@@ -202,19 +207,40 @@ unref_counter(void *counter)
 	counter_unref(counter);
 }
 
+static int
+port_cmp(const void *a_, const void *b_)
+{
+	const struct sw_port *a = *(struct sw_port *const *)a_, *b = *(struct sw_port *const *)b_;
+
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* The bundles of all ports, in the order in which ports were added: packets are flooded in it. */
+static void
+make_bundles(struct sw_bridge *b, struct l2_config *l2)
+{
+	struct sw_port **ports, *p;
+
+	wf_hmap_for_each(p, node, &b->ports)
+		l2->n_bundles++;
+	ports = wf_xmalloc((l2->n_bundles + 1) * sizeof *ports);
+	l2->bundles = wf_xmalloc((l2->n_bundles + 1) * sizeof *l2->bundles);
+	l2->n_bundles = 0;
+	wf_hmap_for_each(p, node, &b->ports)
+		ports[l2->n_bundles++] = p;
+	qsort(ports, l2->n_bundles, sizeof *ports, port_cmp);
+	for (uint32_t k = 0; k < l2->n_bundles; k++)
+		l2->bundles[k] = ports[k]->bundle = bundle_new(ports[k]);
+	free(ports);
+}
+
 static struct l2_config *
 l2_new(struct sw_bridge *b)
 {
 	struct l2_config *l2 = wf_xzalloc(sizeof *l2);
 	struct ovsdb_row *row;
-	struct sw_port *p;
-	unsigned n = 0;
 
-	wf_hmap_for_each(p, node, &b->ports)
-		n++;
-	l2->bundles = wf_xmalloc((n + 1) * sizeof *l2->bundles);
-	wf_hmap_for_each(p, node, &b->ports)
-		l2->bundles[l2->n_bundles++] = p->bundle = bundle_new(p);
+	make_bundles(b, l2);
 	for (unsigned m = 0; m < MAX_MIRRORS; m++)
 		b->mirrors[m].seen = false;
 	ovsdb_for_each_ref (row, b->row, OVSDB_BRIDGE_MIRRORS)
@@ -228,8 +254,40 @@ l2_new(struct sw_bridge *b)
 	l2->forward_bpdu =
 		ovsdb_smap_bool(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "forward-bpdu", false);
 	l2->flood_vlans = vlan_set(b->row, OVSDB_BRIDGE_FLOOD_VLANS);
-	l2->mcast_snooping = ovsdb_bool(b->row, OVSDB_BRIDGE_MCAST_SNOOPING_ENABLE, false);
+	l2->mcast = b->mcast;
+	l2->mcast_drop_unregistered =
+		ovsdb_smap_bool(b->row, OVSDB_BRIDGE_OTHER_CONFIG,
+				"mcast-snooping-disable-flood-unregistered", false);
 	return l2;
+}
+
+static void
+free_mcast(void *table)
+{
+	mcast_table_free(table);
+}
+
+void
+sw_bridge_configure_mcast(struct sw_bridge *b)
+{
+	bool wanted = b->row && ovsdb_bool(b->row, OVSDB_BRIDGE_MCAST_SNOOPING_ENABLE, false);
+	int64_t size, aging_s;
+
+	if (!wanted) {
+		/* Workers use it until the view without it is out. */
+		if (b->mcast)
+			view_after_publish(free_mcast, b->mcast);
+		b->mcast = NULL;
+		return;
+	}
+	size = ovsdb_smap_int(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "mcast-snooping-table-size", 0);
+	aging_s = ovsdb_smap_int(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "mcast-snooping-aging-time", 0);
+	size = !size ? 2048 : size < 0 ? 0 : size > INT32_MAX ? INT32_MAX : size;
+	aging_s = !aging_s ? 300 : aging_s < 0 ? 0 : aging_s > INT32_MAX ? INT32_MAX : aging_s;
+	if (b->mcast)
+		mcast_table_configure(b->mcast, (unsigned)size, aging_s * 1000);
+	else
+		b->mcast = mcast_table_new((unsigned)size, aging_s * 1000);
 }
 
 /* The other end of a patch port: an iface of that name, of type patch, that names us. */
@@ -281,21 +339,25 @@ xport_cmp(const void *a_, const void *b_)
 	return a->ofp_port < b->ofp_port ? -1 : a->ofp_port > b->ofp_port;
 }
 
-/* MACs that were learned on ports which go, or which change what VLANs they carry, are forgotten. */
+/* MACs and groups that were learned on ports which go, or which change what VLANs they carry, are
+ * forgotten. */
 static void
-flush_macs(struct sw_bridge *b, const struct xport_set *new)
+flush_learned(struct sw_bridge *b, const struct xport_set *new)
 {
 	const struct bridge_view *bv = view_bridge_pending(b->dp);
 	const struct xport_set *old = bv ? bv->ports : NULL;
 
-	for (uint32_t i = 0; b->dp->macs && old && i < old->n; i++) {
+	for (uint32_t i = 0; old && i < old->n; i++) {
 		const struct bundle *was = old->ports[i].bundle;
 		const struct xport *x = xport_find(new, old->ports[i].ofp_port);
 		const struct bundle *is = x ? x->bundle : NULL;
 
 		if (was && (!is || is->mode != was->mode || is->vlan != was->vlan ||
-			    strcmp(is->name, was->name)))
+			    strcmp(is->name, was->name))) {
 			mac_table_flush_bundle(b->dp->macs, was);
+			if (b->mcast)
+				mcast_table_flush_bundle(b->mcast, was);
+		}
 	}
 }
 
@@ -316,7 +378,7 @@ sw_bridge_publish(struct sw_bridge *b)
 			fill_xport(&set->ports[n++], i);
 	qsort(set->ports, n, sizeof set->ports[0], xport_cmp);
 	xport_set_hash(set);
-	flush_macs(b, set);
+	flush_learned(b, set);
 	view_set_ports(b->dp, set);
 	view_set_l2(b->dp, l2);
 }

@@ -15,6 +15,7 @@
 #include "base/loop.h"
 #include "base/rcu.h"
 #include "base/unixctl.h"
+#include "dataplane/mcast_table.h"
 #include "dataplane/normal.h"
 #include "dataplane/worker.h"
 #include "ovsdb/server.h"
@@ -134,8 +135,11 @@ on_reap(struct wf_timer *t)
 {
 	struct sw_bridge *b;
 
-	wf_hmap_for_each(b, node, &sw_bridges)
+	wf_hmap_for_each(b, node, &sw_bridges) {
 		mac_table_expire(b->dp->macs);
+		if (b->mcast)
+			mcast_table_expire(b->mcast);
+	}
 	wf_timer_set(t, 1000, on_reap, NULL);
 }
 

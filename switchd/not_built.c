@@ -54,8 +54,6 @@ sw_tell_not_built(struct sw_bridge *b)
 
 	tell(t, 0, ovsdb_bool(b->row, OVSDB_BRIDGE_STP_ENABLE, false), "bridge", b->name, "STP is");
 	tell(t, 1, ovsdb_bool(b->row, OVSDB_BRIDGE_RSTP_ENABLE, false), "bridge", b->name, "RSTP is");
-	tell(t, 2, ovsdb_bool(b->row, OVSDB_BRIDGE_MCAST_SNOOPING_ENABLE, false), "bridge", b->name,
-	     "multicast snooping is");
 	tell(t, 3, ovsdb_n(b->row, OVSDB_BRIDGE_NETFLOW) > 0, "bridge", b->name, "NetFlow is");
 	tell(t, 4, ovsdb_n(b->row, OVSDB_BRIDGE_SFLOW) > 0, "bridge", b->name, "sFlow is");
 	tell(t, 5, ovsdb_n(b->row, OVSDB_BRIDGE_IPFIX) > 0, "bridge", b->name, "IPFIX is");

@@ -25,7 +25,7 @@ decide(of_port_t in_port, const char *text, bool learn)
 	const struct view *v = view_get();
 	struct of_key key = rig_key(text);
 
-	normal_decide(v, v->bridges[br->index], in_port, &key, learn, 0, &r, NULL);
+	normal_decide(v, v->bridges[br->index], in_port, &key, NULL, learn, 0, &r, NULL);
 	return &r;
 }
 
