@@ -420,7 +420,7 @@ normal_now(struct xctx *ctx)
 		}
 	}
 	normal_decide(ctx->view, ctx->bv, ctx->key.in_port, &ctx->key,
-		      ctx->in->trace && ctx->in->packet, ctx->mirrored, r, &text);
+		      ctx->in->packet, ctx->in->trace && ctx->in->packet, ctx->mirrored, r, &text);
 	report_lines(ctx->in->trace, &text);
 	wf_str_done(&text);
 	ctx->mirrored = r->mirrored;

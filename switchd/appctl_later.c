@@ -69,21 +69,6 @@ on_bond(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 		unixctl_reply(conn, NULL);
 }
 
-static void
-on_mdb(struct unixctl_conn *conn, int argc, const char *argv[], void *text)
-{
-	struct sw_bridge *b = argc > 1 ? sw_bridge_find(argv[1]) : NULL;
-
-	if (argc > 1 && !b)
-		unixctl_reply_error(conn, "no such bridge");
-	else if (!b)
-		unixctl_reply(conn, text);
-	else if (ovsdb_bool(b->row, OVSDB_BRIDGE_MCAST_SNOOPING_ENABLE, false))
-		unixctl_reply_error(conn, "multicast snooping is not built yet");
-	else
-		unixctl_reply_error(conn, "multicast snooping is disabled");
-}
-
 #define NO_CT "connection tracking is not built yet"
 #define NO_TUNNEL "tunnels are not built yet"
 #define NO_SETTING "there is one implementation: nothing to choose from"
@@ -193,7 +178,5 @@ sw_appctl_later_init(void)
 	unixctl_command("bond/set-active-member", "port member", 2, 2, on_bond, NULL);
 	unixctl_command("bond/enable-member", "port member", 2, 2, on_bond, NULL);
 	unixctl_command("bond/disable-member", "port member", 2, 2, on_bond, NULL);
-	unixctl_command("mdb/show", "bridge", 1, 1, on_mdb, NULL);
-	unixctl_command("mdb/flush", "[bridge]", 0, 1, on_mdb, (void *)"table successfully flushed");
 	unixctl_command("qos/show", "interface", 1, 1, on_qos_show, NULL);
 }
