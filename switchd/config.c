@@ -371,6 +371,7 @@ apply(void)
 		sw_bridge_set_identity(b);
 		sw_bridge_set_mtu(b);
 		sw_tell_not_built(b);
+		sw_bridge_configure_mcast(b);
 		sw_bridge_configure_of(b);
 	}
 	/* Patch ports look across bridges, so all are built before any is published. */
@@ -401,7 +402,6 @@ on_changed(void *arg)
 {
 	requested = true;
 }
-		sw_bridge_configure_mcast(b);
 
 static void
 on_lock(void *arg, enum ovsdb_lock_state state)

@@ -70,6 +70,7 @@ struct sw_bridge {
 	uint32_t next_port_index;
 	uint8_t mac[6];
 	uint64_t datapath_id;
+	struct mcast_table *mcast;      /* NULL: multicast is not snooped */
 	uint32_t told_not_built;
 	bool seen;
 	struct sw_mirror {
@@ -131,6 +132,8 @@ void sw_ofports_renumber(struct sw_bridge *);
 struct sw_iface *sw_patch_peer(const struct sw_iface *);
 /* Publishes ports and NORMAL's configuration of a bridge (view_set_*; the caller publishes). */
 void sw_bridge_publish(struct sw_bridge *);
+/* Makes, configures or frees the bridge's multicast table as its row says. */
+void sw_bridge_configure_mcast(struct sw_bridge *);
 
 /* config.c */
 void sw_config_init(const char *remote, void (*first_applied)(void));
