@@ -341,9 +341,10 @@ default_cores(cpu_set_t *cores)
 			CPU_SET(best[i], cores);
 }
 
-static void
+static bool
 apply_polling(void)
 {
+	bool changed = false;
 	cpu_set_t want;
 
 	CPU_ZERO(&want);
@@ -357,14 +358,20 @@ apply_polling(void)
 		next = w->next;
 		if (!w->polling)
 			continue;
-		if (CPU_ISSET(w->core, &want))
+		if (CPU_ISSET(w->core, &want)) {
 			CPU_CLR(w->core, &want);
-		else
+		} else {
 			worker_end(w);
+			changed = true;
+		}
 	}
-	for (int core = 0; core < CPU_SETSIZE; core++)
-		if (CPU_ISSET(core, &want))
+	for (int core = 0; core < CPU_SETSIZE; core++) {
+		if (CPU_ISSET(core, &want)) {
 			worker_start(true, core, numa_of_core(core));
+			changed = true;
+		}
+	}
+	return changed;
 }
 
 bool
@@ -410,9 +417,23 @@ parse_mask(const char *text, cpu_set_t *cores, struct wf_err *err)
 	return 0;
 }
 
+/* Half of the cores that we may use: guests and host need theirs.  Beyond four it is rarely the
+ * switch that limits kernel ports. */
+static unsigned
+default_sleeping(void)
+{
+	cpu_set_t allowed;
+	unsigned n = 1;
+
+	if (!sched_getaffinity(0, sizeof(allowed), &allowed))
+		n = (unsigned)CPU_COUNT(&allowed) / 2;
+	return n < 1 ? 1 : n > 4 ? 4 : n;
+}
+
 int
 workers_configure(const char *mask, unsigned n_sleeping, struct wf_err *err)
 {
+	bool changed;
 	unsigned n = 0;
 	int rc = 0;
 
@@ -421,18 +442,28 @@ workers_configure(const char *mask, unsigned n_sleeping, struct wf_err *err)
 		rc = parse_mask(mask, &pmd_cores, err);
 		pmd_cores_given = !rc;
 	}
-	apply_polling();
+	changed = apply_polling();
 
 	if (!n_sleeping)
-		n_sleeping = 1;
+		n_sleeping = default_sleeping();
+	if (n_sleeping > WORKERS_MAX_SLEEPING)
+		n_sleeping = WORKERS_MAX_SLEEPING;
 	for (struct worker *w = worker_list, *next; w; w = next) {
 		next = w->next;
-		if (!w->polling && ++n > n_sleeping)
+		if (!w->polling && ++n > n_sleeping) {
 			worker_end(w);
+			changed = true;
+		}
 	}
-	for (; n < n_sleeping; n++)
+	for (; n < n_sleeping; n++) {
 		worker_start(false, -1, -1);
-	queues_place_all();
+		changed = true;
+	}
+	queues_even_out_later();
+	if (changed)
+		workers_rebalance();
+	else
+		queues_place_all();
 	return rc;
 }
 

@@ -19,13 +19,16 @@
 void workers_init(void); /* main becomes worker 0 (no cache): it runs packet-outs and slow packets */
 void workers_exit(void);
 /* Cores for polling workers as a hex mask ("0x2"; NULL: one core per NUMA node when a polled port
- * exists), and the number of sleeping workers (0: default, 1). */
+ * exists), and the number of sleeping workers (0: half of the cores, 1 to 4). */
+#define WORKERS_MAX_SLEEPING 32
 int workers_configure(const char *pmd_cpu_mask, unsigned n_sleeping, struct wf_err *);
 /* What polling threads call when they start and end (registering with DPDK). */
 void workers_set_thread_hooks(void (*start)(void), void (*stop)(void));
 /* Ports whose queues are to be served; call after a port was published or before it is closed.
  * After workers_remove_port() and a grace period no worker touches it. */
-void workers_add_port(struct port *, const char *rxq_affinity_or_null);
+void workers_add_port(struct port *, const char *affinity_or_null);
+/* Of polled ports "queue:core,..." (pmd-rxq-affinity), of others the number of a sleeping worker. */
+void workers_set_affinity(struct port *, const char *affinity_or_null);
 void workers_remove_port(struct port *);
 void workers_rebalance(void);
 /* dpif-netdev/pmd-rxq-show and pmd-stats-show texts. */
@@ -36,6 +39,10 @@ void workers_stats_clear(void);
 /* Executes a packet on main, at once: packet-out, resumed packets, BFD, netdev-dummy/receive.
  * Takes 'm' over.  'in' is as for translate() (packet, key and layers are filled in here). */
 void main_execute(struct xlate_in *in, struct rte_mbuf *m);
+/* Between the two, what main_execute() sends waits: packets of a bundle leave when it is published,
+ * or, if 'send' is false, never. */
+void main_hold(void);
+void main_release(bool send);
 
 /* Adds the counters that plans have gathered to the rules, tables and groups they credit, so that
  * statistics read next are exact up to the last burst (rule 12).  Main. */

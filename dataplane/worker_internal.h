@@ -17,7 +17,7 @@ struct rxq {
 	unsigned place;         /* index in the worker's set */
 	uint64_t since;         /* version of the set in which it got that place */
 	int fd;
-	int affinity;           /* core, -1: none */
+	int affinity;           /* core or, if not polled, number of a worker; -1: none */
 	uint64_t rate;          /* cycles of the last interval, to balance by */
 	uint64_t last_cycles;
 	struct rxq *next;
@@ -61,6 +61,7 @@ void worker_wake(struct worker *);
 struct rxq_set *queues_empty_set(void);
 void queues_of_worker_gone(struct worker *); /* before it is joined: its queues find others */
 void queues_place_all(void);                 /* those that nobody serves */
+void queues_even_out_later(void);         /* after workers came or went */
 void queues_done(void);
 /* worker.c */
 struct worker *worker_start(bool polling, int core, int numa);

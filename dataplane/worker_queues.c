@@ -6,10 +6,12 @@
 #include "dataplane/worker_internal.h"
 
 #include <errno.h>
+#include <rte_cycles.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/rcu.h"
 
 WF_LOG_MODULE(worker_queues);
@@ -91,12 +93,20 @@ take(struct rxq *q)
 	publish_set(w, set);
 }
 
+/* Is 'w' what the affinity of 'q' asks for? */
+static bool
+is_wished(const struct rxq *q, const struct worker *w)
+{
+	return q->affinity >= 0 && w && w->polling == q->port->polled &&
+	       q->affinity == (w->polling ? w->core : (int)w->index);
+}
+
 /* A worker with a queue bound to its core serves only such queues (OVS calls it isolated). */
 static bool
 is_isolated(const struct worker *w)
 {
 	for (const struct rxq *q = queues; q; q = q->next)
-		if (q->worker == w && q->affinity >= 0 && q->affinity == w->core)
+		if (w->polling && q->worker == w && is_wished(q, w))
 			return true;
 	return false;
 }
@@ -124,15 +134,15 @@ load(const struct worker *w)
 
 /* The worker that has least to do, by measured load, then by number of queues. */
 static struct worker *
-choose_worker(const struct rxq *q)
+choose_worker(const struct rxq *q, bool wished)
 {
 	struct worker *best = NULL;
 
 	for (struct worker *w = worker_list; w; w = w->next) {
 		if (w->polling != q->port->polled)
 			continue;
-		if (q->affinity >= 0) {
-			if (w->core == q->affinity)
+		if (wished) {
+			if (is_wished(q, w))
 				return w;
 			continue;
 		}
@@ -148,13 +158,15 @@ choose_worker(const struct rxq *q)
 static void
 place(struct rxq *q)
 {
-	struct worker *w = choose_worker(q);
+	struct worker *w = choose_worker(q, q->affinity >= 0);
 
 	if (!w && q->affinity >= 0) {
-		wf_warn("There is no PMD thread on core %d. Queue %u on port '%s' will be assigned "
-			"to another one.", q->affinity, q->qid, q->port->name);
-		q->affinity = -1;
-		w = choose_worker(q);
+		wf_warn(q->port->polled
+				? "There is no PMD thread on core %d. Queue %u on port '%s' will be "
+				  "assigned to another one."
+				: "There is no worker %d. Queue %u of port '%s' goes to another one.",
+			q->affinity, q->qid, q->port->name);
+		w = choose_worker(q, false);
 	}
 	if (w)
 		give(q, w);
@@ -180,10 +192,13 @@ queues_of_worker_gone(struct worker *w)
 			q->worker = NULL;
 }
 
-/* pmd-rxq-affinity: "queue:core,..."; -1 if the queue is not named. */
+/* pmd-rxq-affinity: "queue:core,...", of ports that are not polled the number of a worker; -1 if the
+ * queue is not named. */
 static int
-affinity_of(const char *text, unsigned qid)
+affinity_of(const struct port *port, const char *text, unsigned qid)
 {
+	if (!port->polled)
+		return text && atoi(text) > 0 ? atoi(text) : -1;
 	while (text && *text) {
 		char *end;
 		unsigned long queue = strtoul(text, &end, 10);
@@ -226,11 +241,30 @@ workers_add_port(struct port *port, const char *affinity)
 		q->port = port;
 		q->qid = i;
 		q->fd = fd;
-		q->affinity = port->polled ? affinity_of(affinity, i) : -1;
+		q->affinity = affinity_of(port, affinity, i);
 		while (*at)
 			at = &(*at)->next;
 		*at = q;
 	}
+	queues_place_all();
+}
+
+void
+workers_set_affinity(struct port *port, const char *affinity)
+{
+	bool changed = false;
+
+	for (struct rxq *q = queues; q; q = q->next) {
+		if (q->port != port || q->affinity == affinity_of(port, affinity, q->qid))
+			continue;
+		q->affinity = affinity_of(port, affinity, q->qid);
+		take(q);
+		changed = true;
+	}
+	if (!changed)
+		return;
+	/* A queue may not be served by two workers at once. */
+	wf_rcu_synchronize();
 	queues_place_all();
 }
 
@@ -248,21 +282,11 @@ workers_remove_port(struct port *port)
 	}
 }
 
-void
-queues_done(void)
-{
-	while (queues) {
-		struct rxq *q = queues;
+/* --- Sharing out anew ---------------------------------------------------------------------------- */
 
-		queues = q->next;
-		free(q);
-	}
-}
-
-void
-workers_rebalance(void)
+static unsigned
+measure_rates(void)
 {
-	/* Longest queues first, each to whom has least: within 4/3 of the best (Graham, 1969). */
 	unsigned n = 0;
 
 	for (struct rxq *q = queues; q; q = q->next) {
@@ -272,12 +296,21 @@ workers_rebalance(void)
 		q->last_cycles = cycles;
 		n++;
 	}
+	return n;
+}
+
+void
+workers_rebalance(void)
+{
+	/* Longest queues first, each to whom has least: within 4/3 of the best (Graham, 1969). */
+	unsigned n = measure_rates();
+
 	if (!n)
 		return;
 	struct rxq **sorted = wf_xmalloc(n * sizeof(*sorted));
 	n = 0;
 	for (struct rxq *q = queues; q; q = q->next)
-		if (q->port->polled && q->affinity < 0)
+		if (!is_wished(q, q->worker))
 			sorted[n++] = q;
 	for (unsigned i = 1; i < n; i++) {
 		struct rxq *q = sorted[i];
@@ -293,45 +326,128 @@ workers_rebalance(void)
 		take(sorted[i]);
 	if (n)
 		wf_rcu_synchronize();
-	for (unsigned i = 0; i < n; i++)
-		place(sorted[i]);
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < n; i++)
+			if ((sorted[i]->affinity >= 0) == (round == 0))
+				place(sorted[i]);
 	free(sorted);
+}
+
+/* Sleeping workers are evened out by themselves, as nobody gives ports of the kernel to cores by hand:
+ * when one is busy for more than half of an interval, and moving one of its queues takes a fifth off the
+ * most loaded of the two.  One queue an interval, so that it settles. */
+#define EVEN_OUT_MS 5000
+
+static struct wf_timer even_out_timer;
+static uint64_t last_tsc;
+
+static void
+even_out(struct wf_timer *t)
+{
+	struct worker *most = NULL, *least = NULL;
+	struct rxq *best = NULL;
+	uint64_t now = rte_rdtsc(), interval = now - last_tsc, best_max;
+
+	(void)t;
+	last_tsc = now;
+	queues_even_out_later();
+	measure_rates();
+	for (struct worker *w = worker_list; w; w = w->next) {
+		if (w->polling)
+			continue;
+		if (!most || load(w) > load(most))
+			most = w;
+		if (!least || load(w) < load(least))
+			least = w;
+	}
+	if (!most || most == least || load(most) < interval / 2)
+		return;
+	best_max = load(most) / 5 * 4;
+	for (struct rxq *q = queues; q; q = q->next) {
+		uint64_t left = load(most) - q->rate, right = load(least) + q->rate;
+
+		if (q->worker != most || q->affinity >= 0 || RTE_MAX(left, right) >= best_max)
+			continue;
+		best_max = RTE_MAX(left, right);
+		best = q;
+	}
+	if (!best)
+		return;
+	wf_dbg("queue %u of port %s moves from %s to %s", best->qid, best->port->name, most->name,
+	       least->name);
+	take(best);
+	wf_rcu_synchronize();
+	give(best, least);
+}
+
+void
+queues_even_out_later(void)
+{
+	unsigned n = 0;
+
+	for (struct worker *w = worker_list; w; w = w->next)
+		n += !w->polling;
+	if (n > 1)
+		wf_timer_set(&even_out_timer, EVEN_OUT_MS, even_out, NULL);
+	else
+		wf_timer_cancel(&even_out_timer);
+}
+
+/* --- Who serves what ----------------------------------------------------------------------------- */
+
+static void
+show_queues(struct wf_str *s, const struct worker *w)
+{
+	uint64_t busy = atomic_load_explicit(&w->busy_cycles, memory_order_relaxed);
+	uint64_t all = busy + atomic_load_explicit(&w->idle_cycles, memory_order_relaxed);
+	uint64_t sum = 0;
+	unsigned n = 0;
+
+	for (struct rxq *q = queues; q; q = q->next) {
+		uint64_t cycles;
+
+		if (q->worker != w)
+			continue;
+		n++;
+		cycles = atomic_load_explicit(&q->cycles, memory_order_relaxed);
+		sum += cycles;
+		wf_str_fmt(s, "  port: %-16s  queue-id: %2u (enabled)   %s usage: ", q->port->name,
+			   q->qid, w->polling ? "pmd" : "worker");
+		if (all)
+			wf_str_fmt(s, "%2llu %%\n", (unsigned long long)(cycles * 100 / all));
+		else
+			wf_str_put(s, "NOT AVAIL\n");
+	}
+	if (!n || !w->polling)
+		return;
+	if (all)
+		wf_str_fmt(s, "  overhead: %2llu %%\n",
+			   (unsigned long long)((busy > sum ? busy - sum : 0) * 100 / all));
+	else
+		wf_str_put(s, "  overhead: NOT AVAIL\n");
 }
 
 void
 workers_rxq_show(struct wf_str *s)
 {
-	for (struct worker *w = worker_list; w; w = w->next) {
-		uint64_t busy, all, sum = 0;
-		unsigned n = 0;
+	for (const struct worker *w = worker_list; w; w = w->next) {
+		if (w->polling)
+			wf_str_fmt(s, "pmd thread numa_id %d core_id %d:\n  isolated : %s\n", w->numa,
+				   w->core, is_isolated(w) ? "true" : "false");
+		else if (n_queues(w))
+			wf_str_fmt(s, "%s thread:\n", w->name);
+		show_queues(s, w);
+	}
+}
 
-		if (!w->polling)
-			continue;
-		busy = atomic_load_explicit(&w->busy_cycles, memory_order_relaxed);
-		all = busy + atomic_load_explicit(&w->idle_cycles, memory_order_relaxed);
-		wf_str_fmt(s, "pmd thread numa_id %d core_id %d:\n  isolated : %s\n", w->numa,
-			   w->core, is_isolated(w) ? "true" : "false");
-		for (struct rxq *q = queues; q; q = q->next) {
-			uint64_t cycles;
+void
+queues_done(void)
+{
+	wf_timer_cancel(&even_out_timer);
+	while (queues) {
+		struct rxq *q = queues;
 
-			if (q->worker != w)
-				continue;
-			n++;
-			cycles = atomic_load_explicit(&q->cycles, memory_order_relaxed);
-			sum += cycles;
-			wf_str_fmt(s, "  port: %-16s  queue-id: %2u (enabled)   pmd usage: ",
-				   q->port->name, q->qid);
-			if (all)
-				wf_str_fmt(s, "%2llu %%\n", (unsigned long long)(cycles * 100 / all));
-			else
-				wf_str_put(s, "NOT AVAIL\n");
-		}
-		if (!n)
-			continue;
-		if (all)
-			wf_str_fmt(s, "  overhead: %2llu %%\n",
-				   (unsigned long long)((busy > sum ? busy - sum : 0) * 100 / all));
-		else
-			wf_str_put(s, "  overhead: NOT AVAIL\n");
+		queues = q->next;
+		free(q);
 	}
 }

@@ -288,6 +288,35 @@ configure_dpdk(struct ovsdb_row *root)
 	free(o.values);
 }
 
+/* How many threads serve ports that are not polled: by our own key, else by the one with which users of
+ * Open vSwitch set the number of threads that look after packets; 0: the default. */
+static unsigned
+n_sleeping_workers(struct ovsdb_row *root)
+{
+	static const char *const keys[] = { "weft-workers", "n-handler-threads" };
+
+	for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+		const char *text = ovsdb_smap_get(root, OVSDB_ROOT_OTHER_CONFIG, keys[k]);
+		int64_t n = ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, keys[k], 0);
+
+		if (!text)
+			continue;
+		if (n >= 1 && n <= WORKERS_MAX_SLEEPING)
+			return (unsigned)n;
+		wf_warn_rl("other_config:%s=\"%s\" is no number from 1 to %d; it is ignored", keys[k],
+			   text, WORKERS_MAX_SLEEPING);
+	}
+	return 0;
+}
+
+/* The core of each queue of a polled port, the worker of another one. */
+static const char *
+affinity_of(const struct sw_iface *i)
+{
+	return ovsdb_smap_get(i->row, OVSDB_INTERFACE_OTHER_CONFIG,
+			      i->port->polled ? "pmd-rxq-affinity" : "weft-worker");
+}
+
 static void
 configure_workers(struct ovsdb_row *root)
 {
@@ -295,7 +324,8 @@ configure_workers(struct ovsdb_row *root)
 
 	int bundle_s = (int)ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "bundle-idle-timeout", 0);
 	of_set_bundle_idle_timeout(bundle_s > 0 ? (unsigned)bundle_s : 0);
-	if (workers_configure(ovsdb_smap_get(root, OVSDB_ROOT_OTHER_CONFIG, "pmd-cpu-mask"), 0, &err))
+	if (workers_configure(ovsdb_smap_get(root, OVSDB_ROOT_OTHER_CONFIG, "pmd-cpu-mask"),
+			      n_sleeping_workers(root), &err))
 		wf_warn_rl("pmd-cpu-mask: %s", err.text);
 }
 
@@ -381,9 +411,9 @@ apply(void)
 	wf_hmap_for_each(b, node, &sw_bridges)
 		wf_hmap_for_each(i, node, &b->ifaces) {
 			if (i->port && !i->in_workers && !sw_restore_wait)
-				workers_add_port(i->port,
-						 ovsdb_smap_get(i->row, OVSDB_INTERFACE_OTHER_CONFIG,
-								"pmd-rxq-affinity"));
+				workers_add_port(i->port, affinity_of(i));
+			else if (i->in_workers && i->dirty && i->port)
+				workers_set_affinity(i->port, affinity_of(i));
 			sw_iface_check_peer(i);
 			i->in_workers = i->port && !sw_restore_wait;
 			if (i->dirty)

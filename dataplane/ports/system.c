@@ -91,6 +91,7 @@ system_open(const char *name, const struct port_options *options, struct port **
 	s = wf_xzalloc(sizeof *s);
 	port_init(p, port_class("system"), name);
 	p->caps = PORT_CAP_TSO | PORT_CAP_CSUM | PORT_CAP_UFO; /* the kernel segments if the device can't */
+	p->n_txq = PORT_MAX_QUEUES; /* the kernel takes from several threads at once */
 	p->impl = s;
 	s->fd = fd;
 	s->ifindex = ifindex;

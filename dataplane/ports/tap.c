@@ -88,6 +88,7 @@ tap_open_class(const struct port_class *class, const char *name, struct port **p
 	p = wf_xzalloc(sizeof *p);
 	port_init(p, class, name);
 	p->caps = PORT_CAP_TSO | PORT_CAP_CSUM;
+	p->n_txq = PORT_MAX_QUEUES; /* the kernel takes from several threads at once */
 	p->impl = t;
 	t->fd = fd;
 	*portp = p;

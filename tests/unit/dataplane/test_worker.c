@@ -534,6 +534,72 @@ several_workers_share_the_ports(void **state)
 	assert_non_null(strstr(err.text, "pmd-cpu-mask"));
 }
 
+/* Which worker serves a port, as pmd-rxq-show tells it; 0: none. */
+static unsigned
+worker_of(const struct port *port)
+{
+	struct wf_str text = WF_STR_INIT;
+	unsigned worker = 0;
+	char *copy, *line, *rest = NULL, wanted[80];
+
+	snprintf(wanted, sizeof(wanted), "  port: %-16s ", port->name);
+	workers_rxq_show(&text);
+	copy = wf_str_steal(&text);
+	for (line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		if (!strncmp(line, wanted, strlen(wanted)))
+			break;
+		sscanf(line, "worker%u thread:", &worker);
+	}
+	if (!line)
+		worker = 0;
+	free(copy);
+	return worker;
+}
+
+static void
+ports_are_shared_out_and_bound(void **state)
+{
+	unsigned n[3] = { 0 }, last;
+	struct wf_err err = { "" };
+
+	start(to_port_1);
+	fake_port_sink(ports[1], true);
+	/* A worker more takes its share of the ports that are there. */
+	assert_int_equal(workers_configure(NULL, 2, &err), 0);
+	for (unsigned i = 0; i < N_PORTS; i++) {
+		assert_in_range(worker_of(ports[i]), 1, 2);
+		n[worker_of(ports[i])]++;
+	}
+	assert_int_equal(n[1], N_PORTS / 2);
+	assert_int_equal(n[2], N_PORTS / 2);
+
+	/* Bound to a worker, under traffic, until it is let go. */
+	for (unsigned round = 0; round < 20; round++) {
+		char text[4];
+
+		last = round % 2 + 1;
+		snprintf(text, sizeof(text), "%u", last);
+		for (unsigned i = 0; i < 100; i++)
+			fake_port_receive(ports[0], udp(1, 10));
+		workers_set_affinity(ports[0], text);
+		assert_int_equal(worker_of(ports[0]), last);
+	}
+	workers_rebalance();
+	assert_int_equal(worker_of(ports[0]), last);
+	workers_settle();
+	workers_fold_stats();
+	assert_int_equal(credit.packets, 2000);
+
+	/* A worker that is not there: any other. */
+	workers_set_affinity(ports[0], "7");
+	assert_in_range(worker_of(ports[0]), 1, 2);
+	workers_set_affinity(ports[0], NULL);
+	assert_int_equal(workers_configure(NULL, 1, &err), 0);
+	for (unsigned i = 0; i < N_PORTS; i++)
+		assert_int_equal(worker_of(ports[i]), 1);
+	fake_port_sink(ports[1], false);
+}
+
 static void
 dump_tells_flows(const struct flow_dump_row *row, void *n_)
 {
@@ -582,6 +648,7 @@ main(void)
 		cmocka_unit_test(busy_port_does_not_starve_another),
 		cmocka_unit_test(ports_come_and_go_under_traffic),
 		cmocka_unit_test(several_workers_share_the_ports),
+		cmocka_unit_test(ports_are_shared_out_and_bound),
 		cmocka_unit_test(flows_can_be_dumped_and_purged),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
