@@ -106,16 +106,17 @@ output_segments(struct pass *p, uint32_t slot, struct port *port, struct rte_mbu
 static bool
 fit_offloads(struct pass *p, const struct port *port, struct rte_mbuf *m)
 {
-	unsigned need = 0;
+	/* The class looks again when it sends: they may have changed by then. */
+	unsigned caps = atomic_load_explicit(&port->caps, memory_order_relaxed), need = 0;
 
 	if (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG)
 		need = PORT_CAP_TSO;
 	else if (m->ol_flags & RTE_MBUF_F_TX_UDP_SEG)
 		need = PORT_CAP_UFO;
-	if (need && !(port->caps & need))
+	if (need && !(caps & need))
 		return false;
 	const struct pkt_layers *layers = pass_layers(p, m);
-	if (!need && !(port->caps & PORT_CAP_CSUM))
+	if (!need && !(caps & PORT_CAP_CSUM))
 		pkt_finish_checksums(m, layers);
 	else if (!pkt_prepare_offloads(m, layers))
 		pkt_finish_checksums(m, layers);

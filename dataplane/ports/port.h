@@ -84,7 +84,7 @@ struct port {
 	const struct port_class *class;
 	char name[64];
 	unsigned n_rxq, n_txq;
-	unsigned caps;           /* PORT_CAP_* for tx */
+	_Atomic unsigned caps;   /* PORT_CAP_* for tx; a guest that connects again may change them */
 	bool polled;             /* needs a polling worker */
 	uint32_t max_frame;      /* MTU + headers, 0: no limit */
 	pthread_spinlock_t tx_lock;

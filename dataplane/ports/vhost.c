@@ -99,7 +99,7 @@ set_caps(struct vhost_port *v, int vid)
 		if (f & 1ull << VIRTIO_NET_F_GUEST_TSO4 && f & 1ull << VIRTIO_NET_F_GUEST_TSO6)
 			caps |= PORT_CAP_TSO;
 	}
-	__atomic_store_n(&v->port->caps, caps, __ATOMIC_RELEASE);
+	atomic_store_explicit(&v->port->caps, caps, memory_order_release);
 }
 
 static int

@@ -180,7 +180,7 @@ vhost_tx(struct port *p, unsigned txq, struct rte_mbuf **pkts, unsigned n)
 		pkt_free_bulk(pkts, n);
 		return 0;
 	}
-	caps = __atomic_load_n(&p->caps, __ATOMIC_ACQUIRE);
+	caps = atomic_load_explicit(&p->caps, memory_order_acquire);
 	for (unsigned i = 0; i < n; i++) {
 		/* Prepared for the guest that was there before, or larger than an mbuf can say. */
 		if (unlikely(n_ok == BURST_MAX || is_open(pkts[i], caps) ||
