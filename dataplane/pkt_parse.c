@@ -92,6 +92,19 @@ parse_vlans(struct cursor *c, struct of_key *key)
 	return n;
 }
 
+void
+pkt_limit_vlans(struct of_key *key)
+{
+	unsigned limit = atomic_load_explicit(&vlan_limit, memory_order_relaxed);
+
+	if (limit >= OF_MAX_VLANS || !(key->vlans[limit].tci & htons(OF_VLAN_CFI)))
+		return;
+	key->dl_type = key->vlans[limit].tpid;
+	memset(&key->vlans[limit], 0, (OF_MAX_VLANS - limit) * sizeof(key->vlans[0]));
+	memset((uint8_t *)key + offsetof(struct of_key, mpls_lse), 0,
+	       sizeof(*key) - offsetof(struct of_key, mpls_lse));
+}
+
 /* At the EtherType or 802.3 length field, of which two bytes are there. */
 static uint16_t
 parse_dl_type(struct cursor *c)
@@ -165,7 +178,8 @@ parse_nsh(struct cursor *c, struct of_key *key)
 		memcpy(key->nsh.context, p + 8, 16);
 }
 
-/* False: the IPv4 header is cut or contradicts the packet's size. */
+/* False: the IPv4 header is cut or contradicts the packet's size or EtherType.  Of another version
+ * what writes headers would not find the fields that rules matched (Open vSwitch does not look). */
 static bool
 parse_ipv4(struct cursor *c, struct of_key *key, struct pkt_layers *layers)
 {
@@ -175,7 +189,7 @@ parse_ipv4(struct cursor *c, struct of_key *key, struct pkt_layers *layers)
 		return false;
 	uint32_t header = (p[0] & 0xf) * 4;
 	uint32_t total = be16_at(p + 2);
-	if (header < 20 || header > c->left || total > c->left || header > total ||
+	if (p[0] >> 4 != 4 || header < 20 || header > c->left || total > c->left || header > total ||
 	    c->left - total > UINT16_MAX)
 		return false;
 	layers->l2_pad = c->left - total;
@@ -286,7 +300,7 @@ parse_ipv6(struct cursor *c, struct of_key *key, struct pkt_layers *layers)
 	if (c->left < 40)
 		return false;
 	uint32_t payload = be16_at(p + 4);
-	if (payload + 40 > c->left || c->left - payload - 40 > UINT16_MAX)
+	if (p[0] >> 4 != 6 || payload + 40 > c->left || c->left - payload - 40 > UINT16_MAX)
 		return false;
 	layers->l2_pad = c->left - payload - 40;
 	memcpy(&key->ipv6_src, p + 8, 16);
