@@ -468,6 +468,7 @@ thaw(struct xctx *ctx, const struct frozen *f)
 	trace_put(t, TRACE_THAW, "Resuming from table %d", ctx->table_id);
 	restore_metadata(&ctx->key, &f->metadata);
 	ctx->mirrored = f->mirrored;
+	ctx->in_bucket = f->in_bucket;
 	ctx->depth = XLATE_MAX_DEPTH - (int)f->depth_left;
 	ctx->resubmits = XLATE_MAX_RESUBMITS - f->resubmits_left;
 	ctx->rule_cookie = f->rule_cookie;
@@ -558,7 +559,7 @@ walk(struct xctx *ctx)
 		}
 		xlate_actions(ctx, actions, size, true, false);
 	}
-	if (!ctx->freezing && !ctx->error)
+	if (!ctx->freezing && !ctx->error && !ctx->in_bucket)
 		xlate_action_set_run(ctx);
 	if (ctx->freezing)
 		xlate_freeze_finish(ctx);

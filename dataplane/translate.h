@@ -33,6 +33,7 @@ struct frozen {
 	uint32_t table;             /* where to go on, or 0xff: only the actions */
 	struct of_key metadata;     /* registers, metadata, tunnel, in_port, ... to restore */
 	bool conntracked, was_mpls;
+	bool in_bucket;             /* of a group: there is no action set at the end */
 	uint8_t *stack;             size_t stack_size;
 	void *actions;              size_t actions_size;     /* what remains of the list */
 	void *action_set;           size_t action_set_size;

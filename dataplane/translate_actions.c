@@ -199,7 +199,7 @@ void
 xlate_clone_actions(struct xctx *ctx, const void *actions, size_t size, bool is_last)
 {
 	struct wf_buf old_set = ctx->action_set;
-	bool old_has_group = ctx->action_set_has_group;
+	bool old_has_group = ctx->action_set_has_group, old_in_bucket = ctx->in_bucket;
 	uint8_t *old_stack = ctx->stack;
 	size_t old_stack_size = ctx->stack_size, old_stack_room = ctx->stack_room;
 	struct xsaved *saved = wf_xmalloc(sizeof *saved);
@@ -218,6 +218,7 @@ xlate_clone_actions(struct xctx *ctx, const void *actions, size_t size, bool is_
 	ofs = pb_open(&ctx->b, OP_CLONE, sizeof(struct op_clone), &outer);
 	op = pb_at(&ctx->b, ofs);
 	op->u8 = ctx->resolve && !is_last && !is_reversible(actions, size);
+	ctx->in_bucket = false;
 	xlate_actions(ctx, actions, size, is_last, false);
 	if (!ctx->freezing && !ctx->error)
 		xlate_action_set_run(ctx);
@@ -228,6 +229,7 @@ xlate_clone_actions(struct xctx *ctx, const void *actions, size_t size, bool is_
 	}
 	pb_close(&ctx->b, ofs, outer, is_last);
 
+	ctx->in_bucket = old_in_bucket;
 	free(ctx->stack);
 	wf_buf_done(&ctx->action_set);
 	ctx->stack = old_stack;

@@ -27,7 +27,7 @@ run_bucket(struct xctx *ctx, const struct bucket *b, bool is_last)
 	struct wf_buf list = WF_BUF_INIT;
 	struct xsaved *saved = wf_xmalloc(sizeof *saved);
 	struct trace_node *before;
-	bool old_exit = ctx->exit, old_has_group = ctx->action_set_has_group;
+	bool old_exit = ctx->exit, old_in_bucket = ctx->in_bucket, old_has_group = ctx->action_set_has_group;
 	struct wf_buf old_set = ctx->action_set;
 	size_t old_stack_size = ctx->stack_size;
 	uint8_t *old_stack = NULL;
@@ -43,12 +43,14 @@ run_bucket(struct xctx *ctx, const struct bucket *b, bool is_last)
 	before = trace_enter(ctx->in->trace, TRACE_BUCKET, "bucket %" PRIu32, b->bucket_id);
 	if (b->actions)
 		of_action_set_resolve(b->actions->data, b->actions->size, &list);
+	ctx->in_bucket = true;
 	ctx->depth++;
 	ctx->resubmits++; /* groups of groups multiply as tables do */
 	xlate_actions(ctx, list.data, list.size, is_last, true);
 	ctx->depth--;
 	if (ctx->freezing)
 		xlate_freeze_finish(ctx);
+	ctx->in_bucket = old_in_bucket;
 	trace_leave(ctx->in->trace, before);
 	xctx_restore(ctx, saved);
 	free(saved);

@@ -174,7 +174,7 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	struct xlate_trace *t = ctx->in->trace;
 	struct wf_buf old_set = ctx->action_set;
 	bool old_has_group = ctx->action_set_has_group, old_egress = ctx->in_egress;
-	bool old_in_set = ctx->in_action_set;
+	bool old_in_set = ctx->in_action_set, old_in_bucket = ctx->in_bucket;
 	uint8_t *old_stack = ctx->stack;
 	size_t old_stack_size = ctx->stack_size, old_stack_room = ctx->stack_room, ofs, outer;
 	uint32_t old_mirrored = ctx->mirrored;
@@ -200,7 +200,7 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	ctx->stack_size = ctx->stack_room = 0;
 	ctx->action_set = (struct wf_buf)WF_BUF_INIT;
 	ctx->action_set_has_group = false;
-	ctx->in_egress = ctx->in_action_set = false;
+	ctx->in_egress = ctx->in_action_set = ctx->in_bucket = false;
 	if (peer_bv != old_bv)
 		ctx->mirrored = 0;
 	ctx->bv = peer_bv;
@@ -223,6 +223,7 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	ctx->action_set_has_group = old_has_group;
 	ctx->in_egress = old_egress;
 	ctx->in_action_set = old_in_set;
+	ctx->in_bucket = old_in_bucket;
 	if (peer_bv != old_bv)
 		ctx->mirrored = old_mirrored;
 	ctx->bv = old_bv;
@@ -245,6 +246,7 @@ egress_output(struct xctx *ctx, of_port_t port, bool is_last)
 	struct of_act_output out = { .a = { .type = OF_A_OUTPUT, .size = sizeof out, .u32 = port } };
 	struct wf_buf old_set = ctx->action_set;
 	bool old_has_group = ctx->action_set_has_group, old_exit = ctx->exit;
+	bool old_in_bucket = ctx->in_bucket;
 	struct xsaved *saved = wf_xmalloc(sizeof *saved);
 	uint8_t old_table = ctx->table_id;
 	size_t ofs, outer;
@@ -257,7 +259,7 @@ egress_output(struct xctx *ctx, of_port_t port, bool is_last)
 	ctx->action_set_has_group = false;
 	xlate_action_set_write(ctx, &out, sizeof out);
 	ctx->in_egress = true;
-	ctx->exit = false;
+	ctx->in_bucket = ctx->exit = false;
 	xlate_table(ctx, ctx->key.in_port, ctx->bv->egress_table, true, false, is_last, false);
 	if (!ctx->freezing && !ctx->error)
 		xlate_action_set_run(ctx);
@@ -268,6 +270,7 @@ egress_output(struct xctx *ctx, of_port_t port, bool is_last)
 	ctx->action_set = old_set;
 	ctx->action_set_has_group = old_has_group;
 	ctx->in_egress = false;
+	ctx->in_bucket = old_in_bucket;
 	ctx->exit = old_exit;
 	ctx->table_id = old_table;
 	xctx_restore(ctx, saved);
