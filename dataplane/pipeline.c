@@ -112,10 +112,25 @@ translate_for(struct runner *rn, struct xlate_in *in)
 	return plan;
 }
 
+/* What the plan teaches is not there any more, or not yet in our view: the packet is main's. */
+static inline bool
+gone_to_main(struct pass *p, struct plan *plan, struct rte_mbuf *m)
+{
+	if (likely(!plan->has_learn) || run_learned_are_there(p, plan))
+		return false;
+	p->plan = plan;
+	slow_push_packet(p, m);
+	return true;
+}
+
 /* Runs a plan that no cache keeps, and lets go of it. */
 static void
 run_once(struct pass *p, struct plan *plan, struct rte_mbuf *m)
 {
+	if (gone_to_main(p, plan, m)) {
+		plan_unref(plan);
+		return;
+	}
 	plan_credit(plan, 1, pkt_size(m), p->rn->now_ms);
 	run_plan(p, plan, m);
 	plan_unref(plan);
@@ -158,6 +173,8 @@ run_flow(struct pass *p, struct flow *f, struct rte_mbuf *m)
 		translate_once(p, m, false);
 		return;
 	}
+	if (gone_to_main(p, plan, m))
+		return;
 	flow_account(f, pkt_size(m), p->rn->now_ms);
 	run_plan(p, plan, m);
 }
@@ -205,6 +222,8 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 			log_added(p, &in.key);
 	}
 	if (f && !stale && run_guards(p, f->plan, m)) {
+		if (gone_to_main(p, f->plan, m))
+			return;
 		/* An entry counts its hits; this was none. */
 		plan_credit(f->plan, 1, pkt_size(m), rn->now_ms);
 		run_plan(p, f->plan, m);

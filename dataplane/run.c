@@ -362,8 +362,6 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 	pkt_free(m);
 }
 
-/* Are all learned rules of a plan still there?  Asked before anything is done, because main then
- * walks for the packet anew.  Main itself makes those that are not. */
 static bool
 learned_are_there(const struct plan_op *o, const struct plan_op *end, uint64_t version,
 		  bool is_main)
@@ -388,6 +386,15 @@ learned_are_there(const struct plan_op *o, const struct plan_op *end, uint64_t v
 	return true;
 }
 
+bool
+run_learned_are_there(struct pass *p, const struct plan *plan)
+{
+	return learned_are_there(plan->ops,
+				 (const struct plan_op *)((const uint8_t *)plan->ops +
+							  plan->ops_size),
+				 p->rn->view->version, p->rn->is_main);
+}
+
 void
 run_plan(struct pass *p, struct plan *plan, struct rte_mbuf *m)
 {
@@ -397,11 +404,6 @@ run_plan(struct pass *p, struct plan *plan, struct rte_mbuf *m)
 	p->plan = plan;
 	p->trunc = 0;
 	p->mirrored = 0;
-	if (unlikely(plan->has_learn) &&
-	    !learned_are_there(o, end, p->rn->view->version, p->rn->is_main)) {
-		slow_push_packet(p, m);
-		return;
-	}
 	if (!plan->has_output)
 		pass_drop(p, plan->drop_reason);
 	run_ops(p, o, end, m);

@@ -116,6 +116,9 @@ counter_add(struct counter *c, uint64_t packets, uint64_t bytes, int64_t now_ms)
 void run_plan(struct pass *, struct plan *, struct rte_mbuf *owned);
 /* Do the plan's guards let this packet through? */
 bool run_guards(struct pass *, const struct plan *, const struct rte_mbuf *);
+/* Are all learned rules of a plan still there?  Asked before anything is done or counted, because
+ * main then walks for the packet anew.  Main itself makes those that are not: always true. */
+bool run_learned_are_there(struct pass *, const struct plan *);
 /* Nested or remaining operations [o, end). */
 void run_ops(struct pass *, const struct plan_op *o, const struct plan_op *end,
 	     struct rte_mbuf *owned);
