@@ -375,7 +375,7 @@ append_nx(const struct of_codec *codec, const struct of_flow_stats *fs, struct w
 	memcpy(wf_buf_at(out, start), &w, sizeof(w));
 }
 
-void
+bool
 of_flow_stats_append(struct of_multipart *mp, const struct of_codec *codec,
 		     const struct of_flow_stats *fs)
 {
@@ -393,7 +393,7 @@ of_flow_stats_append(struct of_multipart *mp, const struct of_codec *codec,
 	default:
 		append_11(mp->version, codec, fs, mp->out);
 	}
-	of_multipart_item_end(mp);
+	return of_multipart_item_end(mp);
 }
 
 /* Takes match and actions of an item whose fixed part is read: 'p' is behind that. */

@@ -26,13 +26,13 @@ of_multipart_item_begin(struct of_multipart *mp)
 	mp->item = mp->out->size;
 }
 
-void
+bool
 of_multipart_item_end(struct of_multipart *mp)
 {
 	struct wf_buf *out = mp->out;
 
 	if (out->size - mp->part <= OF_MSG_MAX)
-		return;
+		return true;
 
 	/* The item goes behind a header of its own.  One that is too big even alone cannot be
 	 * said in OpenFlow and is left out. */
@@ -43,7 +43,7 @@ of_multipart_item_end(struct of_multipart *mp)
 
 	if (head + size > OF_MSG_MAX) {
 		out->size = mp->item;
-		return;
+		return false;
 	}
 	uint8_t *item = wf_buf_at(out, mp->item);
 	uint8_t header[24];
@@ -56,6 +56,7 @@ of_multipart_item_end(struct of_multipart *mp)
 	set_u16(old + 10, get_u16(old + 10) | 1);
 	mp->part = mp->item;
 	mp->item += head;
+	return true;
 }
 
 size_t

@@ -87,6 +87,8 @@ put_flows(struct wf_str *s, const struct of_codec *codec, const struct of_msg *m
 			wf_str_put(s, "send_flow_rem ");
 		if (fs.flags & OF_FF_RESET_COUNTS)
 			wf_str_put(s, "reset_counts ");
+		if (fs.importance)
+			wf_str_fmt(s, "importance=%u, ", fs.importance);
 		if (fs.idle_age >= 0)
 			wf_str_fmt(s, "idle_age=%d, ", fs.idle_age);
 		of_match_unpack(fs.match, &full);

@@ -8,7 +8,10 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "dataplane/worker.h"
+
+WF_LOG_MODULE(ofp_flow); /* whose line about a flow too large people know */
 
 static void
 query_criteria(const struct of_flow_query *q, const struct of_match *match, struct of_criteria *c)
@@ -72,7 +75,9 @@ put_rule(struct of_conn *c, struct of_multipart *mp, struct rule *r, int64_t now
 	};
 
 	of_duration_at(now, r->created_ms, &fs.duration_s, &fs.duration_ns);
-	of_flow_stats_append(mp, &c->codec, &fs);
+	if (!of_flow_stats_append(mp, &c->codec, &fs))
+		wf_warn_rl("Flow exceeded the maximum flow statistics reply size and was excluded "
+			   "from the response set");
 }
 
 static bool
