@@ -160,6 +160,13 @@ wf_listener_open(const char *name, uint16_t default_port, unsigned mode,
 	return l;
 }
 
+void
+wf_listener_set_dscp(struct wf_listener *l, unsigned dscp)
+{
+	if (l->kind != STREAM_UNIX)
+		stream_set_dscp(l->fd, dscp);
+}
+
 uint16_t
 wf_listener_port(const struct wf_listener *l)
 {

@@ -443,9 +443,33 @@ stream_from_fd(int fd, enum stream_kind kind, const char *name)
 	return s;
 }
 
+void
+stream_set_dscp(int fd, unsigned dscp)
+{
+	int tos = (int)(dscp & 0x3f) << 2;
+
+	/* The one that is not of this socket's family is refused. */
+	setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+}
+
+void
+wf_stream_set_dscp(struct wf_stream *s, unsigned dscp)
+{
+	if (s->fd >= 0 && s->kind != STREAM_UNIX)
+		stream_set_dscp(s->fd, dscp);
+}
+
 struct wf_stream *
 wf_stream_open(const char *name, uint16_t default_port, const struct wf_stream_ops *ops, void *arg,
 	       struct wf_err *err)
+{
+	return wf_stream_open_dscp(name, default_port, 0, ops, arg, err);
+}
+
+struct wf_stream *
+wf_stream_open_dscp(const char *name, uint16_t default_port, unsigned dscp,
+		    const struct wf_stream_ops *ops, void *arg, struct wf_err *err)
 {
 	struct stream_addr a;
 	struct wf_stream *s;
@@ -465,6 +489,8 @@ wf_stream_open(const char *name, uint16_t default_port, const struct wf_stream_o
 	s->ops = ops;
 	s->arg = arg;
 	s->active = true;
+	if (dscp && !rc)
+		wf_stream_set_dscp(s, dscp);
 	if (rc)
 		;
 	else if (a.kind == STREAM_UNIX)

@@ -40,6 +40,11 @@ struct wf_stream_ops {
  * with 'err' only for a bad name; all else comes by closed(). */
 struct wf_stream *wf_stream_open(const char *name, uint16_t default_port,
 				 const struct wf_stream_ops *, void *arg, struct wf_err *err);
+/* The same; the packets of a TCP stream carry this DSCP from the first one on. */
+struct wf_stream *wf_stream_open_dscp(const char *name, uint16_t default_port, unsigned dscp,
+				      const struct wf_stream_ops *, void *arg, struct wf_err *err);
+/* Changes it; nothing happens on unix sockets. */
+void wf_stream_set_dscp(struct wf_stream *, unsigned dscp);
 void wf_stream_set_owner(struct wf_stream *, const struct wf_stream_ops *, void *arg);
 void wf_stream_write(struct wf_stream *, const void *, size_t size);
 size_t wf_stream_backlog(const struct wf_stream *);
@@ -54,6 +59,7 @@ void wf_stream_close(struct wf_stream *);
 struct wf_listener *wf_listener_open(const char *name, uint16_t default_port, unsigned mode,
 				     void (*accept)(void *arg, struct wf_stream *), void *arg,
 				     struct wf_err *err);
+void wf_listener_set_dscp(struct wf_listener *, unsigned dscp); /* of its answers to who connects */
 uint16_t wf_listener_port(const struct wf_listener *); /* the bound TCP port */
 void wf_listener_close(struct wf_listener *);          /* removes the unix socket's file */
 

@@ -30,6 +30,8 @@ char *stream_addr_name(enum stream_kind, const struct sockaddr_storage *);
 int stream_unix_connect(int fd, const char *path);
 int stream_unix_bind(int fd, const char *path, unsigned mode);
 
+void stream_set_dscp(int fd, unsigned dscp);
+
 /* A stream over the connected socket 'fd', which it then owns. */
 struct wf_stream *stream_from_fd(int fd, enum stream_kind, const char *name);
 

@@ -138,12 +138,12 @@ struct bridge_view { /* one bridge inside a view; immutable */
 	const struct l2_config *l2;
 	struct group *const *groups; /* hash by id, group_mask + 1 entries, linear probing */
 	uint32_t group_mask, n_groups;
-	struct meter *const *meters; /* index = id, n_meters entries, NULL: none */
-	uint32_t n_meters;
+	struct meter *const *meters; /* hash by id, as groups */
+	uint32_t meter_mask, n_meters;
 	uint8_t frag_mode;          /* OFPC_FRAG_NORMAL 0, DROP 1, REASM 2, NX_MATCH 3 */
 	bool fail_standalone_pad;
 	uint8_t egress_table;       /* the first one (OpenFlow 1.5), 0: none */
-	uint8_t miss_default;       /* what MISS_CONTROLLER_1_0 means now */
+	bool miss_default;          /* MISS_CONTROLLER_1_0 means a packet-in now */
 	const struct of_tlv_map *tlv_map; /* which tunnel option is which field; NULL: none */
 };
 

@@ -542,7 +542,7 @@ classifier_stamp(struct classifier *cls, uint64_t version)
 /* --- Searches of the writer --------------------------------------------------------------- */
 
 struct rule *
-classifier_find(const struct classifier *cls, const struct of_match *m, uint16_t priority,
+classifier_find(const struct classifier *cls, const struct of_match *m, uint32_t priority,
 		uint64_t version)
 {
 	struct subtable *st = subtable_find(cls, m);
@@ -616,7 +616,7 @@ classifier_for_each(const struct classifier *cls, const struct of_match *pattern
 
 struct overlap {
 	const struct of_match *match;
-	uint16_t priority;
+	uint32_t priority;
 	struct rule *found;
 };
 
@@ -633,7 +633,7 @@ check_overlap(struct rule *r, void *o_)
 }
 
 struct rule *
-classifier_find_overlap(const struct classifier *cls, const struct of_match *m, uint16_t priority,
+classifier_find_overlap(const struct classifier *cls, const struct of_match *m, uint32_t priority,
 			uint64_t version)
 {
 	struct overlap o = { m, priority, NULL };

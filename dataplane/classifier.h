@@ -32,10 +32,10 @@ void classifier_touch(struct classifier *, const struct rule *);
 /* Before a version is published: stores it in the stamps that were touched. */
 void classifier_stamp(struct classifier *, uint64_t version);
 
-struct rule *classifier_find(const struct classifier *, const struct of_match *, uint16_t priority,
+struct rule *classifier_find(const struct classifier *, const struct of_match *, uint32_t priority,
 			     uint64_t version);
 struct rule *classifier_find_overlap(const struct classifier *, const struct of_match *,
-				     uint16_t priority, uint64_t version);
+				     uint32_t priority, uint64_t version);
 void classifier_for_each(const struct classifier *, const struct of_match *pattern, uint64_t version,
 			 bool (*fn)(struct rule *, void *aux), void *aux);
 struct rule *classifier_lookup(const struct classifier *, const struct of_key *, uint64_t version,

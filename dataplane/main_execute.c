@@ -49,6 +49,20 @@ main_run_pass(struct pass *p, struct rte_mbuf *m)
 }
 
 void
+main_hold(void)
+{
+	static struct wf_buf held;
+
+	main_runner.held = &held;
+}
+
+void
+main_release(bool send)
+{
+	runner_release(&main_runner, send);
+}
+
+void
 main_execute(struct xlate_in *in, struct rte_mbuf *m)
 {
 	struct run_fate fate = { 0 };

@@ -110,7 +110,7 @@ rule_actions_unref(struct rule_actions *ra)
 /* Takes the reference to 'actions' over.  Rule and match are one block: a change of a hundred
  * thousand rules is bound by the cache lines that it touches. */
 static struct rule *
-rule_make(const struct of_match *match, size_t match_size, uint16_t priority,
+rule_make(const struct of_match *match, size_t match_size, uint32_t priority,
 	  struct rule_actions *actions)
 {
 	struct rule *r = wf_xmalloc(sizeof *r + match_size);
@@ -131,7 +131,7 @@ rule_make(const struct of_match *match, size_t match_size, uint16_t priority,
 }
 
 struct rule *
-rule_new(const struct of_match_full *match, uint16_t priority, const void *actions,
+rule_new(const struct of_match_full *match, uint32_t priority, const void *actions,
 	 size_t actions_size)
 {
 	uint64_t packed[sizeof(struct of_match) / 8 + 2 * OF_KEY_WORDS];
@@ -295,13 +295,13 @@ table_undo_remove(struct table *t, struct rule *r)
 }
 
 struct rule *
-table_find(const struct table *t, const struct of_match *m, uint16_t priority, uint64_t version)
+table_find(const struct table *t, const struct of_match *m, uint32_t priority, uint64_t version)
 {
 	return t->cls ? classifier_find(t->cls, m, priority, version) : NULL;
 }
 
 struct rule *
-table_find_overlap(const struct table *t, const struct of_match *m, uint16_t priority,
+table_find_overlap(const struct table *t, const struct of_match *m, uint32_t priority,
 		   uint64_t version)
 {
 	return t->cls ? classifier_find_overlap(t->cls, m, priority, version) : NULL;

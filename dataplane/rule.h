@@ -47,7 +47,7 @@ struct rule {
 	struct rule_actions *actions;
 	_Atomic uint64_t add_version, remove_version;
 	struct table *table;
-	uint16_t priority;
+	uint32_t priority;      /* of controllers' 0 to 0xffff; the switch's own may be above that */
 	uint8_t table_id;
 	bool hidden;            /* not shown to controllers (in-band, fail-open) */
 	/* Counted by plans and folded. */
@@ -97,7 +97,7 @@ rule_is_visible(const struct rule *r, uint64_t version)
 
 /* A new rule that owns copies of 'match' and (shared) of the actions; refs 1, add_version
  * and remove_version VERSION_NEVER. */
-struct rule *rule_new(const struct of_match_full *match, uint16_t priority, const void *actions, size_t actions_size);
+struct rule *rule_new(const struct of_match_full *match, uint32_t priority, const void *actions, size_t actions_size);
 /* A new rule with the match and priority of another one; takes its own reference to 'actions'. */
 struct rule *rule_clone(const struct rule *, struct rule_actions *actions);
 
@@ -128,9 +128,9 @@ void table_remove(struct table *, struct rule *, uint64_t version);
 void table_undo_add(struct table *, struct rule *);
 void table_undo_remove(struct table *, struct rule *);
 /* The rule with exactly this match and priority that is visible at 'version', or NULL. */
-struct rule *table_find(const struct table *, const struct of_match *, uint16_t priority, uint64_t version);
+struct rule *table_find(const struct table *, const struct of_match *, uint32_t priority, uint64_t version);
 /* A visible rule of this priority that overlaps, other than 'except', or NULL. */
-struct rule *table_find_overlap(const struct table *, const struct of_match *, uint16_t priority, uint64_t version);
+struct rule *table_find_overlap(const struct table *, const struct of_match *, uint32_t priority, uint64_t version);
 /* Calls 'fn' for each rule visible at 'version' that is a subset of 'pattern' (NULL: all);
  * stops when it returns false.  'fn' may add and remove. */
 void table_for_each(const struct table *, const struct of_match *pattern, uint64_t version,

@@ -37,6 +37,7 @@ struct runner {
 	struct cache *cache;          /* NULL: translate each packet (main) */
 	unsigned txq;                 /* which transmit queue is ours, modulo the port's */
 	bool is_main;
+	struct wf_buf *held;          /* main: takes full batches, which wait; NULL: sent at once */
 	/* Transmit batches by slot, made on demand; those in use. */
 	struct tx_batch **batches;
 	uint32_t n_batches;
@@ -165,6 +166,8 @@ void run_mirror(struct pass *, const struct op_mirror *, struct rte_mbuf *);
 void run_controller(struct pass *, const struct op_controller *, struct rte_mbuf *owned);
 /* Sends what the burst gathered. */
 void runner_flush(struct runner *);
+/* Ends rn->held. */
+void runner_release(struct runner *, bool send);
 
 /* --- meter.c ----------------------------------------------------------------------------- */
 /* Counts a packet against a meter.  Returns the band that it exceeded, or NULL. */

@@ -15,6 +15,11 @@ flush_batch(struct runner *rn, struct tx_batch *b)
 	bool shared = port->n_txq <= 1 || rn->txq >= port->n_txq;
 	unsigned txq = shared ? 0 : rn->txq;
 
+	if (unlikely(rn->held)) {
+		wf_buf_put(rn->held, b, sizeof(*b));
+		b->n = 0;
+		return;
+	}
 	/* Queue 0 is everybody's who has none of his own; queue i is runner i's alone. */
 	if (shared || txq == 0)
 		pthread_spin_lock(&port->tx_lock);
@@ -37,6 +42,23 @@ runner_flush(struct runner *rn)
 		b->port = NULL;
 	}
 	rn->n_dirty = 0;
+}
+
+void
+runner_release(struct runner *rn, bool send)
+{
+	struct wf_buf held = *rn->held;
+	struct tx_batch *b = (struct tx_batch *)held.data;
+
+	*rn->held = (struct wf_buf)WF_BUF_INIT;
+	rn->held = NULL;
+	for (size_t n = held.size / sizeof(*b); n; n--, b++) {
+		if (send)
+			flush_batch(rn, b);
+		else
+			pkt_free_bulk(b->pkts, b->n);
+	}
+	wf_buf_done(&held);
 }
 
 static inline struct tx_batch *

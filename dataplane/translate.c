@@ -194,7 +194,7 @@ miss_goes_to_controller(const struct xctx *ctx, enum table_miss miss, of_port_t 
 
 	switch (miss) {
 	case MISS_CONTROLLER_1_0:
-		return ctx->bv->miss_default != 0;
+		return ctx->bv->miss_default;
 	case MISS_CONTINUE:
 	case MISS_CONTROLLER:
 		/* OFPPC_NO_PACKET_IN: OpenFlow 1.3.5 section A.2.1. */
@@ -361,6 +361,8 @@ xlate_table(struct xctx *ctx, of_port_t in_port, uint8_t table_id, bool may_pack
 	if (!xlate_may_go_deeper(ctx))
 		return;
 	kind = lookup(ctx, in_port, &found, may_packet_in, honor_miss, &rule);
+	if (may_packet_in && ctx->in_egress)
+		ctx->egress_missed = kind != MATCHED;
 	deepens = found <= old_table;
 	ctx->table_id = found;
 	before = report_table(ctx, kind, rule, found);
@@ -469,6 +471,7 @@ thaw(struct xctx *ctx, const struct frozen *f)
 	restore_metadata(&ctx->key, &f->metadata);
 	ctx->mirrored = f->mirrored;
 	ctx->in_bucket = f->in_bucket;
+	ctx->in_egress = f->in_egress;
 	ctx->depth = XLATE_MAX_DEPTH - (int)f->depth_left;
 	ctx->resubmits = XLATE_MAX_RESUBMITS - f->resubmits_left;
 	ctx->rule_cookie = f->rule_cookie;
@@ -527,6 +530,7 @@ walk(struct xctx *ctx)
 			kind = first_lookup(ctx, &rule);
 		else
 			kind = lookup(ctx, ctx->key.in_port, &ctx->table_id, true, true, &rule);
+		ctx->egress_missed = ctx->in_egress && kind != MATCHED;
 		before = report_table(ctx, kind, rule, ctx->table_id);
 		if (first && is_mirror_output_only(in_xport)) {
 			trace_leave(in->trace, before);

@@ -34,6 +34,7 @@ struct frozen {
 	struct of_key metadata;     /* registers, metadata, tunnel, in_port, ... to restore */
 	bool conntracked, was_mpls;
 	bool in_bucket;             /* of a group: there is no action set at the end */
+	bool in_egress;             /* in the egress tables: outputs do not lead there again */
 	uint8_t *stack;             size_t stack_size;
 	void *actions;              size_t actions_size;     /* what remains of the list */
 	void *action_set;           size_t action_set_size;

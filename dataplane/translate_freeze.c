@@ -54,7 +54,7 @@ static bool
 frozen_equal(const struct frozen *a, const struct frozen *b)
 {
 	return a->bridge == b->bridge && a->table == b->table && a->was_mpls == b->was_mpls &&
-	       a->in_bucket == b->in_bucket &&
+	       a->in_bucket == b->in_bucket && a->in_egress == b->in_egress &&
 	       a->conntracked == b->conntracked && a->rule_cookie == b->rule_cookie &&
 	       a->in_slot == b->in_slot && a->mirrored == b->mirrored &&
 	       a->depth_left == b->depth_left && a->resubmits_left == b->resubmits_left &&
@@ -276,6 +276,7 @@ xlate_freeze_finish(struct xctx *ctx)
 		.table = ctx->frozen_actions.size ? 0xff : ctx->frozen_table,
 		.was_mpls = true, /* not the entry of a bridge */
 		.in_bucket = ctx->in_bucket,
+		.in_egress = ctx->in_egress,
 		.stack = ctx->stack,
 		.stack_size = ctx->stack_size,
 		.actions = ctx->frozen_actions.data,

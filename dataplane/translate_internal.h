@@ -104,6 +104,7 @@ struct xctx {
 	unsigned to_learn_index;
 	uint32_t orig_skb_priority;
 	bool exit, in_action_set, in_egress;
+	bool egress_missed;     /* no flow of an egress table took the packet */
 	bool in_bucket;         /* what tables write into the action set here is not carried out */
 	unsigned conditional;   /* inside a bucket that may not be taken: credit by OP_COUNT */
 	uint32_t mirrored;      /* mirrors of 'bv' that have the packet */

@@ -247,6 +247,7 @@ egress_output(struct xctx *ctx, of_port_t port, bool is_last)
 	struct wf_buf old_set = ctx->action_set;
 	bool old_has_group = ctx->action_set_has_group, old_exit = ctx->exit;
 	bool old_in_bucket = ctx->in_bucket;
+	bool old_missed = ctx->egress_missed;
 	struct xsaved *saved = wf_xmalloc(sizeof *saved);
 	uint8_t old_table = ctx->table_id;
 	size_t ofs, outer;
@@ -259,6 +260,7 @@ egress_output(struct xctx *ctx, of_port_t port, bool is_last)
 	ctx->action_set_has_group = false;
 	xlate_action_set_write(ctx, &out, sizeof out);
 	ctx->in_egress = true;
+	ctx->egress_missed = false;
 	ctx->in_bucket = ctx->exit = false;
 	xlate_table(ctx, ctx->key.in_port, ctx->bv->egress_table, true, false, is_last, false);
 	if (!ctx->freezing && !ctx->error)
@@ -270,6 +272,7 @@ egress_output(struct xctx *ctx, of_port_t port, bool is_last)
 	ctx->action_set = old_set;
 	ctx->action_set_has_group = old_has_group;
 	ctx->in_egress = false;
+	ctx->egress_missed = old_missed;
 	ctx->in_bucket = old_in_bucket;
 	ctx->exit = old_exit;
 	ctx->table_id = old_table;

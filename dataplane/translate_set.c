@@ -29,7 +29,9 @@ xlate_action_set_run(struct xctx *ctx)
 {
 	struct wf_buf list = WF_BUF_INIT;
 
-	if (!ctx->action_set.size)
+	/* OpenFlow 1.5.1 section 5.4: a miss drops; on the ingress side the set is run all the same,
+	 * as Open vSwitch does. */
+	if (!ctx->action_set.size || ctx->egress_missed)
 		return;
 	of_action_set_resolve(ctx->action_set.data, ctx->action_set.size, &list);
 	wf_buf_clear(&ctx->action_set);

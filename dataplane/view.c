@@ -264,9 +264,10 @@ view_bridge_del(struct bridge *b)
 	for (uint32_t i = 0; bv->groups && i <= bv->group_mask; i++)
 		if (bv->groups[i])
 			view_group_set(b, bv->groups[i]->id, NULL);
-	for (uint32_t i = 0; i < bv->n_meters; i++)
-		if (bv->meters[i])
-			view_meter_set(b, i, NULL);
+	uint32_t n_ids, *ids = view_meter_ids(b, &n_ids);
+	for (uint32_t i = 0; i < n_ids; i++)
+		view_meter_set(b, ids[i], NULL);
+	free(ids);
 	view_set_ports(b, NULL);
 	view_set_l2(b, NULL);
 	view_set_tlv_map(b, NULL);
@@ -324,9 +325,15 @@ view_set_frag_mode(struct bridge *b, uint8_t mode)
 }
 
 void
-view_set_miss_default(struct bridge *b, uint8_t miss)
+view_set_miss_default(struct bridge *b, bool to_controller)
 {
-	draft_of(b)->miss_default = miss;
+	draft_of(b)->miss_default = to_controller;
+}
+
+void
+view_set_egress_table(struct bridge *b, uint8_t first)
+{
+	draft_of(b)->egress_table = first;
 }
 
 void
@@ -341,7 +348,7 @@ view_set_tlv_map(struct bridge *b, const struct of_tlv_map *map)
 /* --- Groups and meters ---------------------------------------------------------------------------- */
 
 static uint32_t
-group_hash(uint32_t id)
+id_hash(uint32_t id)
 {
 	return id * 0x9e3779b1u;
 }
@@ -349,7 +356,7 @@ group_hash(uint32_t id)
 static struct group **
 group_place(struct group **groups, uint32_t mask, uint32_t id)
 {
-	uint32_t i = group_hash(id) & mask;
+	uint32_t i = id_hash(id) & mask;
 
 	while (groups[i] && groups[i]->id != id)
 		i = (i + 1) & mask;
@@ -444,35 +451,90 @@ view_group_pending(struct bridge *b, uint32_t id)
 	return bv ? group_find(bv, id) : NULL;
 }
 
+static struct meter **
+meter_place(struct meter **meters, uint32_t mask, uint32_t id)
+{
+	uint32_t i = id_hash(id) & mask;
+
+	while (meters[i] && meters[i]->id != id)
+		i = (i + 1) & mask;
+	return &meters[i];
+}
+
 struct meter *
 meter_find(const struct bridge_view *bv, uint32_t id)
 {
-	return id < bv->n_meters ? bv->meters[id] : NULL;
+	return bv->meters ? *meter_place((struct meter **)bv->meters, bv->meter_mask, id) : NULL;
+}
+
+/* A private copy of the table, with room for one more. */
+static void
+meters_own(struct bridge *b, struct bridge_view *bv)
+{
+	const struct bridge_view *cur = published(b);
+	uint32_t size = bv->meters ? bv->meter_mask + 1 : 0, new_size = 8;
+	bool shared = cur && cur->meters == bv->meters;
+
+	if (!shared && size && (bv->n_meters + 1) * 2 <= size)
+		return;
+	while (new_size < (bv->n_meters + 1) * 2)
+		new_size *= 2;
+	struct meter **new = wf_xzalloc(new_size * sizeof *new);
+	for (uint32_t i = 0; i < size; i++)
+		if (bv->meters[i])
+			*meter_place(new, new_size - 1, bv->meters[i]->id) = bv->meters[i];
+	if (shared)
+		throw_away(free, (void *)bv->meters);
+	else
+		free((void *)bv->meters);
+	bv->meters = new;
+	bv->meter_mask = new_size - 1;
 }
 
 void
 view_meter_set(struct bridge *b, uint32_t id, struct meter *m)
 {
 	struct bridge_view *bv = draft_of(b);
-	const struct bridge_view *cur = published(b);
-	bool shared = cur && cur->meters == bv->meters;
 
-	if (shared || id >= bv->n_meters) {
-		uint32_t n = id >= bv->n_meters ? id + id / 2 + 8 : bv->n_meters;
-		struct meter **new = wf_xzalloc(n * sizeof *new);
+	meters_own(b, bv);
+	struct meter **meters = (struct meter **)bv->meters;
+	struct meter **place = meter_place(meters, bv->meter_mask, id);
 
-		if (bv->n_meters)
-			memcpy(new, bv->meters, bv->n_meters * sizeof *new);
-		if (shared)
-			throw_away(free, (void *)bv->meters);
-		else
-			free((void *)bv->meters);
-		bv->meters = new;
-		bv->n_meters = n;
-	}
-	struct meter **place = (struct meter **)&bv->meters[id];
 	throw_away(unref_meter, *place);
+	bv->n_meters += (m != NULL) - (*place != NULL);
 	*place = m;
+	if (m)
+		return;
+	/* Close the gap: move up what was pushed behind it. */
+	uint32_t i = (uint32_t)(place - meters);
+	while (meters[i = (i + 1) & bv->meter_mask]) {
+		struct meter *moved = meters[i];
+
+		meters[i] = NULL;
+		*meter_place(meters, bv->meter_mask, moved->id) = moved;
+	}
+}
+
+static int
+id_cmp(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+uint32_t *
+view_meter_ids(struct bridge *b, uint32_t *n)
+{
+	const struct bridge_view *bv = view_bridge_pending(b);
+	uint32_t *ids = wf_xmalloc((bv ? bv->n_meters : 0) * sizeof *ids + 1);
+
+	*n = 0;
+	for (uint32_t i = 0; bv && bv->meters && i <= bv->meter_mask; i++)
+		if (bv->meters[i])
+			ids[(*n)++] = bv->meters[i]->id;
+	qsort(ids, *n, sizeof *ids, id_cmp);
+	return ids;
 }
 
 struct meter *
@@ -689,8 +751,8 @@ draft_drop(uint32_t i)
 	for (uint32_t g = 0; cur && cur->groups && g <= cur->group_mask; g++)
 		if (cur->groups[g] && group_find(bv, cur->groups[g]->id) != cur->groups[g])
 			group_fields_used(cur->groups[g], 1);
-	for (uint32_t m = 0; m < bv->n_meters; m++)
-		if (bv->meters[m] && (!cur || meter_find(cur, m) != bv->meters[m]))
+	for (uint32_t m = 0; bv->meters && m <= bv->meter_mask; m++)
+		if (bv->meters[m] && (!cur || meter_find(cur, bv->meters[m]->id) != bv->meters[m]))
 			throw_away(unref_meter, bv->meters[m]);
 	if (bv->groups && (!cur || cur->groups != bv->groups))
 		free((void *)bv->groups);

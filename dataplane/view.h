@@ -67,7 +67,8 @@ void view_set_l2(struct bridge *, struct l2_config *);      /* takes ownership *
 void view_group_set(struct bridge *, uint32_t id, struct group *); /* NULL deletes; takes a reference over */
 void view_meter_set(struct bridge *, uint32_t id, struct meter *);
 void view_set_frag_mode(struct bridge *, uint8_t);
-void view_set_miss_default(struct bridge *, uint8_t);
+void view_set_miss_default(struct bridge *, bool to_controller);
+void view_set_egress_table(struct bridge *, uint8_t first_or_0);
 void view_set_tlv_map(struct bridge *, const struct of_tlv_map *); /* copies; NULL: none */
 /* 'wish': the slot wanted, 0: any. */
 uint32_t view_slot_alloc(struct port *port_or_null, struct bridge *, of_port_t, uint32_t wish,
@@ -83,6 +84,8 @@ void view_rollback(void);
 
 struct group *view_group_pending(struct bridge *, uint32_t id); /* with pending changes */
 struct meter *view_meter_pending(struct bridge *, uint32_t id);
+/* The ids of all meters, pending changes included, in order; the caller frees. */
+uint32_t *view_meter_ids(struct bridge *, uint32_t *n);
 
 /* Takes pending changes back as well: the ports and NORMAL's configuration as they will be. */
 const struct bridge_view *view_bridge_pending(struct bridge *);

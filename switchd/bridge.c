@@ -387,6 +387,8 @@ read_controller(const struct ovsdb_row *row, struct of_controller_config *c)
 	c->queue_size = (int)ovsdb_int(row, OVSDB_CONTROLLER_CONTROLLER_QUEUE_SIZE, 100);
 	c->is_service = !strcmp(ovsdb_str_or(row, OVSDB_CONTROLLER_TYPE, ""), "service");
 	c->dscp = (unsigned)ovsdb_smap_int(row, OVSDB_CONTROLLER_OTHER_CONFIG, "dscp", 48);
+	if (c->dscp > 63)
+		c->dscp = 48;
 }
 
 static const char **

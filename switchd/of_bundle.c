@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/worker.h"
 #include "openflow/msg_bundle.h"
 #include "openflow/msg_group.h"
 
@@ -303,23 +304,32 @@ commit(struct of_conn *c, struct of_bundle *b, uint16_t flags, uint32_t xid)
 	struct of_txn txn = { 0 };
 	unsigned i, failed = 0;
 	of_err_t err = 0;
+	bool held = false;
 
 	if (b->flags != flags)
 		return OF_ERR_OFPBFC_BAD_FLAGS;
 	/* What is undone below is only what this bundle did. */
 	of_publish();
-	/* A packet meets the flows as they are at its place in the bundle, so it is sent while the
-	 * changes are made; then it must be certain that all of them will succeed. */
-	if (has_packets(b))
+	/* A packet meets the flows as they are at its place in the bundle, so it walks while the
+	 * changes are made; then it must be certain that all of them will succeed.  It leaves, and
+	 * what it teaches is in force, with the others' publication. */
+	if (has_packets(b)) {
 		err = rehearse(c, b, flags, xid, &failed);
+		main_hold();
+		of_learn_into(c->sw, &txn);
+		held = true;
+	}
 	for (i = 0; i < b->n && !err; i++) {
 		failed = i;
 		err = apply_entry(c, &b->entries[i], &txn, flags, xid);
 		if (!err && b->entries[i].type == ENTRY_PACKET)
 			of_packet_out_run_pending(c->sw, b->entries[i].packet);
 	}
+	of_learn_into(NULL, NULL);
 	if (err) {
 		of_conn_error_quoting(c, err, b->entries[failed].quote, b->entries[failed].quote_size);
+		if (held)
+			main_release(false);
 		of_txn_undo(c->sw, &txn, 0);
 		view_rollback();
 		of_txn_done(&txn);
@@ -327,6 +337,8 @@ commit(struct of_conn *c, struct of_bundle *b, uint16_t flags, uint32_t xid)
 	}
 	of_txn_commit(c->sw, &txn, c);
 	of_publish();
+	if (held)
+		main_release(true);
 	of_monitor_flush(c->sw);
 	of_txn_done(&txn);
 	for (i = 0; i < b->n; i++)
@@ -365,11 +377,16 @@ of_handle_bundle_control(struct of_conn *c, const struct of_msg *m)
 		return err;
 	b = bundle_find(c, ctrl.bundle);
 	reply = (struct of_bundle_ctrl){ .bundle = ctrl.bundle, .type = ctrl.type + 1 };
+	/* There is no clock that controllers could set a commit by (OpenFlow 1.5 section 6.9.5).  As
+	 * after any other error the bundle is given up. */
+	if (ctrl.has_time || ctrl.flags & OF_BF_TIME) {
+		if (b)
+			bundle_free(b);
+		return OF_ERR_OFPBFC_SCHED_NOT_SUPPORTED;
+	}
 	switch (ctrl.type) {
 	case OF_BCT_OPEN_REQUEST:
-		if (ctrl.has_time || ctrl.flags & OF_BF_TIME)
-			err = OF_ERR_OFPBFC_SCHED_NOT_SUPPORTED;
-		else if (b)
+		if (b)
 			err = OF_ERR_OFPBFC_BAD_ID;
 		if (b)
 			bundle_free(b);

@@ -319,7 +319,8 @@ rc_connect(void *c_)
 	struct of_conn *c = c_;
 	struct wf_err err;
 
-	c->stream = wf_stream_open(c->service->target, 6653, &stream_ops, c, &err);
+	c->stream = wf_stream_open_dscp(c->service->target, 6653, c->service->config.dscp,
+					&stream_ops, c, &err);
 	if (!c->stream) {
 		wf_warn_rl("%s: %s", c->name, err.text);
 		wf_reconnect_disconnected(&c->rc, -EINVAL);
@@ -378,6 +379,8 @@ of_conn_configure(struct of_conn *c)
 {
 	const struct of_controller_config *cfg = &c->service->config;
 
+	if (c->stream)
+		wf_stream_set_dscp(c->stream, cfg->dscp);
 	wf_reconnect_set_backoff(&c->rc, 1000, cfg->max_backoff_ms);
 	wf_reconnect_set_probe_interval(&c->rc, !cfg->inactivity_probe_ms ? 0 :
 					cfg->inactivity_probe_ms < 5000 ? 5000 :
@@ -412,6 +415,7 @@ of_conn_new(struct of_service *service, struct wf_stream *stream)
 	}
 	wf_reconnect_set_quiet(&c->rc, true);
 	c->stream = stream;
+	wf_stream_set_dscp(stream, service->config.dscp);
 	wf_stream_set_owner(stream, &stream_ops, c);
 	wf_reconnect_accepted(&c->rc);
 	of_hello_send(c);

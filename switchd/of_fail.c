@@ -12,8 +12,11 @@
 
 WF_LOG_MODULE(fail_open);
 
+/* Above all that a controller can give, so that no flow of its own ties with it. */
+#define FAIL_OPEN_PRIORITY 0xf0f0f0u
+
 static struct rule *
-add_normal(struct of_switch *sw, uint16_t priority, bool hidden)
+add_normal(struct of_switch *sw, uint32_t priority, bool hidden)
 {
 	struct of_match_full *any = wf_xzalloc(sizeof(*any));
 	struct of_act_output normal = {
@@ -84,6 +87,6 @@ of_fail_run(struct of_switch *sw)
 	wf_warn("Could not connect to controller (or switch failed controller's post-connection "
 		"admission control policy) for %lld seconds, failing open",
 		(long long)((now - sw->all_down_since_ms) / 1000));
-	sw->fail_open_rule = add_normal(sw, UINT16_MAX, true);
+	sw->fail_open_rule = add_normal(sw, FAIL_OPEN_PRIORITY, true);
 	of_publish();
 }

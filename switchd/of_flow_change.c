@@ -314,6 +314,39 @@ of_check_actions(struct of_switch *sw, const void *list, size_t size)
 	return 0;
 }
 
+unsigned
+of_egress_table(const struct of_switch *sw)
+{
+	const struct bridge_view *bv = view_bridge_pending(sw->bridge);
+
+	return bv ? bv->egress_table : 0;
+}
+
+of_err_t
+of_check_egress(unsigned egress_table, unsigned table, const void *list, size_t size)
+{
+	bool is_egress = egress_table && table >= egress_table;
+
+	if (!egress_table)
+		return 0;
+	of_action_for_each(a, list, size) {
+		const struct of_action *nested;
+		size_t nested_size;
+
+		/* OpenFlow 1.5.1 section 5.1: the ingress side ends before the first egress table. */
+		if (a->type == OF_A_GOTO_TABLE && !is_egress && a->u32 >= egress_table)
+			return OF_ERR_OFPBIC_BAD_TABLE_ID;
+		if (a->type != OF_A_WRITE_ACTIONS || !is_egress)
+			continue;
+		/* Section 5.12: the output port is decided. */
+		nested = of_act_nested(a, sizeof(struct of_act_nest), &nested_size);
+		of_action_for_each(n, nested, nested_size)
+			if (n->type == OF_A_OUTPUT || n->type == OF_A_GROUP)
+				return OF_ERR_OFPBAC_BAD_TYPE;
+	}
+	return 0;
+}
+
 of_err_t
 of_flow_edit_init(struct of_switch *sw, const struct of_flow_mod *fm, struct of_flow_edit *e)
 {
@@ -395,6 +428,9 @@ add(struct of_switch *sw, struct of_flow_edit *e, struct of_txn *txn)
 	of_err_t err = of_check_actions(sw, e->rule->actions->data, e->rule->actions->size);
 	struct rule *old;
 
+	if (!err)
+		err = of_check_egress(of_egress_table(sw), t->id, e->rule->actions->data,
+				      e->rule->actions->size);
 	if (err)
 		return err;
 	old = table_find(t, e->rule->match, e->rule->priority, version);
@@ -425,6 +461,9 @@ modify(struct of_switch *sw, struct of_flow_edit *e, struct of_rules *rules, str
 	if (!rules->n)
 		return e->may_add ? add(sw, e, txn) : 0;
 	err = of_check_actions(sw, e->rule->actions->data, e->rule->actions->size);
+	for (unsigned i = 0; i < rules->n && !err; i++)
+		err = of_check_egress(of_egress_table(sw), rules->rules[i]->table_id,
+				      e->rule->actions->data, e->rule->actions->size);
 	if (err)
 		return err;
 	for (unsigned i = 0; i < rules->n; i++) {
@@ -524,7 +563,7 @@ of_flows_delete(struct of_switch *sw, bool (*fn)(const struct rule *, void *aux)
 static bool
 is_not_fail_open(const struct rule *r, void *sw_)
 {
-	return r != ((struct of_switch *)sw_)->fail_open_rule;
+	return !r->hidden;
 }
 
 void
@@ -539,7 +578,7 @@ of_flows_flush(struct of_switch *sw)
 
 struct rule *
 of_flow_add_internal(struct of_switch *sw, unsigned table, const struct of_match_full *match,
-		     uint16_t priority, const void *actions, size_t size, bool hidden)
+		     uint32_t priority, const void *actions, size_t size, bool hidden)
 {
 	struct of_txn txn = { 0 };
 	struct rule *r = rule_new(match, priority, actions, size);

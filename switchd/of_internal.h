@@ -331,12 +331,16 @@ void of_flows_delete_in(struct of_switch *, bool (*fn)(const struct rule *, void
 void of_flows_flush(struct of_switch *);
 /* Adds a flow of the switch's own. */
 struct rule *of_flow_add_internal(struct of_switch *, unsigned table, const struct of_match_full *,
-				  uint16_t priority, const void *actions, size_t size, bool hidden);
+				  uint32_t priority, const void *actions, size_t size, bool hidden);
 void of_flow_del_internal(struct of_switch *, struct rule *);
 void of_flow_expire(struct of_switch *, struct rule *, enum of_flow_removed_reason);
 void of_flow_change_init(void);
 /* Groups and meters that the actions name exist. */
 of_err_t of_check_actions(struct of_switch *, const void *list, size_t size);
+/* A flow's actions fit to the side of the pipeline on which 'table' is, were 'egress_table' the
+ * first one of egress (0: none). */
+of_err_t of_check_egress(unsigned egress_table, unsigned table, const void *list, size_t size);
+unsigned of_egress_table(const struct of_switch *); /* with pending changes; 0: none */
 /* Calls 'fn' for each action, nested ones too; stops when it returns false. */
 bool of_actions_visit(const void *list, size_t size, bool (*fn)(const struct of_action *, void *),
 		      void *aux);
@@ -409,6 +413,9 @@ void of_flow_removed_send(struct of_switch *, const struct rule *);
 void of_packet_in(const struct packet_in_spec *, const struct rte_mbuf *);
 void of_packet_in_conn_done(struct of_conn *);
 void of_learn(struct learned_flow *);
+/* From now on what packets teach is part of 'txn' (of a bundle) and published with it; NULL ends
+ * that. */
+void of_learn_into(struct of_switch *, struct of_txn *);
 void of_expire_init(void);
 void of_bundles_done(struct of_conn *);
 void of_bundles_run(struct of_switch *); /* expires idle ones */

@@ -148,13 +148,33 @@ limit_reached(struct of_switch *sw, const struct learned_flow *flow)
 	return reached;
 }
 
+/* The bundle whose packets are being sent. */
+static struct of_switch *bundle_switch;
+static struct of_txn *bundle_txn;
+
+void
+of_learn_into(struct of_switch *sw, struct of_txn *txn)
+{
+	bundle_switch = sw;
+	bundle_txn = txn;
+}
+
+static void
+undo(struct of_switch *sw, struct of_txn *txn, unsigned from, of_err_t err)
+{
+	wf_warn_rl("%s: learn action failed to add a flow (%s)", sw->bridge->name,
+		   of_err_name(err));
+	of_txn_undo(sw, txn, from);
+}
+
 void
 of_learn(struct learned_flow *flow)
 {
 	static struct of_flow_mod fm;
 	struct of_switch *sw = of_bridge_switch(flow->bridge);
-	struct of_txn txn = { 0 };
+	struct of_txn own = { 0 }, *txn = &own;
 	struct of_flow_edit e;
+	unsigned from = 0;
 	struct of_match *match;
 	struct rule *r;
 	of_err_t err;
@@ -183,20 +203,25 @@ of_learn(struct learned_flow *flow)
 		.buffer_id = OF_NO_BUFFER, .out_port = OF_PORT_ANY, .out_group = OF_GROUP_ANY,
 		.flags = flow->flags, .actions = flow->actions, .actions_size = flow->actions_size,
 	};
+	if (bundle_txn && sw == bundle_switch) {
+		txn = bundle_txn;
+		from = txn->n;
+	}
 	err = of_flow_edit_init(sw, &fm, &e);
 	if (!err)
-		err = of_flow_edit_apply(sw, &e, &txn);
+		err = of_flow_edit_apply(sw, &e, txn);
 	if (err) {
-		wf_warn_rl("%s: learn action failed to add a flow (%s)", sw->bridge->name,
-			   of_err_name(err));
-		of_txn_undo(sw, &txn, 0);
+		undo(sw, txn, from, err);
 	} else {
-		of_txn_commit(sw, &txn, NULL);
+		if (txn == &own)
+			of_txn_commit(sw, txn, NULL);
 		remember(flow, table_find(&sw->bridge->tables[flow->table_id], match,
 					  flow->priority, view_next_version()));
 	}
 	of_flow_edit_done(&e);
-	of_txn_done(&txn);
+	of_txn_done(&own);
 	free(match);
-	of_publish();
+	/* A view is of all bridges: with a bundle half in, nothing can be published. */
+	if (!bundle_txn)
+		of_publish();
 }

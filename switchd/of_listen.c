@@ -99,6 +99,7 @@ of_service_new(struct of_switch *sw, enum of_service_type type, const char *targ
 			free(s);
 			return NULL;
 		}
+		wf_listener_set_dscp(s->listener, s->config.dscp);
 	}
 	wf_list_push_back(&sw->services, &s->node);
 	if (!s->listener)
@@ -131,6 +132,8 @@ of_service_configure(struct of_service *s, const struct of_controller_config *co
 
 	s->config = *config;
 	s->config.target = NULL;
+	if (s->listener)
+		wf_listener_set_dscp(s->listener, config->dscp);
 	wf_list_for_each(c, node, &s->sw->conns)
 		if (c->service == s)
 			of_conn_configure(c);

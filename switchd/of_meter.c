@@ -8,8 +8,8 @@
 
 #include "openflow/msg_meter.h"
 
-/* Meters are found by an index: the highest number costs 8 bytes a number. */
-#define MAX_METER_ID (1u << 20)
+/* So many, of whatever numbers. */
+#define MAX_METERS (1u << 20)
 
 struct of_meter_virtual {
 	struct meter *slowpath, *controller;
@@ -108,8 +108,6 @@ check_config(const struct of_meter_config *cfg)
 	if (!cfg->meter || (cfg->meter > OF_METER_MAX && cfg->meter != OF_METER_SLOWPATH &&
 			    cfg->meter != OF_METER_CONTROLLER))
 		return OF_ERR_OFPMMFC_INVALID_METER;
-	if (cfg->meter >= MAX_METER_ID && cfg->meter <= OF_METER_MAX)
-		return OF_ERR_OFPMMFC_OUT_OF_METERS;
 	for (size_t i = 0; i < cfg->n_bands; i++)
 		if (cfg->bands[i].type != OF_MBT_DROP && cfg->bands[i].type != OF_MBT_DSCP_REMARK)
 			return OF_ERR_OFPMMFC_BAD_BAND;
@@ -129,11 +127,11 @@ meter_mod(struct of_conn *c, const struct of_meter_mod *mm, uint32_t xid)
 				meter_delete(c, mm->config.meter, xid);
 			return 0;
 		}
-		const struct bridge_view *bv = view_bridge_pending(sw->bridge);
-		for (uint32_t id = 0; bv && id < bv->n_meters; id++) {
-			meter_delete(c, id, xid);
-			bv = view_bridge_pending(sw->bridge);
-		}
+		uint32_t n, *ids = view_meter_ids(sw->bridge, &n);
+
+		for (uint32_t i = 0; i < n; i++)
+			meter_delete(c, ids[i], xid);
+		free(ids);
 		meter_delete(c, OF_METER_SLOWPATH, xid);
 		meter_delete(c, OF_METER_CONTROLLER, xid);
 		return 0;
@@ -146,6 +144,8 @@ meter_mod(struct of_conn *c, const struct of_meter_mod *mm, uint32_t xid)
 	case OF_MC_ADD:
 		if (old)
 			return OF_ERR_OFPMMFC_METER_EXISTS;
+		if (view_bridge_pending(sw->bridge)->n_meters >= MAX_METERS)
+			return OF_ERR_OFPMMFC_OUT_OF_METERS;
 		break;
 	case OF_MC_MODIFY:
 		if (!old)
@@ -182,13 +182,11 @@ of_handle_meter_mod(struct of_conn *c, const struct of_msg *m)
 void
 of_meters_flush(struct of_switch *sw)
 {
-	const struct bridge_view *bv = view_bridge_pending(sw->bridge);
+	uint32_t n, *ids = view_meter_ids(sw->bridge, &n);
 
-	for (uint32_t id = 0; bv && id < bv->n_meters; id++) {
-		if (bv->meters[id])
-			view_meter_set(sw->bridge, id, NULL);
-		bv = view_bridge_pending(sw->bridge);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		view_meter_set(sw->bridge, ids[i], NULL);
+	free(ids);
 	if (!sw->virtual_meters)
 		return;
 	meter_unref(sw->virtual_meters->slowpath);
@@ -270,8 +268,7 @@ static of_err_t
 dump_meters(struct of_conn *c, const struct of_msg *m,
 	    bool (*step)(struct of_conn *, struct of_dump *))
 {
-	const struct bridge_view *bv = view_bridge_pending(c->sw->bridge);
-	uint32_t which, n_ids = bv ? bv->n_meters : 0;
+	uint32_t which, n, *ids;
 	of_err_t err = of_meter_request_decode(m, &which);
 	struct meter_dump *d;
 
@@ -282,13 +279,12 @@ dump_meters(struct of_conn *c, const struct of_msg *m,
 	d = wf_xzalloc(sizeof(*d));
 	d->dump.step = step;
 	d->dump.free = meter_dump_free;
-	d->ids = wf_xmalloc((n_ids + 2) * sizeof(*d->ids));
+	ids = view_meter_ids(c->sw->bridge, &n);
+	d->ids = ids = wf_xrealloc(ids, (n + 2) * sizeof(*ids));
 	if (which != OF_METER_ALL) {
 		d->ids[d->n++] = which;
 	} else {
-		for (uint32_t id = 0; id < n_ids; id++)
-			if (bv->meters[id])
-				d->ids[d->n++] = id;
+		d->n = n;
 		if (meter_get(c->sw, OF_METER_SLOWPATH))
 			d->ids[d->n++] = OF_METER_SLOWPATH;
 		if (meter_get(c->sw, OF_METER_CONTROLLER))
@@ -315,7 +311,7 @@ of_err_t
 of_handle_meter_features(struct of_conn *c, const struct of_msg *m)
 {
 	struct of_meter_features f = {
-		.max_meters = MAX_METER_ID - 1,
+		.max_meters = MAX_METERS,
 		.band_types = 1u << OF_MBT_DROP | 1u << OF_MBT_DSCP_REMARK,
 		.capabilities = OF_MF_KBPS | OF_MF_PKTPS | OF_MF_BURST | OF_MF_STATS,
 		.max_bands = 255,

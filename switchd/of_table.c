@@ -124,9 +124,8 @@ of_miss_update(struct of_switch *sw)
 			      c->codec.version < OF13_VERSION &&
 			      of_conn_wants(c, OF_ASYNC_PACKET_IN, OF_PIR_NO_MATCH);
 	const struct bridge_view *bv = view_bridge_pending(sw->bridge);
-	uint8_t miss = controller ? MISS_CONTROLLER : MISS_DROP;
-	if (bv && bv->miss_default != miss)
-		view_set_miss_default(sw->bridge, miss);
+	if (bv && bv->miss_default != controller)
+		view_set_miss_default(sw->bridge, controller);
 }
 
 static void
@@ -193,6 +192,28 @@ of_table_vacancy_check(struct of_switch *sw, unsigned table)
 
 /* --- Statistics ------------------------------------------------------------------------------- */
 
+static uint32_t
+side_flags(unsigned table)
+{
+	/* Packets come in at table 0. */
+	return table ? OF_TF_INGRESS | OF_TF_EGRESS : OF_TF_INGRESS;
+}
+
+/* What the first egress table leaves of a table's features. */
+static void
+fill_egress(unsigned first, struct of_table_features *f)
+{
+	f->flags = side_flags(f->table);
+	if (!first)
+		return;
+	if (f->table == first)
+		f->flags |= OF_TF_FIRST_EGRESS;
+	if (f->table >= first)
+		f->nonmiss.write.actions &= ~(1ull << OF_A_OUTPUT | 1ull << OF_A_GROUP);
+	for (unsigned i = first; i < N_VISIBLE && f->table < first; i++)
+		f->nonmiss.next[i / 64] &= ~(1ull << i % 64);
+}
+
 void
 of_table_features_fill(struct of_switch *sw, unsigned table, struct of_table_features *f)
 {
@@ -229,6 +250,7 @@ of_table_features_fill(struct of_switch *sw, unsigned table, struct of_table_fea
 			of_field_set_add(&f->nonmiss.write.set_fields, i);
 	}
 	f->nonmiss.apply = f->nonmiss.write;
+	fill_egress(of_egress_table(sw), f);
 	f->miss = f->nonmiss;
 	f->wildcard = f->match;
 }
@@ -365,6 +387,8 @@ struct features_change {
 	bool take_properties[256]; /* none given: the old ones */
 	char name[256][32];
 	unsigned n, command;
+	unsigned first_egress;      /* as it will be */
+	bool first_egress_said;
 };
 
 static of_err_t
@@ -380,7 +404,52 @@ check_table(struct of_switch *sw, const struct of_table_features *f)
 		return OF_ERR_OFPTFFC_EPERM;
 	if ((f->any_properties || f->command == OF_TFC_REPLACE) && !features_are_subset(f, &old))
 		return OF_ERR_OFPTFFC_EPERM;
+	if (f->flags & ~(side_flags(f->table) | OF_TF_FIRST_EGRESS) ||
+	    (f->flags & OF_TF_FIRST_EGRESS && !f->table))
+		return OF_ERR_OFPTFFC_BAD_FEATURES;
 	return 0;
+}
+
+/* OFPTFF_FIRST_EGRESS moves to the table for which it is given, and goes when it is taken from the
+ * table that has it.  Flags of zero, as of tools that only give a table a name, say nothing. */
+static of_err_t
+note_first_egress(struct features_change *ch, const struct of_table_features *f)
+{
+	if (f->flags & OF_TF_FIRST_EGRESS) {
+		if (ch->first_egress_said)
+			return OF_ERR_OFPTFFC_BAD_FEATURES;
+		ch->first_egress_said = true;
+		ch->first_egress = f->table;
+	} else if (f->flags && f->table == ch->first_egress && !ch->first_egress_said) {
+		ch->first_egress = 0;
+	}
+	return 0;
+}
+
+struct egress_walk {
+	unsigned first;
+	bool bad;
+};
+
+static bool
+egress_visit(struct rule *r, void *w_)
+{
+	struct egress_walk *w = w_;
+
+	w->bad |= of_check_egress(w->first, r->table_id, r->actions->data, r->actions->size) != 0;
+	return !w->bad;
+}
+
+/* Do all flows fit to another first egress table? */
+static bool
+flows_allow_egress(struct of_switch *sw, unsigned first)
+{
+	struct egress_walk w = { .first = first };
+
+	for (unsigned t = 0; t < N_VISIBLE && !w.bad; t++)
+		table_for_each(&sw->bridge->tables[t], NULL, view_next_version(), egress_visit,
+			       &w);
+	return !w.bad;
 }
 
 static of_err_t
@@ -392,6 +461,7 @@ change_features(struct of_conn *c, const struct of_msg *m)
 	of_err_t err = 0, check = 0;
 	size_t pos = 0;
 
+	ch->first_egress = of_egress_table(sw);
 	while (!(err = of_table_features_next(&c->codec, m, &pos, &f))) {
 		if (!ch->n++)
 			ch->command = f.command;
@@ -406,6 +476,8 @@ change_features(struct of_conn *c, const struct of_msg *m)
 			check = check_table(sw, &f);
 		else if (!check)
 			check = OF_ERR_OFPTFFC_EPERM;
+		if (!check)
+			check = note_first_egress(ch, &f);
 	}
 	if (err == OF_EOF)
 		err = check;
@@ -414,6 +486,12 @@ change_features(struct of_conn *c, const struct of_msg *m)
 	for (unsigned t = 0; !err && ch->n && ch->command == OF_TFC_REPLACE && t < N_VISIBLE; t++)
 		if (!ch->seen[t])
 			err = OF_ERR_OFPTFFC_EPERM; /* tables are not made and not unmade */
+	if (!err && ch->first_egress != of_egress_table(sw)) {
+		if (flows_allow_egress(sw, ch->first_egress))
+			view_set_egress_table(sw->bridge, (uint8_t)ch->first_egress);
+		else
+			err = OF_ERR_OFPTFFC_EPERM;
+	}
 	for (unsigned t = 0; !err && ch->n && t < N_VISIBLE; t++)
 		if (ch->seen[t] && !sw->tables[t].name_is_configured)
 			set_name(sw, t, ch->name[t]);
