@@ -73,20 +73,6 @@ on_flush(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	unixctl_reply(conn, "table successfully flushed");
 }
 
-static bool
-parse_mac(const char *text, uint8_t mac[6])
-{
-	unsigned m[6];
-	char end;
-
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5],
-		   &end) != 6)
-		return false;
-	for (int k = 0; k < 6; k++)
-		mac[k] = (uint8_t)m[k];
-	return true;
-}
-
 /* fdb/add BRIDGE PORT VLAN MAC */
 static void
 on_add(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
@@ -108,7 +94,7 @@ on_add(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 		unixctl_reply_error(conn, "invalid vlan");
 		return;
 	}
-	if (!parse_mac(argv[4], mac)) {
+	if (!sw_parse_mac(argv[4], mac)) {
 		unixctl_reply_error(conn, "bad MAC address");
 		return;
 	}
@@ -125,7 +111,7 @@ on_del(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 
 	if (!b)
 		return;
-	if (!parse_mac(argv[3], mac))
+	if (!sw_parse_mac(argv[3], mac))
 		unixctl_reply_error(conn, "bad MAC address");
 	else if (!mac_table_del(b->dp->macs, (uint16_t)atoi(argv[2]), mac))
 		unixctl_reply_error(conn, "Entry not found");

@@ -151,7 +151,7 @@ static const struct of_switch_ops of_ops = {
 	.queue_stats = on_queue_stats,
 };
 
-/* --- Life ---------------------------------------------------------------------------------------- */
+/* --- Life ---------------------------------------------------------------------------------- */
 
 struct sw_bridge *
 sw_bridge_new(const char *name, const char *type, struct wf_err *err)
@@ -209,24 +209,11 @@ sw_bridge_free(struct sw_bridge *b, bool destroy_ports)
 			view_after_publish(unref_counter, b->mirrors[m].counter);
 	free(b->name);
 	free(b->type);
+	free(b->local_ip);
 	free(b);
 }
 
-/* --- Identity -------------------------------------------------------------------------------------- */
-
-static bool
-parse_mac(const char *text, uint8_t mac[6])
-{
-	unsigned m[6];
-	char end;
-
-	if (!text || sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &m[0], &m[1], &m[2], &m[3], &m[4],
-			    &m[5], &end) != 6)
-		return false;
-	for (int k = 0; k < 6; k++)
-		mac[k] = (uint8_t)m[k];
-	return true;
-}
+/* --- Identity ------------------------------------------------------------------------------ */
 
 static uint64_t
 mac_to_u64(const uint8_t mac[6])
@@ -238,8 +225,8 @@ mac_to_u64(const uint8_t mac[6])
 	return v;
 }
 
-/* An address that says whose it is: neither multicast, nor locally administered, nor zero, nor one of
- * those that bridges do not forward (IEEE 802.1D 7.12.6). */
+/* An address that says whose it is: neither multicast, nor locally administered, nor zero, nor one
+ * of those that bridges do not forward (IEEE 802.1D 7.12.6). */
 static bool
 is_global(const uint8_t mac[6])
 {
@@ -248,22 +235,54 @@ is_global(const uint8_t mac[6])
 	return !(mac[0] & 3) && mac_to_u64(mac) && memcmp(mac, reserved, 5);
 }
 
-/* As Open vSwitch: hwaddr if given, else the lowest global address of the ports that are not ours, else
- * one made of the row's uuid, which stays the same over restarts and is what Open vSwitch would take. */
-static void
-choose_mac(struct sw_bridge *b, uint8_t mac[6])
+static bool
+is_mirror_output(const struct sw_bridge *b, const struct sw_port *p)
 {
-	struct sw_iface *i;
+	struct ovsdb_row *row;
+
+	ovsdb_for_each_ref (row, b->row, OVSDB_BRIDGE_MIRRORS)
+		if (p->row && ovsdb_ref(row, OVSDB_MIRROR_OUTPUT_PORT) == p->row)
+			return true;
+	return false;
+}
+
+/* The address that stands for a port: Port.mac, else that of the interface first by name. */
+static bool
+port_mac(const struct sw_port *p, uint8_t mac[6])
+{
+	const struct sw_iface *i, *first = NULL;
+
+	if (sw_parse_mac(ovsdb_str(p->row, OVSDB_PORT_MAC), mac))
+		return true;
+	wf_list_for_each (i, port_node, &p->ifaces)
+		if (!first || strcmp(i->name, first->name) < 0)
+			first = i;
+	if (!first || first->is_local || first->is_patch || !first->port ||
+	    !strcmp(first->type, "internal"))
+		return false;
+	memcpy(mac, first->mac, 6);
+	return true;
+}
+
+/* As Open vSwitch: the lowest global address of the ports that are not ours, else one made of the row's
+ * uuid, which stays the same over restarts and is what Open vSwitch would take.  With 'fake' of the
+ * ports in the VLAN of that fake bridge. */
+static void
+choose_mac(const struct sw_bridge *b, const struct sw_port *fake, uint8_t mac[6])
+{
+	struct sw_port *p;
 	bool found = false;
 
-	if (parse_mac(ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "hwaddr"), mac))
-		return;
-	wf_hmap_for_each(i, node, &b->ifaces) {
-		if (i->is_local || i->is_patch || !i->port || !strcmp(i->type, "internal") ||
-		    !is_global(i->mac))
+	wf_hmap_for_each(p, node, &b->ports) {
+		uint8_t m[6];
+
+		if (p == fake || (fake && ovsdb_int(p->row, OVSDB_PORT_TAG, -1) !=
+						  ovsdb_int(fake->row, OVSDB_PORT_TAG, -1)))
 			continue;
-		if (!found || memcmp(i->mac, mac, 6) < 0)
-			memcpy(mac, i->mac, 6);
+		if (is_mirror_output(b, p) || !port_mac(p, m) || !is_global(m))
+			continue;
+		if (!found || memcmp(m, mac, 6) < 0)
+			memcpy(mac, m, 6);
 		found = true;
 	}
 	if (found)
@@ -278,7 +297,40 @@ choose_mac(struct sw_bridge *b, uint8_t mac[6])
 	mac[0] = (uint8_t)((mac[0] & 0xfe) | 0x02);
 }
 
-/* Internal devices follow the smallest MTU of the bridge's other ports, unless theirs was asked for. */
+static void
+set_mac(struct sw_iface *i, const uint8_t mac[6])
+{
+	struct wf_err err = { "" };
+	struct of_port_desc desc;
+
+	if (!i || !i->port || !memcmp(i->mac, mac, 6) || !i->port->class->set_mac ||
+	    i->port->class->set_mac(i->port, mac, &err))
+		return;
+	sw_iface_refresh(i);
+	i->dirty = true;
+	sw_iface_port_desc(i, &desc);
+	of_switch_port_change(i->bridge->of, &desc);
+}
+
+/* The devices of fake bridges have an address as a bridge has, unless one is given. */
+static void
+set_fake_bridges(struct sw_bridge *b)
+{
+	struct sw_iface *i;
+	uint8_t mac[6];
+
+	wf_hmap_for_each(i, node, &b->ifaces) {
+		if (!i->row || !ovsdb_bool(i->owner->row, OVSDB_PORT_FAKE_BRIDGE, false) ||
+		    strcmp(i->type, "internal") ||
+		    sw_parse_mac(ovsdb_str(i->row, OVSDB_INTERFACE_MAC), mac))
+			continue;
+		choose_mac(b, i->owner, mac);
+		set_mac(i, mac);
+	}
+}
+
+/* Internal devices follow the smallest MTU of the bridge's other ports, unless theirs was asked
+ * for. */
 void
 sw_bridge_set_mtu(struct sw_bridge *b)
 {
@@ -302,30 +354,20 @@ sw_bridge_set_mtu(struct sw_bridge *b)
 void
 sw_bridge_set_identity(struct sw_bridge *b)
 {
-	struct sw_iface *local = sw_iface_find(b, b->name);
+	const char *hwaddr = ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "hwaddr");
 	const char *id = ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "datapath-id");
 	uint8_t mac[6] = { 0 };
+	uint64_t configured;
 	char text[20];
 
-	choose_mac(b, mac);
+	if (!sw_parse_mac(hwaddr, mac) || mac[0] & 1)
+		choose_mac(b, NULL, mac);
 	memcpy(b->mac, mac, 6);
-	if (local && local->port && memcmp(local->mac, mac, 6) && local->port->class->set_mac) {
-		struct wf_err err = { "" };
-
-		if (!local->port->class->set_mac(local->port, mac, &err)) {
-			struct of_port_desc desc;
-
-			sw_iface_refresh(local);
-			local->dirty = true;
-			sw_iface_port_desc(local, &desc);
-			of_switch_port_change(b->of, &desc);
-		}
-	}
+	set_mac(sw_iface_find(b, b->name), mac);
+	set_fake_bridges(b);
 	uint64_t dpid = mac_to_u64(mac);
-	if (id && strspn(id, "0123456789abcdefABCDEF") == strlen(id) && strlen(id) == 16)
-		dpid = strtoull(id, NULL, 16);
-	else if (id && !strncmp(id, "0x", 2) && strtoull(id, NULL, 16))
-		dpid = strtoull(id, NULL, 16);
+	if (sw_parse_dpid(id, &configured))
+		dpid = configured;
 	if (dpid != b->datapath_id) {
 		b->datapath_id = dpid;
 		view_set_datapath_id(b->dp, dpid);
@@ -336,7 +378,7 @@ sw_bridge_set_identity(struct sw_bridge *b)
 	ovsdb_set_str(sw_db, b->row, OVSDB_BRIDGE_DATAPATH_VERSION, "<built-in>");
 }
 
-/* --- OpenFlow settings --------------------------------------------------------------------------------- */
+/* --- OpenFlow settings --------------------------------------------------------------------- */
 
 bool sw_self_confined = true;
 
@@ -385,6 +427,8 @@ read_controller(const struct ovsdb_row *row, struct of_controller_config *c)
 	c->controller_burst_limit =
 		(int)ovsdb_int(row, OVSDB_CONTROLLER_CONTROLLER_BURST_LIMIT, 0);
 	c->queue_size = (int)ovsdb_int(row, OVSDB_CONTROLLER_CONTROLLER_QUEUE_SIZE, 100);
+	c->in_band = strcmp(ovsdb_str_or(row, OVSDB_CONTROLLER_CONNECTION_MODE, "in-band"),
+			    "out-of-band") != 0;
 	c->is_service = !strcmp(ovsdb_str_or(row, OVSDB_CONTROLLER_TYPE, ""), "service");
 	c->dscp = (unsigned)ovsdb_smap_int(row, OVSDB_CONTROLLER_OTHER_CONFIG, "dscp", 48);
 	if (c->dscp > 63)
@@ -415,6 +459,29 @@ read_table(const struct ovsdb_row *row, unsigned id, struct of_table_config *t)
 	t->prefixes = strings_of(row, OVSDB_FLOW_TABLE_PREFIXES, &t->n_prefixes);
 }
 
+/* Whom the hidden flows of in-band control are for.  The caller frees c->in_band_remotes. */
+static void
+read_in_band(const struct ovsdb_row *bridge, struct of_switch_config *c,
+	     struct of_controller_config *controllers)
+{
+	bool off = ovsdb_smap_bool(bridge, OVSDB_BRIDGE_OTHER_CONFIG, "disable-in-band", false);
+	const struct ovsdb_replica *db = ovsdb_session_replica(sw_db);
+	const char **remotes =
+		wf_xmalloc((ovsdb_replica_n_rows(db, OVSDB_TABLE_MANAGER) + 1) * sizeof *remotes);
+	struct ovsdb_row *row;
+
+	c->in_band_queue =
+		(int)ovsdb_smap_int(bridge, OVSDB_BRIDGE_OTHER_CONFIG, "in-band-queue", -1);
+	c->in_band_remotes = remotes;
+	for (unsigned k = 0; off && k < c->n_controllers; k++)
+		controllers[k].in_band = false;
+	if (off)
+		return;
+	ovsdb_for_each (row, db, OVSDB_TABLE_MANAGER)
+		if (strcmp(ovsdb_str_or(row, OVSDB_MANAGER_CONNECTION_MODE, "in-band"), "out-of-band"))
+			remotes[c->n_in_band_remotes++] = ovsdb_str_or(row, OVSDB_MANAGER_TARGET, "");
+}
+
 void
 sw_bridge_configure_of(struct sw_bridge *b)
 {
@@ -433,8 +500,7 @@ sw_bridge_configure_of(struct sw_bridge *b)
 			      : OF_FAIL_STANDALONE;
 	c.dp_desc = ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "dp-desc");
 	c.serial_desc = ovsdb_smap_get(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "dp-sn");
-	c.flow_restore_wait =
-		sw_restore_wait;
+	c.flow_restore_wait = sw_restore_wait;
 
 	struct of_controller_config *cs =
 		wf_xzalloc((ovsdb_n(b->row, OVSDB_BRIDGE_CONTROLLER) + 1) * sizeof *cs);
@@ -442,6 +508,7 @@ sw_bridge_configure_of(struct sw_bridge *b)
 		if (controller_is_allowed(b, ovsdb_str_or(row, OVSDB_CONTROLLER_TARGET, "")))
 			read_controller(row, &cs[c.n_controllers++]);
 	c.controllers = cs;
+	read_in_band(b->row, &c, cs);
 
 	struct of_table_config *ts =
 		wf_xzalloc((ovsdb_n(b->row, OVSDB_BRIDGE_FLOW_TABLES) + 1) * sizeof *ts);
@@ -458,6 +525,7 @@ sw_bridge_configure_of(struct sw_bridge *b)
 	c.snoops = (const char *const[]){ snoop };
 	of_switch_configure(b->of, &c);
 	free(snoop);
+	free((void *)c.in_band_remotes);
 	for (unsigned k = 0; k < c.n_tables; k++) {
 		free((void *)ts[k].groups);
 		free((void *)ts[k].prefixes);
@@ -465,8 +533,7 @@ sw_bridge_configure_of(struct sw_bridge *b)
 	free(ts);
 	free(cs);
 
-	mac_table_configure(
-		b->dp->macs,
-		(unsigned)ovsdb_smap_int(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "mac-table-size", 8192),
-		1000 * ovsdb_smap_int(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "mac-aging-time", 300));
+	sw_bridge_configure_local_ip(b);
+	mac_table_configure(b->dp->macs, (unsigned)sw_positive(b->row, "mac-table-size", 8192),
+			    1000 * sw_positive(b->row, "mac-aging-time", 300));
 }

@@ -385,6 +385,7 @@ apply(void)
 	}
 	sw_restore_wait = sw_restore_wait && ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG,
 							     "flow-restore-wait", false);
+	sw_check_config();
 	configure_tls(root);
 	sw_status_configure(root);
 	sw_system_stats_configure(root);

@@ -278,19 +278,13 @@ apply_settings(struct sw_iface *i)
 	struct wf_err err = { "" };
 	const char *mac = ovsdb_str(i->row, OVSDB_INTERFACE_MAC);
 	int64_t mtu = ovsdb_int(i->row, OVSDB_INTERFACE_MTU_REQUEST, 0);
-	unsigned m[6];
+	uint8_t addr[6];
 
 	if (!i->port)
 		return;
-	if (mac && !i->is_local && i->port->class->set_mac &&
-	    sscanf(mac, "%x:%x:%x:%x:%x:%x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) == 6) {
-		uint8_t addr[6];
-
-		for (int k = 0; k < 6; k++)
-			addr[k] = (uint8_t)m[k];
-		if (memcmp(addr, i->mac, 6) && i->port->class->set_mac(i->port, addr, &err))
-			set_error(i, err.text);
-	}
+	if (!i->is_local && i->port->class->set_mac && sw_parse_mac(mac, addr) && !(addr[0] & 1) &&
+	    memcmp(addr, i->mac, 6) && i->port->class->set_mac(i->port, addr, &err))
+		set_error(i, err.text);
 	if (mtu && (uint32_t)mtu != i->status.mtu && i->port->class->set_mtu &&
 	    i->port->class->set_mtu(i->port, (uint32_t)mtu, &err))
 		set_error(i, err.text);

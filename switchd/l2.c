@@ -280,10 +280,8 @@ sw_bridge_configure_mcast(struct sw_bridge *b)
 		b->mcast = NULL;
 		return;
 	}
-	size = ovsdb_smap_int(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "mcast-snooping-table-size", 0);
-	aging_s = ovsdb_smap_int(b->row, OVSDB_BRIDGE_OTHER_CONFIG, "mcast-snooping-aging-time", 0);
-	size = !size ? 2048 : size < 0 ? 0 : size > INT32_MAX ? INT32_MAX : size;
-	aging_s = !aging_s ? 300 : aging_s < 0 ? 0 : aging_s > INT32_MAX ? INT32_MAX : aging_s;
+	size = sw_positive(b->row, "mcast-snooping-table-size", 2048);
+	aging_s = sw_positive(b->row, "mcast-snooping-aging-time", 300);
 	if (b->mcast)
 		mcast_table_configure(b->mcast, (unsigned)size, aging_s * 1000);
 	else

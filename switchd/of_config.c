@@ -147,5 +147,7 @@ of_switch_configure(struct of_switch *sw, const struct of_switch_config *config)
 	sw->configured = true;
 	if (flush)
 		of_flows_flush(sw);
+	of_in_band_configure(sw, config);
+	of_in_band_run(sw);
 	of_publish();
 }

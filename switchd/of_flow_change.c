@@ -560,8 +560,9 @@ of_flows_delete(struct of_switch *sw, bool (*fn)(const struct rule *, void *aux)
 	of_txn_done(&txn);
 }
 
+/* The switch's own flows go with what they are for. */
 static bool
-is_not_fail_open(const struct rule *r, void *sw_)
+is_not_hidden(const struct rule *r, void *aux)
 {
 	return !r->hidden;
 }
@@ -569,7 +570,7 @@ is_not_fail_open(const struct rule *r, void *sw_)
 void
 of_flows_flush(struct of_switch *sw)
 {
-	of_flows_delete(sw, is_not_fail_open, sw, OF_FRR_DELETE, NULL, 0);
+	of_flows_delete(sw, is_not_hidden, NULL, OF_FRR_DELETE, NULL, 0);
 	of_groups_flush(sw);
 	of_meters_flush(sw);
 	of_fail_flushed(sw);

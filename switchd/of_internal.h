@@ -98,6 +98,8 @@ struct of_switch {
 	/* Fail-open. */
 	int64_t all_down_since_ms;    /* 0: some controller is connected */
 	struct rule *fail_open_rule;
+
+	struct of_in_band *in_band;   /* of_in_band.c; NULL: nothing to reach */
 };
 
 extern struct wf_list of_switches;
@@ -463,6 +465,11 @@ void of_role_forget(struct of_conn *);
 
 /* of_trace.c */
 void of_trace_init(void);
+
+/* of_in_band.c */
+void of_in_band_configure(struct of_switch *, const struct of_switch_config *);
+void of_in_band_run(struct of_switch *); /* each second */
+void of_in_band_done(struct of_switch *);
 
 /* of_fail.c */
 void of_fail_update(struct of_switch *);

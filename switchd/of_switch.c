@@ -66,6 +66,7 @@ each_second(struct wf_timer *t)
 
 	wf_list_for_each(sw, node, &of_switches) {
 		of_fail_run(sw);
+		of_in_band_run(sw);
 		of_bundles_run(sw);
 	}
 	wf_timer_set(t, 1000, each_second, NULL);
@@ -128,6 +129,7 @@ of_switch_free(struct of_switch *sw)
 			of_conn_free(c);
 	wf_list_for_each_safe(s, next_s, node, &sw->services)
 		of_service_free(s);
+	of_in_band_done(sw);
 	of_groups_flush(sw);
 	of_meters_flush(sw);
 	of_publish();
@@ -154,15 +156,6 @@ of_switch_find(const char *name)
 		if (!strcmp(sw->bridge->name, name))
 			return sw;
 	return NULL;
-}
-
-int
-of_switch_add_hidden(struct of_switch *sw, const struct of_match_full *match, uint16_t priority,
-		     const void *actions, size_t size)
-{
-	of_flow_add_internal(sw, TABLE_INTERNAL, match, priority, actions, size, true);
-	of_publish();
-	return 0;
 }
 
 void

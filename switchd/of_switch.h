@@ -19,13 +19,14 @@ struct of_switch;
 
 enum of_fail_mode { OF_FAIL_SECURE, OF_FAIL_STANDALONE };
 
-struct of_controller_config { /* a Controller row, or a Manager for in-band (not built) */
+struct of_controller_config { /* a Controller row */
 	const char *target;         /* "tcp:127.0.0.1:6653", "ptcp:6653", "unix:..." */
 	int max_backoff_ms;         /* default 8000 */
 	int inactivity_probe_ms;    /* default 5000; 0: none */
 	bool enable_async;          /* enable_async_messages */
 	int controller_rate_limit, controller_burst_limit; /* 0: none */
 	int queue_size;
+	bool in_band;               /* connection_mode; see of_in_band.c */
 	bool is_service;            /* "type": service controllers do not decide fail mode */
 	unsigned dscp;
 };
@@ -57,6 +58,9 @@ struct of_switch_config {
 	unsigned n_tables;          const struct of_table_config *tables;
 	uint32_t flow_limit_pad;
 	bool frag_reassemble_pad;
+	unsigned n_in_band_remotes; /* managers that are reached through the switch: "tcp:IP:PORT" */
+	const char *const *in_band_remotes;
+	int in_band_queue;          /* of what in-band control sends; -1: none */
 	bool flow_restore_wait;     /* no controllers until it is cleared */
 	unsigned max_pending_bytes; /* per connection that does not read, default 16 MB */
 };
@@ -110,9 +114,5 @@ void of_set_bundle_idle_timeout(unsigned seconds);
 /* All switches: counted for memory/show ("ofconns:2 ports:3 rules:5 ..."). */
 void of_memory_usage(void (*put)(void *aux, const char *name, unsigned n), void *aux);
 struct of_switch *of_switch_find(const char *bridge_name);
-
-/* Adds a flow of the switch's own (hidden: fail-open, in-band) or by dpctl-like tools. */
-int of_switch_add_hidden(struct of_switch *, const struct of_match_full *, uint16_t priority,
-			 const void *actions, size_t size);
 
 #endif

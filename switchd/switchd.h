@@ -70,6 +70,7 @@ struct sw_bridge {
 	uint32_t next_port_index;
 	uint8_t mac[6];
 	uint64_t datapath_id;
+	char *local_ip;                 /* as last set; see local_ip.c */
 	struct mcast_table *mcast;      /* NULL: multicast is not snooped */
 	uint32_t told_not_built;
 	bool seen;
@@ -135,6 +136,16 @@ void sw_bridge_publish(struct sw_bridge *);
 /* Makes, configures or frees the bridge's multicast table as its row says. */
 void sw_bridge_configure_mcast(struct sw_bridge *);
 
+/* check_config.c: says what of the database's values means nothing; once for each change. */
+void sw_check_config(void);
+bool sw_parse_mac(const char *text_or_null, uint8_t mac[6]);
+bool sw_parse_dpid(const char *text_or_null, uint64_t *dpid);
+/* A number above 0 in a bridge's other_config, else 'dflt'. */
+int64_t sw_positive(const struct ovsdb_row *bridge, const char *key, int64_t dflt);
+
+/* local_ip.c */
+void sw_bridge_configure_local_ip(struct sw_bridge *);
+
 /* config.c */
 void sw_config_init(const char *remote, void (*first_applied)(void));
 void sw_config_request(void);  /* apply again in the next turn (a device appeared, ...) */
@@ -160,6 +171,7 @@ void sw_appctl_exited(void); /* answers a pending "exit" */
 
 /* features.c */
 void sw_features_set_vlan_limit(int64_t limit); /* other_config:vlan-limit; 0: as many as we can */
+void sw_features_init(void);
 void sw_features_log(const char *datapath);
 void sw_features_show(struct wf_str *);
 void sw_features_write(struct ovsdb_row *datapath);
