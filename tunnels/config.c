@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tunnels/config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tunnels/address.h"
 
 /* --- Types --------------------------------------------------------------------------- */
 
@@ -81,20 +82,6 @@ struct parser {
 };
 
 static bool
-parse_address(const char *text, struct in6_addr *a)
-{
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, text, &v4) == 1) {
-		memset(a, 0, 10);
-		memset((uint8_t *)a + 10, 0xff, 2);
-		memcpy((uint8_t *)a + 12, &v4, 4);
-		return true;
-	}
-	return inet_pton(AF_INET6, text, a) == 1;
-}
-
-static bool
 is_multicast(const struct in6_addr *a)
 {
 	return tnl_is_ipv4(a) ? (((const uint8_t *)a)[12] & 0xf0) == 0xe0 : IN6_IS_ADDR_MULTICAST(a);
@@ -128,7 +115,7 @@ take_endpoint(struct parser *p, const char *key, const char *value, struct in6_a
 		*flow = true;
 		return 0;
 	}
-	if (!parse_address(value, a)) {
+	if (!tnl_parse_address(value, a)) {
 		memset(a, 0, sizeof *a);
 		wf_str_fmt(p->warnings, "%s: bad %s '%s'\n", p->name, p->type, key);
 		return 0;
@@ -400,17 +387,12 @@ put(struct wf_str *s, size_t start, const char *key, const char *fmt, ...)
 static void
 put_address(struct wf_str *s, size_t start, const char *key, const struct in6_addr *a, bool flow)
 {
-	char text[INET6_ADDRSTRLEN] = "flow";
-
-	if (IN6_IS_ADDR_UNSPECIFIED(a)) {
-		if (!flow)
-			return;
-	} else if (tnl_is_ipv4(a)) {
-		inet_ntop(AF_INET, (const uint8_t *)a + 12, text, sizeof text);
-	} else {
-		inet_ntop(AF_INET6, a, text, sizeof text);
+	if (!IN6_IS_ADDR_UNSPECIFIED(a)) {
+		put(s, start, key, "%s", "");
+		tnl_put_address(s, a);
+	} else if (flow) {
+		put(s, start, key, "flow");
 	}
-	put(s, start, key, "%s", text);
 }
 
 static void
