@@ -200,6 +200,7 @@ worker_main(void *w_)
 	drop_use_counters(NULL);
 	wf_rcu_unregister();
 	pkt_thread_done();
+	ports_thread_done();
 	if (w->polling && thread_stop_hook)
 		thread_stop_hook();
 	free(s.active);

@@ -68,6 +68,18 @@ cookie_del(struct bridge *b, struct rule *r)
 	}
 }
 
+void
+of_cookies_done(struct of_switch *sw)
+{
+	struct cookie *c;
+
+	/* The rules go with their tables. */
+	wf_hmap_for_each_safe(c, node, &sw->bridge->rules_by_cookie) {
+		wf_hmap_remove(&sw->bridge->rules_by_cookie, &c->node);
+		free(c);
+	}
+}
+
 bool
 of_actions_visit(const void *list, size_t size, bool (*fn)(const struct of_action *, void *),
 		void *aux)

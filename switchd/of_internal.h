@@ -331,6 +331,7 @@ void of_flows_delete_in(struct of_switch *, bool (*fn)(const struct rule *, void
 			enum of_flow_removed_reason, uint32_t xid, struct of_txn *);
 /* All flows, hidden ones included (controllers come or go); then the one of standalone mode. */
 void of_flows_flush(struct of_switch *);
+void of_cookies_done(struct of_switch *); /* the books; the rules go with their tables */
 /* Adds a flow of the switch's own. */
 struct rule *of_flow_add_internal(struct of_switch *, unsigned table, const struct of_match_full *,
 				  uint32_t priority, const void *actions, size_t size, bool hidden);

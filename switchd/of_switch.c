@@ -142,6 +142,7 @@ of_switch_free(struct of_switch *sw)
 		free(use);
 	wf_hmap_done(&sw->group_uses);
 	of_learned_cookies_done(sw);
+	of_cookies_done(sw);
 	free(sw->dp_desc);
 	free(sw->serial_desc);
 	free(sw);

@@ -100,6 +100,8 @@ void ports_enable_dummy(const char *level_or_null);
 void port_init(struct port *, const struct port_class *, const char *name);
 /* At exit, after the last port was closed: what is still being closed ends.  Main. */
 void ports_exit(void);
+/* At the end of a thread that received: what ports keep for it. */
+void ports_thread_done(void);
 
 /* other_config of Open_vSwitch: what DPDK will be started with (dpdk-init, dpdk-extra,
  * dpdk-lcore-mask, dpdk-socket-mem, dpdk-socket-limit, dpdk-hugepage-dir, vhost-sock-dir).  Starts

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "dataplane/ports/kernel_dev.h"
 
+static __thread uint8_t *room;
+
 uint8_t *
 rx_overflow(unsigned i)
 {
-	static __thread uint8_t *room;
-
 	if (!room)
 		room = wf_xmalloc(BURST_MAX * (size_t)PKT_LARGE_ROOM);
 	return room + i * (size_t)PKT_LARGE_ROOM;
+}
+
+void
+ports_thread_done(void)
+{
+	free(room);
+	room = NULL;
 }
 
 struct rte_mbuf *

@@ -201,7 +201,7 @@ daemon_start() {
 	# Started under the name by which ovs-ctl and the clients know it.
 	mkdir -p "$d/bin-$kind"
 	ln -sfn "$(realpath "$bin")" "$d/bin-$kind/ovs-vswitchd"
-	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path="$d/asan" \
+	ASAN_OPTIONS=detect_leaks=${WEFT_LEAKS:-0}:abort_on_error=1:log_path="$d/asan" \
 		UBSAN_OPTIONS=print_stacktrace=1:log_path="$d/ubsan" \
 		in_dir "$s" "$d/bin-$kind/ovs-vswitchd" -vconsole:off "unix:$d/db.sock" --disable-system \
 		--pidfile --detach --no-chdir --log-file="$d/ovs-vswitchd.log" "$@"
