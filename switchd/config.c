@@ -67,6 +67,20 @@ log_features(const char *type)
 	sw_features_log(datapath_of_type(type));
 }
 
+/* A bridge that cannot be made: its interfaces say why. */
+static void
+refuse_bridge(const struct ovsdb_row *bridge, const char *text)
+{
+	struct ovsdb_row *port, *row;
+
+	wf_error_rl("%s", text);
+	ovsdb_for_each_ref (port, bridge, OVSDB_BRIDGE_PORTS)
+		ovsdb_for_each_ref (row, port, OVSDB_PORT_INTERFACES) {
+			ovsdb_set_str(sw_db, row, OVSDB_INTERFACE_ERROR, text);
+			ovsdb_set_int(sw_db, row, OVSDB_INTERFACE_OFPORT, -1);
+		}
+}
+
 static void
 add_new_bridges(struct ovsdb_row *root)
 {
@@ -77,23 +91,28 @@ add_new_bridges(struct ovsdb_row *root)
 		const char *type = ovsdb_str_or(row, OVSDB_BRIDGE_DATAPATH_TYPE, "");
 		struct sw_bridge *b = sw_bridge_find(name);
 		struct wf_err err = { "" };
+		char text[400];
 
 		if (strchr(name, '/')) {
 			wf_warn_rl("ignoring bridge with invalid name '%s': a name has no '/'", name);
 			continue;
 		}
 		if (!b && !type_is_known(type)) {
-			wf_error("could not create datapath %s of unknown type %s", name, type);
+			snprintf(text, sizeof text, "could not create datapath %s of unknown type %s",
+				 name, type);
+			refuse_bridge(row, text);
 			continue;
 		}
 		if (!b) {
 			log_features(type);
 			b = sw_bridge_new(name, type, &err);
 		}
-		if (!b)
-			wf_error("failed to create bridge %s: %s", name, err.text);
-		else
+		if (b) {
 			b->row = row;
+			continue;
+		}
+		snprintf(text, sizeof text, "failed to create bridge %s: %s", name, err.text);
+		refuse_bridge(row, text);
 	}
 }
 

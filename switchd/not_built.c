@@ -45,6 +45,19 @@ tell_port(struct sw_port *p)
 	tell(&p->told_not_built, 1, strcmp(lacp, "off") != 0, "port", p->name, "LACP is");
 }
 
+/* These rows name their bridge, not the bridge them. */
+static bool
+has_sample_collectors(const struct sw_bridge *b)
+{
+	const struct ovsdb_replica *db = ovsdb_session_replica(sw_db);
+	struct ovsdb_row *row;
+
+	ovsdb_for_each (row, db, OVSDB_TABLE_FLOW_SAMPLE_COLLECTOR_SET)
+		if (ovsdb_ref(row, OVSDB_FLOW_SAMPLE_COLLECTOR_SET_BRIDGE) == b->row)
+			return true;
+	return false;
+}
+
 void
 sw_tell_not_built(struct sw_bridge *b)
 {
@@ -57,6 +70,10 @@ sw_tell_not_built(struct sw_bridge *b)
 	tell(t, 3, ovsdb_n(b->row, OVSDB_BRIDGE_NETFLOW) > 0, "bridge", b->name, "NetFlow is");
 	tell(t, 4, ovsdb_n(b->row, OVSDB_BRIDGE_SFLOW) > 0, "bridge", b->name, "sFlow is");
 	tell(t, 5, ovsdb_n(b->row, OVSDB_BRIDGE_IPFIX) > 0, "bridge", b->name, "IPFIX is");
+	tell(t, 6, ovsdb_ref(b->row, OVSDB_BRIDGE_AUTO_ATTACH) != NULL, "bridge", b->name,
+	     "auto-attach is");
+	tell(t, 7, has_sample_collectors(b), "bridge", b->name,
+	     "sampling (Flow_Sample_Collector_Set) is");
 	wf_hmap_for_each(p, node, &b->ports)
 		tell_port(p);
 	wf_hmap_for_each(i, node, &b->ifaces)
