@@ -315,6 +315,23 @@ mac_table_learn(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port
 	return is_new;
 }
 
+bool
+mac_table_restore(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port_t port,
+		  bool is_static, int64_t used_ms)
+{
+	struct mac_entry *e;
+
+	if (!is_static && used_ms + atomic_load(&t->aging_ms) <= wf_now_ms())
+		return false;
+	pthread_mutex_lock(&t->lock);
+	e = find(t, vid, mac) || t->stats.n >= t->max_entries ? NULL
+							      : insert(t, vid, mac, port, is_static);
+	if (e)
+		stamp(t, e, used_ms);
+	pthread_mutex_unlock(&t->lock);
+	return e != NULL;
+}
+
 /* --- Main thread ---------------------------------------------------------------------------- */
 
 static void

@@ -70,6 +70,10 @@ bool mac_table_del(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
  * ago then wins, because bonds reflect broadcasts. */
 bool mac_table_learn(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
 		     bool is_bond, bool is_gratuitous_arp);
+/* An entry from before a restart, last used then; false if it is too old, or there is another one, or
+ * no room.  Main. */
+bool mac_table_restore(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
+		       bool is_static, int64_t used_ms);
 /* Looks up without learning: the port, or OF_PORT_NONE.  Any thread, lock-free. */
 of_port_t mac_table_lookup(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
 void mac_table_expire(struct mac_table *); /* every second */

@@ -36,6 +36,7 @@ struct rule_actions { /* immutable; shared by rules with equal lists */
 	uint32_t meter_id;  /* of its meter instruction, 0: none */
 	bool is_conjunction;/* a list of conjunction actions (and notes) only */
 	bool has_group, has_learn; /* somewhere in it, nested lists too */
+	uint8_t stored_form; /* how the state file writes the list; 0: not decided yet */
 	struct of_match *reads; /* fields that its actions read, NULL: none */
 	struct wf_hmap_node node; /* in the writer's table of lists */
 	uint64_t data[];    /* struct of_action records */
@@ -60,8 +61,7 @@ struct rule {
 	uint64_t cookie;
 	int64_t created_ms;
 	_Atomic int64_t modified_ms; /* hard_timeout counts from here; learn refreshes it */
-	uint32_t seq;           /* order of insertion, also within one version; wraps around */
-	uint8_t removed_reason; /* OFPRR_*, once removed */
+	uint64_t seq;           /* order of insertion, also within one version; names it in the state file */
 	union {
 		struct wf_list cookie_node; /* among the rules of its cookie */
 		struct rule *successor;     /* removed and replaced: who takes the counters over */
@@ -70,6 +70,7 @@ struct rule {
 	/* The classifier's: rules of equal match, highest priority first. */
 	struct rule *_Atomic cls_next;
 	uint32_t cls_hash;
+	uint8_t removed_reason; /* the writer's: OFPRR_*, once removed */
 };
 
 /* Main thread.  Equal lists share one block. */

@@ -13,6 +13,7 @@
 #include "base/stream.h"
 #include "dataplane/worker.h"
 #include "ovsdb/txn.h"
+#include "switchd/state/state.h"
 #include "switchd/switchd.h"
 
 WF_LOG_MODULE(bridge);
@@ -45,8 +46,10 @@ delete_gone_bridges(struct ovsdb_row *root)
 			b->seen = true;
 	}
 	wf_hmap_for_each_safe(b, node, &sw_bridges)
-		if (!b->seen)
+		if (!b->seen) {
+			state_bridge_del(b->of, true);
 			sw_bridge_free(b, true);
+		}
 }
 
 static const char *
@@ -106,6 +109,8 @@ add_new_bridges(struct ovsdb_row *root)
 		if (!b) {
 			log_features(type);
 			b = sw_bridge_new(name, type, &err);
+			if (b)
+				state_bridge(b->of, (const uint8_t *)&row->uuid);
 		}
 		if (b) {
 			b->row = row;
@@ -383,8 +388,12 @@ delete_all_bridges(bool destroy_ports)
 {
 	struct sw_bridge *b;
 
-	wf_hmap_for_each_safe(b, node, &sw_bridges)
+	if (!destroy_ports)
+		state_close(false);
+	wf_hmap_for_each_safe(b, node, &sw_bridges) {
+		state_bridge_del(b->of, destroy_ports);
 		sw_bridge_free(b, destroy_ports);
+	}
 	view_publish(false);
 }
 
@@ -404,6 +413,7 @@ apply(void)
 	}
 	sw_restore_wait = sw_restore_wait && ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG,
 							     "flow-restore-wait", false);
+	state_open(sw_restore_wait);
 	sw_check_config();
 	configure_tls(root);
 	sw_status_configure(root);
@@ -423,6 +433,7 @@ apply(void)
 		sw_tell_not_built(b);
 		sw_bridge_configure_mcast(b);
 		sw_bridge_configure_of(b);
+		state_restore_macs(b->of);
 	}
 	/* Patch ports look across bridges, so all are built before any is published. */
 	wf_hmap_for_each(b, node, &sw_bridges)
@@ -440,6 +451,7 @@ apply(void)
 				sw_status_write_iface(i);
 			i->dirty = false;
 		}
+	state_settle();
 	sw_write_system_columns(root);
 	ovsdb_set_int(sw_db, root, OVSDB_ROOT_CUR_CFG, ovsdb_int(root, OVSDB_ROOT_NEXT_CFG, 0));
 	ovsdb_commit(sw_db, stored, NULL);
@@ -532,6 +544,7 @@ sw_config_exit(bool cleanup)
 {
 	struct sw_bridge *b;
 
+	state_close(cleanup);
 	wf_hmap_for_each_safe(b, node, &sw_bridges)
 		sw_bridge_free(b, cleanup);
 	view_publish(false);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/rcu.h"
 #include "dataplane/worker.h"
+#include "switchd/state/state.h"
 #include "switchd/switchd.h"
 
 WF_LOG_MODULE(bridge);
@@ -174,6 +175,8 @@ sw_iface_announce(struct sw_iface *i)
 	i->status.link_resets = 0;
 	sw_iface_port_desc(i, &desc);
 	of_switch_port_add(i->bridge->of, &desc);
+	if (!i->is_local)
+		state_ofport(i->bridge->of, i->name, i->ofp_port);
 	wf_info("bridge %s: added interface %s on port %u", i->bridge->name, i->name,
 		i->ofp_port == OF_PORT_LOCAL ? 65534 : i->ofp_port);
 }

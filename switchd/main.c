@@ -19,6 +19,7 @@
 #include "dataplane/normal.h"
 #include "dataplane/worker.h"
 #include "ovsdb/server.h"
+#include "switchd/state/state.h"
 #include "switchd/switchd.h"
 
 WF_LOG_MODULE(vswitchd);
@@ -26,13 +27,14 @@ WF_LOG_MODULE(vswitchd);
 #define OVS_COMPATIBLE_VERSION "3.1.0"
 
 enum { OPT_MLOCKALL = 1, OPT_UNIXCTL, OPT_DUMMY, OPT_DUMMY_NUMA, OPT_DPDK, OPT_DISABLE_SYSTEM,
-       OPT_DISABLE_SYSTEM_ROUTE };
+       OPT_DISABLE_SYSTEM_ROUTE, OPT_STATE };
 
 struct options {
 	char *remote;
 	const char *unixctl;
 	bool mlockall, dummy, own_database;
 	const char *dummy_arg;
+	const char *state; /* NULL: the usual place */
 };
 
 static void
@@ -54,6 +56,8 @@ usage(void)
 	       "\nOptions:\n"
 	       "  --unixctl=SOCKET        override default control socket name\n"
 	       "  --mlockall              lock all memory into RAM\n"
+	       "  --state=FILE            where flows, groups, ... are kept over restarts\n"
+	       "                          (default: weft.state in the run directory; none: nowhere)\n"
 	       "  --enable-dummy[=override|system]  ports for tests\n"
 	       "  --disable-system, --disable-system-route  accepted, no effect\n"
 	       "  -h, --help              display this help message\n"
@@ -70,6 +74,7 @@ parse_options(int argc, char *argv[], struct options *o)
 		{ "version", no_argument, NULL, 'V' },
 		{ "mlockall", no_argument, NULL, OPT_MLOCKALL },
 		{ "unixctl", required_argument, NULL, OPT_UNIXCTL },
+		{ "state", required_argument, NULL, OPT_STATE },
 		{ "enable-dummy", optional_argument, NULL, OPT_DUMMY },
 		{ "dummy-numa", required_argument, NULL, OPT_DUMMY_NUMA },
 		{ "dpdk", optional_argument, NULL, OPT_DPDK },
@@ -94,6 +99,9 @@ parse_options(int argc, char *argv[], struct options *o)
 			break;
 		case OPT_UNIXCTL:
 			o->unixctl = optarg;
+			break;
+		case OPT_STATE:
+			o->state = optarg;
 			break;
 		case OPT_DUMMY:
 			o->dummy = true;
@@ -186,6 +194,7 @@ main(int argc, char *argv[])
 	of_init();
 	of_unixctl_init();
 	sw_appctl_init();
+	state_init(o.state);
 	wf_loop_on_signal(SIGTERM, on_signal);
 	wf_loop_on_signal(SIGINT, on_signal);
 

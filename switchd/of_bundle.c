@@ -7,6 +7,7 @@
  * error must quote of it.
  */
 #include "switchd/of_internal.h"
+#include "switchd/state/state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -335,7 +336,13 @@ commit(struct of_conn *c, struct of_bundle *b, uint16_t flags, uint32_t xid)
 		of_txn_done(&txn);
 		return OF_ERR_OFPBFC_MSG_FAILED;
 	}
+	/* In the state file as in the tables: whole or not at all. */
+	state_txn_begin();
+	for (i = 0; i < b->n; i++)
+		if (b->entries[i].type == ENTRY_GROUP)
+			state_group(c->sw, b->entries[i].group->group);
 	of_txn_commit(c->sw, &txn, c);
+	state_txn_end();
 	of_publish();
 	if (held)
 		main_release(true);

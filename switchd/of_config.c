@@ -7,6 +7,7 @@
 
 #include "base/daemon.h"
 #include "base/log.h"
+#include "switchd/state/state.h"
 
 WF_LOG_MODULE(connmgr);
 
@@ -112,7 +113,7 @@ of_switch_configure(struct of_switch *sw, const struct of_switch_config *config)
 	uint32_t versions = config->versions & OF_VERSION_BITMAP_ALL;
 	bool had_controllers = sw->n_controllers > 0, flush;
 	bool mode_changed = sw->fail_mode != config->fail_mode;
-	bool versions_changed;
+	bool versions_changed, is_first = !sw->configured;
 
 	if (!versions)
 		versions = OF_VERSION_BITMAP_ALL;
@@ -145,8 +146,9 @@ of_switch_configure(struct of_switch *sw, const struct of_switch_config *config)
 		(mode_changed && !sw->n_controllers);
 	of_fail_update(sw);
 	sw->configured = true;
-	if (flush)
+	if ((!is_first || !state_restore(sw)) && flush)
 		of_flows_flush(sw);
+	state_mode(sw);
 	of_in_band_configure(sw, config);
 	of_in_band_run(sw);
 	of_publish();

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/rcu.h"
 #include "dataplane/worker.h"
+#include "switchd/state/state.h"
 
 /* removed_reason of rules whose removal nobody is told of. */
 #define REASON_NONE 0xff
@@ -188,6 +189,25 @@ of_txn_done(struct of_txn *txn)
 	*txn = (struct of_txn){ 0 };
 }
 
+static uint64_t last_seq;
+
+void
+of_flow_seq_start(uint64_t last)
+{
+	last_seq = last;
+}
+
+void
+of_flow_restore(struct of_switch *sw, unsigned table, struct rule *r, uint64_t seq)
+{
+	r->seq = seq;
+	of_changed();
+	table_add(&sw->bridge->tables[table], r, view_next_version());
+	books(sw, r, true);
+	of_learned_cookies(sw, r->actions, 1);
+	rule_unref(r);
+}
+
 /* Takes the reference to 'new' over. */
 static void
 change_rules(struct of_switch *sw, struct of_txn *txn, struct table *t, struct of_change *change)
@@ -201,8 +221,6 @@ change_rules(struct of_switch *sw, struct of_txn *txn, struct table *t, struct o
 		table_remove(change->old->table, change->old, version);
 	}
 	if (change->new) {
-		static uint32_t last_seq;
-
 		change->new->seq = ++last_seq;
 		table_add(t, change->new, version);
 		books(sw, change->new, true);
@@ -290,6 +308,7 @@ commit_change(struct of_switch *sw, struct of_change *ch, struct of_conn *reques
 void
 of_txn_commit(struct of_switch *sw, struct of_txn *txn, struct of_conn *requester)
 {
+	state_flows(sw, txn);
 	for (unsigned i = 0; i < txn->n; i++)
 		commit_change(sw, &txn->changes[i], requester);
 	txn->n = 0;

@@ -55,7 +55,7 @@ static int
 by_age(const void *a_, const void *b_)
 {
 	struct rule *const *a = a_, *const *b = b_;
-	int32_t later = (int32_t)((*a)->seq - (*b)->seq);
+	int64_t later = (int64_t)((*a)->seq - (*b)->seq);
 
 	return later < 0 ? -1 : later > 0;
 }

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "dataplane/worker.h"
 #include "openflow/msg_group.h"
+#include "switchd/state/state.h"
 
 #define MAX_GROUPS 0xffffff00u
 
@@ -286,6 +287,7 @@ of_groups_flush(struct of_switch *sw)
 	struct of_txn txn = { 0 };
 
 	delete_groups(sw, OF_GROUP_ALL, &txn, 0);
+	state_group(sw, OF_GROUP_ALL);
 	of_txn_commit(sw, &txn, NULL);
 	of_txn_done(&txn);
 }
@@ -346,7 +348,10 @@ of_handle_group_mod(struct of_conn *c, const struct of_msg *m)
 	existed = view_group_pending(c->sw->bridge, gm.group) != NULL;
 	err = of_group_mod_apply(c->sw, &gm, &txn, m->xid);
 	if (!err) {
+		state_txn_begin();
+		state_group(c->sw, gm.group);
 		of_txn_commit(c->sw, &txn, c);
+		state_txn_end();
 		of_group_mod_tell(c, &gm, m->xid, existed);
 	}
 	of_txn_done(&txn);

@@ -95,6 +95,13 @@ struct of_switch {
 	int64_t created_ms;
 	struct of_meter_virtual *virtual_meters;
 
+	/* state/: the bridge in the state file (0: not kept), and what was written of it last. */
+	uint32_t state_id;
+	uint8_t state_uuid[16];
+	uint8_t state_mode;
+	uint64_t state_macs_changes;
+	int64_t state_macs_ms;
+
 	/* Fail-open. */
 	int64_t all_down_since_ms;    /* 0: some controller is connected */
 	struct rule *fail_open_rule;
@@ -337,6 +344,11 @@ struct rule *of_flow_add_internal(struct of_switch *, unsigned table, const stru
 				  uint32_t priority, const void *actions, size_t size, bool hidden);
 void of_flow_del_internal(struct of_switch *, struct rule *);
 void of_flow_expire(struct of_switch *, struct rule *, enum of_flow_removed_reason);
+/* A flow of the state file into the next view, under the number that it had; takes the reference
+ * over.  Nobody is told. */
+void of_flow_restore(struct of_switch *, unsigned table, struct rule *, uint64_t seq);
+/* Numbers up to this one are taken. */
+void of_flow_seq_start(uint64_t last);
 void of_flow_change_init(void);
 /* Groups and meters that the actions name exist. */
 of_err_t of_check_actions(struct of_switch *, const void *list, size_t size);
@@ -442,6 +454,9 @@ void of_groups_flush(struct of_switch *);
 
 /* of_meter.c */
 void of_meters_flush(struct of_switch *);
+struct of_meter_config;
+/* One of the state file. */
+of_err_t of_meter_restore(struct of_switch *, const struct of_meter_config *, int64_t created_ms);
 struct meter *of_meter_virtual_find(struct of_switch *, uint32_t id);
 
 /* of_packet_out.c */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "openflow/msg_meter.h"
+#include "switchd/state/state.h"
 
 /* So many, of whatever numbers. */
 #define MAX_METERS (1u << 20)
@@ -171,6 +172,7 @@ of_handle_meter_mod(struct of_conn *c, const struct of_msg *m)
 		err = meter_mod(c, &mm, m->xid);
 	if (err)
 		return err;
+	state_meter(c->sw, mm.config.meter);
 	wf_list_for_each(other, node, &c->sw->conns)
 		if (other != c && other->codec.version >= OF13_VERSION &&
 		    of_conn_wants(other, OF_ASYNC_REQUESTFORWARD, 1) &&
@@ -187,12 +189,27 @@ of_meters_flush(struct of_switch *sw)
 	for (uint32_t i = 0; i < n; i++)
 		view_meter_set(sw->bridge, ids[i], NULL);
 	free(ids);
+	state_meter(sw, OF_METER_ALL);
 	if (!sw->virtual_meters)
 		return;
 	meter_unref(sw->virtual_meters->slowpath);
 	meter_unref(sw->virtual_meters->controller);
 	free(sw->virtual_meters);
 	sw->virtual_meters = NULL;
+}
+
+of_err_t
+of_meter_restore(struct of_switch *sw, const struct of_meter_config *cfg, int64_t created_ms)
+{
+	of_err_t err = check_config(cfg);
+	struct meter *meter;
+
+	if (err)
+		return err;
+	meter = meter_new(cfg, NULL);
+	meter->created_ms = created_ms;
+	meter_put(sw, cfg->meter, meter);
+	return 0;
 }
 
 /* --- Multipart -------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include "base/rcu.h"
 #include "dataplane/worker.h"
+#include "switchd/state/state.h"
 
 struct wf_list of_switches = { &of_switches, &of_switches };
 bool of_dirty;
@@ -22,6 +23,7 @@ of_publish(void)
 
 	of_dirty = false;
 	view_publish(rules);
+	state_flush();
 }
 
 void

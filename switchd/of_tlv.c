@@ -3,6 +3,7 @@
 #include "switchd/of_internal.h"
 
 #include "openflow/msg_nx.h"
+#include "switchd/state/state.h"
 
 /* Rules that match on a field, or whose actions name it, keep its mapping. */
 struct field_use {
@@ -99,6 +100,7 @@ of_handle_tlv_mod(struct of_conn *c, const struct of_msg *m)
 		return err;
 	c->sw->tlv_map = next;
 	view_set_tlv_map(c->sw->bridge, &next);
+	state_tlv_map(c->sw);
 	return 0;
 }
 

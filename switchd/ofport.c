@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OpenFlow port numbers: who gets which, and what a changed ofport_request means. */
 #include "base/log.h"
+#include "switchd/state/state.h"
 #include "switchd/switchd.h"
 
 WF_LOG_MODULE(bridge);
@@ -26,7 +27,9 @@ of_port_t
 sw_ofport_choose(struct sw_iface *i)
 {
 	struct sw_bridge *b = i->bridge;
-	int64_t before = ovsdb_int(i->row, OVSDB_INTERFACE_OFPORT, 0);
+	uint32_t kept = state_ofport_before(b->of, i->name);
+	/* The database may not have heard of the last number when the daemon was killed. */
+	int64_t before = kept ? kept : ovsdb_int(i->row, OVSDB_INTERFACE_OFPORT, 0);
 
 	if (i->is_local)
 		return OF_PORT_LOCAL;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What lives through a restart: flows, groups, meters, TLV maps, port numbers, MAC tables
+ * (docs/state.md).  This is what the rest of the switch calls; without a file, or before it is
+ * opened, all of it does nothing.
+ *
+ *   a change -> state_*() -> frames in memory -> state_flush(), before anybody is told
+ *   start:   state_open() -> state_bridge() -> state_ofport_before() -> state_restore()
+ *            -> ports are served
+ *
+ * Threads: main only.
+ */
+#ifndef WEFT_SWITCHD_STATE_STATE_H
+#define WEFT_SWITCHD_STATE_STATE_H
+
+#include "switchd/of_switch.h"
+
+struct of_txn;
+
+/* Before anything else: where the file is; NULL: RUNDIR/weft.state; "none": there is none. */
+void state_init(const char *path);
+/* Once the database says that this process is the switch: reads the file.  'fresh': whatever it says
+ * is forgotten.  Later calls do nothing. */
+void state_open(bool fresh);
+/* The first configuration is in force: what nobody asked for is forgotten. */
+void state_settle(void);
+/* Writes what ages and closes; 'forget': removes the file. */
+void state_close(bool forget);
+/* Before a reply, or anything else that tells of a change, leaves. */
+void state_flush(void);
+
+/* A bridge was made for the row of this uuid; 'forget': its row was deleted. */
+void state_bridge(struct of_switch *, const uint8_t uuid[16]);
+void state_bridge_del(struct of_switch *, bool forget);
+/* With the first configuration of a bridge, whose ports exist: fills its tables with what the file
+ * has.  False: nothing is known of it (or of another life: with controllers, without). */
+bool state_restore(struct of_switch *);
+/* The same for its MAC table, once that is configured. */
+void state_restore_macs(struct of_switch *);
+/* Whether it has controllers, and its fail mode. */
+void state_mode(struct of_switch *);
+
+/* What is between these is in the file whole or not at all; they nest. */
+void state_txn_begin(void);
+void state_txn_end(void);
+void state_flows(struct of_switch *, const struct of_txn *);
+/* As it is in the next view: there, changed or gone; OF_GROUP_ALL, OF_METER_ALL: all have gone. */
+void state_group(struct of_switch *, uint32_t id);
+void state_meter(struct of_switch *, uint32_t id);
+void state_tlv_map(struct of_switch *);
+
+/* OpenFlow port numbers by interface; 0: none. */
+void state_ofport(struct of_switch *, const char *name, uint32_t ofport);
+uint32_t state_ofport_before(struct of_switch *, const char *name);
+
+#endif
