@@ -2,6 +2,7 @@
 /* type=dummy: a port without a device, for tests (--enable-dummy).  Packets come in by unixctl
  * "netdev-dummy/receive" or over a stream from another dummy; what goes out is counted, sent over
  * that stream, and written to a pcap file if options ask for it. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ struct dummy_port {
 	bool up, carrier;
 	uint8_t mac[6];
 	uint32_t mtu;
+	struct port_address ip4, ip6; /* main's; prefix length 0: none */
 	FILE *rx_pcap, *tx_pcap;
 	struct dummy_wire *wire; /* changed by main only; NULL: ends here */
 	char *rx_pcap_name, *tx_pcap_name;
@@ -324,9 +326,23 @@ dummy_set_up(struct port *p, bool up)
 	return 0;
 }
 
+static unsigned
+dummy_get_addresses(struct port *p, struct port_address *out, unsigned room)
+{
+	struct dummy_port *d = p->impl;
+	unsigned n = 0;
+
+	if (d->ip4.plen && n < room)
+		out[n++] = d->ip4;
+	if (d->ip6.plen && n < room)
+		out[n++] = d->ip6;
+	return n;
+}
+
 #define DUMMY_OPERATIONS                                                                       \
 	.available = dummy_available, .set_options = dummy_set_options, .close = dummy_close,  \
 	.rx = dummy_rx, .tx = dummy_tx, .rx_fd = dummy_rx_fd, .get_stats = dummy_get_stats,    \
+	.get_addresses = dummy_get_addresses,                                                  \
 	.get_status = dummy_get_status, .set_mac = dummy_set_mac, .set_mtu = dummy_set_mtu,    \
 	.set_up = dummy_set_up
 
@@ -430,6 +446,60 @@ on_set_admin_state(struct unixctl_conn *conn, int argc, const char *argv[], void
 	unixctl_reply(conn, "OK");
 }
 
+/* "ADDRESS[/PREFIX-LENGTH]" or, of IPv4, "ADDRESS/MASK".  NULL, or what is wrong; the caller frees it. */
+static char *
+parse_address(const char *text, int family, struct port_address *out)
+{
+	unsigned bits = family == AF_INET ? 32 : 128, plen = bits;
+	size_t n = strcspn(text, "/");
+	uint8_t ip[16] = { 0 };
+	char addr[64], *end;
+	struct in_addr mask;
+
+	if (n >= sizeof addr)
+		return wf_xasprintf("%s: invalid IP address", text);
+	memcpy(addr, text, n);
+	addr[n] = '\0';
+	if (inet_pton(family, addr, family == AF_INET ? ip + 12 : ip) != 1)
+		return wf_xasprintf("%s: invalid IP%s address", text, family == AF_INET ? "" : "v6");
+	if (family == AF_INET)
+		ip[10] = ip[11] = 0xff;
+	if (text[n] && family == AF_INET && strchr(text + n, '.')) {
+		if (inet_pton(AF_INET, text + n + 1, &mask) != 1)
+			return wf_xasprintf("%s: invalid IP address", text);
+		plen = (unsigned)__builtin_popcount(mask.s_addr);
+	} else if (text[n]) {
+		plen = (unsigned)strtoul(text + n + 1, &end, 10);
+		if (end == text + n + 1 || *end || !plen || plen > bits)
+			return wf_xasprintf("%s: IPv%c network prefix bits not between 1 and %u",
+					    text, family == AF_INET ? '4' : '6', bits);
+	}
+	memcpy(out->ip, ip, sizeof ip);
+	out->plen = (uint8_t)(128 - bits + plen);
+	return NULL;
+}
+
+static void
+on_address(struct unixctl_conn *conn, int argc, const char *argv[], void *family)
+{
+	struct dummy_port *d = dummy_find(argv[1]);
+	char *error;
+
+	if (!d) {
+		unixctl_reply_error(conn, "Unknown Dummy Interface");
+		return;
+	}
+	error = family ? parse_address(argv[2], AF_INET6, &d->ip6)
+		       : parse_address(argv[2], AF_INET, &d->ip4);
+	if (error) {
+		unixctl_reply_error(conn, error);
+		free(error);
+		return;
+	}
+	ports_changed(argv[1]);
+	unixctl_reply(conn, "OK");
+}
+
 static const char *
 wire_state(struct dummy_port *d)
 {
@@ -461,4 +531,7 @@ ports_enable_dummy(const char *level)
 	unixctl_command("netdev-dummy/set-admin-state", "[netdev] up|down", 1, 2,
 			on_set_admin_state, NULL);
 	unixctl_command("netdev-dummy/conn-state", "[netdev]", 0, 1, on_conn_state, NULL);
+	unixctl_command("netdev-dummy/ip4addr", "[netdev] ipaddr/mask-prefix-len", 2, 2, on_address,
+			NULL);
+	unixctl_command("netdev-dummy/ip6addr", "[netdev] ip6addr", 2, 2, on_address, &dummies);
 }

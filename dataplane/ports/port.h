@@ -41,6 +41,8 @@ struct port_status {
 	bool gone;               /* the device that was opened is no more: close, and open again */
 };
 
+struct port_address { uint8_t ip[16]; uint8_t plen; }; /* IPv4: mapped, 96 + its prefix length */
+
 /* Options of the Interface row: sorted key/value pairs. */
 struct port_options { unsigned n; const char **keys, **values; };
 const char *port_option(const struct port_options *, const char *key); /* NULL if absent */
@@ -71,6 +73,9 @@ struct port_class {
 	int (*set_mtu)(struct port *, uint32_t mtu, struct wf_err *);
 	int (*set_mac)(struct port *, const uint8_t mac[6], struct wf_err *);
 	int (*set_up)(struct port *, bool up);
+	/* IP addresses that are not the kernel's to know (dummies); returns how many, at most 'room'.
+	 * NULL: none. */
+	unsigned (*get_addresses)(struct port *, struct port_address *, unsigned room);
 	/* Interface.status: calls put(aux, key, value) for each pair. */
 	void (*put_status)(struct port *, void (*put)(void *aux, const char *, const char *), void *aux);
 };
