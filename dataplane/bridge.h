@@ -68,12 +68,14 @@ enum { /* OFPPC_* and OFPPS_*, bits as in OpenFlow 1.0/1.1+ where they agree */
 	PC_PORT_DOWN = 1 << 0, PC_NO_STP = 1 << 1, PC_NO_RECV = 1 << 2, PC_NO_RECV_STP = 1 << 3,
 	PC_NO_FLOOD = 1 << 4, PC_NO_FWD = 1 << 5, PC_NO_PACKET_IN = 1 << 6,
 };
+struct bond; /* bond.h */
 struct xport {
 	of_port_t ofp_port;
 	uint32_t slot, generation;
 	uint32_t config;            /* PC_* */
 	bool may_enable;            /* link is up and no protocol blocks it */
 	bool is_patch, is_tunnel, is_internal;
+	uint8_t protocols;          /* that the switch speaks here (protocol_rx.h) */
 	struct bridge *peer_bridge; /* patch: other end, NULL if not connected */
 	of_port_t peer_port;
 	struct bundle *bundle;      /* NORMAL: the OVSDB Port it belongs to, NULL: none */
@@ -104,7 +106,8 @@ struct bundle { /* an OVSDB Port: one interface, or several if a bond */
 	bool mcast_flood, mcast_flood_reports; /* gets all multicast; all reports of membership */
 	bool mac_learning_limited;  uint32_t mac_limit_pad;
 	uint32_t n_members;
-	of_port_t members[8];       /* a bond's; issue of bonds chooses among them */
+	of_port_t members[8];       /* the first one stands for all in the MAC table */
+	struct bond *bond;          /* owned; NULL: it is none */
 	uint64_t src_mirrors, dst_mirrors; /* sets of mirror indexes */
 	uint64_t mirror_out;        /* mirrors for which this is the output port */
 };

@@ -332,6 +332,19 @@ mac_table_restore(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_po
 	return e != NULL;
 }
 
+bool
+mac_table_is_locked(struct mac_table *t, uint16_t vid, const uint8_t mac[6])
+{
+	struct mac_entry *e;
+	bool locked;
+
+	pthread_mutex_lock(&t->lock);
+	e = find(t, vid, mac);
+	locked = e && wf_now_ms() < e->locked_until_ms;
+	pthread_mutex_unlock(&t->lock);
+	return locked;
+}
+
 /* --- Main thread ---------------------------------------------------------------------------- */
 
 static void

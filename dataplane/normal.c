@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/bond.h"
+#include "dataplane/packet.h"
 #include "dataplane/vlan.h"
 
 /* Where packets of a controller come from: a trunk that learns nothing. */
@@ -29,20 +31,19 @@ is_gratuitous_arp(const struct of_key *k)
 	return k->nw_proto == 2 || (k->nw_proto == 1 && k->nw_src == k->nw_dst);
 }
 
-/* The member that carries a packet out.  Several: the first that is up. */
+/* The member that carries a packet out. */
 static const struct xport *
-choose_member(const struct bridge_view *bv, const struct bundle *b)
+choose_member(const struct bridge_view *bv, const struct bundle *b, const struct of_key *key,
+	      uint16_t vid, struct normal_result *r)
 {
 	const struct xport *p;
 
-	if (b->n_members == 1)
-		return xport_find(bv->ports, b->members[0]);
-	for (uint32_t i = 0; i < b->n_members; i++) {
-		p = xport_find(bv->ports, b->members[i]);
-		if (p && p->may_enable)
-			return p;
-	}
-	return NULL;
+	if (!b->bond)
+		return b->n_members ? xport_find(bv->ports, b->members[0]) : NULL;
+	p = bond_choose(bv, b, key, vid, r->n_bytes);
+	if (!p && b->n_members)
+		r->drop = DROP_OUT_BOND;
+	return p;
 }
 
 void
@@ -50,10 +51,12 @@ normal_add(const struct view *view, const struct bridge_view *bv, const struct b
 	   const struct bundle *in, const struct xvlans *inside, const struct of_key *key,
 	   uint16_t snaplen, struct normal_result *r)
 {
-	const struct xport *port = choose_member(bv, out);
+	const struct xport *port;
 	struct normal_output *o;
 	struct xvlans wire;
 
+	xvlans_to_send(out, inside, ntohs(key->vlans[0].tci) >> OF_VLAN_PCP_SHIFT, &wire);
+	port = choose_member(bv, out, key, wire.v[0].vid, r);
 	if (!port || r->n >= NORMAL_MAX_OUTPUTS)
 		return;
 	if (port->config & (PC_NO_FWD | PC_PORT_DOWN)) {
@@ -64,7 +67,6 @@ normal_add(const struct view *view, const struct bridge_view *bv, const struct b
 		r->drop = DROP_RX_PROTECTED;
 		return;
 	}
-	xvlans_to_send(out, inside, ntohs(key->vlans[0].tci) >> OF_VLAN_PCP_SHIFT, &wire);
 	o = &r->out[r->n++];
 	memset(o, 0, sizeof *o);
 	o->port = port;
@@ -132,6 +134,34 @@ learn_source(const struct bridge_view *bv, const struct bundle *in, const struct
 			   vid);
 }
 
+/* Members of a bond see what its peer floods, and what we sent ourselves. */
+static bool
+bond_refuses(const struct bridge_view *bv, const struct bundle *in, of_port_t in_port,
+	     const struct of_key *key, uint16_t vid, struct normal_result *r, struct wf_str *text)
+{
+	const struct xport *p;
+	of_port_t learned;
+
+	switch (bond_admit(in, in_port, key->dl_dst)) {
+	case BOND_ACCEPT:
+		return false;
+	case BOND_REFUSE:
+		drop(r, DROP_RX_BOND, text, "-bonding refused admissibility, dropping\n");
+		return true;
+	case BOND_REFUSE_IF_MOVED:
+		break;
+	}
+	learned = bv->bridge->macs ? mac_table_lookup(bv->bridge->macs, vid, key->dl_src)
+				   : OF_PORT_NONE;
+	p = learned == OF_PORT_NONE ? NULL : xport_find(bv->ports, learned);
+	/* Gratuitous ARP says that the station has moved, unless one from elsewhere said so just now. */
+	if (!p || p->bundle == in ||
+	    (is_gratuitous_arp(key) && !mac_table_is_locked(bv->bridge->macs, vid, key->dl_src)))
+		return false;
+	drop(r, DROP_RX_MAC_FLAP, text, "-SLB bond thinks this packet looped back, dropping\n");
+	return true;
+}
+
 /* As a unicast to a known station, or to all. */
 static void
 forward(const struct view *view, const struct bridge_view *bv, const struct bundle *in,
@@ -179,6 +209,7 @@ normal_decide(const struct view *view, const struct bridge_view *bv, of_port_t i
 	r->n = 0;
 	r->drop = DROP_NONE;
 	r->mirrored = mirrored;
+	r->n_bytes = learn && packet ? pkt_size(packet) : 0;
 	if (!bv->l2) {
 		r->drop = DROP_FLOOD_NO_PORT;
 		return;
@@ -213,6 +244,8 @@ normal_decide(const struct view *view, const struct bridge_view *bv, of_port_t i
 		     "-packet has reserved destination MAC, dropping\n");
 		return;
 	}
+	if (in->bond && bond_refuses(bv, in, in_port, key, inside.v[0].vid, r, text))
+		return;
 	if (learn && bv->bridge->macs)
 		learn_source(bv, in, key, inside.v[0].vid, text);
 	if (!normal_mcast(view, bv, in, &inside, key, packet, learn, r, text))

@@ -33,6 +33,7 @@ struct normal_result {
 	unsigned n;
 	enum drop_reason drop;  /* why n is 0 */
 	uint32_t mirrored;      /* mirrors that have the packet now, those given included */
+	uint32_t n_bytes;       /* the packet's, for the load of bonds; 0: does not count */
 	struct normal_output out[NORMAL_MAX_OUTPUTS];
 };
 
@@ -74,6 +75,8 @@ bool mac_table_learn(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_
  * no room.  Main. */
 bool mac_table_restore(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
 		       bool is_static, int64_t used_ms);
+/* Did a gratuitous ARP bring it a moment ago, so that one from a bond does not move it?  Any thread. */
+bool mac_table_is_locked(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
 /* Looks up without learning: the port, or OF_PORT_NONE.  Any thread, lock-free. */
 of_port_t mac_table_lookup(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
 void mac_table_expire(struct mac_table *); /* every second */

@@ -10,6 +10,7 @@
 #include "dataplane/cache.h"
 #include "dataplane/key_odp_text.h"
 #include "dataplane/plan_text.h"
+#include "dataplane/protocol_rx.h"
 #include "dataplane/slow_path.h"
 
 WF_LOG_MODULE(dpif_netdev);
@@ -324,6 +325,10 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 	}
 	for (unsigned i = 0; i < n; i++)
 		__builtin_prefetch(pkt_data(pkts[i]));
+	uint8_t protocols = atomic_load_explicit(&vs->port->protocols, memory_order_relaxed);
+	if (unlikely(protocols))
+		n = protocol_rx_burst(rn, bv->bridge, slot, vs->generation, vs->ofp_port, protocols,
+				      pkts, n);
 	rn->key.packet_type = OF_PT_ETH;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];

@@ -34,6 +34,8 @@ enum plan_op_type {
 	OP_COUNT,        /* credit a counter here (mirror, bucket) */
 	OP_DROP,         /* say why the packet ends here, if nothing was output */
 	OP_MIRROR,       /* copy to a mirror's output, as the packet is now */
+	OP_PROTOCOL,     /* a frame of a protocol that the switch speaks here goes to main; this
+	                  * block ends for it */
 	/* Control. */
 	OP_CLONE,        /* nested ops on a copy; the packet goes on unchanged */
 	OP_SELECT,       /* select group: hash -> live bucket -> its nested ops, on a copy */
@@ -106,6 +108,8 @@ struct op_mirror {
 	of_port_t port;        /* came in by, or goes out to */
 	uint32_t pad;
 };
+/* protocol_rx_one() on 'port' of 'bridge', decided for each packet: no field of it enters a key. */
+struct op_protocol { struct plan_op op; struct bridge *bridge; of_port_t port; uint32_t pad; };
 struct op_clone { struct plan_op op; /* nested ops follow; u8: for text only */ };
 struct op_select {
 	struct plan_op op; /* u32 = hash basis; the fields are group->hash_fields (none: L2 to L4) */

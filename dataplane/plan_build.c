@@ -62,6 +62,7 @@ op_has_effect(const struct plan_op *op)
 	case OP_COUNT:
 	case OP_DROP:
 	case OP_MIRROR:
+	case OP_PROTOCOL:
 	case OP_CLONE:
 	case OP_SELECT:
 	case OP_FAILOVER:
@@ -133,6 +134,7 @@ pb_has_output(const void *ops, size_t size)
 		case OP_CONTROLLER:
 		case OP_SLOW:
 		case OP_MIRROR:
+		case OP_PROTOCOL:
 		case OP_RECIRC:
 			return true;
 		case OP_CLONE:

@@ -135,6 +135,8 @@ op_text(struct plan_printer *p, const struct plan_op *op)
 		plan_text_comma(p);
 		wf_str_fmt(p->out, "hash(l4(%" PRIu32 "))", op->u32);
 		break;
+	case OP_PROTOCOL: /* says nothing of other packets */
+		break;
 	case OP_SLOW:
 		plan_text_comma(p);
 		wf_str_put(p->out, "userspace(pid=0,slow_path(action))");

@@ -273,6 +273,10 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 		case OP_MIRROR:
 			run_mirror(p, (const struct op_mirror *)o, m);
 			break;
+		case OP_PROTOCOL:
+			if (run_protocol(p, (const struct op_protocol *)o, m))
+				return;
+			break;
 		case OP_CLONE:
 			run_nested(p, o + 1, next, m, last);
 			if (last)

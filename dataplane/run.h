@@ -163,6 +163,8 @@ bool run_output_plain(struct runner *, const struct view_slot *, uint32_t slot,
 void run_output(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_normal(struct pass *, const struct op_normal *, struct rte_mbuf *, bool owned);
 void run_mirror(struct pass *, const struct op_mirror *, struct rte_mbuf *);
+/* True: the packet was taken over. */
+bool run_protocol(struct pass *, const struct op_protocol *, struct rte_mbuf *);
 void run_controller(struct pass *, const struct op_controller *, struct rte_mbuf *owned);
 /* Sends what the burst gathered. */
 void runner_flush(struct runner *);

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "dataplane/policer.h"
+#include "dataplane/protocol_rx.h"
 #include "dataplane/slow_path.h"
 
 /* --- Transmit batches ------------------------------------------------------------------------- */
@@ -20,6 +22,9 @@ flush_batch(struct runner *rn, struct tx_batch *b)
 		b->n = 0;
 		return;
 	}
+	struct policer *policer = atomic_load_explicit(&port->tx_policer, memory_order_acquire);
+	if (unlikely(policer))
+		b->n = policer_admit(policer, b->pkts, b->n);
 	/* Queue 0 is everybody's who has none of his own; queue i is runner i's alone. */
 	if (shared || txq == 0)
 		pthread_spin_lock(&port->tx_lock);
@@ -204,6 +209,18 @@ count_patch(const struct view *v, const struct xport *port, uint32_t bytes, int6
 		counter_add(peer->rx_patch, 1, bytes, now_ms);
 }
 
+/* Is it a frame of a protocol that the switch speaks at the other end of a patch port? */
+static bool
+peer_takes(struct pass *p, const struct xport *port, struct rte_mbuf *m)
+{
+	const struct view *v = p->rn->view;
+	const struct bridge *b = port->peer_bridge;
+	const struct bridge_view *bv = b && b->index < v->n_bridges ? v->bridges[b->index] : NULL;
+	const struct xport *peer = bv && bv->ports ? xport_find(bv->ports, port->peer_port) : NULL;
+
+	return peer && peer->protocols && protocol_rx_one(p, bv->bridge, peer, m);
+}
+
 /* The packet goes on in the bridge at the other end of a patch port. */
 static void
 enter_patch(struct pass *p, const struct op_normal *op, const struct normal_output *o,
@@ -221,6 +238,8 @@ enter_patch(struct pass *p, const struct op_normal *op, const struct normal_outp
 		return;
 	}
 	count_patch(v, o->port, pkt_size(m), p->rn->now_ms);
+	if (peer_takes(p, o->port, m))
+		return;
 
 	/* The slot stays that of the port by which the packet came into the switch: caches and
 	 * queues are shared out by it. */
@@ -338,6 +357,15 @@ run_mirror(struct pass *p, const struct op_mirror *op, struct rte_mbuf *m)
 	mirror_outputs(p->rn->view, bv, set, op->port, pass_key(p, m), pkt_size(m),
 		       p->rn->normal);
 	run_outputs(p, NULL, m, false);
+}
+
+bool
+run_protocol(struct pass *p, const struct op_protocol *op, struct rte_mbuf *m)
+{
+	const struct bridge_view *bv = bridge_view(p->rn->view, op->bridge);
+	const struct xport *port = bv && bv->ports ? xport_find(bv->ports, op->port) : NULL;
+
+	return port && port->protocols && protocol_rx_one(p, op->bridge, port, m);
 }
 
 /* --- Packet-in ------------------------------------------------------------------------------------ */

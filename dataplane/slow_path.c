@@ -19,6 +19,7 @@ struct slow_item {
 	of_port_t in_port;
 	uint32_t packet_type, dp_hash, pkt_mark, skb_priority;
 	unsigned depth;
+	uint8_t protocol;                  /* SLOW_PROTOCOL, with bridge, in_port and in_slot */
 };
 
 /* One a (port, reason).  Workers push on 'incoming', newest first, and main takes all of it at
@@ -44,6 +45,7 @@ static _Atomic uint64_t active_blocks[MAX_BLOCKS / 64];
 static _Atomic bool wake_pending;
 static uint32_t next_slot; /* main: where the round goes on */
 static struct slow_ops ops;
+static slow_protocol_fn *protocol_fn;
 
 static struct slow_block *
 block_get(uint32_t index)
@@ -68,7 +70,8 @@ block_get(uint32_t index)
 static void
 item_free(struct slow_item *item)
 {
-	pkt_free(item->m);
+	if (item->m)
+		pkt_free(item->m);
 	plan_unref(item->plan);
 	if (item->frozen)
 		frozen_unref(item->frozen);
@@ -176,12 +179,40 @@ slow_push_packet_in(struct pass *p, const struct packet_in_spec *spec, struct rt
 	}
 }
 
+void
+slow_push_protocol(struct pass *p, struct bridge *bridge, of_port_t port, uint8_t protocol,
+		   struct rte_mbuf *m)
+{
+	struct slow_item *item = item_new(m);
+
+	if (!item) {
+		pass_drop(p, DROP_NO_MEMORY);
+		return;
+	}
+	item->bridge = bridge;
+	item->in_port = port;
+	item->in_slot = p->in_slot;
+	item->protocol = protocol;
+	if (push(p->in_slot, SLOW_PROTOCOL, item)) {
+		p->fate->n_out++;
+	} else {
+		stat_add(&p->rn->n_lost, 1);
+		pass_drop(p, DROP_SLOW_QUEUE_FULL);
+	}
+}
+
 /* --- Main ------------------------------------------------------------------------------ */
 
 void
 slow_path_set_ops(const struct slow_ops *o)
 {
 	ops = *o;
+}
+
+void
+slow_path_set_protocol(slow_protocol_fn *fn)
+{
+	protocol_fn = fn;
 }
 
 void
@@ -203,6 +234,23 @@ bridge_exists(const struct bridge *bridge)
 	return false;
 }
 
+/* What is nobody's session goes on as if it had just come. */
+static void
+serve_protocol(struct slow_item *item)
+{
+	static struct xlate_in in;
+
+	if (protocol_fn && protocol_fn(item->bridge, item->in_port, item->protocol, item->m))
+		return;
+	memset(&in, 0, sizeof(in));
+	in.bridge = item->bridge;
+	in.in_slot = item->in_slot;
+	in.key.in_port = item->in_port;
+	in.key.packet_type = OF_PT_ETH;
+	main_execute(&in, item->m);
+	item->m = NULL;
+}
+
 static void
 serve(struct slow_item *item, enum slow_reason reason)
 {
@@ -214,6 +262,8 @@ serve(struct slow_item *item, enum slow_reason reason)
 	} else if (reason == SLOW_CONTROLLER) {
 		if (ops.packet_in)
 			ops.packet_in(item->spec, item->m);
+	} else if (reason == SLOW_PROTOCOL) {
+		serve_protocol(item);
 	} else {
 		struct run_fate fate = { 0 };
 		struct pass p = {

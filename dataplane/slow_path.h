@@ -14,6 +14,9 @@
 void slow_push_packet(struct pass *, struct rte_mbuf *);
 /* A packet-in with what the spec of the running plan says.  Takes the packet over. */
 void slow_push_packet_in(struct pass *, const struct packet_in_spec *, struct rte_mbuf *);
+/* A frame of a protocol that the switch speaks on 'port' of 'bridge' (protocol_rx.h).  Takes it over. */
+void slow_push_protocol(struct pass *, struct bridge *, of_port_t port, uint8_t protocol,
+			struct rte_mbuf *);
 /* Are packets waiting? */
 bool slow_path_pending(void);
 void slow_path_done(void); /* at exit: frees what waits */

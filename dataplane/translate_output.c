@@ -208,6 +208,14 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	ctx->key.in_port = peer->ofp_port;
 	credit_port(ctx, port->tx_patch);
 	credit_port(ctx, peer->rx_patch);
+	if (peer->protocols) {
+		struct op_protocol *op;
+
+		xlate_commit(ctx);
+		op = pb_put(&ctx->b, OP_PROTOCOL, sizeof *op);
+		op->bridge = peer_bv->bridge;
+		op->port = peer->ofp_port;
+	}
 	before = trace_enter(t, TRACE_BRIDGE, "bridge(\"%s\")", peer_bv->bridge->name);
 
 	xlate_enter(ctx, is_last);

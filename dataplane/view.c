@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/rcu.h"
+#include "dataplane/bond.h"
 #include "openflow/match.h"
 #include "openflow/tlv_map.h"
 
@@ -300,6 +301,7 @@ l2_free(void *l2_)
 	for (uint32_t i = 0; i < l2->n_bundles; i++) {
 		free(l2->bundles[i]->trunks);
 		free(l2->bundles[i]->cvlans);
+		bond_free(l2->bundles[i]->bond);
 		free(l2->bundles[i]);
 	}
 	for (unsigned i = 0; i < MAX_MIRRORS; i++)

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/rcu.h"
+#include "dataplane/policer.h"
 #include "dataplane/slow_path.h"
 
 WF_LOG_MODULE(worker);
@@ -88,6 +89,10 @@ serve_queue(struct worker *w, struct rxq *q)
 
 	if (!n)
 		return 0;
+	struct policer *policer = atomic_load_explicit(&q->port->rx_policer, memory_order_acquire);
+	unsigned n_rx = n;
+	if (unlikely(policer))
+		n = policer_admit(policer, pkts, n);
 	if (slot < rn->view->n_slots && rn->view->slots[slot].port == q->port) {
 		pipeline_burst(rn, slot, pkts, n);
 	} else {
@@ -95,10 +100,10 @@ serve_queue(struct worker *w, struct rxq *q)
 		pkt_free_bulk(pkts, n);
 	}
 	runner_flush(rn);
-	stat_add(&w->n_rx, n);
-	stat_add(&q->packets, n);
+	stat_add(&w->n_rx, n_rx);
+	stat_add(&q->packets, n_rx);
 	stat_add(&q->cycles, rte_rdtsc() - start);
-	return n;
+	return n_rx;
 }
 
 /* One burst from each queue that may have packets.  Returns the packets received. */

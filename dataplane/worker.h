@@ -76,6 +76,10 @@ struct slow_ops {
 	void (*learn)(struct learned_flow *);
 };
 void slow_path_set_ops(const struct slow_ops *);
+/* Who gets frames of a protocol that the switch speaks on this port (protocol_rx.h); 'm' belongs to the
+ * caller.  If it returns false, the frame is for somebody else and goes on into the flow tables. */
+typedef bool slow_protocol_fn(struct bridge *, of_port_t, uint8_t protocol, const struct rte_mbuf *m);
+void slow_path_set_protocol(slow_protocol_fn *);
 /* Drains at most 'budget' packets, round robin over ports; returns true if some are left. */
 bool slow_path_run(unsigned budget);
 

@@ -49,26 +49,6 @@ on_named_show(struct unixctl_conn *conn, int argc, const char *argv[], void *no_
 		unixctl_reply(conn, NULL);
 }
 
-static void
-on_bond(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
-{
-	struct sw_bridge *b;
-
-	wf_hmap_for_each(b, node, &sw_bridges) {
-		struct sw_port *p = argc > 1 ? sw_port_find(b, argv[1]) : NULL;
-
-		if (p && p->ifaces.next != p->ifaces.prev) {
-			unixctl_reply_error(conn, "bonds are not built yet: the first live member "
-						  "carries all traffic");
-			return;
-		}
-	}
-	if (argc > 1)
-		unixctl_reply_error(conn, "no such bond");
-	else
-		unixctl_reply(conn, NULL);
-}
-
 #define NO_CT "connection tracking is not built yet"
 #define NO_TUNNEL "tunnels are not built yet"
 #define NO_SETTING "there is one implementation: nothing to choose from"
@@ -110,12 +90,9 @@ static const struct {
 	{ "tnl/arp/flush", "", "OK", false },
 	{ "tnl/ports/show", "-v", "Listening ports:", false },
 	{ "ofproto/list-tunnels", "", NULL, false },
-	{ "bond/list", "", "bond\ttype\trecircID\tmembers", false },
-	{ "bond/hash", "mac [vlan] [basis]", "bonds are not built yet", true },
 	{ "stp/tcn", "[bridge]", NO_STP, true },
 	{ "rstp/tcn", "[bridge]", NO_STP, true },
 	{ "cfm/set-fault", "[interface] normal|false|true", "CFM is not built yet", true },
-	{ "bfd/set-forwarding", "[interface] normal|false|true", "BFD is not built yet", true },
 	{ "autoattach/status", "[bridge]", NULL, false },
 	{ "autoattach/show-isid", "[bridge]", NULL, false },
 	{ "autoattach/statistics", "[bridge]", NULL, false },
@@ -131,7 +108,6 @@ static const struct {
 	{ "dpctl/parse-actions", "actions", NO_TEXT, true },
 	{ "dpctl/normalize-actions", "actions", NO_TEXT, true },
 	/* Choices that Open vSwitch offers in its inner parts; here there is one of each. */
-	{ "dpif-netdev/bond-show", "[dp]", NULL, false },
 	{ "dpif-netdev/pmd-perf-show",
 	  "[-nh] [-it iter-history-len] [-ms ms-history-len] [-pmd core] [dp]", NULL, false },
 	{ "dpif-netdev/pmd-perf-log-set", "on|off [-b before] [-a after] [-e|-ne] [-us usec] [-q qlen]",
@@ -155,10 +131,7 @@ static const struct {
 	const char *name, *usage;
 	const char *no_such;
 } named[] = {
-	{ "lacp/show", "[port]", "no such lacp object" },
-	{ "lacp/show-stats", "[port]", "no such lacp object" },
 	{ "cfm/show", "[interface]", "no such CFM object" },
-	{ "bfd/show", "[interface]", "no such bfd object" },
 	{ "stp/show", "[bridge]", "no such stp object" },
 	{ "rstp/show", "[bridge]", "No such RSTP object" },
 };
@@ -173,10 +146,5 @@ sw_appctl_later_init(void)
 	for (size_t k = 0; k < sizeof named / sizeof named[0]; k++)
 		unixctl_command(named[k].name, named[k].usage, 0, 1, on_named_show,
 				(void *)named[k].no_such);
-	unixctl_command("bond/show", "[port]", 0, 1, on_bond, NULL);
-	unixctl_command("bond/migrate", "port hash member", 3, 3, on_bond, NULL);
-	unixctl_command("bond/set-active-member", "port member", 2, 2, on_bond, NULL);
-	unixctl_command("bond/enable-member", "port member", 2, 2, on_bond, NULL);
-	unixctl_command("bond/disable-member", "port member", 2, 2, on_bond, NULL);
 	unixctl_command("qos/show", "interface", 1, 1, on_qos_show, NULL);
 }

@@ -14,7 +14,7 @@
 #include "dataplane/worker.h"
 #include "ovsdb/txn.h"
 #include "switchd/state/state.h"
-#include "switchd/switchd.h"
+#include "switchd/uplinks.h"
 
 WF_LOG_MODULE(bridge);
 
@@ -139,6 +139,7 @@ port_new(struct sw_bridge *b, const char *name)
 static void
 port_free(struct sw_port *p)
 {
+	sw_uplinks_free_port(p);
 	wf_hmap_remove(&p->bridge->ports, &p->node);
 	free(p->name);
 	free(p);
@@ -432,6 +433,7 @@ apply(void)
 		sw_bridge_set_mtu(b);
 		sw_tell_not_built(b);
 		sw_bridge_configure_mcast(b);
+		sw_uplinks_configure(b);
 		sw_bridge_configure_of(b);
 		state_restore_macs(b->of);
 	}

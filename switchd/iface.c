@@ -12,7 +12,7 @@
 #include "base/rcu.h"
 #include "dataplane/worker.h"
 #include "switchd/state/state.h"
-#include "switchd/switchd.h"
+#include "switchd/uplinks.h"
 
 WF_LOG_MODULE(bridge);
 
@@ -124,6 +124,7 @@ close_port(void *c_)
 void
 sw_iface_detach(struct sw_iface *i, bool destroy)
 {
+	sw_uplinks_detach(i);
 	if (i->ofp_port != OF_PORT_NONE)
 		of_switch_port_del(i->bridge->of, i->ofp_port);
 	if (i->slot != UINT32_MAX) {
@@ -464,7 +465,7 @@ sw_iface_port_desc(const struct sw_iface *i, struct of_port_desc *d)
 		d->config |= OF_PC_PORT_DOWN;
 	if (!i->status.link_up)
 		d->state |= OF_PS_LINK_DOWN;
-	else
+	else if (sw_iface_may_enable(i))
 		d->state |= OF_PS_LIVE;
 	if (i->status.link_speed_bps) {
 		d->curr = speed_feature(i->status.link_speed_bps, i->status.full_duplex) |

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "dataplane/mcast_table.h"
 #include "dataplane/normal.h"
-#include "switchd/switchd.h"
+#include "switchd/uplinks.h"
 
 WF_LOG_MODULE(bridge);
 
@@ -44,33 +44,6 @@ read_mode(const struct ovsdb_row *row, bool has_tag)
 	       : !strcmp(m, "native-untagged") ? VLAN_NATIVE_UNTAGGED
 	       : !strcmp(m, "dot1q-tunnel")    ? VLAN_DOT1Q_TUNNEL
 					       : VLAN_TRUNK;
-}
-
-/* Bonds are not built yet: the first live member carries all that goes out. */
-static void
-choose_member(struct sw_port *p, struct bundle *u)
-{
-	struct sw_iface *i, *best = NULL;
-
-	wf_list_for_each (i, port_node, &p->ifaces)
-		if (i->ofp_port != OF_PORT_NONE && (!best || (i->status.link_up && !best->status.link_up)))
-			best = i;
-	u->n_members = best != NULL;
-	u->members[0] = best ? best->ofp_port : OF_PORT_NONE;
-	if (best && p->active != best->ofp_port)
-		wf_info("bond %s: bonding is not built yet: member %s carries all traffic", p->name,
-			best->name);
-	p->active = u->members[0];
-}
-
-/* An active-backup bond takes packets from its active member only, else it would see those that its peer
- * floods twice.  With other modes the peer may use any. */
-static bool
-is_backup(const struct sw_iface *i)
-{
-	return i->owner->ifaces.next != i->owner->ifaces.prev && i->ofp_port != i->owner->active &&
-	       !strcmp(ovsdb_str_or(i->owner->row, OVSDB_PORT_BOND_MODE, "active-backup"),
-		       "active-backup");
 }
 
 static struct bundle *
@@ -108,8 +81,8 @@ bundle_new(struct sw_port *p)
 	wf_list_for_each (i, port_node, &p->ifaces)
 		if (i->ofp_port != OF_PORT_NONE && u->n_members < 8)
 			u->members[u->n_members++] = i->ofp_port;
-	if (p->ifaces.next != p->ifaces.prev)
-		choose_member(p, u);
+	if (p->up && p->up->bond)
+		u->bond = sw_bond_view(p, u);
 	return u;
 }
 
@@ -313,7 +286,8 @@ fill_xport(struct xport *x, const struct sw_iface *i)
 	x->config = of_switch_port_config(i->bridge->of, i->ofp_port);
 	if (!i->status.admin_up)
 		x->config |= PC_PORT_DOWN;
-	x->may_enable = i->status.link_up;
+	x->may_enable = sw_iface_may_enable(i);
+	x->protocols = sw_iface_protocols(i);
 	x->is_patch = i->is_patch;
 	x->is_internal = i->is_local || !strcmp(i->type, "internal");
 	snprintf(x->name, sizeof x->name, "%s", i->name);
@@ -326,7 +300,7 @@ fill_xport(struct xport *x, const struct sw_iface *i)
 		x->rx_patch = i->rx;
 		x->tx_patch = i->tx;
 	}
-	x->bundle = is_backup(i) ? NULL : i->owner->bundle;
+	x->bundle = i->owner->bundle;
 }
 
 static int

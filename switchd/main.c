@@ -20,7 +20,7 @@
 #include "dataplane/worker.h"
 #include "ovsdb/server.h"
 #include "switchd/state/state.h"
-#include "switchd/switchd.h"
+#include "switchd/uplinks.h"
 
 WF_LOG_MODULE(vswitchd);
 
@@ -206,6 +206,7 @@ main(int argc, char *argv[])
 		wf_warn("%s", err.text);
 	sw_config_init(o.remote, on_first_applied);
 	sw_status_init();
+	sw_uplinks_init();
 	wf_timer_set(&second, 1000, on_reap, NULL);
 	wf_loop_run();
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows that ask for what is not built yet: one line in the log for each, when it is first asked for.
  * At level INFO, because the configuration is valid and the rest of it works. */
-#include <string.h>
-
 #include "base/log.h"
 #include "switchd/switchd.h"
 
@@ -25,8 +23,6 @@ tell_iface(struct sw_iface *i)
 	const struct ovsdb_row *row = i->row;
 	uint32_t *t = &i->told_not_built;
 
-	tell(t, 0, ovsdb_smap_bool(row, OVSDB_INTERFACE_BFD, "enable", false), "interface", i->name,
-	     "BFD is");
 	tell(t, 1, ovsdb_n(row, OVSDB_INTERFACE_CFM_MPID) > 0, "interface", i->name, "CFM is");
 	tell(t, 2, ovsdb_smap_bool(row, OVSDB_INTERFACE_LLDP, "enable", false), "interface", i->name,
 	     "LLDP is");
@@ -38,11 +34,8 @@ tell_iface(struct sw_iface *i)
 static void
 tell_port(struct sw_port *p)
 {
-	const char *lacp = ovsdb_str_or(p->row, OVSDB_PORT_LACP, "off");
-
 	tell(&p->told_not_built, 0, ovsdb_ref(p->row, OVSDB_PORT_QOS) != NULL, "port", p->name,
 	     "QoS (queues can be listed; shaping) is");
-	tell(&p->told_not_built, 1, strcmp(lacp, "off") != 0, "port", p->name, "LACP is");
 }
 
 /* These rows name their bridge, not the bridge them. */

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/loop.h"
 #include "ovsdb/txn.h"
-#include "switchd/switchd.h"
+#include "switchd/uplinks.h"
 
 static void
 put_pair(void *datum, const char *key, const char *value)
@@ -105,6 +105,7 @@ sw_status_write_iface(struct sw_iface *i)
 	if (i->port && i->port->class->put_status)
 		i->port->class->put_status(i->port, put_pair, &status);
 	ovsdb_set(sw_db, row, OVSDB_INTERFACE_STATUS, &status);
+	sw_uplinks_write_iface(i);
 	write_statistics(i);
 }
 
@@ -192,6 +193,7 @@ refresh_iface(struct sw_iface *i, bool *reconfigure)
 	}
 	if (!sw_iface_refresh(i))
 		return false;
+	sw_uplinks_link_changed(i);
 	if (i->status.gone) {
 		sw_iface_gone(i);
 		*reconfigure = true;

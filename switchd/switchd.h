@@ -39,6 +39,7 @@ struct sw_iface {
 	int64_t opened_ms;
 	uint64_t link_resets_base;      /* of the device when it was opened */
 	bool in_workers;                /* its queues are served */
+	struct sw_link *link;           /* uplinks.h; NULL: no bond, no LACP, no BFD */
 	/* As last configured: nothing is done while these are the same. */
 	const struct ovsdb_row *applied_row;
 	uint64_t applied_change;
@@ -55,7 +56,7 @@ struct sw_port {
 	struct bundle *bundle;          /* in the l2_config last made; valid while it is being made */
 	uint32_t index;
 	uint32_t told_not_built;
-	of_port_t active;               /* the member that carries all, if there are several */
+	struct sw_uplink *up;           /* uplinks.h; NULL: no bond and no LACP */
 	bool seen;
 };
 

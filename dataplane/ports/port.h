@@ -94,6 +94,10 @@ struct port {
 	uint32_t max_frame;      /* MTU + headers, 0: no limit */
 	pthread_spinlock_t tx_lock;
 	uint32_t slot;           /* set by the datapath */
+	/* Main sets, workers read. */
+	_Atomic uint8_t protocols;             /* whose frames go to main: protocol_rx.h */
+	struct policer *_Atomic rx_policer;    /* policer.h; NULL: none */
+	struct policer *_Atomic tx_policer;
 	void *impl;              /* the class's own state */
 };
 
