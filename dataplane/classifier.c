@@ -239,6 +239,10 @@ subtable_resize(struct subtable *st)
 	struct slots *new = slots_new(n);
 	for (uint32_t i = 0; i <= old->mask; i++) {
 		uint64_t s = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
+
+		if (i + 16 <= old->mask)
+			__builtin_prefetch(&slot_rule(atomic_load_explicit(
+				&old->slot[i + 16], memory_order_relaxed))->cls_hash);
 		if (s > SLOT_TOMB)
 			slots_put(new, slot_rule(s));
 	}

@@ -37,6 +37,7 @@ struct entry {
 		struct of_packet_out_job *packet;
 	};
 	uint8_t type, quote_size;
+	uint16_t weight;         /* in flows: what memory it takes */
 	bool group_existed;
 	uint8_t quote[QUOTE_SIZE];
 };
@@ -56,6 +57,8 @@ struct of_bundle {
 static void
 entry_free(struct entry *e)
 {
+	of_flows_keep(-(int)e->weight);
+	e->weight = 0;
 	switch ((enum entry_type)e->type) {
 	case ENTRY_FLOW:
 		of_flow_edit_done(&e->flow);
@@ -201,9 +204,13 @@ of_handle_bundle_add(struct of_conn *c, const struct of_msg *m)
 
 	if (err)
 		return err;
+	e.weight = (uint16_t)(1 + m->size / 256);
+	if (!of_flows_have_room(e.weight))
+		return OF_ERR_OFPBFC_MSG_TOO_MANY;
 	err = decode_entry(c, &add.msg, &e);
 	if (err)
 		return err;
+	of_flows_keep(e.weight);
 	b = bundle_find(c, add.bundle);
 	if (!b) {
 		b = bundle_new(c, add.bundle, add.flags, m);
@@ -309,6 +316,10 @@ commit(struct of_conn *c, struct of_bundle *b, uint16_t flags, uint32_t xid)
 
 	if (b->flags != flags)
 		return OF_ERR_OFPBFC_BAD_FLAGS;
+	for (i = 0; i < b->n; i++) {
+		of_flows_keep(-(int)b->entries[i].weight);
+		b->entries[i].weight = 0;
+	}
 	/* What is undone below is only what this bundle did. */
 	of_publish();
 	/* A packet meets the flows as they are at its place in the bundle, so it walks while the

@@ -3,27 +3,101 @@
  *
  * Only flows with a timeout can be evicted.  Flows are in groups by what they match in the
  * table's eviction fields; the biggest group loses the one with the lowest importance, and of
- * those the one that would expire first.  The groups are found by a walk of the table, which is
- * as long as max_flows allows and is done only when a flow comes too much.
+ * those the one that would expire first.
+ *
+ *   index: groups by hash, and in a heap by size
+ *   group: its flows in a heap, next victim on top
+ *
+ * A table gets its index with its first eviction, by one walk; from then on each change of a flow
+ * and each eviction costs O(log n).  Expiry moves away while a flow is used: what a heap was
+ * ordered by is a lower bound, and the top is put right when it is looked at.  Uses are as of the
+ * last time that statistics were folded in, at most a second ago (of_expire.c).
  */
 #include "switchd/of_internal.h"
 
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "dataplane/worker.h"
 
-struct evict_group {
-	struct wf_hmap_node node;
-	unsigned n;
-	struct rule *victim;
-	uint64_t victim_order;
+/* --- Heaps of pointers to structs that begin with their place and what they are ordered by -------- */
+
+struct item {
+	uint64_t order;     /* the lowest is on top */
+	unsigned place;
 };
 
-struct evict_walk {
-	const struct of_table_state *state;
-	struct wf_hmap groups;
-	struct evict_group *largest;
+struct heap {
+	unsigned n, room;
+	struct item **items;
+};
+
+static void
+heap_set(struct heap *h, unsigned place, struct item *item)
+{
+	h->items[place] = item;
+	item->place = place;
+}
+
+/* After the order of the item changed. */
+static void
+heap_move(struct heap *h, struct item *item)
+{
+	unsigned at = item->place;
+
+	while (at && item->order < h->items[(at - 1) / 2]->order) {
+		heap_set(h, at, h->items[(at - 1) / 2]);
+		at = (at - 1) / 2;
+	}
+	for (unsigned child; (child = 2 * at + 1) < h->n; at = child) {
+		if (child + 1 < h->n && h->items[child + 1]->order < h->items[child]->order)
+			child++;
+		if (item->order <= h->items[child]->order)
+			break;
+		heap_set(h, at, h->items[child]);
+	}
+	heap_set(h, at, item);
+}
+
+static void
+heap_add(struct heap *h, struct item *item)
+{
+	if (h->n == h->room) {
+		h->room = h->room ? h->room * 2 : 8;
+		h->items = wf_xrealloc(h->items, h->room * sizeof(*h->items));
+	}
+	heap_set(h, h->n++, item);
+	heap_move(h, item);
+}
+
+static void
+heap_del(struct heap *h, struct item *item)
+{
+	struct item *last = h->items[--h->n];
+
+	if (last == item)
+		return;
+	heap_set(h, item->place, last);
+	heap_move(h, last);
+}
+
+/* --- The index of a table -------------------------------------------------------------------------- */
+
+struct evict_group {
+	struct item item;          /* in index->by_size: bigger is lower */
+	struct wf_hmap_node node;  /* in index->groups */
+	struct heap flows;
+};
+
+struct evict_flow {
+	struct item item;          /* in group->flows */
+	struct wf_hmap_node node;  /* in index->flows, by the rule's address */
+	struct evict_group *group;
+	struct rule *rule;
+};
+
+struct of_evict_index {
+	struct wf_hmap groups, flows;
+	struct heap by_size;
 };
 
 static uint32_t
@@ -64,55 +138,147 @@ rule_order(const struct rule *r)
 }
 
 static bool
-evict_visit(struct rule *r, void *w_)
+is_evictable(const struct rule *r)
 {
-	struct evict_walk *w = w_;
-	struct evict_group *g = NULL, *i;
-	uint32_t hash;
-	uint64_t order;
+	return r->idle_timeout || r->hard_timeout;
+}
 
-	if (!r->idle_timeout && !r->hard_timeout)
-		return true;
-	hash = group_hash(w->state, r);
-	wf_hmap_for_each_with_hash(i, node, hash, &w->groups)
-		g = i;
-	if (!g) {
-		g = wf_xzalloc(sizeof(*g));
-		wf_hmap_insert(&w->groups, &g->node, hash);
+static uint32_t
+pointer_hash(const struct rule *r)
+{
+	return wf_hash_u64((uintptr_t)r, 0);
+}
+
+static struct evict_group *
+group_of(struct of_evict_index *x, uint32_t hash)
+{
+	struct evict_group *g;
+
+	wf_hmap_for_each_with_hash(g, node, hash, &x->groups)
+		return g;
+	g = wf_xzalloc(sizeof(*g));
+	wf_hmap_insert(&x->groups, &g->node, hash);
+	g->item.order = UINT64_MAX;
+	heap_add(&x->by_size, &g->item);
+	return g;
+}
+
+static void
+group_resized(struct of_evict_index *x, struct evict_group *g)
+{
+	if (g->flows.n) {
+		g->item.order = UINT64_MAX - g->flows.n;
+		heap_move(&x->by_size, &g->item);
+		return;
 	}
-	order = rule_order(r);
-	if (!g->victim || order < g->victim_order) {
-		g->victim = r;
-		g->victim_order = order;
+	heap_del(&x->by_size, &g->item);
+	wf_hmap_remove(&x->groups, &g->node);
+	free(g->flows.items);
+	free(g);
+}
+
+static void
+index_add(const struct of_table_state *state, struct rule *r)
+{
+	struct of_evict_index *x = state->evict_index;
+	struct evict_flow *f;
+
+	if (!is_evictable(r))
+		return;
+	f = wf_xmalloc(sizeof(*f));
+	f->rule = r;
+	f->item.order = rule_order(r);
+	f->group = group_of(x, group_hash(state, r));
+	wf_hmap_insert(&x->flows, &f->node, pointer_hash(r));
+	heap_add(&f->group->flows, &f->item);
+	group_resized(x, f->group);
+}
+
+static void
+index_del(struct of_evict_index *x, struct rule *r)
+{
+	struct evict_flow *f;
+
+	wf_hmap_for_each_with_hash(f, node, pointer_hash(r), &x->flows)
+		if (f->rule == r)
+			break;
+	if (!f)
+		return;
+	heap_del(&f->group->flows, &f->item);
+	group_resized(x, f->group);
+	wf_hmap_remove(&x->flows, &f->node);
+	free(f);
+}
+
+void
+of_evict_book(struct of_switch *sw, struct rule *r, bool in)
+{
+	struct of_table_state *state = &sw->tables[r->table_id];
+
+	if (!state->evict_index)
+		return;
+	if (in)
+		index_add(state, r);
+	else
+		index_del(state->evict_index, r);
+}
+
+void
+of_evict_forget(struct of_table_state *state)
+{
+	struct of_evict_index *x = state->evict_index;
+	struct evict_group *g;
+	struct evict_flow *f;
+
+	if (!x)
+		return;
+	wf_hmap_for_each_safe(f, node, &x->flows)
+		free(f);
+	wf_hmap_for_each_safe(g, node, &x->groups) {
+		free(g->flows.items);
+		free(g);
 	}
-	if (++g->n > (w->largest ? w->largest->n : 0))
-		w->largest = g;
+	wf_hmap_done(&x->flows);
+	wf_hmap_done(&x->groups);
+	free(x->by_size.items);
+	free(x);
+	state->evict_index = NULL;
+}
+
+static bool
+index_visit(struct rule *r, void *state)
+{
+	index_add(state, r);
 	return true;
 }
 
 struct rule *
 of_evict_choose(struct of_switch *sw, struct table *t, uint64_t version)
 {
-	struct evict_walk w = { .state = &sw->tables[t->id] };
-	struct evict_group *g;
-	struct rule *victim;
+	struct of_table_state *state = &sw->tables[t->id];
+	struct of_evict_index *x;
 
-	if (!w.state->evict)
+	if (!state->evict)
 		return NULL;
-	workers_fold_stats();
-	wf_hmap_init(&w.groups);
-	table_for_each(t, NULL, version, evict_visit, &w);
-	victim = w.largest ? w.largest->victim : NULL;
-	wf_hmap_for_each_safe(g, node, &w.groups)
-		free(g);
-	wf_hmap_done(&w.groups);
-	return victim;
-}
+	if (!state->evict_index) {
+		x = state->evict_index = wf_xzalloc(sizeof(*x));
+		wf_hmap_init(&x->groups);
+		wf_hmap_init(&x->flows);
+		table_for_each(t, NULL, version, index_visit, state);
+	}
+	x = state->evict_index;
+	if (!x->by_size.n)
+		return NULL;
+	struct evict_group *g = wf_container(x->by_size.items[0], struct evict_group, item);
+	for (;;) {
+		struct evict_flow *f = wf_container(g->flows.items[0], struct evict_flow, item);
+		uint64_t order = rule_order(f->rule);
 
-static bool
-is_the_rule(const struct rule *r, void *victim)
-{
-	return r == victim;
+		if (order <= f->item.order)
+			return f->rule;
+		f->item.order = order;
+		heap_move(&g->flows, &f->item);
+	}
 }
 
 void
@@ -125,6 +291,6 @@ of_evict_excess(struct of_switch *sw, unsigned table)
 
 		if (!victim)
 			return;
-		of_flows_delete(sw, is_the_rule, victim, OF_FRR_EVICTION, NULL, 0);
+		of_flow_expire(sw, victim, OF_FRR_EVICTION);
 	}
 }

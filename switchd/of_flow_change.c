@@ -9,6 +9,7 @@
 #include "switchd/of_internal.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/rcu.h"
@@ -18,6 +19,47 @@
 /* removed_reason of rules whose removal nobody is told of. */
 #define REASON_NONE 0xff
 #define REASON_REPLACED 0xfe
+
+/* --- How many --------------------------------------------------------------------------------- */
+
+/* A flow of a usual size takes less, index and actions included. */
+#define FLOW_BYTES 320
+#define MAX_FLOWS_LEAST 1000000u
+
+static unsigned n_flows, n_kept, max_flows;
+
+void
+of_set_max_flows(unsigned n)
+{
+	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t fit = memory / 2 / FLOW_BYTES;
+
+	if (!n)
+		n = fit < MAX_FLOWS_LEAST ? MAX_FLOWS_LEAST : fit > UINT32_MAX / 2 ? UINT32_MAX / 2
+										   : (unsigned)fit;
+	max_flows = n;
+}
+
+bool
+of_flows_have_room(unsigned n)
+{
+	if (!max_flows)
+		of_set_max_flows(0);
+	return (uint64_t)n_flows + n_kept + n <= max_flows;
+}
+
+void
+of_flows_keep(int n)
+{
+	n_kept += (unsigned)n;
+}
+
+void
+of_flows_forget(struct of_switch *sw)
+{
+	n_flows -= sw->n_flows;
+	sw->n_flows = 0;
+}
 
 /* --- Books ------------------------------------------------------------------------------------ */
 
@@ -153,6 +195,9 @@ books(struct of_switch *sw, struct rule *r, bool in)
 	struct use_visit v = { sw, in ? 1 : -1 };
 	struct meter *meter;
 
+	n_flows += (unsigned)v.delta;
+	sw->n_flows += (unsigned)v.delta;
+
 	if (in) {
 		cookie_add(sw->bridge, r);
 		if (r->idle_timeout || r->hard_timeout)
@@ -161,6 +206,7 @@ books(struct of_switch *sw, struct rule *r, bool in)
 		cookie_del(sw->bridge, r);
 		wf_list_remove(&r->expirable_node);
 	}
+	of_evict_book(sw, r, in);
 	if (r->actions->has_group)
 		of_actions_visit(r->actions->data, r->actions->size, count_group, &v);
 	if (r->actions->meter_id) {
@@ -472,6 +518,8 @@ add(struct of_switch *sw, struct of_flow_edit *e, struct of_txn *txn)
 	}
 	if (e->check_overlap && table_find_overlap(t, e->rule->match, e->rule->priority, version))
 		return OF_ERR_OFPFMFC_OVERLAP;
+	if (!of_flows_have_room(1))
+		return OF_ERR_OFPFMFC_TABLE_FULL;
 	if (t->n_rules >= sw->tables[t->id].max_flows) {
 		change.old = of_evict_choose(sw, t, version);
 		if (!change.old)

@@ -53,6 +53,7 @@ struct of_table_state {
 	unsigned evict;               /* enum of_evict_by */
 	unsigned n_evict_fields;
 	struct of_subfield *evict_fields;
+	struct of_evict_index *evict_index; /* NULL: nothing was evicted yet */
 	uint8_t miss;                 /* enum of_table_miss */
 	bool vacancy_on;
 	uint8_t vacancy_down, vacancy_up;
@@ -85,6 +86,7 @@ struct of_switch {
 	struct wf_hmap ports;
 	struct of_table_state tables[N_TABLES];
 	struct wf_hmap group_uses;
+	unsigned n_flows;             /* in all tables, hidden ones included */
 	struct wf_hmap learned_cookies; /* of_learn.c */
 	bool learned_cookies_dead;
 	struct of_tlv_map tlv_map;
@@ -323,6 +325,11 @@ struct of_flow_edit {
 	uint8_t command, table;
 	bool modify_cookie, keep_counts, check_overlap, may_add;
 };
+/* Room for 'n' flows more, of all bridges: false if that is beyond the limit.  Flows in tables are
+ * counted by themselves; others by whoever keeps them. */
+bool of_flows_have_room(unsigned n);
+void of_flows_keep(int n);
+void of_flows_forget(struct of_switch *); /* they go with their bridge */
 /* A rule with the same content that was never in a table. */
 struct rule *of_rule_copy(const struct rule *);
 of_err_t of_flow_edit_init(struct of_switch *, const struct of_flow_mod *, struct of_flow_edit *);
@@ -398,6 +405,9 @@ void of_rules_done(struct of_rules *); /* drops the references */
 bool of_criteria_has(const struct of_criteria *, const struct rule *);
 
 /* of_evict.c */
+/* Keeps the index of an evicting table: 'r' came or went. */
+void of_evict_book(struct of_switch *, struct rule *r, bool in);
+void of_evict_forget(struct of_table_state *); /* the index: it does not fit any more */
 struct rule *of_evict_choose(struct of_switch *, struct table *, uint64_t version);
 /* Down to max_flows. */
 void of_evict_excess(struct of_switch *, unsigned table);

@@ -138,6 +138,7 @@ of_switch_free(struct of_switch *sw)
 	wf_list_remove(&sw->node);
 	sw->bridge->of = NULL;
 	of_ports_done(sw);
+	of_flows_forget(sw);
 	of_tables_done(sw);
 	struct of_group_use *use;
 	wf_hmap_for_each_safe(use, node, &sw->group_uses)

@@ -111,6 +111,9 @@ void of_unixctl_init(void);
 void of_init(void);
 /* Open_vSwitch.other_config:bundle-idle-timeout, in seconds; 0: the default, 10. */
 void of_set_bundle_idle_timeout(unsigned seconds);
+/* Open_vSwitch.other_config:weft-max-flows: flows of all bridges, with those that wait in bundles;
+ * 0: the default, what half of the machine's memory holds, 1 million at least. */
+void of_set_max_flows(unsigned n);
 /* All switches: counted for memory/show ("ofconns:2 ports:3 rules:5 ..."). */
 void of_memory_usage(void (*put)(void *aux, const char *name, unsigned n), void *aux);
 struct of_switch *of_switch_find(const char *bridge_name);

@@ -31,6 +31,7 @@ of_tables_done(struct of_switch *sw)
 	for (unsigned t = 0; t < N_TABLES; t++) {
 		free(sw->tables[t].name);
 		free(sw->tables[t].evict_fields);
+		of_evict_forget(&sw->tables[t]);
 	}
 }
 
@@ -50,6 +51,7 @@ set_evict_fields(struct of_switch *sw, const struct of_table_config *c)
 {
 	struct of_table_state *t = &sw->tables[c->table_id];
 
+	of_evict_forget(t);
 	free(t->evict_fields);
 	t->evict_fields = c->n_groups ? wf_xzalloc(c->n_groups * sizeof(*t->evict_fields)) : NULL;
 	t->n_evict_fields = 0;
@@ -103,6 +105,7 @@ of_tables_configure(struct of_switch *sw, const struct of_table_config *configs,
 		}
 		t->max_flows = UINT32_MAX;
 		t->evict &= ~OF_EVICT_CONFIG;
+		of_evict_forget(t);
 		free(t->evict_fields);
 		t->evict_fields = NULL;
 		t->n_evict_fields = 0;
@@ -526,6 +529,8 @@ table_mod_one(struct of_switch *sw, unsigned table, const struct of_table_mod *t
 		t->evict |= OF_EVICT_OPENFLOW;
 	else if (tm->eviction == OF_OFF)
 		t->evict &= ~OF_EVICT_OPENFLOW;
+	if (!t->evict)
+		of_evict_forget(t);
 	if (tm->vacancy == OF_DEFAULT)
 		return;
 	t->vacancy_down = tm->vacancy_levels.down;
