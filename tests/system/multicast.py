@@ -6,6 +6,7 @@ multicast.py join GROUP DEVICE     joins, prints "joined", leaves at end of stan
 multicast.py send GROUP DEVICE N   sends N datagrams
 multicast.py query DEVICE [6]      an IGMPv3 or MLDv2 general query
 multicast.py sniff GROUP DEVICE    prints, at SIGTERM, how many frames to the group came
+multicast.py frames DEVICE icmp    prints, at SIGTERM, how many ICMP frames came, and the size of the last
 """
 import ipaddress
 import signal
@@ -84,15 +85,13 @@ def query(device, family="4"):
     s.send(frame)
 
 
-def sniff(group, device):
-    g = ipaddress.ip_address(group).packed
-    mac = (b"\x33\x33" + g[-4:] if len(g) == 16
-           else b"\x01\x00\x5e" + bytes([g[1] & 0x7f]) + g[2:])
+def received(device):
+    """Frames that come in by the device, until SIGTERM and a moment of silence."""
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     s.bind((device, 3))
-    # All multicast, else the device keeps the group away (PACKET_ADD_MEMBERSHIP, PACKET_MR_ALLMULTI).
-    s.setsockopt(263, 1, struct.pack("@iHH8s", index(device), 2, 0, bytes(8)))
-    stop, n = [], 0
+    # What is not for this host as well (PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC).
+    s.setsockopt(263, 1, struct.pack("@iHH8s", index(device), 1, 0, bytes(8)))
+    stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
     s.settimeout(0.1)
     print("ready", file=sys.stderr, flush=True)
@@ -101,11 +100,28 @@ def sniff(group, device):
             f, a = s.recvfrom(2000)
         except socket.timeout:
             if stop:
-                break
+                return
             continue
-        udp = f[23:24] == b"\x11" if f[12:14] == b"\x08\x00" else f[20:21] == b"\x11"
-        n += f[:6] == mac and udp and a[2] != 4
-    print(n)
+        if a[2] != 4:    # PACKET_OUTGOING
+            yield f
 
 
-{"join": join, "send": send, "query": query, "sniff": sniff}[sys.argv[1]](*sys.argv[2:])
+def sniff(group, device):
+    g = ipaddress.ip_address(group).packed
+    mac = (b"\x33\x33" + g[-4:] if len(g) == 16
+           else b"\x01\x00\x5e" + bytes([g[1] & 0x7f]) + g[2:])
+    print(sum(f[:6] == mac and
+              (f[23:24] == b"\x11" if f[12:14] == b"\x08\x00" else f[20:21] == b"\x11")
+              for f in received(device)))
+
+
+def frames(device, _):
+    n = size = 0
+    for f in received(device):
+        if f[12:14] == b"\x08\x00" and f[23:24] == b"\x01":
+            n += 1
+            size = len(f)
+    print(n, size)
+
+
+{"join": join, "send": send, "query": query, "sniff": sniff, "frames": frames}[sys.argv[1]](*sys.argv[2:])
