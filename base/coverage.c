@@ -28,6 +28,21 @@ wf_coverage_register(struct wf_coverage *c)
 	*p = c;
 }
 
+static void (*before_read)(void);
+
+void
+wf_coverage_before_read(void (*fn)(void))
+{
+	before_read = fn;
+}
+
+static void
+refresh(void)
+{
+	if (before_read)
+		before_read();
+}
+
 static uint64_t
 total_of(const struct wf_coverage *c)
 {
@@ -49,6 +64,7 @@ sample(struct wf_timer *t)
 {
 	size_t slot = n_samples % N_SAMPLES;
 
+	refresh();
 	for (struct wf_coverage *c = counters; c; c = c->next) {
 		uint64_t total = total_of(c);
 
@@ -113,6 +129,7 @@ cmd_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	size_t newest = (n_samples + N_SAMPLES - 1) % N_SAMPLES;
 	size_t n_never = 0;
 
+	refresh();
 	wf_str_fmt(&s, "Event coverage, avg rate over last: 5 seconds, last minute, last hour,  "
 		   "hash=%08x:\n", fingerprint());
 	for (struct wf_coverage *c = counters; c; c = c->next) {
@@ -135,6 +152,7 @@ cmd_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 static void
 cmd_read_counter(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
+	refresh();
 	for (struct wf_coverage *c = counters; c; c = c->next) {
 		if (!strcmp(c->name, argv[1])) {
 			char *text = wf_xasprintf("%llu\n", (unsigned long long)total_of(c));

@@ -28,6 +28,8 @@ struct wf_coverage {
 	atomic_fetch_add_explicit(&wf_cov_##NAME.total, N, memory_order_relaxed)
 
 void wf_coverage_register(struct wf_coverage *);
+/* Called before counters are read: for totals that are kept elsewhere.  Main; once. */
+void wf_coverage_before_read(void (*fn)(void));
 void wf_coverage_init(void); /* timers and unixctl commands */
 
 #endif

@@ -220,8 +220,17 @@ struct reap {
 static void
 take_made(struct cache *c)
 {
-	struct flow *f = atomic_exchange_explicit(&c->made, NULL, memory_order_acquire);
+	struct flow *newest = atomic_exchange_explicit(&c->made, NULL, memory_order_acquire);
+	struct flow *f = NULL;
 
+	/* Oldest first, so that main's list is from the newest to the oldest. */
+	while (newest) {
+		struct flow *next = flow_cold(newest)->next_new;
+
+		flow_cold(newest)->next_new = f;
+		f = newest;
+		newest = next;
+	}
 	while (f) {
 		struct flow_cold *cold = flow_cold(f);
 

@@ -21,6 +21,9 @@ const char *drop_text(enum drop_reason);
 void drop_count(enum drop_reason, unsigned n);
 /* Totals over all threads (each thread counts for itself in its struct worker). */
 void drop_totals(uint64_t totals[DROP_N_REASONS]);
+/* drop_coverage.c: the reasons as events of coverage/show, "drop_out_no_port", and as Open vSwitch
+ * groups them, "drop_action_of_pipeline".  Main, once. */
+void drop_coverage_init(void);
 
 /* For worker.c: the counters of the calling thread, which it alone writes (NULL: the ones that
  * threads without any share), and what those hold. */

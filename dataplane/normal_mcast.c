@@ -67,7 +67,7 @@ message(const struct rte_mbuf *m, const struct of_key *key, size_t *size)
 
 	if (!m || key->nw_frag)
 		return NULL;
-	pkt_find_layers(m, key->packet_type, &layers);
+	pkt_find_layers(m, key->packet_type, 0, &layers);
 	if (layers.l4 == PKT_NO_OFS || layers.l4 + (uint32_t)layers.l2_pad >= pkt_size(m))
 		return NULL;
 	*size = pkt_size(m) - layers.l4 - layers.l2_pad;

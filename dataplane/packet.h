@@ -87,10 +87,13 @@ enum pkt_depth {
 void pkt_parse_some(const struct rte_mbuf *, uint32_t packet_type, enum pkt_depth, struct of_key *,
 		    struct pkt_layers *);
 /* Only where the headers are. */
-void pkt_find_layers(const struct rte_mbuf *, uint32_t packet_type, struct pkt_layers *);
+void pkt_find_layers(const struct rte_mbuf *, uint32_t packet_type, unsigned more_tags,
+		     struct pkt_layers *);
 /* How many VLAN tags the parser takes off, 1 to OF_MAX_VLANS (other_config:vlan-limit).  Any
  * thread; flows are parsed so from then on, thus before the first port or with a purge. */
 void pkt_set_vlan_limit(unsigned limit);
+/* Makes of a key from text what the parser would make of such a packet under the limit. */
+void pkt_limit_vlans(struct of_key *);
 
 /* Completes what offloads left open (L4 checksum), in place. */
 void pkt_finish_checksums(struct rte_mbuf *, const struct pkt_layers *);

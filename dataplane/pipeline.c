@@ -219,7 +219,8 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 		cache_remove(rn->cache, stale);
 	if (f && !stale) {
 		cache_set_sample(rn->cache, f, &in.key);
-		if (unlikely(wf_log_enabled(WF_DBG)))
+		if (unlikely(wf_log_enabled(WF_DBG)) &&
+		    !(p->frozen && frozen_is_bridge_entry(p->frozen)))
 			log_added(p, &in.key);
 	}
 	if (f && !stale && run_guards(p, f->plan, m)) {

@@ -77,10 +77,13 @@ is_mpls(uint16_t dl_type)
 }
 
 static unsigned
-parse_vlans(struct cursor *c, struct of_key *key)
+parse_vlans(struct cursor *c, struct of_key *key, unsigned more)
 {
-	unsigned limit = atomic_load_explicit(&vlan_limit, memory_order_relaxed);
+	unsigned limit = atomic_load_explicit(&vlan_limit, memory_order_relaxed) + more;
 	unsigned n = 0;
+
+	if (limit > OF_MAX_VLANS)
+		limit = OF_MAX_VLANS;
 
 	/* A tag counts if the EtherType behind it is there as well. */
 	while (n < limit && is_vlan(be16_at(c->p)) && c->left >= 6) {
@@ -402,8 +405,8 @@ parse_l4(struct cursor *c, struct of_key *key)
 #define HEADER_OFS offsetof(struct of_key, dl_dst)
 
 static inline __attribute__((always_inline)) void
-parse(const struct rte_mbuf *m, uint32_t packet_type, enum pkt_depth depth, struct of_key *key,
-      struct pkt_layers *layers)
+parse(const struct rte_mbuf *m, uint32_t packet_type, enum pkt_depth depth, unsigned more_tags,
+      struct of_key *key, struct pkt_layers *layers)
 {
 	struct cursor c = { pkt_data(m), pkt_data(m), pkt_size(m) };
 	uint16_t dl_type;
@@ -415,7 +418,7 @@ parse(const struct rte_mbuf *m, uint32_t packet_type, enum pkt_depth depth, stru
 			return;
 		memcpy(key->dl_dst, c.p, 12);
 		skip(&c, 12);
-		key->n_vlans_hint = parse_vlans(&c, key);
+		key->n_vlans_hint = parse_vlans(&c, key, more_tags);
 		dl_type = parse_dl_type(&c);
 		if (dl_type == 0x88e7 && c.left >= 4) { /* IEEE 802.1ah I-TAG */
 			uint32_t tag = ntohl(raw32_at(c.p));
@@ -464,7 +467,7 @@ void
 pkt_parse(const struct rte_mbuf *m, uint32_t packet_type, struct of_key *key,
 	  struct pkt_layers *layers)
 {
-	parse(m, packet_type, PKT_DEPTH_ALL, key, layers);
+	parse(m, packet_type, PKT_DEPTH_ALL, 0, key, layers);
 }
 
 void
@@ -472,15 +475,16 @@ pkt_parse_some(const struct rte_mbuf *m, uint32_t packet_type, enum pkt_depth de
 	       struct of_key *key, struct pkt_layers *layers)
 {
 	if (depth == PKT_DEPTH_L2)
-		parse(m, packet_type, PKT_DEPTH_L2, key, layers);
+		parse(m, packet_type, PKT_DEPTH_L2, 0, key, layers);
 	else
-		parse(m, packet_type, PKT_DEPTH_ALL, key, layers);
+		parse(m, packet_type, PKT_DEPTH_ALL, 0, key, layers);
 }
 
 void
-pkt_find_layers(const struct rte_mbuf *m, uint32_t packet_type, struct pkt_layers *layers)
+pkt_find_layers(const struct rte_mbuf *m, uint32_t packet_type, unsigned more_tags,
+		struct pkt_layers *layers)
 {
 	struct of_key scratch;
 
-	parse(m, packet_type, PKT_DEPTH_ALL, &scratch, layers);
+	parse(m, packet_type, PKT_DEPTH_ALL, more_tags, &scratch, layers);
 }

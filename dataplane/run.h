@@ -81,6 +81,7 @@ struct pass {
 	struct plan *plan;
 	uint32_t trunc;              /* the next output's limit, 0: none */
 	uint32_t mirrored;           /* mirrors that a NORMAL of this plan gave the packet to */
+	uint8_t pushed_tags;         /* VLAN tags that the parser need not have seen */
 	bool layers_valid;
 	struct pkt_layers layers;
 };
@@ -134,7 +135,7 @@ static inline const struct pkt_layers *
 pass_layers(struct pass *p, const struct rte_mbuf *m)
 {
 	if (!p->layers_valid) {
-		pkt_find_layers(m, p->packet_type, &p->layers);
+		pkt_find_layers(m, p->packet_type, p->pushed_tags, &p->layers);
 		p->layers_valid = true;
 	}
 	return &p->layers;

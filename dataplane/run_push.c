@@ -70,6 +70,7 @@ run_push_vlan(struct pass *p, struct rte_mbuf *m, uint16_t tpid, uint16_t tci)
 		return DROP_PUSH_NO_ROOM;
 	put16(data + 12, tpid);
 	put16(data + 14, tci & ~OF_VLAN_CFI);
+	p->pushed_tags++;
 	p->layers_valid = false;
 	return DROP_NONE;
 }
@@ -80,6 +81,7 @@ run_pop_vlan(struct pass *p, struct rte_mbuf *m)
 	if (pkt_size(m) < 18 || !is_vlan_at(pkt_data(m) + 12))
 		return false;
 	cut(m, 12, 4);
+	p->pushed_tags -= p->pushed_tags != 0;
 	p->layers_valid = false;
 	return true;
 }

@@ -132,6 +132,8 @@ xlate_report_error(struct xctx *ctx, const char *fmt, ...)
 	} else {
 		struct of_key shown = ctx->key;
 
+		/* The packet as it came, though another bridge may drop it. */
+		shown.in_port = ctx->in->key.in_port;
 		if (ctx->frame_inside) { /* who sent it tells more than that it is a payload now */
 			shown.packet_type = OF_PT_ETH;
 			memcpy(shown.dl_dst, ctx->in->key.dl_dst, 6);

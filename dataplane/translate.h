@@ -21,6 +21,7 @@ struct xlate_trace;
  * purges the flow caches. */
 #define XLATE_LACKS_TRUNC 1
 #define XLATE_LACKS_ADD_MPLS 2
+#define XLATE_LACKS_SET_ARP 4 /* and neighbour discovery */
 void xlate_set_lacks(unsigned lacks);
 unsigned xlate_lacks(void);
 

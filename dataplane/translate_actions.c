@@ -86,7 +86,7 @@ do_stack_pop(struct xctx *ctx, const struct of_act_stack *a)
 	size_t n;
 
 	if (!ctx->stack_size) {
-		trace_put(ctx->in->trace, TRACE_ERROR, "stack underflow");
+		xlate_report_error(ctx, "stack underflow");
 		return;
 	}
 	n = ctx->stack[--ctx->stack_size];

@@ -123,6 +123,7 @@ commit_arp(struct xctx *ctx)
 
 	if (!(w->nw_src | w->nw_dst | w->nw_proto) && !ANY(arp_sha) && !ANY(arp_tha))
 		return;
+	xlate_needs(ctx, XLATE_LACKS_SET_ARP);
 	op = pb_put(&ctx->b, OP_SET_ARP, sizeof *op);
 	op->spa = k->nw_src & (op->spa_mask = w->nw_src);
 	op->tpa = k->nw_dst & (op->tpa_mask = w->nw_dst);
@@ -161,6 +162,7 @@ commit_icmp(struct xctx *ctx)
 	     ANY(nd_options_type))) {
 		struct op_set_nd *op = pb_put(&ctx->b, OP_SET_ND, sizeof *op);
 
+		xlate_needs(ctx, XLATE_LACKS_SET_ARP);
 		op->target_mask = w->nd_target;
 		mask_in6(&op->target, &k->nd_target, &op->target_mask);
 		for (int i = 0; i < 6; i++) {
@@ -261,6 +263,24 @@ commit_meta(struct xctx *ctx)
 	}
 }
 
+/* A network header that no protocol is known of, because it is cut short or has none, is left
+ * alone, as Open vSwitch does: its actions would write where no such field is.  So is ARP without
+ * an operation. */
+static void
+forget_network_layer(struct xctx *ctx)
+{
+	struct of_key *w = &ctx->written;
+
+	w->nw_src = w->nw_dst = 0;
+	w->nw_tos = w->nw_ttl = 0;
+	w->ipv6_label = 0;
+	memset(&w->ipv6_src, 0, sizeof w->ipv6_src);
+	memset(&w->ipv6_dst, 0, sizeof w->ipv6_dst);
+	memset(w->arp_sha, 0, sizeof w->arp_sha);
+	memset(w->arp_tha, 0, sizeof w->arp_tha);
+	ctx->ip_ttl.pending = 0;
+}
+
 void
 xlate_commit(struct xctx *ctx)
 {
@@ -268,6 +288,8 @@ xlate_commit(struct xctx *ctx)
 
 	commit_ether(ctx);
 	type = ntohs(ctx->key.dl_type);
+	if (!ctx->key.nw_proto)
+		forget_network_layer(ctx);
 	switch (type) {
 	case ETH_TYPE_IPV4:
 		commit_ipv4(ctx);

@@ -170,6 +170,12 @@ xlate_mark_l3_set(struct xctx *ctx, enum of_field_id id)
 		if (xlate_is_ip(&ctx->key))
 			ctx->wc->nw_proto = 0xff;
 		break;
+	case OF_F_ND_TARGET:
+	case OF_F_ND_SLL:
+	case OF_F_ND_TLL:
+		ctx->wc->nw_proto = 0xff;
+		ctx->wc->tp_src = ctx->wc->tp_dst = UINT16_MAX;
+		break;
 	case OF_F_ARP_OP:
 	case OF_F_ARP_SHA:
 	case OF_F_ARP_THA:
@@ -323,7 +329,7 @@ push_mpls(struct xctx *ctx, uint16_t type)
 		xlate_report_error(ctx,
 			  "dropping packet on which an MPLS push action can't be performed as it "
 			  "would have more MPLS LSEs than the %d supported.", OF_MAX_MPLS);
-		xlate_fail(ctx, XE_MPLS_ROOM, DROP_PUSH_NO_ROOM);
+		xlate_fail(ctx, XE_MPLS_ROOM, DROP_TOO_MANY_LABELS);
 		return false;
 	}
 	if (ctx->wc) {
@@ -436,7 +442,10 @@ static bool
 dec_ttl(struct xctx *ctx, const struct of_act_dec_ttl *a)
 {
 	static const uint16_t id0;
-	bool known = ctx->known.nw_ttl == 0xff;
+	/* An IPv6 header of which no protocol is known is cut, and its key has no TTL. */
+	bool known = ctx->known.nw_ttl == 0xff ||
+		     (ctx->key.dl_type == htons(ETH_TYPE_IPV6) && !ctx->key.nw_proto &&
+		      ctx->ip_ttl.origin == TTL_PACKET);
 
 	if (ctx->wc) {
 		ctx->wc->nw_ttl = 0xff;
@@ -562,7 +571,7 @@ encap_mpls(struct xctx *ctx, uint16_t type)
 				   "dropping packet on which an encap MPLS action can't be performed "
 				   "as it would have more MPLS LSEs than the %d supported.",
 				   OF_MAX_MPLS);
-		xlate_fail(ctx, XE_MPLS_ROOM, DROP_PUSH_NO_ROOM);
+		xlate_fail(ctx, XE_MPLS_ROOM, DROP_TOO_MANY_LABELS);
 		return false;
 	}
 	xlate_needs(ctx, XLATE_LACKS_ADD_MPLS);
@@ -651,7 +660,7 @@ decap_mpls(struct xctx *ctx, const struct of_act_decap *a)
 		xlate_report_error(ctx,
 				   "dropping packet on which an MPLS decap can't be performed as it "
 				   "has more MPLS LSEs than the %d supported.", OF_MAX_MPLS);
-		xlate_fail(ctx, XE_MPLS_ROOM, DROP_PUSH_NO_ROOM);
+		xlate_fail(ctx, XE_MPLS_ROOM, DROP_TOO_MANY_LABELS);
 		return false;
 	}
 	if (!n)

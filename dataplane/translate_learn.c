@@ -205,6 +205,9 @@ xlate_learn(struct xctx *ctx, const struct of_act_learn *a)
 		/* Without a packet nothing may change; readers of a trace want to be told. */
 		trace_put(ctx->in->trace, TRACE_WARN,
 			  "suppressing side effects, so learn action ignored");
+		of_learn_for_each_spec(s, a)
+			if (!s->src_is_immediate)
+				xlate_mark_read(ctx, of_field(s->src.field));
 		return;
 	}
 	f = fill_in(ctx, a);

@@ -73,6 +73,9 @@ xlate_mirror(struct xctx *ctx, uint32_t set, of_port_t port)
 	set &= ~ctx->mirrored;
 	if (!set)
 		return;
+	for (unsigned i = 0; ctx->wc && i < MAX_MIRRORS; i++)
+		if (set & (1u << i) && ctx->bv->l2->mirrors[i].vlans)
+			ctx->wc->vlans[0].tci |= htons(OF_VLAN_VID_MASK | OF_VLAN_CFI);
 	xlate_commit(ctx);
 	if (ctx->resolve) {
 		/* Text shows where the copies go. */

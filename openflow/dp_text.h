@@ -22,8 +22,8 @@ struct of_dp_key {
 /* The number of the datapath's port 'name'; false: there is none. */
 typedef bool of_dp_port_number_fn(void *aux, const char *name, uint32_t *ret_number);
 
-/* Parses a key; "/mask" behind values is taken into the mask.  A text without eth_type() is
- * a frame without EtherType; one without eth() and packet_type() is a packet of that EtherType
+/* Parses a key; "/mask" behind values is taken into the mask.  Without eth_type()
+ * the network layer that it names says the EtherType, or it is a frame without one; one without eth() and packet_type() is a packet of that EtherType
  * without an Ethernet header.  Returns NULL, or an error text ("syntax error at ...") that the
  * caller frees. */
 char *of_dp_key_parse(const char *text, of_dp_port_number_fn *, void *aux, struct of_dp_key *);

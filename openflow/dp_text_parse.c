@@ -87,6 +87,7 @@ struct parser {
 	void *aux;
 	unsigned n_vlans, n_mpls, depth;
 	bool has_eth, has_packet_type;
+	uint16_t implied_type;
 };
 
 /* The text up to one of 'ends', as a string in 'buf'.  False if it is too long or cut. */
@@ -393,6 +394,12 @@ parse_tunnel(struct parser *q)
 
 static bool parse_groups(struct parser *, char end);
 
+/* The EtherType of a text that names a network layer, but no eth_type(). */
+static const struct {
+	const char *name;
+	uint16_t type;
+} implied[] = { { "arp", 0x0806 }, { "ipv4", 0x0800 }, { "ipv6", 0x86dd }, { "mpls", 0x8847 } };
+
 static bool
 parse_group(struct parser *q)
 {
@@ -415,6 +422,9 @@ parse_group(struct parser *q)
 			continue;
 		q->has_eth |= !strcmp(g->name, "eth");
 		q->has_packet_type |= !strcmp(g->name, "packet_type");
+		for (size_t k = 0; k < sizeof(implied) / sizeof(implied[0]); k++)
+			if (!strcmp(g->name, implied[k].name))
+				q->implied_type = implied[k].type;
 		if (!strcmp(g->name, "vlan"))
 			return parse_vlan(q, g);
 		if (!strcmp(g->name, "mpls"))
@@ -461,7 +471,7 @@ of_dp_key_parse(const char *text, of_dp_port_number_fn *port_number, void *aux,
 	if (out->key.packet_type >> 16 == 1)
 		out->key.dl_type = htons(out->key.packet_type & 0xffff);
 	else if (!out->key.dl_type)
-		out->key.dl_type = htons(OF_DL_TYPE_NONE);
+		out->key.dl_type = htons(q.implied_type ? q.implied_type : OF_DL_TYPE_NONE);
 	return NULL;
 }
 

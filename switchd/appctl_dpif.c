@@ -352,6 +352,8 @@ sw_appctl_dpif_init(void)
 	static void (*const rxq_show)(struct wf_str *) = workers_rxq_show;
 	static void (*const stats_show)(struct wf_str *) = workers_stats_show;
 
+	drop_coverage_init();
+	sw_features_init();
 	unixctl_command("dpif/show", "", 0, 0, on_dpif_show, NULL);
 	unixctl_command("dpif/dump-dps", "", 0, 0, on_dpif_dump_dps, NULL);
 	unixctl_command("dpif/show-dp-features", "bridge", 1, 1, on_dp_features, NULL);

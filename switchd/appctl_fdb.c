@@ -73,6 +73,23 @@ on_flush(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	unixctl_reply(conn, "table successfully flushed");
 }
 
+struct known {
+	uint16_t vid;
+	const uint8_t *mac;
+	struct wf_str *s;
+};
+
+static void
+tell_known(const struct mac_row *row, void *known_)
+{
+	struct known *k = known_;
+
+	if (row->vid == k->vid && !memcmp(row->mac, k->mac, 6))
+		wf_str_fmt(k->s, "Overriding already existing %s entry on %u\n",
+			   row->is_static ? "static" : "dynamic",
+			   row->port == OF_PORT_LOCAL ? 65534 : row->port);
+}
+
 /* fdb/add BRIDGE PORT VLAN MAC */
 static void
 on_add(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
@@ -98,8 +115,13 @@ on_add(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 		unixctl_reply_error(conn, "bad MAC address");
 		return;
 	}
+	struct wf_str s = WF_STR_INIT;
+	struct known known = { (uint16_t)vlan, mac, &s };
+
+	mac_table_dump(b->dp->macs, tell_known, &known);
 	mac_table_add_static(b->dp->macs, NULL, i->ofp_port, (uint16_t)vlan, mac);
-	unixctl_reply(conn, NULL);
+	unixctl_reply(conn, wf_str_cstr(&s));
+	wf_str_done(&s);
 }
 
 /* fdb/del BRIDGE VLAN MAC */

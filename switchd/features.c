@@ -110,6 +110,14 @@ sw_features_show(struct wf_str *s)
 	}
 }
 
+/* Who answers for others by rewriting ARP and neighbour discovery does it in the slow path, packet
+ * by packet: so Open vSwitch shows such flows, and a flood of them meets the price of a walk. */
+void
+sw_features_init(void)
+{
+	xlate_set_lacks(XLATE_LACKS_SET_ARP);
+}
+
 static struct feature *
 find(const char *name)
 {
@@ -164,6 +172,7 @@ sw_features_set(const char *name, const char *value, struct wf_str *s)
 	for (size_t k = 0; k < N_FEATURES; k++)
 		if (features[k].is_off)
 			lacks |= features[k].lacks;
+	lacks |= XLATE_LACKS_SET_ARP;
 	if (lacks != xlate_lacks()) {
 		xlate_set_lacks(lacks);
 		workers_purge_flows();

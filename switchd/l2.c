@@ -311,6 +311,27 @@ xport_cmp(const void *a_, const void *b_)
 	return a->ofp_port < b->ofp_port ? -1 : a->ofp_port > b->ofp_port;
 }
 
+/* A station behind a port that goes may be anywhere now: what other bridges know of it leads here. */
+struct gone {
+	const struct sw_bridge *bridge;
+	const struct bundle *bundle;
+};
+
+static void
+forget_elsewhere(const struct mac_row *row, void *gone_)
+{
+	const struct gone *g = gone_;
+	struct sw_bridge *b;
+
+	for (uint32_t i = 0; i < g->bundle->n_members; i++) {
+		if (g->bundle->members[i] != row->port)
+			continue;
+		wf_hmap_for_each(b, node, &sw_bridges)
+			if (b != g->bridge && b->dp)
+				mac_table_del(b->dp->macs, row->vid, row->mac);
+	}
+}
+
 /* MACs and groups that were learned on ports which go, or which change what VLANs they carry, are
  * forgotten. */
 static void
@@ -326,6 +347,11 @@ flush_learned(struct sw_bridge *b, const struct xport_set *new)
 
 		if (was && (!is || is->mode != was->mode || is->vlan != was->vlan ||
 			    strcmp(is->name, was->name))) {
+			if (!is) {
+				struct gone g = { b, was };
+
+				mac_table_dump(b->dp->macs, forget_elsewhere, &g);
+			}
 			mac_table_flush_bundle(b->dp->macs, was);
 			if (b->mcast)
 				mcast_table_flush_bundle(b->mcast, was);

@@ -225,7 +225,7 @@ of_packet_in(const struct packet_in_spec *spec, const struct rte_mbuf *m)
 	/* Controllers get what would be on the wire. */
 	copy = pkt_copy(m);
 	if (copy) {
-		pkt_find_layers(copy, OF_PT_ETH, &layers);
+		pkt_find_layers(copy, OF_PT_ETH, 0, &layers);
 		if (copy->ol_flags & PKT_TX_SEG) {
 			n = pkt_segment(copy, &layers, segments, 64);
 			for (int i = 0; i < n; i++) {

@@ -11,6 +11,7 @@
 #include "dataplane/pkt_compose.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/trace.h"
+#include "switchd/switchd.h"
 #include "openflow/dp_text.h"
 
 struct trace_request {
@@ -125,6 +126,23 @@ slot_of_name(void *aux, const char *name, uint32_t *ret_slot)
 	return false;
 }
 
+/* Is there a datapath "TYPE", "ovs-TYPE" or "TYPE@ovs-TYPE"?  There is one of each type that a
+ * bridge has. */
+static bool
+is_datapath(const char *name)
+{
+	const char *at = strchr(name, '@');
+	const struct sw_bridge *b;
+
+	name = at ? at + 1 : name;
+	name += strncmp(name, "ovs-", 4) ? 0 : 4;
+	wf_hmap_for_each(b, node, &sw_bridges)
+		if (!strcmp(name, *b->type ? b->type : "system") ||
+		    (strcmp(b->type, "dummy") && !strcmp(name, "netdev")))
+			return true;
+	return false;
+}
+
 static char *
 parse_flow(struct trace_request *r)
 {
@@ -135,7 +153,18 @@ parse_flow(struct trace_request *r)
 	error = of_dp_key_parse(flow, slot_of_name, NULL, &dp);
 	/* Nothing at all is rather a flow of the other form, which matches all. */
 	if (!error && flow[strspn(flow, ", \t\r\n")]) {
+		if (r->n_args == 2 && !is_datapath(r->args[0]))
+			return wf_xstrdup("Cannot find the datapath");
 		r->key = dp.key;
+		pkt_limit_vlans(&r->key);
+		if (r->key.recirc_id) {
+			struct frozen *f = frozen_find(r->key.recirc_id);
+
+			if (!f)
+				return wf_xasprintf("no recirculation data for recirc_id %#x",
+						    r->key.recirc_id);
+			frozen_unref(f);
+		}
 		return dp.has_in_port ? resolve_slot(r, dp.in_port)
 				      : wf_xstrdup("flow has no in_port");
 	}
