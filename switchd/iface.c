@@ -12,6 +12,7 @@
 #include "base/rcu.h"
 #include "dataplane/worker.h"
 #include "switchd/state/state.h"
+#include "switchd/qos.h"
 #include "switchd/uplinks.h"
 
 WF_LOG_MODULE(bridge);
@@ -125,6 +126,7 @@ void
 sw_iface_detach(struct sw_iface *i, bool destroy)
 {
 	sw_uplinks_detach(i);
+	sw_qos_detach(i);
 	if (i->ofp_port != OF_PORT_NONE)
 		of_switch_port_del(i->bridge->of, i->ofp_port);
 	if (i->slot != UINT32_MAX) {
@@ -282,16 +284,19 @@ apply_settings(struct sw_iface *i)
 	struct wf_err err = { "" };
 	const char *mac = ovsdb_str(i->row, OVSDB_INTERFACE_MAC);
 	int64_t mtu = ovsdb_int(i->row, OVSDB_INTERFACE_MTU_REQUEST, 0);
+	bool failed = false;
 	uint8_t addr[6];
 
 	if (!i->port)
 		return;
 	if (!i->is_local && i->port->class->set_mac && sw_parse_mac(mac, addr) && !(addr[0] & 1) &&
 	    memcmp(addr, i->mac, 6) && i->port->class->set_mac(i->port, addr, &err))
-		set_error(i, err.text);
+		failed = true;
 	if (mtu && (uint32_t)mtu != i->status.mtu && i->port->class->set_mtu &&
 	    i->port->class->set_mtu(i->port, (uint32_t)mtu, &err))
-		set_error(i, err.text);
+		failed = true;
+	/* Of a port that works nothing else can be wrong. */
+	set_error(i, failed ? err.text : NULL);
 }
 
 static void
