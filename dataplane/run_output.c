@@ -334,8 +334,8 @@ run_normal(struct pass *p, const struct op_normal *op, struct rte_mbuf *m, bool 
 			pkt_free(m);
 		return;
 	}
-	normal_decide(rn->view, bv, op->in_port, pass_key(p, m), m, true, op->mirrored,
-		      rn->normal, NULL);
+	normal_decide(rn->view, bv, op->in_port, pass_key(p, m), m, true,
+		      op->mirrored | p->mirrored, rn->normal, NULL);
 	p->mirrored |= rn->normal->mirrored;
 	if (!rn->normal->n)
 		pass_drop(p, rn->normal->drop);
@@ -348,14 +348,15 @@ run_mirror(struct pass *p, const struct op_mirror *op, struct rte_mbuf *m)
 	const struct bridge_view *bv = bridge_view(p->rn->view, op->bridge);
 	uint32_t set = op->op.u32;
 
-	if (op->op.u8)
-		set &= ~p->mirrored;
+	set &= ~p->mirrored;
 	if (!bv || !set)
 		return;
 	p->rn->normal->n = 0;
 	p->rn->normal->mirrored = 0; /* 'set' holds no mirror that has the packet */
 	mirror_outputs(p->rn->view, bv, set, op->port, pass_key(p, m), pkt_size(m),
 		       p->rn->normal);
+	/* Mirrors that look at the VLAN decide now whether they take the packet. */
+	p->mirrored |= p->rn->normal->mirrored;
 	run_outputs(p, NULL, m, false);
 }
 

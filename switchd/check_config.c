@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values in the database that mean nothing: ovsdb-server checks what its schema says, and keys of
- * other_config are any text to it.  One line in the log for each, when the row came or changed, that
- * names the row, the key, the value and what would be right.  What is in force then is the default.
+ * other_config are any text to it.  One line in the log for each value, which names the row, the key
+ * and what would be right.  What is in force then is the default.
  * Keys that we do not know are left alone: they may be somebody else's. */
 #include <errno.h>
 #include <inttypes.h>
@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "switchd/switchd.h"
 
 WF_LOG_MODULE(bridge);
 
-enum kind { BOOL, INT, MAC, DPID, WORDS };
+enum kind { BOOL, INT, MAC, DPID, WORDS, READABLE };
 
 static const struct key {
 	enum ovsdb_table_id table;
@@ -50,6 +52,8 @@ static const struct key {
 	{ OVSDB_TABLE_PORT, OVSDB_PORT_MAC, NULL, MAC, 0, 0, NULL },
 	{ OVSDB_TABLE_INTERFACE, OVSDB_INTERFACE_MAC, NULL, MAC, 0, 0, NULL },
 	{ OVSDB_TABLE_CONTROLLER, OVSDB_CONTROLLER_OTHER_CONFIG, "dscp", INT, 0, 63, NULL },
+	{ OVSDB_TABLE_SSL, OVSDB_SSL_PRIVATE_KEY, NULL, READABLE, 0, 0, NULL },
+	{ OVSDB_TABLE_SSL, OVSDB_SSL_CERTIFICATE, NULL, READABLE, 0, 0, NULL },
 #undef ROOT
 #undef BRIDGE
 #undef PORT
@@ -134,6 +138,8 @@ complaint(const struct key *k, const char *value, char text[100])
 		snprintf(text, 100, "one of%s", k->words);
 		text[strlen(text) - 1] = '\0';
 		return text;
+	case READABLE:
+		return !access(value, R_OK) ? NULL : "a file that can be read";
 	}
 	return NULL;
 }
@@ -150,39 +156,74 @@ name_of(const struct ovsdb_row *row)
 	}
 }
 
-void
-sw_check_config(void)
+/* What was said of one key of one row, so that it is said once. */
+struct told {
+	struct wf_list node;
+	struct ovsdb_uuid uuid;
+	char *value;
+	bool still;
+};
+
+static void
+tell(struct wf_list *all, const struct key *k, const struct ovsdb_row *row, const char *value,
+     const char *right)
 {
-	static uint64_t checked;
-	const struct ovsdb_replica *db = ovsdb_session_replica(sw_db);
-	uint64_t now = ovsdb_replica_seqno(db);
+	struct told *t;
+
+	wf_list_for_each (t, node, all)
+		if (ovsdb_uuid_equals(&t->uuid, &row->uuid) && !strcmp(t->value, value)) {
+			t->still = true;
+			return;
+		}
+	t = wf_xzalloc(sizeof *t);
+	t->uuid = row->uuid;
+	t->value = wf_xstrdup(value);
+	t->still = true;
+	wf_list_push_back(all, &t->node);
+	/* Open vSwitch says nothing of a datapath id that is none, and its tests have some. */
+	wf_log_at(k->kind == DPID ? WF_INFO : WF_WARN,
+		  "%s %s: %s%s%s=\"%s\" is not %s; it has no effect", ovsdb_tables[k->table].name,
+		  name_of(row), ovsdb_columns[k->column].name, k->key ? ":" : "",
+		  k->key ? k->key : "", value, right);
+}
+
+static void
+check_key(const struct ovsdb_replica *db, const struct key *k, struct wf_list *all)
+{
+	struct told *t, *next;
 	struct ovsdb_row *row;
 	char text[100];
 
-	if (now == checked)
-		return;
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-		const struct key *k = &keys[i];
+	wf_list_for_each (t, node, all)
+		t->still = false;
+	ovsdb_for_each (row, db, k->table) {
+		const char *value = k->key ? ovsdb_smap_get(row, k->column, k->key)
+					   : ovsdb_str(row, k->column);
+		const char *right = value && *value ? complaint(k, value, text) : NULL;
 
-		if (ovsdb_replica_table_seqno(db, k->table) <= checked)
-			continue;
-		ovsdb_for_each (row, db, k->table) {
-			const char *value, *right;
-
-			if (row->changed <= checked)
-				continue;
-			value = k->key ? ovsdb_smap_get(row, k->column, k->key)
-				       : ovsdb_str(row, k->column);
-			right = value && *value ? complaint(k, value, text) : NULL;
-			if (right)
-				/* Open vSwitch says nothing of an identifier that is none, and its
-				 * tests have some. */
-				wf_log_at(k->kind == DPID ? WF_INFO : WF_WARN,
-					"%s %s: %s%s%s=\"%s\" is ignored: it is not %s",
-					ovsdb_tables[k->table].name, name_of(row),
-					ovsdb_columns[k->column].name, k->key ? ":" : "",
-					k->key ? k->key : "", value, right);
-		}
+		if (right)
+			tell(all, k, row, value, right);
 	}
-	checked = now;
+	wf_list_for_each_safe (t, next, node, all)
+		if (!t->still) {
+			wf_list_remove(&t->node);
+			free(t->value);
+			free(t);
+		}
+}
+
+void
+sw_check_config(void)
+{
+	static struct wf_list told[sizeof keys / sizeof keys[0]];
+	static uint64_t checked;
+	const struct ovsdb_replica *db = ovsdb_session_replica(sw_db);
+
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		if (!told[i].next)
+			wf_list_init(&told[i]);
+		if (ovsdb_replica_table_seqno(db, keys[i].table) > checked)
+			check_key(db, &keys[i], &told[i]);
+	}
+	checked = ovsdb_replica_seqno(db);
 }
