@@ -59,7 +59,7 @@ normal_add(const struct view *view, const struct bridge_view *bv, const struct b
 	port = choose_member(bv, out, key, wire.v[0].vid, r);
 	if (!port || r->n >= NORMAL_MAX_OUTPUTS)
 		return;
-	if (port->config & (PC_NO_FWD | PC_PORT_DOWN)) {
+	if (port->config & (r->for_text ? PC_NO_FWD : PC_NO_FWD | PC_PORT_DOWN)) {
 		r->drop = DROP_OUT_PORT_DOWN;
 		return;
 	}
@@ -207,6 +207,7 @@ normal_decide(const struct view *view, const struct bridge_view *bv, of_port_t i
 	struct xvlans wire, inside;
 
 	r->n = 0;
+	r->for_text = text != NULL;
 	r->drop = DROP_NONE;
 	r->mirrored = mirrored;
 	r->n_bytes = learn && packet ? pkt_size(packet) : 0;

@@ -33,6 +33,7 @@ struct normal_result {
 	unsigned n;
 	enum drop_reason drop;  /* why n is 0 */
 	uint32_t mirrored;      /* mirrors that have the packet now, those given included */
+	bool for_text;          /* outputs to ports that are down are told, as OVS does: dropped there */
 	uint32_t n_bytes;       /* the packet's, for the load of bonds; 0: does not count */
 	struct normal_output out[NORMAL_MAX_OUTPUTS];
 };

@@ -397,7 +397,7 @@ member_is_enabled(const struct xctx *ctx, of_port_t port)
 		return false;
 	default:
 		p = xlate_port(ctx, port);
-		return p && p->may_enable;
+		return p && p->may_enable && !(p->config & PC_PORT_DOWN);
 	}
 }
 

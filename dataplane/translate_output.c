@@ -122,7 +122,8 @@ may_output(struct xctx *ctx, const struct xport *port)
 		ctx->drop = DROP_OUT_PORT_DOWN;
 		return false;
 	}
-	if (port->config & PC_PORT_DOWN) {
+	/* Text tells the output, which is for the port to drop, as with OVS. */
+	if (port->config & PC_PORT_DOWN && !ctx->resolve) {
 		ctx->drop = DROP_OUT_PORT_DOWN;
 		return false;
 	}
