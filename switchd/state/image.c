@@ -17,10 +17,14 @@ mix(uint64_t x)
 	return x ^ x >> 32;
 }
 
+/* Ids that follow each other lie side by side: a file of a hundred thousand flows is read in the
+ * order of their ids. */
 static size_t
 slot_of(const struct state_image *im, uint32_t bridge, uint8_t type, uint64_t id)
 {
-	return mix(id ^ (uint64_t)bridge << 40 ^ (uint64_t)type << 56) & (im->n_slots - 1);
+	uint64_t block = mix(id >> 6 ^ (uint64_t)bridge << 40 ^ (uint64_t)type << 56);
+
+	return (block << 6 | (id & 63)) & (im->n_slots - 1);
 }
 
 static struct state_item *
@@ -43,7 +47,11 @@ grow(struct state_image *im)
 {
 	size_t slot;
 
-	im->room = im->room ? im->room * 2 : 256;
+	if (!im->room)
+		for (im->room = 256; im->room < im->n_frames; im->room *= 2)
+			;
+	else
+		im->room *= 2;
 	im->items = wf_xrealloc(im->items, im->room * sizeof(*im->items));
 	free(im->slots);
 	im->n_slots = im->room * 2;
@@ -128,6 +136,7 @@ take_counts(struct state_image *im, const struct state_frame *f)
 {
 	if (f->size % STATE_COUNTS_SIZE)
 		return false;
+	im->n_counts += f->size / STATE_COUNTS_SIZE;
 	for (size_t o = 0; o < f->size; o += STATE_COUNTS_SIZE)
 		put(im, f->bridge, STATE_COUNTS, state_get_u64(f->data + o),
 		    f->ofs + STATE_FRAME_HEAD + o);

@@ -24,7 +24,7 @@ struct state_image {
 	struct state_head head;
 	uint64_t last_flow; /* highest id of a flow */
 	uint32_t last_bridge;
-	size_t n_frames;
+	size_t n_frames, n_counts;
 	size_t n_items, room;
 	struct state_item *items; /* in the order in which they came first */
 	uint32_t *slots;    /* hash: index + 1 */

@@ -119,7 +119,9 @@ take_flow(struct replay *p, const struct state_frame *f)
 		unreadable(p, "flow", state_get_u64(f->data));
 		return;
 	}
-	counts = state_image_find(&state.image, p->sw->state_id, STATE_COUNTS, flow.id);
+	counts = state.image.n_counts
+			 ? state_image_find(&state.image, p->sw->state_id, STATE_COUNTS, flow.id)
+			 : NULL;
 	if (counts)
 		state_counts_get(state.image.file + counts->ofs, &c);
 	if (is_expired(p, flow.rule, &c)) {
