@@ -169,6 +169,26 @@ WIRE_STRUCT flow_stats_nx {
 };
 WIRE_SIZE(struct flow_stats_nx, 48);
 
+/* What the four forms have under the same names. */
+#define FLOW_TO_WIRE(FS)                                                                       \
+	.table = (FS)->table, .priority = htobe16((FS)->priority),                             \
+	.idle_timeout = htobe16((FS)->idle_timeout),                                           \
+	.hard_timeout = htobe16((FS)->hard_timeout), .cookie = htobe64((FS)->cookie)
+#define DURATION_TO_WIRE(FS)                                                                   \
+	.duration_s = htobe32((FS)->duration_s), .duration_ns = htobe32((FS)->duration_ns)
+#define COUNTS_TO_WIRE(FS)                                                                     \
+	.n_packets = htobe64(of_known_or_zero((FS)->n_packets)),                               \
+	.n_bytes = htobe64(of_known_or_zero((FS)->n_bytes))
+
+#define FLOW_FROM_WIRE(FS, W)                                                                  \
+	((FS)->table = (W)->table, (FS)->priority = be16toh((W)->priority),                    \
+	 (FS)->idle_timeout = be16toh((W)->idle_timeout),                                      \
+	 (FS)->hard_timeout = be16toh((W)->hard_timeout), (FS)->cookie = be64toh((W)->cookie))
+#define COUNTS_FROM_WIRE(FS, W)                                                                \
+	((FS)->duration_s = be32toh((W)->duration_s),                                          \
+	 (FS)->duration_ns = be32toh((W)->duration_ns),                                        \
+	 (FS)->n_packets = be64toh((W)->n_packets), (FS)->n_bytes = be64toh((W)->n_bytes))
+
 const struct of_oxs of_oxs_none = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
 				    UINT64_MAX, UINT64_MAX };
 
@@ -269,15 +289,7 @@ append_10(const struct of_flow_stats *fs, struct wf_buf *out)
 {
 	size_t start = out->size;
 	struct flow_stats10 w = {
-		.table = fs->table,
-		.duration_s = htobe32(fs->duration_s),
-		.duration_ns = htobe32(fs->duration_ns),
-		.priority = htobe16(fs->priority),
-		.idle_timeout = htobe16(fs->idle_timeout),
-		.hard_timeout = htobe16(fs->hard_timeout),
-		.cookie = htobe64(fs->cookie),
-		.n_packets = htobe64(of_known_or_zero(fs->n_packets)),
-		.n_bytes = htobe64(of_known_or_zero(fs->n_bytes)),
+		FLOW_TO_WIRE(fs), DURATION_TO_WIRE(fs), COUNTS_TO_WIRE(fs),
 	};
 	struct of_match_full full;
 
@@ -294,19 +306,11 @@ append_11(uint8_t version, const struct of_codec *codec, const struct of_flow_st
 {
 	size_t start = out->size;
 	struct flow_stats11 w = {
-		.table = fs->table,
-		.duration_s = htobe32(fs->duration_s),
-		.duration_ns = htobe32(fs->duration_ns),
-		.priority = htobe16(fs->priority),
-		.idle_timeout = htobe16(fs->idle_timeout),
-		.hard_timeout = htobe16(fs->hard_timeout),
+		FLOW_TO_WIRE(fs), DURATION_TO_WIRE(fs), COUNTS_TO_WIRE(fs),
 		.flags = version >= OF13_VERSION
 				 ? htobe16(of_flow_flags_to_wire(fs->flags, version))
 				 : 0,
 		.importance = version >= OF14_VERSION ? htobe16(fs->importance) : 0,
-		.cookie = htobe64(fs->cookie),
-		.n_packets = htobe64(of_known_or_zero(fs->n_packets)),
-		.n_bytes = htobe64(of_known_or_zero(fs->n_bytes)),
 	};
 
 	wf_buf_put(out, &w, sizeof(w));
@@ -329,17 +333,23 @@ oxs_of(const struct of_flow_stats *fs)
 }
 
 static void
+take_oxs(struct of_flow_stats *fs, const struct of_oxs *oxs)
+{
+	fs->duration_s = oxs->duration_s;
+	fs->duration_ns = oxs->duration_ns;
+	fs->idle_age = oxs->idle_s == UINT32_MAX ? -1 : (int)(oxs->idle_s & INT32_MAX);
+	fs->n_packets = oxs->n_packets;
+	fs->n_bytes = oxs->n_bytes;
+}
+
+static void
 append_15(const struct of_codec *codec, const struct of_flow_stats *fs, struct wf_buf *out)
 {
 	size_t start = out->size;
 	struct flow_stats15 w = {
-		.table = fs->table,
-		.priority = htobe16(fs->priority),
-		.idle_timeout = htobe16(fs->idle_timeout),
-		.hard_timeout = htobe16(fs->hard_timeout),
+		FLOW_TO_WIRE(fs),
 		.flags = htobe16(of_flow_flags_to_wire(fs->flags, OF15_VERSION)),
 		.importance = htobe16(fs->importance),
-		.cookie = htobe64(fs->cookie),
 	};
 	struct of_oxs oxs = oxs_of(fs);
 
@@ -355,15 +365,9 @@ append_nx(const struct of_codec *codec, const struct of_flow_stats *fs, struct w
 {
 	size_t start = out->size;
 	struct flow_stats_nx w = {
-		.table = fs->table,
-		.duration_s = htobe32(fs->duration_s),
-		.duration_ns = htobe32(fs->duration_ns),
-		.priority = htobe16(fs->priority),
-		.idle_timeout = htobe16(fs->idle_timeout),
-		.hard_timeout = htobe16(fs->hard_timeout),
+		FLOW_TO_WIRE(fs), DURATION_TO_WIRE(fs),
 		.idle_age = htobe16(age_to_wire(fs->idle_age)),
 		.hard_age = htobe16(age_to_wire(fs->hard_age)),
-		.cookie = htobe64(fs->cookie),
 		.n_packets = htobe64(fs->n_packets),
 		.n_bytes = htobe64(fs->n_bytes),
 	};
@@ -405,8 +409,7 @@ take_actions(const struct of_msg *msg, const uint8_t *p, size_t size,
 	size_t match_ofs = store->size;
 	of_err_t error;
 
-	error = of_instructions_decode(
-		p, size, msg->version, &actions);
+	error = of_instructions_decode(p, size, msg->version, &actions);
 	if (!error) {
 		of_match_store(match, store);
 		size_t actions_ofs = store->size;
@@ -445,15 +448,8 @@ of_flow_stats_next(const struct of_codec *codec, const struct of_msg *msg, size_
 		const struct flow_stats10 *w = (const void *)p;
 
 		error = of_match_decode_10(&w->match, &match);
-		fs->table = w->table;
-		fs->duration_s = be32toh(w->duration_s);
-		fs->duration_ns = be32toh(w->duration_ns);
-		fs->priority = be16toh(w->priority);
-		fs->idle_timeout = be16toh(w->idle_timeout);
-		fs->hard_timeout = be16toh(w->hard_timeout);
-		fs->cookie = be64toh(w->cookie);
-		fs->n_packets = be64toh(w->n_packets);
-		fs->n_bytes = be64toh(w->n_bytes);
+		FLOW_FROM_WIRE(fs, w);
+		COUNTS_FROM_WIRE(fs, w);
 	} else if (msg->form == OF_R_OFPST15_FLOW_REPLY) {
 		const struct flow_stats15 *w = (const void *)p;
 		struct of_oxs oxs;
@@ -468,33 +464,18 @@ of_flow_stats_next(const struct of_codec *codec, const struct of_msg *msg, size_
 							&fs->flags);
 		if (error)
 			return error;
-		fs->table = w->table;
-		fs->priority = be16toh(w->priority);
-		fs->idle_timeout = be16toh(w->idle_timeout);
-		fs->hard_timeout = be16toh(w->hard_timeout);
+		FLOW_FROM_WIRE(fs, w);
 		fs->importance = be16toh(w->importance);
-		fs->cookie = be64toh(w->cookie);
-		fs->duration_s = oxs.duration_s;
-		fs->duration_ns = oxs.duration_ns;
-		fs->idle_age = oxs.idle_s == UINT32_MAX ? -1 : (int)(oxs.idle_s & INT32_MAX);
-		fs->n_packets = oxs.n_packets;
-		fs->n_bytes = oxs.n_bytes;
+		take_oxs(fs, &oxs);
 	} else if (msg->form == OF_R_NXST_FLOW_REPLY) {
 		const struct flow_stats_nx *w = (const void *)p;
 
 		error = of_nx_match_decode(w + 1, length - head, be16toh(w->match_len), 0,
 					   codec->tlv_map, &match, NULL, NULL, &used);
-		fs->table = w->table;
-		fs->duration_s = be32toh(w->duration_s);
-		fs->duration_ns = be32toh(w->duration_ns);
-		fs->priority = be16toh(w->priority);
-		fs->idle_timeout = be16toh(w->idle_timeout);
-		fs->hard_timeout = be16toh(w->hard_timeout);
+		FLOW_FROM_WIRE(fs, w);
+		COUNTS_FROM_WIRE(fs, w);
 		fs->idle_age = be16toh(w->idle_age) - 1;
 		fs->hard_age = be16toh(w->hard_age) - 1;
-		fs->cookie = be64toh(w->cookie);
-		fs->n_packets = be64toh(w->n_packets);
-		fs->n_bytes = be64toh(w->n_bytes);
 	} else {
 		const struct flow_stats11 *w = (const void *)p;
 
@@ -503,16 +484,9 @@ of_flow_stats_next(const struct of_codec *codec, const struct of_msg *msg, size_
 		if (!error && msg->version >= OF13_VERSION)
 			error = of_flow_flags_from_wire(be16toh(w->flags), -1, msg->version,
 							&fs->flags);
-		fs->table = w->table;
-		fs->duration_s = be32toh(w->duration_s);
-		fs->duration_ns = be32toh(w->duration_ns);
-		fs->priority = be16toh(w->priority);
-		fs->idle_timeout = be16toh(w->idle_timeout);
-		fs->hard_timeout = be16toh(w->hard_timeout);
+		FLOW_FROM_WIRE(fs, w);
+		COUNTS_FROM_WIRE(fs, w);
 		fs->importance = msg->version >= OF14_VERSION ? be16toh(w->importance) : 0;
-		fs->cookie = be64toh(w->cookie);
-		fs->n_packets = be64toh(w->n_packets);
-		fs->n_bytes = be64toh(w->n_bytes);
 	}
 	if (error)
 		return error;
@@ -587,13 +561,9 @@ of_flow_trigger_next(const struct of_codec *codec, const struct of_msg *msg, siz
 		.match = of_match_store(&match, store),
 		.table = w->table,
 		.priority = be16toh(w->priority),
-		.duration_s = oxs.duration_s,
-		.duration_ns = oxs.duration_ns,
-		.idle_age = oxs.idle_s == UINT32_MAX ? -1 : (int)(oxs.idle_s & INT32_MAX),
 		.hard_age = -1,
-		.n_packets = oxs.n_packets,
-		.n_bytes = oxs.n_bytes,
 	};
+	take_oxs(fs, &oxs);
 	*pos += length;
 	return 0;
 }

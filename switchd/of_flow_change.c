@@ -518,9 +518,7 @@ add(struct of_switch *sw, struct of_flow_edit *e, struct of_txn *txn)
 	}
 	if (e->check_overlap && table_find_overlap(t, e->rule->match, e->rule->priority, version))
 		return OF_ERR_OFPFMFC_OVERLAP;
-	if (!of_flows_have_room(1))
-		return OF_ERR_OFPFMFC_TABLE_FULL;
-	if (t->n_rules >= sw->tables[t->id].max_flows) {
+	if (t->n_rules >= sw->tables[t->id].max_flows || !of_flows_have_room(1)) {
 		change.old = of_evict_choose(sw, t, version);
 		if (!change.old)
 			return OF_ERR_OFPFMFC_TABLE_FULL;

@@ -45,6 +45,10 @@ others &
 ip netns exec a ping -i 0.05 -q 10.0.0.2 > "$T/ping" 2>&1 &
 ping=$!
 got=$(flood add "$FLOWS" 2> "$T/rate")
+touch "$T/stop"
+wait %1 || true
+kill -INT $ping
+wait $ping || true
 # One flow of the limit is br1's.
 if [ "$FLOWS" -ge "$LIMIT" ]; then
 	equal "flows beyond the limit: TABLE_FULL" "5:1=$((FLOWS - LIMIT + 1))" "$got"
@@ -53,10 +57,6 @@ else
 	equal "no flow is refused below the limit" "no errors" "$got"
 	equal "all are in" "$FLOWS" "$(n_flows)"
 fi
-touch "$T/stop"
-wait %1 || true
-kill -INT $ping
-wait $ping || true
 used=$(($(mb) - before))
 kept=$(n_flows)
 most=$((kept * 330 / 1048576 + 24))
