@@ -293,6 +293,11 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 	struct cache_key key;
 	struct flow *f;
 
+	if (unlikely(++p->fate->n_passes > RUN_MAX_PASSES)) {
+		pass_drop(p, DROP_PIPELINE_TOO_MANY);
+		pkt_free(m);
+		return;
+	}
 	if (!rn->cache) {
 		stat_add(&rn->n_misses, 1);
 		translate_once(p, m, false);

@@ -75,12 +75,12 @@ struct op_output { struct plan_op op; /* u32 = slot */ uint32_t generation; of_p
 /* 'patches' says what NORMAL's output to a patch port means: the packet (a copy with the tags that
  * it carries there) is looked up with the continuation, as RECIRC does it, but without a new
  * parse if no header changed. */
-struct op_normal {
+struct op_normal { /* MIRROR as well: u32 = set of mirrors */
 	struct plan_op op;
 	struct bridge *bridge;
 	uint32_t in_slot;
-	of_port_t in_port;     /* where the packet is in this bridge */
-	uint32_t mirrored;     /* mirrors that have the packet already: normal_decide()'s argument */
+	of_port_t in_port;     /* where the packet is in this bridge; MIRROR: or goes out to */
+	uint32_t mirrored;     /* mirrors that have every such packet already */
 	uint32_t n_patches;
 	struct op_normal_patch {
 		of_port_t port;        /* of 'bridge' */
@@ -99,15 +99,14 @@ struct op_controller {
 struct op_learn { struct plan_op op; /* u32 = index of the action in the walk */ struct learned_flow *flow; };
 struct op_meter { struct plan_op op; struct meter *meter; };
 struct op_count { struct plan_op op; struct counter *counter; };
-/* A copy of the packet as it is now to the mirrors in the set u32 that select its VLAN:
- * mirror_outputs() with these arguments.  u8 = 1: a NORMAL of this plan came before; mirrors in its
- * normal_result.mirrored are left out. */
-struct op_mirror {
-	struct plan_op op;     /* u32 = set of mirror indexes */
-	struct bridge *bridge;
-	of_port_t port;        /* came in by, or goes out to */
-	uint32_t pad;
-};
+/* A copy of the packet as it is now to the mirrors in the set u32 that select its VLAN and do not
+ * have the packet: mirror_outputs().  The record is op_normal, since an output VLAN may lead
+ * over patch ports.
+ *
+ * Which mirrors took a packet is known at run time only (VLANs, NORMAL, buckets), per stay of the
+ * packet in a bridge.  Stays are numbered from 0 as the walk enters bridges: u16 of MIRROR, NORMAL
+ * and RECIRC. */
+#define PLAN_MAX_STAYS 8 /* of later ones nothing is remembered: a mirror may get such a packet twice */
 /* protocol_rx_one() on 'port' of 'bridge', decided for each packet: no field of it enters a key. */
 struct op_protocol { struct plan_op op; struct bridge *bridge; of_port_t port; uint32_t pad; };
 struct op_clone { struct plan_op op; /* nested ops follow; u8: for text only */ };
@@ -124,7 +123,7 @@ struct op_bucket {
 };
 #define op_select_first_bucket(SEL) ((const struct op_bucket *)((const struct op_select *)(SEL) + 1))
 #define op_bucket_next(B) ((const struct op_bucket *)((const uint8_t *)(B) + (B)->size))
-struct op_recirc { struct plan_op op; /* u8: 1 = on a copy */ struct frozen *frozen; /* owned by the plan */ };
+struct op_recirc { struct plan_op op; /* u8: 1 = on a copy; u16: stay */ struct frozen *frozen; /* owned by the plan */ };
 struct op_set_eth { struct plan_op op; uint8_t dst[6], src[6], dst_mask[6], src_mask[6]; };
 struct op_set_u16 { struct plan_op op; /* SET_DL_TYPE: u32 = value, host order */ };
 struct op_set_vlan { struct plan_op op; /* outermost tag; u32 = tci << 16 | mask, host order */ };

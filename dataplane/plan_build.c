@@ -210,6 +210,7 @@ plan_ops_release(const void *ops, size_t size)
 		case OP_RECIRC:
 			frozen_unref(((const struct op_recirc *)op)->frozen);
 			break;
+		case OP_MIRROR:
 		case OP_NORMAL: {
 			const struct op_normal *n = (const struct op_normal *)op;
 

@@ -95,8 +95,11 @@ run_on_segments(struct pass *p, const struct plan_op *o, const struct plan_op *e
 	if (rc < 0)
 		pass_drop(p, -rc);
 	for (int i = 0; i < rc; i++) {
+		uint32_t mirrored[PLAN_MAX_STAYS];
 		struct pass sub = *p;
 
+		memcpy(mirrored, p->mirrored, sizeof(mirrored));
+		sub.mirrored = mirrored;
 		run_ops(&sub, o, end, segments[i]);
 	}
 	free(segments);
@@ -119,7 +122,6 @@ run_nested(struct pass *p, const struct plan_op *o, const struct plan_op *end, s
 		}
 	}
 	run_ops(&sub, o, end, m);
-	p->mirrored |= sub.mirrored;
 }
 
 static void
@@ -132,6 +134,7 @@ run_recirc(struct pass *p, const struct op_recirc *op, struct rte_mbuf *m, bool 
 		.in_port = f->metadata.in_port, .packet_type = p->packet_type,
 		.dp_hash = p->dp_hash, .pkt_mark = p->pkt_mark,
 		.skb_priority = p->skb_priority, .depth = p->depth + 1,
+		.mirrored_before = op->op.u16 < PLAN_MAX_STAYS ? p->mirrored[op->op.u16] : 0,
 	};
 
 	if (next.depth > RUN_MAX_DEPTH) {
@@ -271,7 +274,7 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 			pass_drop(p, o->u32);
 			break;
 		case OP_MIRROR:
-			run_mirror(p, (const struct op_mirror *)o, m);
+			run_mirror(p, (const struct op_normal *)o, m);
 			break;
 		case OP_PROTOCOL:
 			if (run_protocol(p, (const struct op_protocol *)o, m))
@@ -402,12 +405,13 @@ run_learned_are_there(struct pass *p, const struct plan *plan)
 void
 run_plan(struct pass *p, struct plan *plan, struct rte_mbuf *m)
 {
+	uint32_t mirrored[PLAN_MAX_STAYS] = { p->mirrored_before };
 	const struct plan_op *o = plan->ops;
 	const struct plan_op *end = (const struct plan_op *)((const uint8_t *)o + plan->ops_size);
 
 	p->plan = plan;
 	p->trunc = 0;
-	p->mirrored = 0;
+	p->mirrored = mirrored;
 	if (!plan->has_output)
 		pass_drop(p, plan->drop_reason);
 	run_ops(p, o, end, m);

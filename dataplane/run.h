@@ -21,6 +21,8 @@
 #include "dataplane/translate.h"
 
 #define RUN_MAX_DEPTH 32 /* recirculations of one packet */
+/* And of all its copies: where patch ports make loops, copies multiply at each turn. */
+#define RUN_MAX_PASSES 4096
 
 /* Packets that wait for the end of the burst. */
 struct tx_batch {
@@ -64,6 +66,7 @@ stat_add(_Atomic uint64_t *c, uint64_t n) /* of a counter with one writer */
 /* What became of a received packet over all its passes. */
 struct run_fate {
 	uint32_t n_out;              /* outputs, packet-ins, packets handed to main */
+	uint32_t n_passes;           /* but the first */
 	enum drop_reason drop;       /* the first reason met */
 };
 
@@ -80,7 +83,9 @@ struct pass {
 	/* While a plan runs. */
 	struct plan *plan;
 	uint32_t trunc;              /* the next output's limit, 0: none */
-	uint32_t mirrored;           /* mirrors that a NORMAL of this plan gave the packet to */
+	/* Mirrors that have the packet, by stay in a bridge; shared with copies.  Those of the stay
+	 * that a continuation goes on with come from before. */
+	uint32_t *mirrored, mirrored_before;
 	uint8_t pushed_tags;         /* VLAN tags that the parser need not have seen */
 	bool layers_valid;
 	struct pkt_layers layers;
@@ -163,7 +168,7 @@ bool run_output_plain(struct runner *, const struct view_slot *, uint32_t slot,
 		      struct rte_mbuf *owned);
 void run_output(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_normal(struct pass *, const struct op_normal *, struct rte_mbuf *, bool owned);
-void run_mirror(struct pass *, const struct op_mirror *, struct rte_mbuf *);
+void run_mirror(struct pass *, const struct op_normal *, struct rte_mbuf *);
 /* True: the packet was taken over. */
 bool run_protocol(struct pass *, const struct op_protocol *, struct rte_mbuf *);
 void run_controller(struct pass *, const struct op_controller *, struct rte_mbuf *owned);

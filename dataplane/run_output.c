@@ -229,7 +229,7 @@ enter_patch(struct pass *p, const struct op_normal *op, const struct normal_outp
 	const struct view *v = p->rn->view;
 	const struct frozen *f = NULL;
 
-	for (uint32_t i = 0; op && i < op->n_patches; i++)
+	for (uint32_t i = 0; i < op->n_patches; i++)
 		if (op->patches[i].port == o->port->ofp_port)
 			f = op->patches[i].frozen;
 	if (!f || p->depth >= RUN_MAX_DEPTH) {
@@ -322,6 +322,20 @@ bridge_view(const struct view *v, const struct bridge *b)
 	return b->index < v->n_bridges ? v->bridges[b->index] : NULL;
 }
 
+/* Mirrors that have the packet in this stay. */
+static uint32_t
+mirrored_of(const struct pass *p, const struct plan_op *op)
+{
+	return op->u16 < PLAN_MAX_STAYS ? p->mirrored[op->u16] : 0;
+}
+
+static void
+note_mirrored(struct pass *p, const struct plan_op *op)
+{
+	if (op->u16 < PLAN_MAX_STAYS)
+		p->mirrored[op->u16] |= p->rn->normal->mirrored;
+}
+
 void
 run_normal(struct pass *p, const struct op_normal *op, struct rte_mbuf *m, bool owned)
 {
@@ -335,29 +349,25 @@ run_normal(struct pass *p, const struct op_normal *op, struct rte_mbuf *m, bool 
 		return;
 	}
 	normal_decide(rn->view, bv, op->in_port, pass_key(p, m), m, true,
-		      op->mirrored | p->mirrored, rn->normal, NULL);
-	p->mirrored |= rn->normal->mirrored;
+		      op->mirrored | mirrored_of(p, &op->op), rn->normal, NULL);
+	note_mirrored(p, &op->op);
 	if (!rn->normal->n)
 		pass_drop(p, rn->normal->drop);
 	run_outputs(p, op, m, owned);
 }
 
 void
-run_mirror(struct pass *p, const struct op_mirror *op, struct rte_mbuf *m)
+run_mirror(struct pass *p, const struct op_normal *op, struct rte_mbuf *m)
 {
 	const struct bridge_view *bv = bridge_view(p->rn->view, op->bridge);
-	uint32_t set = op->op.u32;
 
-	set &= ~p->mirrored;
-	if (!bv || !set)
+	p->rn->normal->mirrored = mirrored_of(p, &op->op);
+	if (!bv || !(op->op.u32 & ~p->rn->normal->mirrored))
 		return;
-	p->rn->normal->n = 0;
-	p->rn->normal->mirrored = 0; /* 'set' holds no mirror that has the packet */
-	mirror_outputs(p->rn->view, bv, set, op->port, pass_key(p, m), pkt_size(m),
+	mirror_outputs(p->rn->view, bv, op->op.u32, op->in_port, pass_key(p, m), pkt_size(m),
 		       p->rn->normal);
-	/* Mirrors that look at the VLAN decide now whether they take the packet. */
-	p->mirrored |= p->rn->normal->mirrored;
-	run_outputs(p, NULL, m, false);
+	note_mirrored(p, &op->op);
+	run_outputs(p, op, m, false);
 }
 
 bool

@@ -123,5 +123,4 @@ run_select(struct pass *p, const struct op_select *op, struct rte_mbuf *m, bool 
 	}
 	run_ops(&sub, (const struct plan_op *)(b + 1), (const struct plan_op *)op_bucket_next(b),
 		m);
-	p->mirrored |= sub.mirrored;
 }

@@ -56,7 +56,6 @@ xctx_save(const struct xctx *ctx, struct xsaved *s)
 	s->mpls_ttl = ctx->mpls_ttl;
 	s->reparse = ctx->reparse;
 	s->frame_inside = ctx->frame_inside;
-	s->after_normal = ctx->after_normal;
 }
 
 void
@@ -69,8 +68,6 @@ xctx_restore(struct xctx *ctx, const struct xsaved *s)
 	ctx->mpls_ttl = s->mpls_ttl;
 	ctx->reparse = s->reparse;
 	ctx->frame_inside = s->frame_inside;
-	/* What NORMAL mirrored stays mirrored. */
-	ctx->after_normal |= s->after_normal;
 }
 
 void

@@ -310,6 +310,7 @@ xlate_freeze_finish(struct xctx *ctx)
 		struct op_recirc *op = pb_put(&ctx->b, OP_RECIRC, sizeof *op);
 
 		op->op.u8 = 1;
+		op->op.u16 = (uint16_t)ctx->stay;
 		op->frozen = frozen;
 	}
 	ctx->freezing = false;

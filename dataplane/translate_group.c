@@ -178,6 +178,7 @@ group_choice(struct xctx *ctx, struct group *g)
 {
 	size_t outer, ofs;
 	struct op_select *op;
+	uint32_t old_mirrored = ctx->mirrored;
 	enum drop_reason old_drop = ctx->drop;
 
 	/* Every bucket starts with the packet as it is here. */
@@ -201,6 +202,7 @@ group_choice(struct xctx *ctx, struct group *g)
 		count_here(ctx, g->counter);
 		count_here(ctx, g->buckets[i].counter);
 		run_bucket(ctx, &g->buckets[i], false);
+		ctx->mirrored = old_mirrored; /* another packet takes another bucket */
 		if (ctx->error == XE_TOO_DEEP || ctx->error == XE_TOO_MANY || ctx->error == XE_STACK) {
 			/* A limit met in a bucket ends packets that take it, not those of others. */
 			ctx->error = XE_OK;

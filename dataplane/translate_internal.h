@@ -89,7 +89,6 @@ struct xctx {
 	struct ttl_state ip_ttl, mpls_ttl;
 	bool reparse;           /* headers in the packet that 'key' does not show */
 	bool frame_inside;      /* labels were put in front of an Ethernet frame */
-	bool after_normal;
 	uint8_t lacks;          /* XLATE_LACKS_* that the walk came upon */
 
 	/* Pipeline. */
@@ -107,7 +106,8 @@ struct xctx {
 	bool egress_missed;     /* no flow of an egress table took the packet */
 	bool in_bucket;         /* what tables write into the action set here is not carried out */
 	unsigned conditional;   /* inside a bucket that may not be taken: credit by OP_COUNT */
-	uint32_t mirrored;      /* mirrors of 'bv' that have the packet */
+	uint32_t mirrored;      /* mirrors of 'bv' that have the packet for sure */
+	unsigned stay, n_stays; /* of the packet in 'bv', see PLAN_MAX_STAYS */
 	uint8_t *stack;         size_t stack_size, stack_room;
 	struct wf_buf action_set;
 	bool action_set_has_group;
@@ -128,7 +128,7 @@ struct xctx {
 struct xsaved {
 	struct of_key key, written, known;
 	struct ttl_state ip_ttl, mpls_ttl;
-	bool reparse, frame_inside, after_normal;
+	bool reparse, frame_inside;
 };
 void xctx_save(const struct xctx *, struct xsaved *);
 void xctx_restore(struct xctx *, const struct xsaved *);

@@ -65,10 +65,44 @@ xlate_controller(struct xctx *ctx, uint16_t max_len, uint8_t reason, uint16_t co
 
 static void clone_output(struct xctx *, const struct normal_output *);
 
+/* NORMAL or MIRROR, with what an output to a patch port means if that may come about. */
+static struct op_normal *
+put_with_patches(struct xctx *ctx, enum plan_op_type type, of_port_t port, bool with_patches)
+{
+	const struct xport_set *set = ctx->bv->ports;
+	uint32_t n_patches = 0, n = 0;
+	struct op_normal *op;
+	size_t ofs;
+
+	for (uint32_t i = 0; with_patches && set && i < set->n; i++)
+		n_patches += set->ports[i].is_patch && set->ports[i].peer_bridge;
+	ofs = ctx->b.ops.size;
+	op = pb_put(&ctx->b, type, sizeof *op + n_patches * sizeof op->patches[0]);
+	op->op.u16 = (uint16_t)ctx->stay;
+	op->bridge = ctx->bv->bridge;
+	op->in_slot = ctx->in->in_slot;
+	op->in_port = port;
+	op->mirrored = ctx->mirrored;
+	for (uint32_t i = 0; n < n_patches; i++) {
+		const struct xport *p = &set->ports[i];
+		struct op_normal_patch *patch;
+
+		if (!p->is_patch || !p->peer_bridge)
+			continue;
+		op = pb_at(&ctx->b, ofs);
+		patch = &op->patches[n++];
+		patch->port = p->ofp_port;
+		patch->frozen = frozen_for_entry(p->peer_bridge, p->peer_port,
+						 XLATE_MAX_DEPTH - ctx->depth);
+		op->n_patches = n;
+	}
+	return pb_at(&ctx->b, ofs);
+}
+
 void
 xlate_mirror(struct xctx *ctx, uint32_t set, of_port_t port)
 {
-	struct op_mirror *op;
+	bool to_vlans = false;
 
 	set &= ~ctx->mirrored;
 	if (!set)
@@ -89,13 +123,11 @@ xlate_mirror(struct xctx *ctx, uint32_t set, of_port_t port)
 		free(r);
 		return;
 	}
-	op = pb_put(&ctx->b, OP_MIRROR, sizeof *op);
-	op->op.u32 = set;
-	op->op.u8 = ctx->after_normal;
-	op->bridge = ctx->bv->bridge;
-	op->port = port;
-	/* Mirrors that look at the VLAN may not have taken it; a second offer in this walk could be
-	 * due.  mirror_outputs() cannot know, so only those that always take are struck off. */
+	/* Outputs of mirrors are mirrored, too. */
+	for (unsigned i = 0; i < MAX_MIRRORS; i++)
+		to_vlans |= ctx->bv->l2->mirrors[i].in_use && !ctx->bv->l2->mirrors[i].out;
+	put_with_patches(ctx, OP_MIRROR, port, to_vlans)->op.u32 = set;
+	/* Those that look at the VLAN may not have taken it. */
 	for (unsigned i = 0; i < MAX_MIRRORS; i++) {
 		const struct mirror *m = &ctx->bv->l2->mirrors[i];
 
@@ -181,7 +213,7 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	bool old_in_set = ctx->in_action_set, old_in_bucket = ctx->in_bucket;
 	uint8_t *old_stack = ctx->stack;
 	size_t old_stack_size = ctx->stack_size, old_stack_room = ctx->stack_room, ofs, outer;
-	uint32_t old_mirrored = ctx->mirrored;
+	uint32_t old_mirrored = ctx->mirrored, old_stay = ctx->stay;
 	uint8_t old_table = ctx->table_id;
 	struct trace_node *before;
 	const struct xport *peer;
@@ -206,7 +238,7 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	ctx->action_set_has_group = false;
 	ctx->in_egress = ctx->in_action_set = ctx->in_bucket = false;
 	if (peer_bv != old_bv)
-		ctx->mirrored = 0;
+		ctx->mirrored = 0, ctx->stay = ++ctx->n_stays;
 	ctx->bv = peer_bv;
 	forget_metadata(&ctx->key);
 	ctx->key.in_port = peer->ofp_port;
@@ -237,7 +269,7 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	ctx->in_action_set = old_in_set;
 	ctx->in_bucket = old_in_bucket;
 	if (peer_bv != old_bv)
-		ctx->mirrored = old_mirrored;
+		ctx->mirrored = old_mirrored, ctx->stay = old_stay;
 	ctx->bv = old_bv;
 	ctx->table_id = old_table;
 	/* The peer's exit is not ours, and its errors are its own, but for the limits that bound
@@ -452,37 +484,12 @@ normal_now(struct xctx *ctx)
 void
 xlate_normal(struct xctx *ctx)
 {
-	const struct xport_set *set = ctx->bv->ports;
-	unsigned n_patches = 0;
-	struct op_normal *op;
-	size_t ofs;
-
 	xlate_commit(ctx);
 	if (ctx->resolve) {
 		normal_now(ctx);
 		return;
 	}
-	for (uint32_t i = 0; set && i < set->n; i++)
-		n_patches += set->ports[i].is_patch && set->ports[i].peer_bridge;
-	ofs = ctx->b.ops.size;
-	op = pb_put(&ctx->b, OP_NORMAL, sizeof *op + n_patches * sizeof op->patches[0]);
-	op->bridge = ctx->bv->bridge;
-	op->in_slot = ctx->in->in_slot;
-	op->in_port = ctx->key.in_port;
-	op->mirrored = ctx->mirrored;
-	for (uint32_t i = 0; i < set->n && op->n_patches < n_patches; i++) {
-		const struct xport *p = &set->ports[i];
-		struct op_normal_patch *patch;
-
-		if (!p->is_patch || !p->peer_bridge)
-			continue;
-		op = pb_at(&ctx->b, ofs);
-		patch = &op->patches[op->n_patches++];
-		patch->port = p->ofp_port;
-		patch->frozen = frozen_for_entry(p->peer_bridge, p->peer_port,
-						 XLATE_MAX_DEPTH - ctx->depth);
-	}
-	ctx->after_normal = true;
+	put_with_patches(ctx, OP_NORMAL, ctx->key.in_port, true);
 }
 
 /* --- Dispatch ------------------------------------------------------------------------------- */

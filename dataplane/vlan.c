@@ -139,14 +139,17 @@ xvlans_to_send(const struct bundle *out, const struct xvlans *inside, uint16_t i
 	}
 	if (out->use_priority_tags)
 		wire->v[0].pcp = in_pcp;
-	/* A tag that would say nothing is left out, but for ports that want priority tags always. */
+	/* An outermost tag that would say nothing is left out, but for ports that want priority tags
+	 * always. */
 	for (unsigned i = 0; i <= OF_MAX_VLANS; i++) {
 		struct xtag *t = &wire->v[i];
 
-		if (!t->vid && !t->pcp && !(out->use_priority_tags == 2 && t->tpid))
-			t->tpid = 0;
-		else if (!t->tpid)
+		bool says_something = t->vid || t->pcp || (out->use_priority_tags == 2 && t->tpid);
+
+		if (says_something && !t->tpid)
 			t->tpid = 0x8100;
+		else if (!says_something && !i)
+			t->tpid = 0;
 	}
 }
 
