@@ -275,6 +275,9 @@ set_state(struct bfd *b, enum bfd_state state, enum bfd_diag diag, int64_t now)
 		return;
 	wf_info_rl("%s: BFD state change: %s->%s \"%s\"->\"%s\".", b->name, state_name(b->state),
 		   state_name(state), diag_name(b->diag), diag_name(diag));
+	/* Section 6.8.7: a packet that differs should not wait for its turn. */
+	if (b->state != state)
+		b->next_tx = now;
 	b->state = state;
 	b->diag = diag;
 	if (state <= BFD_DOWN) {

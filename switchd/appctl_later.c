@@ -16,29 +16,6 @@ on_not_built(struct unixctl_conn *conn, int argc, const char *argv[], void *text
 	unixctl_reply_error(conn, text);
 }
 
-static void
-on_qos_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
-{
-	struct sw_bridge *b;
-	struct wf_str s = WF_STR_INIT;
-
-	wf_hmap_for_each(b, node, &sw_bridges) {
-		struct sw_iface *i = sw_iface_find(b, argv[1]);
-
-		if (!i)
-			continue;
-		if (ovsdb_ref(i->owner->row, OVSDB_PORT_QOS))
-			wf_str_fmt(&s, "QoS on %s is in the database; shaping is not built yet\n",
-				   argv[1]);
-		else
-			wf_str_fmt(&s, "QoS not configured on %s\n", argv[1]);
-		unixctl_reply(conn, wf_str_cstr(&s));
-		wf_str_done(&s);
-		return;
-	}
-	unixctl_reply_error(conn, "no such interface");
-}
-
 /* Something of the named object's: nothing has it, so nothing by that name does. */
 static void
 on_named_show(struct unixctl_conn *conn, int argc, const char *argv[], void *no_such)
@@ -99,7 +76,6 @@ static const struct {
 	{ "tnl/egress_port_range", "min max", NO_TUNNEL, true },
 	{ "tnl/neigh/aging", "[SECS]", NO_TUNNEL, true },
 	{ "tnl/arp/aging", "[SECS]", NO_TUNNEL, true },
-	{ "qos/show-types", "interface", "QoS shaping is not built yet", true },
 	{ "dpctl/offload-stats-show", "[dp]", "hardware offload is not built yet", true },
 	{ "dpctl/ct-enable-tcp-seq-chk", "[dp]", NO_CT, true },
 	{ "dpctl/ct-disable-tcp-seq-chk", "[dp]", NO_CT, true },
@@ -146,5 +122,4 @@ sw_appctl_later_init(void)
 	for (size_t k = 0; k < sizeof named / sizeof named[0]; k++)
 		unixctl_command(named[k].name, named[k].usage, 0, 1, on_named_show,
 				(void *)named[k].no_such);
-	unixctl_command("qos/show", "interface", 1, 1, on_qos_show, NULL);
 }

@@ -105,7 +105,7 @@ register_members(struct sw_port *p)
 			i->link->in_bond = true;
 			i->link->enabled = false;
 			i->link->delay_due = INT64_MAX;
-			sw_bond_enable(i, i->status.link_up);
+			sw_bond_enable(i, sw_iface_has_carrier(i));
 		}
 		i->link->is_primary = b->primary && !strcmp(b->primary, i->name);
 	}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "dataplane/protocol_tx.h"
 #include "dataplane/vlan.h"
@@ -14,6 +15,10 @@
 WF_LOG_MODULE(bond);
 
 #define PACKETS_A_TURN 256
+/* Told again after these times: a packet may be lost, and Open vSwitch as the other switch may learn
+ * the old place once more from packets that it had counted but not yet looked at. */
+static const int64_t rounds_ms[] = { 0, 300, 1000 };
+#define N_ROUNDS (sizeof rounds_ms / sizeof rounds_ms[0])
 
 struct station {
 	uint8_t mac[6];
@@ -25,7 +30,8 @@ static struct lesson {
 	struct lesson *next;
 	struct sw_port *port;
 	struct station *stations;
-	unsigned n, room, done;
+	unsigned n, room, done, round;
+	int64_t start_ms;
 } *lessons;
 
 static void
@@ -64,6 +70,7 @@ sw_bond_teach_start(struct sw_port *p)
 	sw_bond_teach_forget(p); /* the members may be others by now: from the beginning */
 	l = wf_xzalloc(sizeof *l);
 	l->port = p;
+	l->start_ms = wf_now_ms();
 	l->next = lessons;
 	lessons = l;
 	mac_table_dump(p->bridge->dp->macs, note_station, l);
@@ -120,21 +127,31 @@ teach(const struct lesson *l, const struct station *s)
 		protocol_send(dp, to->ofp_port, frame, compose(frame, s, &wire.v[0]));
 }
 
-bool
-sw_bond_teach_run(void)
+int64_t
+sw_bond_teach_run(int64_t now)
 {
 	unsigned budget = PACKETS_A_TURN;
+	struct lesson *l, *next;
+	int64_t wait = -1;
 
-	while (lessons && budget) {
-		struct lesson *l = lessons;
+	for (l = lessons; l; l = next) {
+		int64_t due = l->start_ms + rounds_ms[l->round];
 
-		for (; l->done < l->n && budget; budget--)
+		next = l->next;
+		for (; now >= due && l->done < l->n && budget; budget--)
 			teach(l, &l->stations[l->done++]);
-		if (l->done == l->n) {
+		if (now >= due && l->done == l->n) {
 			wf_dbg("bond %s: sent gratuitous learning packets for %u stations",
 			       l->port->name, l->n);
-			sw_bond_teach_forget(l->port);
+			l->done = 0;
+			if (++l->round == N_ROUNDS) {
+				sw_bond_teach_forget(l->port);
+				continue;
+			}
+			due = l->start_ms + rounds_ms[l->round];
 		}
+		due = due > now ? due - now : 0;
+		wait = wait < 0 || due < wait ? due : wait;
 	}
-	return lessons != NULL;
+	return wait;
 }

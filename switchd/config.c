@@ -14,6 +14,7 @@
 #include "dataplane/worker.h"
 #include "ovsdb/txn.h"
 #include "switchd/state/state.h"
+#include "switchd/qos.h"
 #include "switchd/uplinks.h"
 
 WF_LOG_MODULE(bridge);
@@ -436,6 +437,7 @@ apply(void)
 		sw_tell_not_built(b);
 		sw_bridge_configure_mcast(b);
 		sw_uplinks_configure(b);
+		sw_qos_configure(b);
 		sw_bridge_configure_of(b);
 		state_restore_macs(b->of);
 	}

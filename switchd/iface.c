@@ -12,6 +12,7 @@
 #include "base/rcu.h"
 #include "dataplane/worker.h"
 #include "switchd/state/state.h"
+#include "switchd/qos.h"
 #include "switchd/uplinks.h"
 
 WF_LOG_MODULE(bridge);
@@ -125,6 +126,7 @@ void
 sw_iface_detach(struct sw_iface *i, bool destroy)
 {
 	sw_uplinks_detach(i);
+	sw_qos_detach(i);
 	if (i->ofp_port != OF_PORT_NONE)
 		of_switch_port_del(i->bridge->of, i->ofp_port);
 	if (i->slot != UINT32_MAX) {

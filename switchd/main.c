@@ -20,6 +20,7 @@
 #include "dataplane/worker.h"
 #include "ovsdb/server.h"
 #include "switchd/state/state.h"
+#include "switchd/qos.h"
 #include "switchd/uplinks.h"
 
 WF_LOG_MODULE(vswitchd);
@@ -207,6 +208,7 @@ main(int argc, char *argv[])
 	sw_config_init(o.remote, on_first_applied);
 	sw_status_init();
 	sw_uplinks_init();
+	sw_qos_init();
 	wf_timer_set(&second, 1000, on_reap, NULL);
 	wf_loop_run();
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows that ask for what is not built yet: one line in the log for each, when it is first asked for.
  * At level INFO, because the configuration is valid and the rest of it works. */
+#include <string.h>
+
 #include "base/log.h"
 #include "switchd/switchd.h"
 
@@ -26,16 +28,17 @@ tell_iface(struct sw_iface *i)
 	tell(t, 1, ovsdb_n(row, OVSDB_INTERFACE_CFM_MPID) > 0, "interface", i->name, "CFM is");
 	tell(t, 2, ovsdb_smap_bool(row, OVSDB_INTERFACE_LLDP, "enable", false), "interface", i->name,
 	     "LLDP is");
-	tell(t, 3, ovsdb_int(row, OVSDB_INTERFACE_INGRESS_POLICING_RATE, 0) > 0 ||
-			   ovsdb_int(row, OVSDB_INTERFACE_INGRESS_POLICING_KPKTS_RATE, 0) > 0,
-	     "interface", i->name, "ingress policing is");
 }
 
 static void
 tell_port(struct sw_port *p)
 {
-	tell(&p->told_not_built, 0, ovsdb_ref(p->row, OVSDB_PORT_QOS) != NULL, "port", p->name,
-	     "QoS (queues can be listed; shaping) is");
+	const struct ovsdb_row *qos = ovsdb_ref(p->row, OVSDB_PORT_QOS);
+	const char *type = ovsdb_str_or(qos, OVSDB_QOS_TYPE, "");
+
+	tell(&p->told_not_built, 0, *type && strcmp(type, "egress-policer") &&
+	     strcmp(type, "linux-noop"), "port", p->name,
+	     "QoS of a type other than egress-policer (linux-htb, ...: queues can be listed) is");
 }
 
 /* These rows name their bridge, not the bridge them. */

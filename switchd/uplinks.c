@@ -35,9 +35,15 @@ sw_uplinks_kick(void)
 }
 
 bool
+sw_iface_has_carrier(const struct sw_iface *i)
+{
+	return i->status.admin_up && i->status.link_up;
+}
+
+bool
 sw_iface_may_enable(const struct sw_iface *i)
 {
-	return i->status.link_up && (!i->link || i->link->may_enable);
+	return sw_iface_has_carrier(i) && (!i->link || i->link->may_enable);
 }
 
 uint8_t
@@ -127,7 +133,7 @@ configure_lacp_member(struct sw_iface *i, int64_t now)
 	if (!i->link->lacp) {
 		i->link->lacp = lacp_member_add(i->owner->up->lacp, i->name);
 		lacp_member_set_aux(i->link->lacp, i);
-		i->link->link_up = i->status.link_up;
+		i->link->link_up = sw_iface_has_carrier(i);
 		i->link->link_resets = i->status.link_resets;
 	}
 	lacp_member_configure(i->link->lacp, &s, now);
@@ -251,7 +257,8 @@ configure_port(struct sw_port *p, int64_t now)
 	wf_list_for_each (i, port_node, &p->ifaces) {
 		if (!i->row || i->ofp_port == OF_PORT_NONE)
 			continue;
-		if (!i->link && wants_link(i)) {
+		bool fresh = !i->link && wants_link(i);
+		if (fresh) {
 			i->link = wf_xzalloc(sizeof *i->link);
 			i->link->delay_due = INT64_MAX;
 		}
@@ -260,7 +267,8 @@ configure_port(struct sw_port *p, int64_t now)
 		if (lacp)
 			configure_lacp_member(i, now);
 		configure_bfd(i, now);
-		i->link->may_enable = !i->link->lacp && !i->link->bfd;
+		if (fresh)
+			i->link->may_enable = !i->link->lacp && !i->link->bfd;
 	}
 	if (is_bond)
 		sw_bond_configure(p);
@@ -453,7 +461,7 @@ update_may_enable(struct sw_iface *i)
 	if (l->bfd)
 		may = bfd_forwarding(l->bfd, wf_now_ms());
 	if (l->lacp) {
-		if (i->status.link_up)
+		if (sw_iface_has_carrier(i))
 			lacp_member_carrier_is_up(l->lacp);
 		may = may && lacp_member_may_enable(l->lacp);
 	}
@@ -611,16 +619,17 @@ run_all(int64_t now)
 static int64_t
 on_turn(struct wf_idle *idle)
 {
-	int64_t now = wf_now_ms(), wait;
+	int64_t now = wf_now_ms(), wait, teach;
 
 	if (now >= next_due)
 		run_all(now);
-	if (sw_bond_teach_run())
+	teach = sw_bond_teach_run(now);
+	if (teach == 0)
 		return 0;
-	if (next_due == INT64_MAX || wf_clock_is_stopped())
+	if (wf_clock_is_stopped())
 		return -1;
-	wait = next_due - now;
-	return wait < 0 ? 0 : wait;
+	wait = next_due == INT64_MAX ? -1 : next_due > now ? next_due - now : 0;
+	return wait < 0 || (teach > 0 && teach < wait) ? teach : wait;
 }
 
 void
@@ -631,9 +640,10 @@ sw_uplinks_link_changed(struct sw_iface *i)
 
 	if (!l)
 		return;
-	if (l->lacp && (l->link_up != i->status.link_up || l->link_resets != i->status.link_resets))
-		lacp_member_carrier_changed(l->lacp, i->status.link_up, now);
-	l->link_up = i->status.link_up;
+	bool up = sw_iface_has_carrier(i);
+	if (l->lacp && (l->link_up != up || l->link_resets != i->status.link_resets))
+		lacp_member_carrier_changed(l->lacp, up, now);
+	l->link_up = up;
 	l->link_resets = i->status.link_resets;
 	run_port(i->owner, now, true);
 	sw_uplinks_kick(); /* learning packets, columns */

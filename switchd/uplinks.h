@@ -18,7 +18,6 @@ struct sw_link {
 	bool may_enable;                /* BFD and LACP let it carry packets */
 	bool link_up;                   /* as LACP was last told */
 	uint64_t link_resets;
-	uint64_t carrier_resets_seen;
 	struct lacp_member *lacp;       /* NULL: none */
 	struct bfd *bfd;                /* NULL: none */
 	struct link_bfd {               /* what its packets carry */
@@ -72,7 +71,8 @@ void sw_uplinks_free_port(struct sw_port *);
 void sw_uplinks_link_changed(struct sw_iface *);
 /* bfd_status, lacp_current. */
 void sw_uplinks_write_iface(struct sw_iface *);
-/* Is the link up, and do LACP and BFD agree? */
+bool sw_iface_has_carrier(const struct sw_iface *);
+/* Has it a carrier, and do LACP and BFD agree? */
 bool sw_iface_may_enable(const struct sw_iface *);
 /* PROTOCOL_* that it speaks. */
 uint8_t sw_iface_protocols(const struct sw_iface *);
@@ -102,9 +102,10 @@ void sw_bond_deal(struct sw_port *);
 void sw_bond_rebalance(struct sw_port *);
 
 /* --- bond_teach.c -------------------------------------------------------------------------- */
-/* Sends learning packets for all bonds that ask for it, some in each turn.  True: some are left. */
 void sw_bond_teach_start(struct sw_port *);
-bool sw_bond_teach_run(void);
+/* Sends learning packets for all bonds that ask for it, some in each turn.  Returns after how many
+ * milliseconds it has more to do, -1: nothing. */
+int64_t sw_bond_teach_run(int64_t now_ms);
 void sw_bond_teach_forget(struct sw_port *);
 
 /* --- uplinks_show.c ------------------------------------------------------------------------- */
