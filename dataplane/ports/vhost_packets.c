@@ -6,6 +6,7 @@
 
 #include "dataplane/drop.h"
 #include "dataplane/ports/vhost_internal.h"
+#include "dataplane/ports/vnet.h"
 
 #define TX_RETRIES 8 /* while the guest makes room */
 
@@ -55,7 +56,8 @@ take_offloads(struct rte_mbuf *m)
 		out |= flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 	}
 	if (flags & RTE_MBUF_F_RX_LRO) {
-		if (!open || l4 != RTE_PTYPE_L4_TCP || !m->tso_segsz)
+		if (!open || l4 != RTE_PTYPE_L4_TCP ||
+		    !vnet_gso_size_is_sane(m->pkt_len, m->tso_segsz))
 			return false;
 		out |= RTE_MBUF_F_TX_TCP_SEG;
 	}

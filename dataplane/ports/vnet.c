@@ -143,7 +143,8 @@ vnet_to_packet(const struct virtio_net_hdr *hdr, unsigned shift, struct rte_mbuf
 		break;
 	case VIRTIO_NET_HDR_GSO_TCPV4:
 	case VIRTIO_NET_HDR_GSO_TCPV6:
-		if (!(flags & RTE_MBUF_F_TX_TCP_CKSUM) || !hdr->gso_size)
+		if (!(flags & RTE_MBUF_F_TX_TCP_CKSUM) ||
+		    !vnet_gso_size_is_sane(size, hdr->gso_size))
 			return false;
 		m->l4_len = (p[start + 12] >> 4) * 4u;
 		if (m->l4_len < 20 || start + m->l4_len > size)
@@ -152,7 +153,8 @@ vnet_to_packet(const struct virtio_net_hdr *hdr, unsigned shift, struct rte_mbuf
 		flags |= RTE_MBUF_F_TX_TCP_SEG;
 		break;
 	case VIRTIO_NET_HDR_GSO_UDP_L4:
-		if ((flags & RTE_MBUF_F_TX_L4_MASK) != RTE_MBUF_F_TX_UDP_CKSUM || !hdr->gso_size)
+		if ((flags & RTE_MBUF_F_TX_L4_MASK) != RTE_MBUF_F_TX_UDP_CKSUM ||
+		    !vnet_gso_size_is_sane(size, hdr->gso_size))
 			return false;
 		m->l4_len = 8;
 		m->tso_segsz = hdr->gso_size;

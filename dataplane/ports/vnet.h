@@ -11,6 +11,15 @@
 
 #include "dataplane/packet.h"
 
+/* A GSO packet of more segments lies: Linux sends TCP segments of 48 bytes at least, which are 1365, and
+ * one packet of a guest must not cost the switch a hundred MB where the next port wants segments. */
+#define VNET_SEGMENTS_MAX 2048
+static inline bool
+vnet_gso_size_is_sane(uint32_t size, uint16_t gso_size)
+{
+	return gso_size && size / gso_size <= VNET_SEGMENTS_MAX;
+}
+
 /* Sets the packet's flags from 'hdr', which came with it.  'shift': bytes that were inserted before
  * csum_start since (a restored VLAN tag).  A checksum at a place that flags cannot express is completed
  * here.  Returns false if the header lies (the packet must be dropped). */
