@@ -97,7 +97,6 @@ sw_appctl_dpctl_init(void)
 		{ "dpctl/mod-flow", "[dp] flow actions", 2, FLOWS },
 		{ "dpctl/mod-flows", "[dp] file", 1, FLOWS },
 		{ "dpctl/del-flow", "[dp] flow", 1, FLOWS },
-		{ "dpctl/get-flow", "[dp] ufid", 1, FLOWS " (ufids are not built)" },
 		{ "dpctl/cache-get-size", "[dp]", 0, "the flow cache has a fixed size" },
 		{ "dpctl/cache-set-size", "dp cache <size>", 3, "the flow cache has a fixed size" },
 	};

@@ -35,6 +35,7 @@ struct dump {
 	struct row *first;      /* the entry made last comes first */
 	bool names, more;
 	const struct bridge *only; /* NULL: of all */
+	const char *ufid;          /* only this row; NULL: all */
 };
 
 static struct row *
@@ -105,6 +106,18 @@ add_entry(const struct flow_dump_row *e, void *d_)
 		r->used_ms = e->used_ms;
 }
 
+/* Stable as long as the row is: a hash of what makes it this row. */
+static void
+ufid_of(const struct row *r, char text[48])
+{
+	uint64_t h = wf_hash_bytes(&r->masked, sizeof r->masked, 0);
+	uint64_t l = wf_hash_bytes(&r->mask, sizeof r->mask, (uint32_t)h);
+
+	snprintf(text, 48, "ufid:%08" PRIx64 "-%04x-%04x-%04x-%04x%08" PRIx64, h & UINT32_MAX,
+		 (unsigned)(l >> 16) & 0xffff, (unsigned)l & 0xffff, r->in_slot & 0xffff,
+		 r->core & 0xffff, (h ^ l) & UINT32_MAX);
+}
+
 static void
 print_row(const struct dump *d, const struct row *r, struct wf_str *s)
 {
@@ -116,13 +129,10 @@ print_row(const struct dump *d, const struct row *r, struct wf_str *s)
 	else
 		snprintf(port, sizeof port, "%u", r->in_slot);
 	if (d->more) {
-		/* Stable as long as the row is: a hash of what makes it this row. */
-		uint64_t h = wf_hash_bytes(&r->masked, sizeof r->masked, 0);
-		uint64_t l = wf_hash_bytes(&r->mask, sizeof r->mask, (uint32_t)h);
+		char ufid[48];
 
-		wf_str_fmt(s, "ufid:%08" PRIx64 "-%04x-%04x-%04x-%04x%08" PRIx64 ", ", h,
-			   (unsigned)(l >> 16), (unsigned)l & 0xffff, r->in_slot & 0xffff,
-			   r->core & 0xffff, h ^ l);
+		ufid_of(r, ufid);
+		wf_str_fmt(s, "%s, ", ufid);
 	}
 	key_odp_text(&r->key, &r->mask, port, d->more, s);
 	wf_str_fmt(s, ", packets:%" PRIu64 ", bytes:%" PRIu64 ", used:", r->packets, r->bytes);
@@ -163,7 +173,15 @@ print_rows(struct dump *d, bool heads, struct wf_str *s)
 		}
 		r = *at;
 		*at = r->next;
-		print_row(d, r, s);
+		if (d->ufid) {
+			char ufid[48];
+
+			ufid_of(r, ufid);
+			if (!strcmp(ufid, d->ufid))
+				print_row(d, r, s);
+		} else {
+			print_row(d, r, s);
+		}
 		free(r->actions);
 		free(r);
 	}
@@ -189,6 +207,27 @@ on_dpctl_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], voi
 	wf_hmap_init(&d.rows);
 	print_rows(&d, true, &s);
 	unixctl_reply(conn, wf_str_cstr(&s));
+	wf_str_done(&s);
+}
+
+static void
+on_get_flow(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	struct dump d = { .ufid = argv[argc - 1] };
+	struct wf_str s = WF_STR_INIT;
+
+	for (int k = 1; k < argc; k++)
+		d.names |= !strcmp(argv[k], "--names");
+	if (strncmp(d.ufid, "ufid:", 5)) {
+		unixctl_reply_error(conn, "failed to parse ufid");
+		return;
+	}
+	wf_hmap_init(&d.rows);
+	print_rows(&d, false, &s);
+	if (s.len)
+		unixctl_reply(conn, wf_str_cstr(&s));
+	else
+		unixctl_reply_error(conn, "getting flow (No such file or directory)");
 	wf_str_done(&s);
 }
 
@@ -220,6 +259,7 @@ sw_appctl_flows_init(void)
 {
 	unixctl_command("dpif/dump-flows", "[-m] [--names | --no-names] bridge", 1, 99,
 			on_dpif_dump_flows, NULL);
+	unixctl_command("dpctl/get-flow", "[--names] [dp] ufid", 1, 3, on_get_flow, NULL);
 	unixctl_command("dpctl/dump-flows",
 			"[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 99,
 			on_dpctl_dump_flows, NULL);
