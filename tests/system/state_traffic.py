@@ -55,7 +55,7 @@ def main():
         while not done.is_set():
             try:
                 p = rx.recv(2048)
-            except socket.timeout:
+            except OSError:  # nothing came, or the other end of the link is being taken away
                 continue
             if len(p) >= 58 and p[42:50] == b"WEFTSTAT":
                 got.append((time.monotonic(), struct.unpack("!Q", p[50:58])[0], p[15] >> 2))
