@@ -115,6 +115,29 @@ done
 counted=$(ofctl s1 dump-flows br0 table=0,udp,in_port=1,nw_src=10.99.0.1 | grep -o 'n_packets=[0-9]*')
 check "orderly stop: counters are kept ($counted)" test "${counted#*=}" -gt 1000
 
+# --- small again ------------------------------------------------------------------------------------------
+
+# What came and went makes the file be compacted by itself, by a thread, while flows go on coming.
+compactions() { appctl s1 state/show | sed -n 's/.* \([0-9]*\) compactions.*/\1/p'; }
+printf '%s\n' "delete table=1" > "$T/churn"
+cat "$T/many" >> "$T/churn"
+for _ in 1 2 3; do
+	CLIENT_LIMIT=120 ofctl s1 -O OpenFlow14 --bundle add-flows br0 "$T/churn"
+	appctl s1 state/compact || true
+done
+is_compacted() { [ "$(compactions)" -ge 1 ]; }
+check "the file is compacted" retry 20 is_compacted
+ofctl s1 -O OpenFlow13 add-flow br0 "table=7,ip,hard_timeout=4,actions=drop"
+ofctl s1 -O OpenFlow13 add-flow br0 "table=7,ipv6,idle_timeout=4,actions=drop"
+ofctl s1 -O OpenFlow13 add-flow br0 "table=7,arp,hard_timeout=400,actions=drop"
+kill_it
+sleep 6
+start_again
+equal "what expired meanwhile does not come back" "arp" \
+	"$(ofctl s1 -O OpenFlow13 dump-flows br0 table=7 | grep -o 'arp\|ipv6\|ip,' | tr -d '\n')"
+ofctl s1 -O OpenFlow13 del-flows br0 table=7
+equal "after compaction and kill -9: all is there" "$before" "$(snapshot)"
+
 # --- damage ---------------------------------------------------------------------------------------------
 
 daemon_stop s1
