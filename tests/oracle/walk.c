@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* OpenFlow the obvious way; see dataplane/oracle.h. */
-#include "dataplane/oracle.h"
-
+/* The walk: tables and actions, one after the other, on the frame itself. */
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/oracle/oracle.h"
 
 #define MAX_LIST 4096
 
@@ -16,15 +16,22 @@ struct owalk {
 	bool exit, in_set, in_bucket, miss_rule;
 	/* The walk ended: NO_ROOM for another tag, or a limit of the whole walk. */
 	enum { GOES_ON, NO_ROOM, LIMIT } failed;
+	/* A meter took the packet.  The walk goes on, since rules count what they match whatever
+	 * becomes of the packet (as in OVS), but nothing is done any more. */
+	bool dropped;
 	int depth, resubmits;
+	uint32_t mirrored;     /* mirrors of the bridge that have the packet */
 	size_t set_size;
 	uint8_t set[MAX_LIST]; /* the action set, in the order written */
 	unsigned n_stack;
 	union of_value stack[64];
 };
 
+uint64_t oracle_coverage[OF_N_ACTION_TYPES];
+
 static void do_list(struct owalk *, const void *, size_t);
 static void enter(struct owalk *);
+static void enter_patch(struct owalk *, const struct oport *);
 
 static bool
 is_ip(const struct of_key *k)
@@ -49,19 +56,30 @@ store(struct owalk *w)
 /* --- Output --------------------------------------------------------------------------------- */
 
 static void
-emit(struct owalk *w, of_port_t port, uint8_t reason, unsigned max_len)
+emit_frame(struct owalk *w, of_port_t port, uint8_t reason, const struct oframe *f, unsigned max_len)
 {
+	struct oresult *res = w->res;
 	struct ooutput *o;
 
-	if (w->res->n == ORACLE_MAX_OUTPUTS)
-		abort();
-	o = &w->res->out[w->res->n++];
+	if (w->dropped)
+		return;
+	if (res->n == res->room) {
+		res->room = res->room * 2 + 256;
+		res->out = realloc(res->out, res->room * sizeof *res->out);
+	}
+	o = &res->out[res->n++];
 	o->bridge = w->br;
 	o->port = port;
 	o->reason = reason;
-	o->frame = w->f;
-	if (max_len && o->frame.size > max_len)
-		o->frame.size = max_len;
+	o->case_no = res->case_no;
+	o->frame.size = max_len && f->size > max_len ? max_len : f->size;
+	memcpy(o->frame.b, f->b, o->frame.size);
+}
+
+static void
+emit(struct owalk *w, of_port_t port, uint8_t reason, unsigned max_len)
+{
+	emit_frame(w, port, reason, &w->f, max_len);
 }
 
 static void
@@ -74,89 +92,98 @@ forget(struct of_key *k)
 	k->actset_output = OF_PORT_UNSET;
 }
 
+/* Copies with tags of their own, of NORMAL or of mirrors. */
 static void
-out_port(struct owalk *w, of_port_t port, unsigned max_len)
+emit_copies(struct owalk *w, const struct ocopies *c)
 {
-	struct owalk *copy;
+	for (unsigned i = 0; i < c->n; i++) {
+		struct oframe f = w->f;
 
-	for (unsigned i = 0; i < w->br->n_ports; i++) {
-		struct oport *p = &w->br->ports[i];
+		oframe_retag(&f, &c->c[i].tags);
+		if (c->c[i].port->peer) {
+			struct owalk *copy;
 
-		if (p->port != port)
-			continue;
-		if (!p->peer) {
-			emit(w, port, 0, max_len);
-			return;
+			/* A loop of patch ports: where it ends is not defined, but that it does. */
+			if (++w->res->n_entries > 500) {
+				w->res->undefined = true;
+				return;
+			}
+			copy = wf_xmemdup(w, sizeof *w);
+			copy->f = f;
+			oframe_parse(&copy->f, &copy->k);
+			enter_patch(copy, c->c[i].port);
+			/* That walk's error is its own. */
+			w->res->undefined |= copy->failed != GOES_ON;
+			free(copy);
+		} else {
+			emit_frame(w, c->c[i].port->port, 0, &f, c->c[i].snaplen);
 		}
-		if (max_len)
-			return;
-		/* Another bridge's walk, on a copy of everything. */
-		copy = malloc(sizeof *copy);
-		*copy = *w;
-		copy->br = p->peer;
-		forget(&copy->k);
-		copy->k.in_port = p->peer_port;
-		copy->set_size = copy->n_stack = 0;
-		copy->exit = false;
-		copy->in_set = copy->in_bucket = false;
-		enter(copy);
-		w->resubmits = copy->resubmits;
-		if (copy->failed == LIMIT)
-			w->failed = LIMIT;
-		free(copy);
-		return;
 	}
 }
 
-static bool
-vlan_of(const struct of_key *k, uint16_t *vid)
+static void
+mirror(struct owalk *w, uint32_t set, struct oport *at)
 {
-	*vid = ntohs(k->vlans[0].tci) & 0xfff;
-	return k->vlans[0].tci != 0;
+	struct ocopies *c;
+
+	if (!(set & ~w->mirrored) || w->dropped)
+		return;
+	c = malloc(sizeof *c);
+	w->res->has_effects = true;
+	oracle_mirror(w->br, set, at, w->k.in_port, &w->f, &w->k, &w->mirrored, c);
+	emit_copies(w, c);
+	free(c);
+}
+
+/* The packet, with all that is its own, goes on in another bridge. */
+static void
+enter_patch(struct owalk *w, const struct oport *p)
+{
+	w->br = p->peer;
+	forget(&w->k);
+	w->k.in_port = p->peer_port;
+	w->set_size = w->n_stack = 0;
+	w->exit = w->in_set = w->in_bucket = false;
+	w->mirrored = 0;
+	enter(w);
+}
+
+static void
+out_port(struct owalk *w, of_port_t port, unsigned max_len)
+{
+	struct oport *p = oracle_port(w->br, port), *in = oracle_port(w->br, w->k.in_port);
+	struct owalk *copy;
+
+	if (!p || p->no_fwd || p->is_down_by_config ||
+	    (in && in->is_protected && p->is_protected))
+		return;
+	if (!p->peer) {
+		emit(w, port, 0, max_len);
+		mirror(w, p->dst_mirrors, p);
+		return;
+	}
+	if (max_len)
+		return;
+	copy = wf_xmemdup(w, sizeof *w);
+	enter_patch(copy, p);
+	w->resubmits = copy->resubmits;
+	if (copy->failed == LIMIT)
+		w->failed = LIMIT;
+	free(copy);
 }
 
 static void
 normal(struct owalk *w)
 {
-	static const uint8_t reserved[5] = { 0x01, 0x80, 0xc2, 0, 0 };
-	struct obridge *br = w->br;
-	of_port_t in = w->k.in_port, to = OF_PORT_NONE;
-	struct oframe before;
-	uint16_t vid;
-	unsigned i;
+	struct ocopies *c;
 
-	vlan_of(&w->k, &vid);
-	if (!memcmp(w->k.dl_dst, reserved, 5) && w->k.dl_dst[5] < 16)
+	if (w->dropped)
 		return;
-	if (!(w->k.dl_src[0] & 1)) {
-		for (i = 0; i < br->n_macs; i++)
-			if (br->macs[i].vid == vid && !memcmp(br->macs[i].mac, w->k.dl_src, 6))
-				break;
-		if (i == br->n_macs && br->n_macs++ == 256)
-			abort();
-		br->macs[i].vid = vid;
-		memcpy(br->macs[i].mac, w->k.dl_src, 6);
-		br->macs[i].port = in;
-	}
-	for (i = 0; i < br->n_macs && !(w->k.dl_dst[0] & 1); i++)
-		if (br->macs[i].vid == vid && !memcmp(br->macs[i].mac, w->k.dl_dst, 6))
-			to = br->macs[i].port;
-	/* A tag without VID and priority is not sent (Port.other_config:priority-tags, default); and
-	 * with it go those below, as in OVS. */
-	before = w->f;
-	if (w->k.vlans[0].tci == htons(OF_VLAN_CFI))
-		while (oframe_pop_vlan(&w->f))
-			oframe_parse(&w->f, &w->k);
-	if (to != OF_PORT_NONE) {
-		if (to != in)
-			out_port(w, to, 0);
-	} else {
-		for (i = 0; i < br->n_ports; i++)
-			if (br->ports[i].port != in)
-				out_port(w, br->ports[i].port, 0);
-	}
-	w->f = before;
-	oframe_parse(&w->f, &w->k);
+	c = malloc(sizeof *c);
+	w->res->has_effects = true;
+	oracle_normal(w->br, w->k.in_port, &w->f, &w->k, &w->mirrored, c);
+	emit_copies(w, c);
+	free(c);
 }
 
 static void lookup(struct owalk *, of_port_t in_port, unsigned table, bool may_packet_in);
@@ -177,8 +204,11 @@ output(struct owalk *w, of_port_t port, unsigned max_len)
 	case OF_PORT_FLOOD:
 	case OF_PORT_ALL:
 		for (unsigned i = 0; i < w->br->n_ports; i++)
-			if (w->br->ports[i].port != w->k.in_port)
+			if (w->br->ports[i].port != w->k.in_port &&
+			    (port == OF_PORT_ALL || !w->br->ports[i].no_flood))
 				out_port(w, w->br->ports[i].port, 0);
+		break;
+	case OF_PORT_NONE:
 		break;
 	case OF_PORT_CONTROLLER:
 		emit(w, OF_PORT_CONTROLLER, w->in_bucket ? 4 : w->in_set ? 3 : w->miss_rule ? 6 : 1, 0);
@@ -193,20 +223,132 @@ output(struct owalk *w, of_port_t port, unsigned max_len)
 /* --- Tables ---------------------------------------------------------------------------------- */
 
 static bool
-covers(const struct of_match_full *m, const struct of_key *k)
+covers(const struct orule *r, const struct of_key *k)
 {
-	for (unsigned i = 0; i < OF_KEY_WORDS; i++)
-		if ((of_key_words_c(k)[i] ^ of_key_words_c(&m->key)[i]) &
-		    of_key_words_c(&m->mask)[i])
+	for (unsigned n = 0; n < r->n_words; n++) {
+		unsigned i = r->words[n];
+
+		if ((of_key_words_c(k)[i] ^ of_key_words_c(&r->match.key)[i]) &
+		    of_key_words_c(&r->match.mask)[i])
 			return false;
+	}
 	return true;
+}
+
+static bool
+is_conjunctive(const struct orule *r)
+{
+	bool any = false;
+
+	of_action_for_each(a, r->actions, r->actions_size)
+	{
+		if (a->type != OF_A_CONJUNCTION && a->type != OF_A_NOTE)
+			return false;
+		any |= a->type == OF_A_CONJUNCTION;
+	}
+	return any;
+}
+
+static bool
+is_seen(const struct orule *r, unsigned table, const struct of_key *k)
+{
+	return r->table == table && r->born <= oracle_packet_no && oracle_packet_no < r->died &&
+	       covers(r, k);
+}
+
+/* The best rule, those of conjunctions aside. */
+static struct orule *
+best_plain(const struct obridge *br, unsigned table, const struct of_key *k)
+{
+	struct orule *best = NULL;
+
+	for (unsigned i = 0; i < br->n_rules; i++) {
+		struct orule *r = br->rules[i];
+
+		if ((!best || r->priority > best->priority) && is_seen(r, table, k) &&
+		    !is_conjunctive(r))
+			best = r;
+	}
+	return best;
+}
+
+/* Rules of one priority: which conjunction has a rule for each of its clauses?  0: none. */
+static uint32_t
+complete_conjunction(const struct obridge *br, unsigned table, const struct of_key *k, int priority)
+{
+	uint32_t ids[32];
+	uint64_t clauses[32];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < br->n_rules; i++) {
+		const struct orule *r = br->rules[i];
+
+		if (r->priority != priority || !is_seen(r, table, k) || !is_conjunctive(r))
+			continue;
+		of_action_for_each(a, r->actions, r->actions_size)
+		{
+			const struct of_act_conjunction *c = (const struct of_act_conjunction *)a;
+			unsigned j = 0;
+
+			if (a->type != OF_A_CONJUNCTION)
+				continue;
+			while (j < n && ids[j] != a->u32)
+				j++;
+			if (j == n) {
+				if (n == 32)
+					abort();
+				ids[n] = a->u32;
+				clauses[n++] = 0;
+			}
+			clauses[j] |= 1ull << c->clause;
+			if (clauses[j] == (1ull << c->n_clauses) - 1)
+				return a->u32;
+		}
+	}
+	return 0;
+}
+
+/* ovs-fields(7), "Conjunctive Match Fields". */
+static struct orule *
+find_rule(const struct obridge *br, unsigned table, struct of_key *k)
+{
+	struct orule *plain = best_plain(br, table, k);
+	int below = 65536;
+
+	for (;;) {
+		int priority = plain ? plain->priority : -1;
+		struct orule *found;
+		bool any = false;
+		uint32_t id;
+
+		for (unsigned i = 0; i < br->n_rules; i++) {
+			const struct orule *r = br->rules[i];
+
+			if (r->priority > priority && r->priority < below && is_seen(r, table, k) &&
+			    is_conjunctive(r)) {
+				priority = r->priority;
+				any = true;
+			}
+		}
+		if (!any)
+			return plain;
+		id = complete_conjunction(br, table, k, priority);
+		if (id) {
+			k->conj_id = id;
+			found = best_plain(br, table, k);
+			k->conj_id = 0;
+			if (found)
+				return found;
+		}
+		below = priority;
+	}
 }
 
 static void
 lookup(struct owalk *w, of_port_t in_port, unsigned table, bool may_packet_in)
 {
 	struct of_key k = w->k;
-	const struct orule *best = NULL;
+	struct orule *best, *counts;
 	uint8_t old_table = w->table;
 	bool deeper = table <= w->table, old_miss = w->miss_rule, old_bucket = w->in_bucket;
 
@@ -215,24 +357,24 @@ lookup(struct owalk *w, of_port_t in_port, unsigned table, bool may_packet_in)
 		return;
 	}
 	k.in_port = in_port;
-	if (k.nw_frag) /* frags=normal: no ports */
+	if (k.nw_frag && w->br->frag_mode == 1)
+		return;
+	if (k.nw_frag && !w->br->frag_mode)
 		k.tp_src = k.tp_dst = 0;
-	for (unsigned i = 0; i < w->br->n_rules; i++) {
-		const struct orule *r = &w->br->rules[i];
-
-		if (r->table == table && (!best || r->priority > best->priority) &&
-		    covers(&r->match, &k))
-			best = r;
-	}
+	k.conj_id = 0;
+	best = find_rule(w->br, table, &k);
 	w->table = (uint8_t)table;
 	w->resubmits++;
 	w->depth += deeper;
 	w->in_bucket = false;
 	if (best) {
-		struct of_key zero = { 0 };
-
 		w->res->n_rules_hit++;
-		w->miss_rule = !best->priority && !memcmp(&best->match.mask, &zero, sizeof zero);
+		/* Replaced by what this very packet has learned: its successor counts. */
+		for (counts = best; counts->successor;)
+			counts = counts->successor;
+		counts->n_packets++;
+		counts->used_ms = oracle_now_ms;
+		w->miss_rule = !best->priority && !best->n_words;
 		do_list(w, best->actions, best->actions_size);
 		w->miss_rule = old_miss;
 	} else if (may_packet_in && w->br->miss_to_controller) {
@@ -330,34 +472,129 @@ finish_set(struct owalk *w)
 static void
 enter(struct owalk *w)
 {
+	struct oport *in = oracle_port(w->br, w->k.in_port);
+
+	if (in && (in->no_recv || in->is_down_by_config))
+		return;
+	if (in)
+		mirror(w, in->src_mirrors, in);
 	lookup(w, w->k.in_port, 0, true);
 	if (!w->failed)
 		finish_set(w);
 }
 
 static void
+run_bucket(struct owalk *w, struct obucket *b)
+{
+	struct owalk *copy = wf_xmemdup(w, sizeof *w);
+
+	b->n_packets++;
+	copy->in_bucket = true;
+	copy->depth++;
+	copy->resubmits++;
+	run_set(copy, b->actions, b->size);
+	/* All is undone, pipeline state too: unlike OVS, where what tables behind
+	 * a bucket do to action set and stack stays. */
+	w->resubmits = copy->resubmits;
+	w->mirrored |= copy->mirrored;
+	if (copy->failed == LIMIT)
+		w->failed = LIMIT;
+	free(copy);
+}
+
+static void
 group(struct owalk *w, uint32_t id)
 {
-	for (unsigned i = 0; i < w->br->n_groups; i++) {
-		const struct ogroup *g = &w->br->groups[i];
+	struct ogroup *g = oracle_group(w->br, id);
+	int chosen = -1;
 
-		if (g->id != id)
-			continue;
-		for (unsigned b = 0; b < (g->first_only ? g->n != 0 : g->n); b++) {
-			struct owalk *copy = malloc(sizeof *copy);
-
-			*copy = *w;
-			copy->in_bucket = true;
-			copy->depth++;
-			run_set(copy, g->buckets[b].actions, g->buckets[b].size);
-			/* All is undone, pipeline state too: unlike OVS, where what tables behind
-			 * a bucket do to action set and stack stays. */
-			w->resubmits = copy->resubmits;
-			if (copy->failed == LIMIT)
-				w->failed = LIMIT;
-			free(copy);
-		}
+	if (!g)
 		return;
+	w->res->has_effects = true;
+	switch (g->type) {
+	case OF_GT_ALL:
+	case OF_GT_INDIRECT:
+		g->n_packets++;
+		for (unsigned i = 0; i < g->n && w->failed != LIMIT; i++)
+			run_bucket(w, &g->buckets[i]);
+		return;
+	case OF_GT_FF:
+		for (unsigned i = 0; i < g->n && chosen < 0; i++)
+			if (oracle_bucket_is_alive(w->br, &g->buckets[i]))
+				chosen = (int)i;
+		break;
+	default:
+		chosen = oracle_select(w->br, g, &w->k);
+		break;
+	}
+	if (chosen < 0 || w->dropped)
+		return;
+	g->n_packets++;
+	run_bucket(w, &g->buckets[chosen]);
+}
+
+static void
+meter(struct owalk *w, uint32_t id)
+{
+	struct ometer *m = oracle_meter(w->br, id);
+	unsigned dscp = w->k.nw_tos >> 2, precedence = dscp >> 1 & 3;
+	const struct oband *band;
+
+	w->res->has_effects = true;
+	if (!m)
+		return;
+	if (w->dropped) {
+		/* Behind a remark the packet may be looked up again, which then does not happen. */
+		w->res->undefined |= m->bands[0].type == 2;
+		return;
+	}
+	band = oracle_meter_charge(m, w->f.size);
+	if (!band)
+		return;
+	if (band->type == 1) {
+		w->dropped = true;
+		return;
+	}
+	/* RFC 2597: assured forwarding has class << 3 | drop precedence << 1. */
+	if (is_ip(&w->k) && !(dscp & 1) && precedence && dscp >= 8 && dscp < 40) {
+		precedence += band->prec_level;
+		if (precedence > 3)
+			precedence = 3;
+		w->k.nw_tos = (uint8_t)((w->k.nw_tos & 3) | (dscp & ~6u) << 2 | precedence << 3);
+		store(w);
+	}
+}
+
+static void
+learn(struct owalk *w, const struct of_act_learn *a)
+{
+	struct of_flow_mod *fm = malloc(sizeof *fm);
+	struct orule *r;
+	bool ok = true;
+
+	w->res->has_effects = true;
+	oracle_learn_fill(a, &w->k, fm);
+	r = oracle_find(w->br, fm->table, &fm->match, fm->priority);
+	if (r && r->idle_timeout == fm->idle_timeout && r->hard_timeout == fm->hard_timeout &&
+	    r->cookie == fm->new_cookie && (r->flags & OF_FF_SEND_FLOW_REM) == fm->flags &&
+	    of_actions_equal(r->actions, r->actions_size, fm->actions, fm->actions_size)) {
+		r->modified_ms = oracle_now_ms;
+	} else {
+		unsigned n = 0;
+
+		for (unsigned i = 0; i < w->br->n_rules; i++)
+			n += orule_is_there(w->br->rules[i]) && w->br->rules[i]->table == fm->table &&
+			     w->br->rules[i]->cookie == fm->new_cookie;
+		/* The next packet is the first to meet it. */
+		ok = !a->limit || n < a->limit;
+		if (ok && !oracle_flow_mod(w->br, fm))
+			abort();
+	}
+	free((void *)fm->actions);
+	free(fm);
+	if (a->flags & OF_LEARN_F_WRITE_RESULT) {
+		of_subfield_set_u64(&a->result_dst, ok, &w->k);
+		store(w);
 	}
 }
 
@@ -428,6 +665,7 @@ do_action(struct owalk *w, const struct of_action *a)
 {
 	union of_value v;
 
+	oracle_coverage[a->type]++;
 	switch ((enum of_action_type)a->type) {
 	case OF_A_OUTPUT:
 		output(w, a->u32, 0);
@@ -442,6 +680,9 @@ do_action(struct owalk *w, const struct of_action *a)
 		break;
 	case OF_A_CONTROLLER:
 		emit(w, OF_PORT_CONTROLLER, w->miss_rule ? 6 : 1, 0);
+		if (((const struct of_act_controller *)a)->pause)
+			w->res->unordered = w->res->has_effects = true; /* and goes on at once */
+		w->res->undefined |= w->dropped && ((const struct of_act_controller *)a)->pause;
 		break;
 	case OF_A_GROUP:
 		group(w, a->u32);
@@ -466,6 +707,7 @@ do_action(struct owalk *w, const struct of_action *a)
 		if (!copy->failed)
 			finish_set(copy);
 		w->resubmits = copy->resubmits;
+		w->mirrored |= copy->mirrored;
 		w->failed = copy->failed;
 		w->exit |= copy->exit;
 		free(copy);
@@ -600,6 +842,9 @@ do_action(struct owalk *w, const struct of_action *a)
 		push_mpls(w, (uint16_t)a->u32);
 		break;
 	case OF_A_POP_MPLS:
+		/* The packet may be looked up again, if it is still there. */
+		w->res->has_effects = true;
+		w->res->undefined |= w->dropped;
 		oframe_pop_mpls(&w->f, (uint16_t)a->u32);
 		oframe_parse(&w->f, &w->k);
 		break;
@@ -634,7 +879,33 @@ do_action(struct owalk *w, const struct of_action *a)
 	case OF_A_SET_TUNNEL:
 		w->k.tun_id = ((const struct of_act_set_tunnel *)a)->tun_id;
 		break;
+	case OF_A_METER:
+		meter(w, a->u32);
+		break;
+	case OF_A_LEARN:
+		learn(w, (const struct of_act_learn *)a);
+		break;
+	case OF_A_MULTIPATH: {
+		const struct of_act_multipath *m = (const struct of_act_multipath *)a;
+
+		of_subfield_set_u64(&m->dst, oracle_multipath(m, &w->k), &w->k);
+		store(w);
+		break;
+	}
+	case OF_A_BUNDLE: {
+		const struct of_act_bundle *b = (const struct of_act_bundle *)a;
+		of_port_t port = oracle_bundle(w->br, b, &w->k);
+
+		if (b->dst.n_bits) {
+			of_subfield_set_u64(&b->dst, port & 0xffff, &w->k);
+			store(w);
+		} else {
+			output(w, port, 0);
+		}
+		break;
+	}
 	case OF_A_NOTE:
+	case OF_A_CONJUNCTION:
 		break;
 	default:
 		abort(); /* the oracle does not know it: do not generate it */
@@ -658,8 +929,12 @@ void
 oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct oresult *res)
 {
 	struct owalk *w = calloc(1, sizeof *w);
+	struct oport *in = oracle_port(br, in_port);
+	unsigned before = res->n;
 
-	res->n = res->n_rules_hit = 0;
+	oracle_packet_no++;
+	res->has_effects = false;
+	res->n_entries = 0;
 	w->res = res;
 	w->br = br;
 	w->f = *f;
@@ -669,8 +944,11 @@ oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct
 	/* The first lookup is not one of the resubmits, nor deeper than anything. */
 	w->depth = -1;
 	w->resubmits = -1;
-	enter(w);
-	if (w->failed)
-		res->n = 0;
+	if (f->size >= 14 && !(in && in->mirror_out))
+		enter(w);
+	if (w->failed == NO_ROOM || w->failed == LIMIT) {
+		res->n = before;
+		res->undefined |= res->has_effects;
+	}
 	free(w);
 }
