@@ -52,6 +52,7 @@ note_uses(struct rule_actions *ra, const void *list, size_t size)
 
 		ra->has_group |= a->type == OF_A_GROUP;
 		ra->has_learn |= a->type == OF_A_LEARN;
+		ra->has_trigger |= a->type == OF_A_STAT_TRIGGER;
 		if (a->type == OF_A_CLONE || a->type == OF_A_WRITE_ACTIONS)
 			nested = of_act_nested(a, sizeof(struct of_act_nest), &nested_size);
 		else if (a->type == OF_A_CT)

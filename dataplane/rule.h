@@ -36,6 +36,7 @@ struct rule_actions { /* immutable; shared by rules with equal lists */
 	uint32_t meter_id;  /* of its meter instruction, 0: none */
 	bool is_conjunction;/* a list of conjunction actions (and notes) only */
 	bool has_group, has_learn; /* somewhere in it, nested lists too */
+	bool has_trigger;          /* instruction stat_trigger */
 	uint8_t stored_form; /* how the state file writes the list; 0: not decided yet */
 	struct of_match *reads; /* fields that its actions read, NULL: none */
 	struct wf_hmap_node node; /* in the writer's table of lists */

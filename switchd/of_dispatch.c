@@ -84,6 +84,7 @@ static const struct {
 	[OF_M_FLOW_MOD_TABLE_ID] = { flow_mod_table_id },
 	[OF_M_FLOW_MOD] = { of_handle_flow_mod, true },
 	[OF_M_FLOW_REQUEST] = { of_handle_flow_request },
+	[OF_M_FLOW_STATS_REQUEST] = { of_handle_flow_stats_request },
 	[OF_M_AGGREGATE_REQUEST] = { of_handle_aggregate_request },
 	[OF_M_DESC_REQUEST] = { of_handle_desc_request },
 	[OF_M_TABLE_REQUEST] = { of_handle_table_request },

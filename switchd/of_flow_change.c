@@ -207,6 +207,8 @@ books(struct of_switch *sw, struct rule *r, bool in)
 		wf_list_remove(&r->expirable_node);
 	}
 	of_evict_book(sw, r, in);
+	if (r->actions->has_trigger)
+		of_stat_trigger_book(sw, r, in);
 	if (r->actions->has_group)
 		of_actions_visit(r->actions->data, r->actions->size, count_group, &v);
 	if (r->actions->meter_id) {

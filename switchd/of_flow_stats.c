@@ -29,6 +29,7 @@ struct flow_dump {
 	unsigned table, last_table;
 	struct of_rules rules;
 	unsigned next;
+	bool stats_only; /* OFPMP_FLOW_STATS: no instructions */
 };
 
 static int
@@ -60,22 +61,32 @@ by_age(const void *a_, const void *b_)
 	return later < 0 ? -1 : later > 0;
 }
 
-static void
-put_rule(struct of_conn *c, struct of_multipart *mp, struct rule *r, int64_t now)
+void
+of_flow_stats_fill(struct rule *r, int64_t now, struct of_flow_stats *fs)
 {
 	int64_t modified = atomic_load_explicit(&r->modified_ms, memory_order_relaxed);
-	struct of_flow_stats fs = {
+
+	*fs = (struct of_flow_stats){
 		.match = r->match, .cookie = r->cookie, .table = r->table_id,
-		.priority = r->priority, .idle_timeout = r->idle_timeout,
+		.priority = (uint16_t)r->priority, .idle_timeout = r->idle_timeout,
 		.hard_timeout = r->hard_timeout, .importance = r->importance, .flags = r->flags,
 		.idle_age = age_s(now, rule_used_ms(r)), .hard_age = age_s(now, modified),
 		.n_packets = atomic_load_explicit(&r->counter.packets, memory_order_relaxed),
 		.n_bytes = atomic_load_explicit(&r->counter.bytes, memory_order_relaxed),
 		.actions = r->actions->data, .actions_size = r->actions->size,
 	};
+	of_duration_at(now, r->created_ms, &fs->duration_s, &fs->duration_ns);
+}
 
-	of_duration_at(now, r->created_ms, &fs.duration_s, &fs.duration_ns);
-	if (!of_flow_stats_append(mp, &c->codec, &fs))
+static void
+put_rule(struct of_conn *c, struct flow_dump *d, struct rule *r, int64_t now)
+{
+	struct of_flow_stats fs;
+
+	of_flow_stats_fill(r, now, &fs);
+	if (d->stats_only)
+		of_flow_trigger_append(&d->dump.mp, &c->codec, OF_FSR_STATS_REQUEST, &fs);
+	else if (!of_flow_stats_append(&d->dump.mp, &c->codec, &fs))
 		wf_warn_rl("Flow exceeded the maximum flow statistics reply size and was excluded "
 			   "from the response set");
 }
@@ -110,7 +121,7 @@ flow_dump_step(struct of_conn *c, struct of_dump *dump)
 		if (d->next + 8 < d->rules.n)
 			rule_prefetch(d->rules.rules[d->next + 8]);
 		if (rule_is_visible(r, version))
-			put_rule(c, &dump->mp, r, now);
+			put_rule(c, d, r, now);
 	}
 	of_tlv_map_enter(before);
 	return false;
@@ -126,8 +137,8 @@ flow_dump_free(struct of_dump *dump)
 	free(d);
 }
 
-of_err_t
-of_handle_flow_request(struct of_conn *c, const struct of_msg *m)
+static of_err_t
+dump_flows(struct of_conn *c, const struct of_msg *m, bool stats_only)
 {
 	static struct of_flow_query q;
 	of_err_t err = of_flow_query_decode(&c->codec, m, &q);
@@ -140,6 +151,7 @@ of_handle_flow_request(struct of_conn *c, const struct of_msg *m)
 	workers_fold_stats();
 	of_publish();
 	d = wf_xzalloc(sizeof(*d));
+	d->stats_only = stats_only;
 	d->dump.step = flow_dump_step;
 	d->dump.free = flow_dump_free;
 	d->match = of_match_pack(&q.match);
@@ -149,6 +161,18 @@ of_handle_flow_request(struct of_conn *c, const struct of_msg *m)
 	of_multipart_begin(&d->dump.mp, &c->out, m);
 	of_conn_dump(c, &d->dump);
 	return 0;
+}
+
+of_err_t
+of_handle_flow_request(struct of_conn *c, const struct of_msg *m)
+{
+	return dump_flows(c, m, false);
+}
+
+of_err_t
+of_handle_flow_stats_request(struct of_conn *c, const struct of_msg *m)
+{
+	return dump_flows(c, m, true);
 }
 
 struct aggregate {

@@ -87,6 +87,7 @@ struct of_switch {
 	struct of_table_state tables[N_TABLES];
 	struct wf_hmap group_uses;
 	unsigned n_flows;             /* in all tables, hidden ones included */
+	struct wf_hmap stat_triggers; /* of_stat_trigger.c */
 	struct wf_hmap learned_cookies; /* of_learn.c */
 	bool learned_cookies_dead;
 	struct of_tlv_map tlv_map;
@@ -281,7 +282,7 @@ of_handler of_handle_flow_mod, of_handle_flow_request, of_handle_aggregate_reque
 	of_handle_monitor_request, of_handle_monitor_cancel, of_handle_role, of_handle_set_async,
 	of_handle_get_async, of_handle_controller_id, of_handle_packet_in_format,
 	of_handle_tlv_mod, of_handle_tlv_request, of_handle_controller_status,
-	of_handle_set_config, of_handle_get_config;
+	of_handle_set_config, of_handle_get_config, of_handle_flow_stats_request;
 
 /* --- Changes of flows ------------------------------------------------------------------------ */
 
@@ -411,6 +412,13 @@ void of_evict_forget(struct of_table_state *); /* the index: it does not fit any
 struct rule *of_evict_choose(struct of_switch *, struct table *, uint64_t version);
 /* Down to max_flows. */
 void of_evict_excess(struct of_switch *, unsigned table);
+
+/* of_stat_trigger.c */
+void of_stat_trigger_book(struct of_switch *, struct rule *r, bool in);
+void of_stat_triggers_run(struct of_switch *); /* each second */
+void of_stat_triggers_done(struct of_switch *);
+/* What a reply says of the flow. */
+void of_flow_stats_fill(struct rule *, int64_t now_ms, struct of_flow_stats *);
 
 /* of_table.c */
 void of_tables_init(struct of_switch *);

@@ -70,6 +70,7 @@ each_second(struct wf_timer *t)
 		of_fail_run(sw);
 		of_in_band_run(sw);
 		of_bundles_run(sw);
+		of_stat_triggers_run(sw);
 	}
 	wf_timer_set(t, 1000, each_second, NULL);
 }
@@ -139,6 +140,7 @@ of_switch_free(struct of_switch *sw)
 	sw->bridge->of = NULL;
 	of_ports_done(sw);
 	of_flows_forget(sw);
+	of_stat_triggers_done(sw);
 	of_tables_done(sw);
 	struct of_group_use *use;
 	wf_hmap_for_each_safe(use, node, &sw->group_uses)

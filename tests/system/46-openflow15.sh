@@ -66,7 +66,8 @@ equal "an egress table may add to the action set" \
 	"set(eth(dst=02:00:00:00:00:77)),$P2" "$(trace)"
 equal "a packet-out walks through them, too" ok "$(
 	ofctl s1 -O OpenFlow15 packet-out br0 in_port=controller,packet=02000000000202000000000188b5,actions=output:2 &&
-	ofctl s1 -O OpenFlow15 dump-flows br0 table=10,actset_output=2 | grep -q n_packets=1, && echo ok)"
+	ofctl s1 -O OpenFlow15 dump-flows br0 table=10,actset_output=2 > "$T/log" &&
+	grep -q n_packets=1, "$T/log" && echo ok)"
 refused "an egress table may not change the output port" OFPBAC_BAD_TYPE \
 	"table=11,priority=1,actions=write_actions(output:3)"
 refused "nor choose a group" OFPB "table=11,priority=1,actions=write_actions(group:3)"
@@ -96,6 +97,36 @@ equal "it is listed" 1 "$(ofctl s1 -O OpenFlow15 dump-meters br0 | grep -c 'mete
 check "a flow names it" flow "table=7,actions=meter:4294901760,output:2"
 ofctl s1 -O OpenFlow15 del-meters br0
 equal "it takes its flows along" 0 "$(ofctl s1 -O OpenFlow15 dump-flows br0 table=7 | grep -c table=7 || true)"
+
+# --- triggered statistics ------------------------------------------------------------------------------
+send() { # COUNT
+	for _ in $(seq "$1"); do
+		ofctl s1 -O OpenFlow15 packet-out br0 \
+			"in_port=1,packet=02000000000202000000000188b5,actions=resubmit(,30)"
+	done
+}
+equal "a flow with a trigger at each third packet" ok "$(of15 trigger 1 3)"
+of15 triggers 9 > "$T/triggers" &
+retry 5 grep -q listens "$T/triggers"
+send 2
+sleep 1.5
+send 2
+sleep 1.5
+send 3
+wait %1 || true
+# The look each second may fall between two packets.
+equal "statistics come when a multiple is passed" "3-5 6-7" \
+	"$(tail -n 1 "$T/triggers" | sed 's/^[345] /3-5 /; s/ [67]$/ 6-7/')"
+equal "they can be asked for, too" 7 "$(of15 flow-stats 30)"
+ofctl s1 -O OpenFlow15 del-flows br0 table=30
+equal "a flow with a trigger at the first time" ok "$(of15 trigger 2 1)"
+of15 triggers 6 > "$T/triggers" &
+retry 5 grep -q listens "$T/triggers"
+send 1
+sleep 1.5
+send 1
+wait %1 || true
+equal "it comes once" 1 "$(tail -n 1 "$T/triggers")"
 
 cat > "$T/dscp.py" <<'PY'
 import socket, sys

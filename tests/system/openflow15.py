@@ -8,6 +8,10 @@
     openflow15.py MGMT many-halves                more of them than a session may leave open
     openflow15.py MGMT scheduled                  a bundle to be committed at a time
     openflow15.py MGMT meter ID                   adds a meter
+    openflow15.py MGMT triggers SECONDS           asks for triggered statistics; prints the packet
+                                                  counts that came within that time
+    openflow15.py MGMT trigger FLAGS PACKETS      a flow of table 30 with such a trigger
+    openflow15.py MGMT flow-stats TABLE           OFPMP_FLOW_STATS: the packet counts
 
 Prints "ok", or "error TYPE CODE" of the first error."""
 import socket
@@ -117,6 +121,63 @@ def meter(s, number):
     band = struct.pack("!HHII4x", 1, 16, 1000, 0)
     s.send(METER_MOD, struct.pack("!HHI", 0, 1, int(number, 0)) + band)
     return verdict(s.until_barrier())
+
+
+FLOW_MOD, SET_ASYNC, FLOW_STATS = 14, 28, 17
+OXS_PACKETS = 0x80020808
+
+
+def packet_counts(body):
+    """Of the items of an OFPMP_FLOW_STATS reply."""
+    at, counts = 8, []
+    while at < len(body):
+        size, = struct.unpack_from("!H", body, at)
+        match_size, = struct.unpack_from("!H", body, at + 10)
+        p = at + 8 + (match_size + 7) // 8 * 8 + 4
+        while p + 4 <= at + size:
+            header, = struct.unpack_from("!I", body, p)
+            if header == OXS_PACKETS:
+                counts.append(struct.unpack_from("!Q", body, p + 4)[0])
+            if not header:
+                break
+            p += 4 + (header & 0xff)
+        at += size
+    return counts
+
+
+def triggers(s, seconds):
+    # Property FLOW_STATS for the primary and equal roles, both reasons.
+    s.send(SET_ASYNC, struct.pack("!HHI", 13, 8, 3))
+    s.s.settimeout(float(seconds))
+    print("listens", flush=True)
+    counts, end = [], time.monotonic() + float(seconds)
+    try:
+        while time.monotonic() < end:
+            kind, body = s.receive()
+            if kind == ERROR:
+                return verdict([(kind, body)])
+            if kind == MP_REPLY and struct.unpack("!H", body[:2])[0] == FLOW_STATS:
+                counts += packet_counts(body)
+    except TimeoutError:
+        pass
+    return " ".join(str(n) for n in counts) or "nothing"
+
+
+def trigger(s, bits, packets):
+    oxs = struct.pack("!HHIQ", 0, 16, OXS_PACKETS, int(packets))
+    instruction = struct.pack("!HHI", 7, 8 + len(oxs), int(bits, 0)) + oxs
+    s.send(FLOW_MOD, struct.pack("!QQBBHHHIIIHH", 0, 0, 30, 0, 0, 0, 5, 2**32 - 1, 2**32 - 1,
+                                 2**32 - 1, 0, 0) + struct.pack("!HH4x", 1, 4) + instruction)
+    return verdict(s.until_barrier())
+
+
+def flow_stats(s, table):
+    body = struct.pack("!B3xII4xQQ", int(table), 2**32 - 1, 2**32 - 1, 0, 0)
+    s.send(MP_REQUEST, multipart(FLOW_STATS, body + struct.pack("!HH4x", 1, 4)))
+    replies = s.until_barrier()
+    text = verdict(replies)
+    counts = [n for kind, body in replies if kind == MP_REPLY for n in packet_counts(body)]
+    return " ".join(map(str, counts)) if text == "ok" else text
 
 
 def main():
