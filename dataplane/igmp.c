@@ -38,8 +38,8 @@ group6(const uint8_t *p, struct in6_addr *group)
 	return p[0] == 0xff;
 }
 
-/* The records of an IGMPv3 or MLDv2 report.  To include no source is to leave; any other record says
- * that somebody listens. */
+/* The records of an IGMPv3 or MLDv2 report.  To include no source is to leave; any other record
+ * says that somebody listens. */
 static int
 read_records(const uint8_t *p, size_t size, unsigned n, bool is_v6, group_fn *fn, void *aux)
 {

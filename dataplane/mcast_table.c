@@ -466,7 +466,7 @@ remove_routers(struct mcast_table *t, bool (*fn)(const struct router *, const vo
 	return was - n;
 }
 
-/* --- Main thread ------------------------------------------------------------------------------- */
+/* --- Main thread --------------------------------------------------------------------------- */
 
 static bool
 any_router(const struct router *r, const void *aux)

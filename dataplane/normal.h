@@ -54,8 +54,9 @@ void normal_decide(const struct view *, const struct bridge_view *, of_port_t in
  * may select (VLANs are not looked at); called by the translator.  Returns a set of indexes. */
 uint32_t mirrors_on_input(const struct bridge_view *, of_port_t in_port);
 uint32_t mirrors_on_output(const struct bridge_view *, of_port_t out_port);
-/* The outputs of the mirrors in 'set' but not in result->mirrored (the caller sets it) for a packet
- * as it is now, which came in by, or goes out to, 'port'; credits the mirrors' counters with one packet of 'n_bytes' (0: does not). */
+/* The outputs of the mirrors in 'set' but not in result->mirrored (the caller sets it) for a
+ * packet as it is now, which came in by, or goes out to, 'port'; credits the mirrors' counters
+ * with one packet of 'n_bytes' (0: does not). */
 void mirror_outputs(const struct view *, const struct bridge_view *, uint32_t set, of_port_t port,
 		    const struct of_key *, uint64_t n_bytes, struct normal_result *);
 
@@ -72,11 +73,12 @@ bool mac_table_del(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
  * ago then wins, because bonds reflect broadcasts. */
 bool mac_table_learn(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
 		     bool is_bond, bool is_gratuitous_arp);
-/* An entry from before a restart, last used then; false if it is too old, or there is another one, or
- * no room.  Main. */
+/* An entry from before a restart, last used then; false if it is too old, or there is another
+ * one, or no room.  Main. */
 bool mac_table_restore(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
 		       bool is_static, int64_t used_ms);
-/* Did a gratuitous ARP bring it a moment ago, so that one from a bond does not move it?  Any thread. */
+/* Did a gratuitous ARP bring it a moment ago, so that one from a bond does not move it?  Any
+ * thread. */
 bool mac_table_is_locked(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
 /* Looks up without learning: the port, or OF_PORT_NONE.  Any thread, lock-free. */
 of_port_t mac_table_lookup(struct mac_table *, uint16_t vid, const uint8_t mac[6]);

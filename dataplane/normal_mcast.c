@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NORMAL on a bridge that snoops multicast: what is learned from IGMP and MLD, and where multicast goes
- * (RFC 4541).  Design: docs/multicast-snooping.md. */
+/* NORMAL on a bridge that snoops multicast: what is learned from IGMP and MLD, and where
+ * multicast goes (RFC 4541).  Design: docs/multicast-snooping.md. */
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -95,7 +95,7 @@ learn(const struct mcast *mc, const uint8_t *msg, size_t size)
 			   "VLAN %d\n", l.n_changes, mc->in->name, vid);
 }
 
-/* --- Forwarding -------------------------------------------------------------------------------- */
+/* --- Forwarding ---------------------------------------------------------------------------- */
 
 static void
 send_to(const struct mcast *mc, const struct bundle *to, const char *what)

@@ -154,8 +154,8 @@ void of_multipart_begin(struct of_multipart *, struct wf_buf *out, const struct 
 void of_multipart_begin_form(struct of_multipart *, struct wf_buf *out, enum of_msg_form,
 			     uint8_t version, uint32_t xid);
 void of_multipart_item_begin(struct of_multipart *);
-/* Moves the item into a new part if the current one became too big.  False: it is too big for any message
- * and was left out. */
+/* Moves the item into a new part if the current one became too big.  False: it is too big for
+ * any message and was left out. */
 bool of_multipart_item_end(struct of_multipart *);
 /* Bytes at the front of 'out' that no later item changes. */
 size_t of_multipart_ready(const struct of_multipart *);

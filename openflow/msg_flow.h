@@ -89,8 +89,8 @@ struct of_flow_stats {
 	const void *actions;
 	size_t actions_size;
 };
-/* One item of the reply begun with the request's form.  False: the flow is larger than any message of
- * this version and was left out. */
+/* One item of the reply begun with the request's form.  False: the flow is larger than any
+ * message of this version and was left out. */
 bool of_flow_stats_append(struct of_multipart *, const struct of_codec *,
 			  const struct of_flow_stats *);
 /* Reads the next item of a reply.  'pos' starts at 0; returns 0, OF_EOF after the last, or an

@@ -264,9 +264,9 @@ port_mac(const struct sw_port *p, uint8_t mac[6])
 	return true;
 }
 
-/* As Open vSwitch: the lowest global address of the ports that are not ours, else one made of the row's
- * uuid, which stays the same over restarts and is what Open vSwitch would take.  With 'fake' of the
- * ports in the VLAN of that fake bridge. */
+/* As Open vSwitch: the lowest global address of the ports that are not ours, else one made of
+ * the row's uuid, which stays the same over restarts and is what Open vSwitch would take.  With
+ * 'fake' of the ports in the VLAN of that fake bridge. */
 static void
 choose_mac(const struct sw_bridge *b, const struct sw_port *fake, uint8_t mac[6])
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values in the database that mean nothing: ovsdb-server checks what its schema says, and keys of
- * other_config are any text to it.  One line in the log for each value, which names the row, the key
- * and what would be right.  What is in force then is the default.
- * Keys that we do not know are left alone: they may be somebody else's. */
+/* Values in the database that mean nothing: ovsdb-server checks what its schema says, and keys
+ * of other_config are any text to it.  One line in the log for each value, which names the row,
+ * the key and what would be right.  What is in force then is the default.  Keys that we do not
+ * know are left alone: they may be somebody else's. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

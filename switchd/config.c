@@ -293,7 +293,7 @@ add_new_ports(struct sw_bridge *b)
 	free(rows);
 }
 
-/* --- All ---------------------------------------------------------------------------------------- */
+/* --- All ----------------------------------------------------------------------------------- */
 
 /* Before ports are opened: they may need it. */
 static void
@@ -314,8 +314,8 @@ configure_dpdk(struct ovsdb_row *root)
 	free(o.values);
 }
 
-/* How many threads serve ports that are not polled: by our own key, else by the one with which users of
- * Open vSwitch set the number of threads that look after packets; 0: the default. */
+/* How many threads serve ports that are not polled: by our own key, else by the one with which
+ * users of Open vSwitch set the number of threads that look after packets; 0: the default. */
 static unsigned
 n_sleeping_workers(struct ovsdb_row *root)
 {
@@ -463,7 +463,7 @@ apply(void)
 	ovsdb_commit(sw_db, stored, NULL);
 }
 
-/* --- Events --------------------------------------------------------------------------------------- */
+/* --- Events -------------------------------------------------------------------------------- */
 
 static void
 on_changed(void *arg)

@@ -18,8 +18,8 @@ WF_LOG_MODULE(ofproto_dpif);
 #define NUMBER 2 /* the value is a number, shown as such */
 #define LACKS(WHAT) .lacks = XLATE_LACKS_##WHAT
 
-/* In the order of "dpif/show-dp-features", which leaves out those without a label.  'log' is what comes after "Datapath supports", or, for
- * numbers, the whole sentence. */
+/* In the order of "dpif/show-dp-features", which leaves out those without a label.  'log' is
+ * what comes after "Datapath supports", or, for numbers, the whole sentence. */
 static struct feature {
 	const char *label, *key, *log;
 	int kind;       /* 0 no, 1 yes, or NUMBER */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ports and NORMAL's configuration of a bridge, as the packet path reads them (dataplane/bridge.h). */
+/* Ports and NORMAL's configuration of a bridge, as the packet path reads them
+ * (dataplane/bridge.h). */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,7 +312,8 @@ xport_cmp(const void *a_, const void *b_)
 	return a->ofp_port < b->ofp_port ? -1 : a->ofp_port > b->ofp_port;
 }
 
-/* A station behind a port that goes may be anywhere now: what other bridges know of it leads here. */
+/* A station behind a port that goes may be anywhere now: what other bridges know of it leads
+ * here. */
 struct gone {
 	const struct sw_bridge *bridge;
 	const struct bundle *bundle;

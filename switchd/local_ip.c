@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Controller.local_ip, local_netmask, local_gateway: the address of the bridge's local port, for hosts that
- * have no other way to get one before they reach their controller. */
+/* Controller.local_ip, local_netmask, local_gateway: the address of the bridge's local port, for
+ * hosts that have no other way to get one before they reach their controller. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>

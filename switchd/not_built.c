@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows that ask for what is not built yet: one line in the log for each, when it is first asked for.
- * At level INFO, because the configuration is valid and the rest of it works. */
+/* Rows that ask for what is not built yet: one line in the log for each, when it is first asked
+ * for.  At level INFO, because the configuration is valid and the rest of it works. */
 #include <string.h>
 
 #include "base/log.h"

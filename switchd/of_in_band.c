@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In-band control: a controller, or a database manager, that is reached through the switch it controls.
+/* In-band control: a controller, or a database manager, that is reached through the switch it
+ * controls.
  *
- * Whatever the flows say, or while there are none, the host must be able to get an address, to find the
- * controller's and to speak with it, and so must other switches through this one.  Hidden flows above all
- * others treat exactly that traffic as NORMAL.  The set is the one of Open vSwitch's design document
- * (section "In-Band Control"), letters as there:
+ * Whatever the flows say, or while there are none, the host must be able to get an address, to find
+ * the controller's and to speak with it, and so must other switches through this one.  Hidden flows
+ * above all others treat exactly that traffic as NORMAL.  The set is the one of Open vSwitch's design
+ * document (section "In-Band Control"), letters as there:
  *
  *   (a) DHCP requests of the local port            (d, e) ARP to and from the next hop's MAC
  *   (b, c) ARP to and from the local port's MAC    (f, g) ARP about the controller's address
@@ -50,10 +51,10 @@ static const uint8_t no_mac[6];
 
 /* --- Flows ------------------------------------------------------------------------------------ */
 
-/* Priorities only tell the flows apart when they are shown.  The last one is looked up before table 0, to
- * which its packets then go. */
-enum { FROM_LOCAL_DHCP = 180000, TO_LOCAL_ARP, FROM_LOCAL_ARP, TO_HOP_ARP, FROM_HOP_ARP, TO_REMOTE_ARP,
-       FROM_REMOTE_ARP, TO_REMOTE_TCP, FROM_REMOTE_TCP, TO_LOCAL_DHCP, ALL_DHCP };
+/* Priorities only tell the flows apart when they are shown.  The last one is looked up before
+ * table 0, to which its packets then go. */
+enum { FROM_LOCAL_DHCP = 180000, TO_LOCAL_ARP, FROM_LOCAL_ARP, TO_HOP_ARP, FROM_HOP_ARP,
+       TO_REMOTE_ARP, FROM_REMOTE_ARP, TO_REMOTE_TCP, FROM_REMOTE_TCP, TO_LOCAL_DHCP, ALL_DHCP };
 
 struct adding {
 	struct of_switch *sw;
@@ -162,7 +163,7 @@ make_rules(struct of_switch *sw, struct of_in_band *ib)
 	of_publish();
 }
 
-/* --- Who is to be reached ------------------------------------------------------------------------ */
+/* --- Who is to be reached ------------------------------------------------------------------ */
 
 /* "tcp:10.0.0.1:6653" and the like; false: nothing that rules could help. */
 static bool

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is, written back: interfaces, controllers, mirrors; every stats-update-interval and at once when
- * a link changes. */
+/* What is, written back: interfaces, controllers, mirrors; every stats-update-interval and at
+ * once when a link changes. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -180,7 +180,7 @@ sw_status_write_all(void)
 	ovsdb_commit(sw_db, NULL, NULL);
 }
 
-/* --- Devices that changed ---------------------------------------------------------------------- */
+/* --- Devices that changed ------------------------------------------------------------------ */
 
 /* Returns true if the bridge is to be published again.  A device that is gone, or back, is left to
  * the next configuration, which opens what can be opened. */
@@ -207,7 +207,8 @@ refresh_iface(struct sw_iface *i, bool *reconfigure)
 	return true;
 }
 
-/* The device 'name', or any (NULL), changed.  What others see of it is published and told at once. */
+/* The device 'name', or any (NULL), changed.  What others see of it is published and told at
+ * once. */
 static void
 on_device(const char *name, void *aux)
 {

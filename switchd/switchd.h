@@ -85,10 +85,11 @@ struct sw_bridge {
 
 extern struct wf_hmap sw_bridges;
 extern struct ovsdb_session *sw_db;
-/* Sockets that the database names must be in the run directory (--no-self-confinement: anywhere). */
+/* Sockets that the database names must be in the run directory (--no-self-confinement:
+ * anywhere). */
 extern bool sw_self_confined;
-/* other_config:flow-restore-wait, from the start until it is first seen off: somebody puts flows back, so
- * that no controller is connected and no packet taken from a port. */
+/* other_config:flow-restore-wait, from the start until it is first seen off: somebody puts flows
+ * back, so that no controller is connected and no packet taken from a port. */
 extern bool sw_restore_wait;
 
 struct sw_bridge *sw_bridge_find(const char *name);
@@ -176,7 +177,8 @@ void sw_features_init(void);
 void sw_features_log(const char *datapath);
 void sw_features_show(struct wf_str *);
 void sw_features_write(struct ovsdb_row *datapath);
-/* dpif/set-dp-features: 'name' and 'value' may be NULL, then it only tells; errors are told, too. */
+/* dpif/set-dp-features: 'name' and 'value' may be NULL, then it only tells; errors are told,
+ * too. */
 void sw_features_set(const char *name, const char *value, struct wf_str *);
 
 /* not_built.c: says once what of the configuration has no effect yet. */
