@@ -237,7 +237,7 @@ oracle_bundle(struct obridge *br, const struct of_act_bundle *b, const struct of
 	for (i = 0; i < b->n_members; i++) {
 		const struct oport *p = oracle_port(br, b->members[i]);
 
-		if (p && p->is_up)
+		if (p && p->is_up && !p->is_down_by_config)
 			alive |= 1ull << i;
 	}
 	if (!alive)

@@ -152,6 +152,7 @@ struct oresult {
 	bool has_effects;      /* its walk did what an error that follows does not undo for sure */
 	bool undefined;        /* such an error followed */
 	unsigned n_entries;    /* of copies into bridges, by patch ports */
+	unsigned n_learned;    /* flows that came or changed */
 	struct ooutput *out;
 };
 

@@ -589,6 +589,7 @@ learn(struct owalk *w, const struct of_act_learn *a)
 		ok = !a->limit || n < a->limit;
 		if (ok && !oracle_flow_mod(w->br, fm))
 			abort();
+		w->res->n_learned += ok;
 	}
 	free((void *)fm->actions);
 	free(fm);
@@ -934,7 +935,7 @@ oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct
 
 	oracle_packet_no++;
 	res->has_effects = false;
-	res->n_entries = 0;
+	res->n_entries = res->n_learned = 0;
 	w->res = res;
 	w->br = br;
 	w->f = *f;
@@ -946,6 +947,9 @@ oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct
 	w->resubmits = -1;
 	if (f->size >= 14 && !(in && in->mirror_out))
 		enter(w);
+	/* Copies that NORMAL sent over a patch port are looked up for themselves: whether they meet
+	 * what another one has learned is not defined. */
+	res->undefined |= res->n_entries && res->n_learned;
 	if (w->failed == NO_ROOM || w->failed == LIMIT) {
 		res->n = before;
 		res->undefined |= res->has_effects;
