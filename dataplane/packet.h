@@ -60,6 +60,8 @@ uint32_t pkt_capacity(const struct rte_mbuf *); /* from pkt_data() to the end of
 /* At a thread's end: gives its free packets to the others. */
 void pkt_thread_done(void);
 
+/* The packet's queue (set_queue) is in hash.sched.queue_id; for ports with a queueing discipline. */
+#define PKT_HAS_QUEUE RTE_MBUF_F_FIRST_FREE
 #define PKT_TX_SEG (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)
 #define PKT_TX_OPEN (PKT_TX_SEG | RTE_MBUF_F_TX_L4_MASK)
 

@@ -189,6 +189,10 @@ run_output(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *
 		pkt_free(m);
 		return;
 	}
+	if (unlikely(p->skb_priority)) {
+		m->hash.sched.queue_id = p->skb_priority;
+		m->ol_flags |= PKT_HAS_QUEUE;
+	}
 	enqueue(p->rn, slot, vs->port, m);
 	p->fate->n_out++;
 }

@@ -37,8 +37,8 @@ tell_port(struct sw_port *p)
 	const char *type = ovsdb_str_or(qos, OVSDB_QOS_TYPE, "");
 
 	tell(&p->told_not_built, 0, *type && strcmp(type, "egress-policer") &&
-	     strcmp(type, "linux-noop"), "port", p->name,
-	     "QoS of a type other than egress-policer (linux-htb, ...: queues can be listed) is");
+	     strcmp(type, "linux-htb") && strcmp(type, "linux-noop"), "port", p->name,
+	     "QoS of a type other than egress-policer and linux-htb is");
 }
 
 /* These rows name their bridge, not the bridge them. */

@@ -39,6 +39,7 @@ struct sw_iface {
 	int64_t opened_ms;
 	uint64_t link_resets_base;      /* of the device when it was opened */
 	bool in_workers;                /* its queues are served */
+	char *htb;                      /* qos.c: linux-htb that is in force */
 	struct sw_link *link;           /* uplinks.h; NULL: no bond, no LACP, no BFD */
 	/* As last configured: nothing is done while these are the same. */
 	const struct ovsdb_row *applied_row;

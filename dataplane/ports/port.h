@@ -76,6 +76,9 @@ struct port_class {
 	/* IP addresses that are not the kernel's to know (dummies); returns how many, at most 'room'.
 	 * NULL: none. */
 	unsigned (*get_addresses)(struct port *, struct port_address *, unsigned room);
+	/* Lets packets go through the device's queueing discipline, by the class that their queue says,
+	 * or past it (as ports start).  NULL: it has none. */
+	int (*use_qdisc)(struct port *, bool use);
 	/* Interface.status: calls put(aux, key, value) for each pair. */
 	void (*put_status)(struct port *, void (*put)(void *aux, const char *, const char *), void *aux);
 };

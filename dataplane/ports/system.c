@@ -7,18 +7,23 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "dataplane/drop.h"
 #include "dataplane/ports/close_later.h"
 #include "dataplane/ports/kernel_dev.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/ports/take_over.h"
 #include "dataplane/ports/vnet.h"
+
+WF_LOG_MODULE(netdev);
 
 #define RX_SOCKET_BYTES (8 << 20) /* about a hundred GSO packets: twice as much adds latency only */
 #define TX_SOCKET_BYTES (8 << 20)
@@ -29,6 +34,7 @@ struct system_port {
 	struct rx_sizer sizer;
 	struct take_over *taken; /* keeps the host stack off the device's packets */
 	_Atomic uint64_t rx_bad_header, rx_kernel_drops;
+	_Atomic bool use_qdisc;
 };
 
 static int
@@ -213,6 +219,57 @@ system_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 	return n_out;
 }
 
+#ifndef SO_PRIORITY
+#define SO_PRIORITY 12
+#endif
+/* What net/sched takes as a class if the major number is its own: 1:QUEUE+1, as Open vSwitch. */
+#define CLASS_OF_QUEUE(Q) (0x10000u | ((Q) + 1))
+
+union priority_msg {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(uint32_t))];
+};
+
+static void
+add_priority(struct msghdr *msg, union priority_msg *room, uint32_t queue)
+{
+	uint32_t value = CLASS_OF_QUEUE(queue);
+	struct cmsghdr *c;
+
+	msg->msg_control = room;
+	msg->msg_controllen = sizeof *room;
+	c = CMSG_FIRSTHDR(msg);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SO_PRIORITY; /* as ancillary data since Linux 6.14 */
+	c->cmsg_len = CMSG_LEN(sizeof value);
+	memcpy(CMSG_DATA(c), &value, sizeof value);
+}
+
+static bool
+has_priority_msg(void)
+{
+	struct utsname u;
+	unsigned major, minor;
+
+	return !uname(&u) && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 14));
+}
+
+static int
+system_use_qdisc(struct port *p, bool use)
+{
+	struct system_port *s = p->impl;
+	int bypass = !use;
+
+	if (use && !has_priority_msg())
+		wf_info_rl("%s: this kernel (before 6.14) takes no queue with a packet: all go to the "
+			   "default queue", p->name);
+	if (setsockopt(s->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, sizeof bypass) < 0)
+		return -errno;
+	atomic_store(&s->use_qdisc, use && has_priority_msg());
+	return 0;
+}
+
 static unsigned
 system_tx(struct port *p, unsigned txq, struct rte_mbuf **pkts, unsigned n)
 {
@@ -220,6 +277,8 @@ system_tx(struct port *p, unsigned txq, struct rte_mbuf **pkts, unsigned n)
 	struct mmsghdr msgs[BURST_MAX];
 	struct iovec iov[BURST_MAX][2];
 	struct virtio_net_hdr hdr[BURST_MAX];
+	union priority_msg priority[BURST_MAX];
+	bool use_qdisc = atomic_load_explicit(&s->use_qdisc, memory_order_relaxed);
 	unsigned done = 0, sent = 0;
 
 	while (done < n) {
@@ -234,6 +293,8 @@ system_tx(struct port *p, unsigned txq, struct rte_mbuf **pkts, unsigned n)
 			memset(&msgs[i], 0, sizeof msgs[i]);
 			msgs[i].msg_hdr.msg_iov = iov[i];
 			msgs[i].msg_hdr.msg_iovlen = 2;
+			if (use_qdisc && m->ol_flags & PKT_HAS_QUEUE)
+				add_priority(&msgs[i].msg_hdr, &priority[i], m->hash.sched.queue_id);
 		}
 		int rc = sendmmsg(s->fd, msgs, k, MSG_DONTWAIT);
 		if (rc > 0) {
@@ -318,5 +379,6 @@ const struct port_class port_class_system = {
 	.set_mtu = system_set_mtu,
 	.set_mac = system_set_mac,
 	.set_up = system_set_up,
+	.use_qdisc = system_use_qdisc,
 	.put_status = system_put_status,
 };

@@ -156,5 +156,38 @@ wait $pid
 kbits=$(($(cat "$T/sink") * 8 / 3000))
 check "egress-policer at 2000 kbit/s: $kbits" test "$kbits" -gt 1500 -a "$kbits" -lt 2300
 
+# --- linux-htb: 4000 kbit/s, of which queue 1 may have 1500 ---------------------------------------------------
+
+vsctl weft -- --id=@d create queue other_config:max-rate=4000000 -- \
+	--id=@q1 create queue other_config:max-rate=1500000 -- \
+	--id=@q create qos type=linux-htb other_config:max-rate=4000000 queues:0=@d queues:1=@q1 -- \
+	set port va qos=@q > /dev/null
+if tc qdisc show dev va | grep -q htb; then
+	equal "qos/show of linux-htb" "QoS: va linux-htb" "$(appctl weft qos/show va | head -1)"
+	rate() {
+		bond_py a sink 7777 3 > "$T/sink" &
+		pid=$!
+		sleep 0.5
+		bond_py b blast 10.0.0.1 20 3.2
+		wait $pid
+		echo $(($(cat "$T/sink") * 8 / 3000))
+	}
+	kbits=$(rate)
+	check "linux-htb, default queue at 4000 kbit/s: $kbits" test "$kbits" -gt 3300 -a "$kbits" -lt 4300
+	sleep 3 # what the first one left in the queue is gone
+	ofctl weft add-flow br-weft 'udp,tp_dst=7777,actions=set_queue:1,NORMAL'
+	kbits=$(rate)
+	if [ "$(uname -r | awk -F. '{ print $1 * 1000 + $2 }')" -ge 6014 ]; then
+		check "linux-htb, queue 1 at 1500 kbit/s: $kbits" test "$kbits" -gt 1200 -a "$kbits" -lt 1700
+	else
+		skip "linux-htb, queue 1" "this kernel takes no queue with a packet"
+	fi
+	vsctl weft clear port va qos
+	check "the qdisc goes" sh -c '! tc qdisc show dev va | grep -q htb'
+else
+	skip linux-htb "the kernel has no htb"
+	check "an error names it" grep -q 'linux-htb' "$T/weft/ovs-vswitchd.log"
+fi
+
 check "weft is alive" alive weft
 finish
