@@ -68,9 +68,6 @@ draw_features(void)
 		features &= ~(unsigned)HAS_METERS; /* remarks write into damaged headers */
 	if (features & HAS_MIRRORS)
 		features &= ~(unsigned)(HAS_VLAN_MODES | HAS_PAUSE | HAS_LEARN);
-	/* On workers it is not known yet when a port stops to receive. */
-	if (opt.workers)
-		features &= ~(unsigned)HAS_PORT_CONFIG;
 	return features & ~opt.without;
 }
 

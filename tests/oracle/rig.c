@@ -328,8 +328,18 @@ scene_send(struct scene *s)
 void
 rig_run(void)
 {
-	if (!inline_worker)
+	bool waiting = !inline_worker;
+
+	/* A queue that moves between workers is nobody's for a while. */
+	for (unsigned tries = 0; waiting && tries < 1000; tries++) {
 		workers_settle();
+		waiting = false;
+		for (unsigned i = 0; i < n_scenes; i++)
+			for (unsigned w = 0; w < N_WIRES; w++)
+				waiting |= fake_port_n_waiting(scenes[i].wires[w].port) != 0;
+		if (waiting)
+			wf_loop_turn();
+	}
 }
 
 /* --- Comparison -------------------------------------------------------------------------------------- */
