@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "dataplane/normal.h"
 #include "openflow/msg.h"
-#include "switchd/switchd.h"
+#include "switchd/uplinks.h"
 
 WF_LOG_MODULE(bridge);
 
@@ -193,6 +193,7 @@ sw_bridge_free(struct sw_bridge *b, bool destroy_ports)
 	wf_hmap_for_each_safe(i, node, &b->ifaces)
 		sw_iface_free(i, destroy_ports);
 	wf_hmap_for_each_safe(p, node, &b->ports) {
+		sw_uplinks_free_port(p);
 		wf_hmap_remove(&b->ports, &p->node);
 		free(p->name);
 		free(p);
