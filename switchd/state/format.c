@@ -8,7 +8,7 @@
 
 static const uint8_t magic[8] = { 'w', 'e', 'f', 't', 's', 't', 'a', 't' };
 
-/* --- Numbers ---------------------------------------------------------------------------------- */
+/* --- Numbers -------------------------------------------------------------------------------- */
 
 static void
 set_u32(uint8_t *p, uint32_t v)
@@ -63,7 +63,7 @@ state_get_u64(const uint8_t *p)
 	return state_get_u32(p) | (uint64_t)state_get_u32(p + 4) << 32;
 }
 
-/* --- Head ------------------------------------------------------------------------------------- */
+/* --- Head ----------------------------------------------------------------------------------- */
 
 /*  0 magic, 8 version, 12 size of the head, 16 boot id, 32 zeros, 44 sum of 0 to 43,
  * 48 alive (ms; the highest bit: an orderly stop), 56 sum of 48 to 55, 60 zeros */
@@ -115,7 +115,7 @@ state_head_get(const uint8_t *file, size_t size, struct state_head *h, struct wf
 	return 0;
 }
 
-/* --- Frames ----------------------------------------------------------------------------------- */
+/* --- Frames --------------------------------------------------------------------------------- */
 
 /* 0 size of the payload, 4 sum of the rest and of the size, 8 type, 9 flags, 10 zeros, 12 bridge */
 
@@ -200,7 +200,7 @@ state_frame_next(const uint8_t *file, size_t size, size_t *ofs, struct state_fra
 	return STATE_NEXT_OK;
 }
 
-/* --- Payloads --------------------------------------------------------------------------------- */
+/* --- Payloads ------------------------------------------------------------------------------- */
 
 /* A name of 1 to 255 bytes at the end of a payload. */
 static bool

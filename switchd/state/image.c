@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Items ------------------------------------------------------------------------------------ */
+/* --- Items ---------------------------------------------------------------------------------- */
 
 static uint64_t
 mix(uint64_t x)
@@ -119,7 +119,7 @@ state_name_id(const char *name)
 	return h;
 }
 
-/* --- Frames ----------------------------------------------------------------------------------- */
+/* --- Frames --------------------------------------------------------------------------------- */
 
 static bool
 take_ids(struct state_image *im, const struct state_frame *f)
@@ -261,8 +261,8 @@ measure(struct state_image *im, size_t size, struct wf_err *err)
 		case STATE_NEXT_TORN:
 			return 0;
 		case STATE_NEXT_DAMAGED:
-			return wf_err(err, -EBADMSG, "the checksum of the record at byte %zu of %zu "
-				      "is wrong", at, size);
+			return wf_err(err, -EBADMSG, "the checksum of the record at byte %zu of "
+				      "%zu is wrong", at, size);
 		}
 	}
 }
@@ -287,8 +287,8 @@ state_image_build(struct state_image *im, const uint8_t *file, size_t size, stru
 		};
 		ofs += STATE_FRAME_HEAD + f.size;
 		if (!take(im, &f))
-			rc = wf_err(err, -EBADMSG, "the record at byte %zu, of type %u, makes no sense",
-				    f.ofs, f.type);
+			rc = wf_err(err, -EBADMSG, "the record at byte %zu, of type %u, makes no "
+				    "sense", f.ofs, f.type);
 	}
 	if (rc)
 		state_image_done(im);
@@ -332,7 +332,7 @@ state_image_bridge(const struct state_image *im, const char *name, struct state_
 	return 0;
 }
 
-/* --- Writing out ------------------------------------------------------------------------------ */
+/* --- Writing out ---------------------------------------------------------------------------- */
 
 static bool
 bridge_lives(const struct state_image *im, uint32_t bridge)

@@ -20,7 +20,7 @@ struct state_item {
 
 struct state_image {
 	const uint8_t *file;
-	size_t size;        /* up to the end of the last whole transaction: the rest is to be cut off */
+	size_t size;        /* to the end of the last whole transaction: the rest is cut off */
 	struct state_head head;
 	uint64_t last_flow; /* highest id of a flow */
 	uint32_t last_bridge;

@@ -158,7 +158,7 @@ state_log_continue(const char *path, size_t size, size_t garbage, struct wf_err 
 	return l;
 }
 
-/* --- Frames ----------------------------------------------------------------------------------- */
+/* --- Frames --------------------------------------------------------------------------------- */
 
 static void
 drop_kept(struct state_log *l, uint8_t flags)
@@ -248,7 +248,7 @@ state_log_alive(struct state_log *l, uint64_t now_ms, bool is_clean)
 		l->broken = l->broken ? l->broken : -EIO;
 }
 
-/* --- Compaction, the thread ----------------------------------------------------------------------- */
+/* --- Compaction, the thread ----------------------------------------------------------------- */
 
 static int
 put_new(void *c_, const void *data, size_t size)
@@ -327,7 +327,7 @@ compaction_main(void *c_)
 	return NULL;
 }
 
-/* --- Compaction, main ------------------------------------------------------------------------------- */
+/* --- Compaction, main ----------------------------------------------------------------------- */
 
 static void
 start(struct state_log *l)

@@ -7,7 +7,7 @@
 #include "openflow/action.h"
 #include "openflow/match_wire.h"
 
-/* --- Lists of actions ----------------------------------------------------------------------------- */
+/* --- Lists of actions ----------------------------------------------------------------------- */
 
 /* Forms: a version of OpenFlow on the wire, or text. */
 #define FORM_TEXT 7
@@ -80,7 +80,7 @@ state_actions_put(struct wf_buf *out, const void *list, size_t size,
 	}
 }
 
-/* --- Flows ------------------------------------------------------------------------------------------ */
+/* --- Flows ---------------------------------------------------------------------------------- */
 
 /* 0 id, 8 cookie, 16 created, 24 modified, 32 priority, 34 idle timeout, 36 hard timeout,
  * 38 importance, 40 flags, 42 table, 43 form of the actions, 44 size of the match, 46 zeros,
@@ -161,16 +161,18 @@ state_flow_get(const struct state_frame *f, const struct of_tlv_map *map, int64_
 	return true;
 }
 
-/* --- Groups ----------------------------------------------------------------------------------------- */
+/* --- Groups --------------------------------------------------------------------------------- */
 
 /* 0 id, 4 type, 5 zeros, 8 created, 16 method, 32 parameter, 40 number of hash fields, 44 number of
  * buckets, 48 fields: NXM header and mask each, buckets:
- *   0 id, 4 weight, 6 form, 7 zero, 8 watched port, 12 watched group, 16 size of the actions, 20 actions */
+ *   0 id, 4 weight, 6 form, 7 zero, 8 watched port, 12 watched group, 16 size of the actions,
+ *   20 actions */
 #define GROUP_HEAD 48
 #define BUCKET_HEAD 20
 
 void
-state_group_put(struct wf_buf *out, const struct group *g, const struct of_tlv_map *map, int64_t boot)
+state_group_put(struct wf_buf *out, const struct group *g, const struct of_tlv_map *map,
+		int64_t boot)
 {
 	const struct of_tlv_map *before = of_tlv_map_enter(map);
 
@@ -288,9 +290,10 @@ state_group_get(const struct state_frame *f, const struct of_tlv_map *map, int64
 	return ok;
 }
 
-/* --- Meters ----------------------------------------------------------------------------------------- */
+/* --- Meters --------------------------------------------------------------------------------- */
 
-/* 0 id, 4 flags, 6 number of bands, 8 created, bands: 0 type, 2 precedence level, 4 rate, 8 burst */
+/* 0 id, 4 flags, 6 number of bands, 8 created, bands: 0 type, 2 precedence level, 4 rate,
+ * 8 burst */
 #define METER_HEAD 16
 #define BAND_SIZE 12
 
@@ -319,7 +322,8 @@ state_meter_get(const struct state_frame *f, int64_t boot, struct of_meter_confi
 	if (f->size < METER_HEAD)
 		return false;
 	*cfg = (struct of_meter_config){
-		.meter = state_get_u32(p), .flags = state_get_u16(p + 4), .n_bands = state_get_u16(p + 6),
+		.meter = state_get_u32(p), .flags = state_get_u16(p + 4),
+		.n_bands = state_get_u16(p + 6),
 	};
 	*ret_created_ms = (int64_t)state_get_u64(p + 8) - boot;
 	if (f->size != METER_HEAD + cfg->n_bands * BAND_SIZE)
@@ -337,7 +341,7 @@ state_meter_get(const struct state_frame *f, int64_t boot, struct of_meter_confi
 	return true;
 }
 
-/* --- TLV map ---------------------------------------------------------------------------------------- */
+/* --- TLV map -------------------------------------------------------------------------------- */
 
 /* Entries: 0 class, 2 type, 3 length, 4 index */
 #define TLV_SIZE 6

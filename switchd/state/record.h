@@ -46,7 +46,7 @@ bool state_tlv_map_get(const struct state_frame *, struct of_tlv_map *);
  * for (any: NULL).  For tests, besides. */
 uint8_t state_actions_put(struct wf_buf *, const void *list, size_t size,
 			  const struct of_match_full *match, uint8_t known_form);
-bool state_actions_get(const uint8_t *, size_t size, uint8_t form, const struct of_match_full *match,
-		       struct wf_buf *list);
+bool state_actions_get(const uint8_t *, size_t size, uint8_t form,
+		       const struct of_match_full *match, struct wf_buf *list);
 
 #endif

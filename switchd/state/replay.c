@@ -27,11 +27,11 @@ static void
 unreadable(const struct replay *p, const char *what, uint64_t id)
 {
 	state.n_unreadable++;
-	wf_warn_rl("%s: %s %llu of the state file cannot be read by this version", p->sw->bridge->name,
-		   what, (unsigned long long)id);
+	wf_warn_rl("%s: %s %llu of the state file cannot be read by this version",
+		   p->sw->bridge->name, what, (unsigned long long)id);
 }
 
-/* --- Kinds ----------------------------------------------------------------------------------------- */
+/* --- Kinds ---------------------------------------------------------------------------------- */
 
 static void
 take_tlv_map(struct replay *p, const struct state_frame *f)
@@ -136,10 +136,11 @@ take_flow(struct replay *p, const struct state_frame *f)
 	state.n_flows++;
 }
 
-/* --- A bridge ---------------------------------------------------------------------------------------- */
+/* --- A bridge ------------------------------------------------------------------------------- */
 
 static void
-take_all(struct replay *p, enum state_type type, void (*take)(struct replay *, const struct state_frame *))
+take_all(struct replay *p, enum state_type type,
+	 void (*take)(struct replay *, const struct state_frame *))
 {
 	const struct state_image *im = &state.image;
 	struct state_frame f;

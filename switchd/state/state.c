@@ -50,7 +50,7 @@ set_note(const char *text)
 	state.note = wf_xstrdup(text);
 }
 
-/* --- Opening --------------------------------------------------------------------------------------- */
+/* --- Opening -------------------------------------------------------------------------------- */
 
 static void
 read_boot_id(uint8_t id[16])
@@ -78,8 +78,9 @@ keep_aside(const struct wf_err *why)
 
 	if (rename(state.path, aside))
 		wf_error("%s: cannot rename to %s: %s", state.path, aside, wf_strerror(-errno));
-	text = wf_xasprintf("%s is refused: %s.  It is kept as %s; flows, groups and meters start empty "
-			    "and come from the controller", state.path, why->text, aside);
+	text = wf_xasprintf("%s is refused: %s.  It is kept as %s; flows, groups and meters "
+			    "start empty and come from the controller", state.path, why->text,
+			    aside);
 	wf_error("%s", text);
 	set_note(text);
 	free(text);
@@ -96,7 +97,7 @@ map_file(struct wf_err *err)
 	if (fd < 0)
 		return wf_err(err, -errno, "cannot open: %s", wf_strerror(-errno));
 	state.file_size = fstat(fd, &st) || !S_ISREG(st.st_mode) ? 0 : (size_t)st.st_size;
-	/* Private: what is appended or cut off later does not matter to the part that is looked at. */
+	/* What is appended or cut off later does not matter to the part that is looked at. */
 	state.file = state.file_size ? mmap(NULL, state.file_size, PROT_READ,
 					    MAP_PRIVATE | MAP_POPULATE, fd, 0)
 				     : MAP_FAILED;
@@ -142,8 +143,8 @@ load(const struct state_head *now)
 		return false;
 	}
 	if (state.image.size < state.file_size)
-		wf_warn("%s: %zu bytes at its end are of a change that was not finished; they are cut off",
-			state.path, state.file_size - state.image.size);
+		wf_warn("%s: %zu bytes at its end are of a change that was not finished; they are "
+			"cut off", state.path, state.file_size - state.image.size);
 	state.last_bridge = state.image.last_bridge;
 	of_flow_seq_start(state.image.last_flow);
 	return true;
@@ -163,8 +164,8 @@ state_open(bool fresh)
 		wf_info("flow-restore-wait is set: what %s says is forgotten", state.path);
 	if (!fresh && load(&head))
 		state.log = state_log_continue(state.path, state.image.size,
-					       state.image.size - state_image_live_size(&state.image),
-					       &err);
+					       state.image.size -
+						       state_image_live_size(&state.image), &err);
 	else
 		state.log = state_log_create(state.path, &head, &err);
 	if (state.log)
@@ -195,15 +196,15 @@ state_settle(void)
 	}
 	unmap_file();
 	state_flush();
-	wf_info("%s: %llu flows, %llu groups, %llu meters and %llu MAC addresses are back after %lld ms; "
-		"%llu had expired, %llu could not be read", state.path,
+	wf_info("%s: %llu flows, %llu groups, %llu meters and %llu MAC addresses are back after "
+		"%lld ms; %llu had expired, %llu could not be read", state.path,
 		(unsigned long long)state.n_flows, (unsigned long long)state.n_groups,
 		(unsigned long long)state.n_meters, (unsigned long long)state.n_macs,
 		(long long)state.replay_us / 1000, (unsigned long long)state.n_expired,
 		(unsigned long long)state.n_unreadable);
 }
 
-/* --- Writing --------------------------------------------------------------------------------------- */
+/* --- Writing -------------------------------------------------------------------------------- */
 
 /* A file that lacks a change would bring back what is no more. */
 static void
@@ -340,7 +341,8 @@ state_meter(struct of_switch *sw, uint32_t id)
 		put_u32_frame(sw, STATE_METER_GONE, id);
 		return;
 	}
-	state_meter_put(state_log_begin(state.log, STATE_METER, sw->state_id), m, state_boot_offset());
+	state_meter_put(state_log_begin(state.log, STATE_METER, sw->state_id), m,
+			state_boot_offset());
 	state_log_end(state.log);
 }
 
@@ -353,7 +355,7 @@ state_tlv_map(struct of_switch *sw)
 	state_log_end(state.log);
 }
 
-/* --- Bridges and ports --------------------------------------------------------------------------------- */
+/* --- Bridges and ports ---------------------------------------------------------------------- */
 
 static void
 put_bridge(struct of_switch *sw)
@@ -451,7 +453,7 @@ state_ofport_before(struct of_switch *sw, const char *name)
 	return state_ofport_get(&f, &o) && !strcmp(o.name, name) ? o.ofport : 0;
 }
 
-/* --- What ages ------------------------------------------------------------------------------------------- */
+/* --- What ages ------------------------------------------------------------------------------ */
 
 struct mac_rows {
 	struct wf_buf rows;
@@ -484,8 +486,8 @@ state_macs(struct of_switch *sw, bool even_if_unchanged)
 	if (!is_kept(sw) || !sw->bridge->macs)
 		return;
 	mac_table_stats(sw->bridge->macs, &s);
-	changes = s.total_learned + s.total_moved + s.total_expired + s.total_evicted + s.total_static +
-		  s.n;
+	changes = s.total_learned + s.total_moved + s.total_expired + s.total_evicted +
+		  s.total_static + s.n;
 	/* A table that is large and changes all the time is written less often. */
 	if (!even_if_unchanged &&
 	    (changes == sw->state_macs_changes ||
@@ -583,7 +585,7 @@ state_close(bool forget)
 	state.opened = false;
 }
 
-/* --- Life ---------------------------------------------------------------------------------------------- */
+/* --- Life ----------------------------------------------------------------------------------- */
 
 static void
 each_second(struct wf_timer *t)
@@ -621,17 +623,19 @@ on_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 			   state.note ? state.note : "");
 	} else {
 		state_log_stats(state.log, &ls);
-		wf_str_fmt(&s, "file: %s\nsize: %zu bytes, about %zu of them outdated\n", state.path,
-			   ls.size, ls.garbage);
+		wf_str_fmt(&s, "file: %s\nsize: %zu bytes, about %zu of them outdated\n",
+			   state.path, ls.size, ls.garbage);
 		wf_str_fmt(&s, "since the start: %llu records, %llu writes, %llu compactions%s\n",
 			   (unsigned long long)ls.n_frames, (unsigned long long)ls.n_writes,
-			   (unsigned long long)ls.n_compactions, ls.compacting ? ", one under way" : "");
+			   (unsigned long long)ls.n_compactions,
+			   ls.compacting ? ", one under way" : "");
 		if (state.note)
 			wf_str_fmt(&s, "note: %s\n", state.note);
 	}
-	wf_str_fmt(&s, "at the start: %llu flows, %llu groups, %llu meters, %llu MAC addresses back "
-		   "after %lld us; %llu expired, %llu unreadable\n", (unsigned long long)state.n_flows,
-		   (unsigned long long)state.n_groups, (unsigned long long)state.n_meters,
+	wf_str_fmt(&s, "at the start: %llu flows, %llu groups, %llu meters, %llu MAC addresses "
+		   "back after %lld us; %llu expired, %llu unreadable\n",
+		   (unsigned long long)state.n_flows, (unsigned long long)state.n_groups,
+		   (unsigned long long)state.n_meters,
 		   (unsigned long long)state.n_macs, (long long)state.replay_us,
 		   (unsigned long long)state.n_expired, (unsigned long long)state.n_unreadable);
 	unixctl_reply(conn, wf_str_cstr(&s));

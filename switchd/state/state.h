@@ -18,8 +18,8 @@ struct of_txn;
 
 /* Before anything else: where the file is; NULL: RUNDIR/weft.state; "none": there is none. */
 void state_init(const char *path);
-/* Once the database says that this process is the switch: reads the file.  'fresh': whatever it says
- * is forgotten.  Later calls do nothing. */
+/* Once the database says that this process is the switch: reads the file.  'fresh': whatever it
+ * says is forgotten.  Later calls do nothing. */
 void state_open(bool fresh);
 /* The first configuration is in force: what nobody asked for is forgotten. */
 void state_settle(void);

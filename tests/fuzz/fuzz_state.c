@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A state file that says anything.  Its sums are made right first, or nothing would come behind them;
- * an odd first byte leaves them as they are.  What is accepted must be the same after compaction, and
- * every record is read. */
+/* A state file that says anything.  Its sums are made right first, or nothing would come behind
+ * them; an odd first byte leaves them as they are.  What is accepted must be the same after
+ * compaction, and every record is read. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The state file as bytes: sums, frames, what is torn and what is damaged, what lives in the end, and
- * that compaction changes nothing of that. */
+/* The state file as bytes: sums, frames, what is torn and what is damaged, what lives in the end,
+ * and that compaction changes nothing of that. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,8 +158,8 @@ a_cut_file_is_torn_not_damaged(void **state)
 	wf_buf_done(&b);
 }
 
-/* Every bit but those of the time stamp: the file is refused, or, in the last frame's size, taken for
- * torn there. */
+/* Every bit but those of the time stamp: the file is refused, or, in the last frame's size, taken
+ * for torn there. */
 static void
 each_flipped_bit_is_noticed(void **state)
 {
@@ -190,7 +190,7 @@ each_flipped_bit_is_noticed(void **state)
 		}
 		b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
-	/* The stamp is written over while the daemon runs; a bad one is no reason to lose the rest. */
+	/* The stamp is written over while the daemon runs; a bad one does not cost the rest. */
 	b.data[STATE_ALIVE_OFS] ^= 1;
 	struct state_image im;
 	assert_int_equal(state_image_build(&im, b.data, b.size, NULL), 0);
@@ -284,8 +284,10 @@ compare(const void *file, size_t size, const struct model *m)
 		assert_int_equal(m->bridge[br],
 				 state_image_find(&im, br + 1, STATE_BRIDGE, 0) != NULL);
 		for (uint32_t id = 0; id < MODEL_IDS; id++) {
-			const struct state_item *i = state_image_find(&im, br + 1, STATE_FLOW, id);
-			const struct state_item *n = state_image_find(&im, br + 1, STATE_COUNTS, id);
+			const struct state_item *i, *n;
+
+			i = state_image_find(&im, br + 1, STATE_FLOW, id);
+			n = state_image_find(&im, br + 1, STATE_COUNTS, id);
 
 			assert_int_equal(m->flow[br][id], i != NULL);
 			assert_int_equal(m->group[br][id],

@@ -75,10 +75,12 @@ static const struct {
 	{ "vlan_tci=0x0fff/0x0fff", "push_vlan:0x8100,set_field:4101->vlan_vid,output:3" },
 	{ "tcp,tp_dst=80/0xfff0,tcp_flags=+syn-ack", "mod_tp_dst:81,output:2" },
 	{ "udp", "mod_tp_src:81,output:2" },
-	{ "ipv6,ipv6_src=fe80::/10,ipv6_label=0x5", "dec_ttl,set_field:fe80::1->ipv6_dst,output:2" },
+	{ "ipv6,ipv6_src=fe80::/10,ipv6_label=0x5",
+	  "dec_ttl,set_field:fe80::1->ipv6_dst,output:2" },
 	{ "arp,arp_op=1,arp_tpa=1.2.3.4", "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],IN_PORT" },
 	{ "packet_type=(1,0x800)", "encap(ethernet),output:1" },
-	{ "reg0=5,reg1=7/0xf,xreg1=5,metadata=0x55/0xff", "load:0x1->NXM_NX_REG2[0..3],resubmit(,5)" },
+	{ "reg0=5,reg1=7/0xf,xreg1=5,metadata=0x55/0xff",
+	  "load:0x1->NXM_NX_REG2[0..3],resubmit(,5)" },
 	{ "ct_state=+trk+est,ct_zone=3,ct_mark=4/0xf,ct_label=5,ip",
 	  "ct(commit,zone=7,nat(src=1.2.3.4-1.2.3.9:10-20),exec(load:0x5->NXM_NX_CT_MARK[]))" },
 	{ "tun_id=5,tun_src=1.2.3.4,tun_metadata0=0x5/0xff", "set_tunnel:0x7,output:1" },
@@ -87,7 +89,8 @@ static const struct {
 	{ "ip,ip_frag=later", "write_actions(group:5),write_metadata:0x5/0xf,goto_table:3" },
 	{ "conj_id=5", "clear_actions,goto_table:3" },
 	{ "ip,nw_dst=1.1.1.1", "conjunction(5,1/2)" },
-	{ "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00", "note:01.02.03.00.00.00,clone(output:1,output:2)" },
+	{ "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00",
+	  "note:01.02.03.00.00.00,clone(output:1,output:2)" },
 	{ "dl_type=0x05ff", "learn(table=4,hard_timeout=30,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
 			    "output:NXM_OF_IN_PORT[])" },
 	{ "dl_vlan=0xffff", "enqueue:1:2" },
@@ -240,8 +243,8 @@ groups_come_back(void **state)
 		wf_buf_clear(&list);
 		assert_null(of_actions_parse(lists[i], &list));
 		buckets[i] = (struct bucket){
-			.bucket_id = i * 10, .weight = (uint16_t)i, .watch_port = i ? OF_PORT_ANY : 4,
-			.watch_group = OF_GROUP_ANY,
+			.bucket_id = i * 10, .weight = (uint16_t)i,
+			.watch_port = i ? OF_PORT_ANY : 4, .watch_group = OF_GROUP_ANY,
 			.actions = rule_actions_new(list.data, list.size),
 		};
 	}
@@ -283,7 +286,8 @@ setup(void **state)
 {
 	wf_rcu_register("test");
 	of_tlv_map_init(&map);
-	return of_tlv_map_add(&map, 0xffff, 0x01, 4, 0) || of_tlv_map_add(&map, 0x102, 0x80, 124, 9);
+	return of_tlv_map_add(&map, 0xffff, 0x01, 4, 0) ||
+	       of_tlv_map_add(&map, 0x102, 0x80, 124, 9);
 }
 
 int
