@@ -570,8 +570,9 @@ ports_are_shared_out_and_bound(void **state)
 		assert_in_range(worker_of(ports[i]), 1, 2);
 		n[worker_of(ports[i])]++;
 	}
-	assert_int_equal(n[1], N_PORTS / 2);
-	assert_int_equal(n[2], N_PORTS / 2);
+	/* By what each had to do so far: one of them may have a single, busy one. */
+	assert_in_range(n[1], 1, N_PORTS - 1);
+	assert_in_range(n[2], 1, N_PORTS - 1);
 
 	/* Bound to a worker, under traffic, until it is let go. */
 	for (unsigned round = 0; round < 20; round++) {
