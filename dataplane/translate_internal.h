@@ -190,8 +190,6 @@ bool xlate_group(struct xctx *, uint32_t group_id, bool is_last);
 void xlate_learn(struct xctx *, const struct of_act_learn *);
 
 /* translate_set.c */
-/* The action set's order of execution (OpenFlow 1.5.1 section 5.6) as a list. */
-void xlate_action_set_order(const void *set, size_t size, struct wf_buf *list);
 void xlate_action_set_write(struct xctx *, const void *actions, size_t size);
 void xlate_action_set_run(struct xctx *);
 
