@@ -48,8 +48,10 @@ lists_of_all_versions_come_back(void **state)
 
 		if (golden[i].instructions
 			    ? of_instructions_decode(wire, size, golden[i].version, &list)
-			    : of_actions_decode(wire, size, golden[i].version, &list))
+			    : of_actions_decode(wire, size, golden[i].version, &list)) {
+			wf_buf_done(&list);
 			continue;
+		}
 		form = state_actions_put(&out, list.data, list.size, NULL, 0);
 		if (!state_actions_get(out.data, out.size, form, NULL, &again) ||
 		    again.size != list.size ||
