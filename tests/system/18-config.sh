@@ -178,7 +178,6 @@ refused "NetFlow" "-- --id=@n create NetFlow targets='\"127.0.0.1:9\"' -- set br
 refused "sFlow" "-- --id=@n create sFlow targets='\"127.0.0.1:9\"' -- set bridge br0 sflow=@n" "sFlow is not built yet"
 refused "IPFIX" "-- --id=@n create IPFIX targets='\"127.0.0.1:9\"' -- set bridge br0 ipfix=@n" "IPFIX is not built yet"
 refused "sampling" "-- --id=@b get bridge br0 -- create Flow_Sample_Collector_Set id=1 bridge=@b" "sampling .* not built yet"
-refused "policing" "set interface v-a ingress_policing_rate=1000" "ingress policing is not built yet"
 vsctl s1 set-ssl /nonexistent/key /nonexistent/cert /nonexistent/ca
 check "TLS files that are not there are named" retry 10 logged 'SSL .: private_key="/nonexistent/key" is not a file'
 vsctl s1 del-ssl
