@@ -99,12 +99,17 @@ before_write(struct xctx *ctx, enum of_field_id id, bool whole)
 		break;
 	case OF_F_IP_TTL:
 		if (whole) {
+			/* Not decremented yet: the packet does not have the key's value. */
+			if (ctx->ip_ttl.pending)
+				ctx->known.nw_ttl = 0;
 			ctx->ip_ttl.origin = TTL_CONSTANT;
 			ctx->ip_ttl.pending = 0;
 		}
 		break;
 	case OF_F_MPLS_TTL:
 		if (whole) {
+			if (ctx->mpls_ttl.pending)
+				ctx->known.mpls_lse[0] &= htonl(~LSE_TTL);
 			ctx->mpls_ttl.origin = TTL_CONSTANT;
 			ctx->mpls_ttl.pending = 0;
 		}
