@@ -151,6 +151,9 @@ struct oresult {
 	bool unordered;        /* a packet was paused and went on later than what followed it */
 	bool has_effects;      /* its walk did what an error that follows does not undo for sure */
 	bool undefined;        /* such an error followed */
+	/* A meter dropped packets, in this round: what rules count of them that are looked up after
+	 * it is not defined. */
+	bool metered;
 	unsigned n_entries;    /* of copies into bridges, by patch ports */
 	unsigned n_learned;    /* flows that came or changed */
 	struct ooutput *out;

@@ -552,7 +552,7 @@ meter(struct owalk *w, uint32_t id)
 	if (!band)
 		return;
 	if (band->type == 1) {
-		w->dropped = true;
+		w->dropped = w->res->metered = true;
 		return;
 	}
 	/* RFC 2597: assured forwarding has class << 3 | drop precedence << 1. */
