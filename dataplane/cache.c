@@ -15,6 +15,14 @@
 
 #define FIRST_HEADER_WORD (offsetof(struct of_key, dl_dst) / 8)
 static_assert(offsetof(struct of_key, dl_dst) % 8 == 0, "headers start a word");
+#define FIRST_TUNNEL_WORD (offsetof(struct of_key, tun_id) / 8)
+static_assert(offsetof(struct of_key, tun_id) % 8 == 0, "the tunnel part starts a word");
+
+static inline bool
+is_tunnel_word(unsigned w)
+{
+	return w >= FIRST_TUNNEL_WORD && w < FIRST_HEADER_WORD;
+}
 
 static inline uint64_t
 rotate_left(uint64_t v, unsigned n)
@@ -101,6 +109,15 @@ key_make(const struct cache_table *t, uint32_t slot, uint32_t generation, uint64
 		k[0] |= FLOW_NOT_ETHERNET;
 		k[n++] = parsed->packet_type;
 	}
+	if (unlikely(parsed->tun_flags & OF_TUN_F_RECEIVED && !frozen_id)) {
+		k[0] |= FLOW_HAS_TUNNEL;
+		for (unsigned i = 0; i < t->layout.n_words; i++) {
+			unsigned w = t->layout.words[i];
+
+			if (is_tunnel_word(w))
+				k[n++] = words[w] & of_key_words_c(&t->layout.mask)[w];
+		}
+	}
 	for (unsigned i = 0; i < t->n_packed; i++)
 		k[n + i] = 0;
 	for (unsigned i = 0; i < t->n_packings; i++) {
@@ -140,6 +157,9 @@ flow_key(const struct flow *f, struct of_key *key, struct of_key *mask)
 	}
 	if (f->key[0] & FLOW_NOT_ETHERNET)
 		key->packet_type = f->key[n++];
+	for (unsigned i = 0; f->key[0] & FLOW_HAS_TUNNEL && i < t->layout.n_words; i++)
+		if (is_tunnel_word(t->layout.words[i]))
+			of_key_words(key)[t->layout.words[i]] = f->key[n++];
 	for (unsigned i = 0; i < t->n_packings; i++) {
 		const struct packing *p = &t->packings[i];
 

@@ -50,6 +50,7 @@ struct flow { /* what lookups touch; starts a cache line */
 };
 #define FLOW_HAS_FROZEN (1ull << 15)     /* in key[0]: key[1] to key[3] are about a continuation */
 #define FLOW_NOT_ETHERNET (1ull << 14)   /* the word behind is the packet type */
+#define FLOW_HAS_TUNNEL (1ull << 13)     /* then the words of the tunnel part that the layout has */
 static inline uint32_t
 flow_slot(const struct flow *f)
 {

@@ -12,6 +12,7 @@
 #include "dataplane/plan_text.h"
 #include "dataplane/protocol_rx.h"
 #include "dataplane/slow_path.h"
+#include "dataplane/tunnel.h"
 
 WF_LOG_MODULE(dpif_netdev);
 
@@ -37,6 +38,8 @@ pipeline_fill(const struct pass *p, const struct rte_mbuf *m, struct xlate_in *i
 		in->key = p->frozen->metadata;
 	else
 		memset(&in->key, 0, offsetof(struct of_key, dl_dst));
+	if (p->tunnel && !p->frozen)
+		tunnel_part_copy(&in->key, p->tunnel);
 	in->key.in_port = p->in_port;
 	in->key.packet_type = p->packet_type;
 	in->key.dp_hash = p->dp_hash;
@@ -249,6 +252,16 @@ pass_metadata(struct pass *p)
 	key->dp_hash = p->dp_hash;
 	key->pkt_mark = p->pkt_mark;
 	key->skb_priority = p->skb_priority;
+	if (unlikely(p->tunnel))
+		tunnel_part_copy(key, p->tunnel);
+}
+
+/* The scratch key has no tunnel but for the length of a look-up. */
+static void
+pass_metadata_done(struct pass *p)
+{
+	if (unlikely(p->tunnel))
+		memset((uint8_t *)&p->rn->key + TUNNEL_PART_OFS, 0, TUNNEL_PART_SIZE);
 }
 
 /* An entry under an older layout moves over. */
@@ -260,8 +273,11 @@ find_old(struct pass *p, const struct cache_key *key, const struct rte_mbuf *m)
 	pkt_parse(m, p->packet_type, &rn->key, &p->layers);
 	p->layers_valid = true;
 	pass_metadata(p);
-	return cache_find_old(rn->cache, p->in_slot, p->in_generation,
-			      p->frozen ? p->frozen->id : 0, &rn->key, key);
+	struct flow *f = cache_find_old(rn->cache, p->in_slot, p->in_generation,
+					p->frozen ? p->frozen->id : 0, &rn->key, key);
+
+	pass_metadata_done(p);
+	return f;
 }
 
 static inline void
@@ -308,6 +324,7 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 	pass_metadata(p);
 	cache_key_make(rn->cache, p->in_slot, p->in_generation, p->frozen ? p->frozen->id : 0,
 		       &rn->key, &key);
+	pass_metadata_done(p);
 	cache_find(rn->cache, &key, 1, &f);
 	found_or_not(p, &key, f, m);
 }
@@ -366,6 +383,7 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 			uint32_t out = plan->out_slot, size = pkt_size(m);
 
 			if (plan->is_single_output && out < v->n_slots &&
+			    !(unlikely(v->tunnels) && v->slots[out].ofp_port == OF_PORT_LOCAL) &&
 			    v->slots[out].generation == plan->out_generation &&
 			    v->slots[out].port && !(m->ol_flags & PKT_TX_OPEN) &&
 			    run_output_plain(rn, &v->slots[out], out, m)) {

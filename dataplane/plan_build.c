@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Plans as they grow, and their end. */
 #include "dataplane/translate_internal.h"
+#include "dataplane/tunnel.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,9 @@ op_has_effect(const struct plan_op *op)
 	case OP_SELECT:
 	case OP_FAILOVER:
 	case OP_RECIRC:
+	case OP_TUNNEL_PUSH:
+	case OP_TUNNEL_POP:
+	case OP_TUNNEL_WANT:
 		return true;
 	default:
 		return false;
@@ -93,6 +97,8 @@ ops_keep_packet(const void *ops, size_t size)
 		case OP_CLONE:
 		case OP_SELECT:
 		case OP_FAILOVER:
+		case OP_TUNNEL_PUSH:
+		case OP_TUNNEL_WANT:
 			break;
 		case OP_RECIRC:
 			if (!op->u8)
@@ -142,6 +148,14 @@ pb_has_output(const void *ops, size_t size)
 			if (pb_has_output(nested, op->size - sizeof(struct op_clone)))
 				return true;
 			break;
+		case OP_TUNNEL_PUSH: {
+			const struct op_tunnel_push *push = (const struct op_tunnel_push *)op;
+
+			nested = (const uint8_t *)op_tunnel_push_nested(push);
+			if (pb_has_output(nested, op->size - op->u16))
+				return true;
+			break;
+		}
 		case OP_SELECT:
 		case OP_FAILOVER:
 			for (const struct op_bucket *bk = op_select_first_bucket(op);
@@ -216,6 +230,13 @@ plan_ops_release(const void *ops, size_t size)
 
 			for (uint32_t i = 0; i < n->n_patches; i++)
 				frozen_unref(n->patches[i].frozen);
+			break;
+		}
+		case OP_TUNNEL_PUSH: {
+			const struct op_tunnel_push *push = (const struct op_tunnel_push *)op;
+
+			plan_ops_release(op_tunnel_push_nested(push), op->size - op->u16);
+			tunnel_state_unref(push->state);
 			break;
 		}
 		case OP_CLONE:

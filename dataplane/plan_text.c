@@ -11,6 +11,7 @@
 #include "dataplane/plan_text_set.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/translate.h"
+#include "dataplane/tunnel.h"
 
 static void ops_text(struct plan_printer *, const void *ops, size_t size);
 
@@ -92,6 +93,38 @@ select_text(struct plan_printer *p, const struct plan_op *op)
 	p->first = false;
 }
 
+/* The outer packet is another one: its changes are told apart from ours. */
+static void
+tunnel_push_text(struct plan_printer *p, const struct op_tunnel_push *op)
+{
+	const struct plan_op *nested = op_tunnel_push_nested(op);
+	size_t size = op->op.size - op->op.u16;
+	struct wf_str *out = p->out, text = WF_STR_INIT;
+	struct plan_state saved;
+
+	plan_text_commit(p);
+	saved = p->st;
+	p->out = &text;
+	p->first = true;
+	plan_text_outer_key(op, &p->st.key);
+	p->st.key.pkt_mark = saved.key.pkt_mark;
+	p->st.base = p->st.key;
+	memset(&p->st.touched, 0, sizeof p->st.touched);
+	ops_text(p, nested, size);
+	p->out = out;
+	p->st = saved;
+	if (!p->first) {
+		/* What the outer packet goes through is told by itself, not where nothing comes of it. */
+		p->first = out->len == p->start;
+		plan_text_tunnel_push(p, op);
+		wf_str_putc(out, ',');
+		wf_str_put(out, wf_str_cstr(&text));
+	} else {
+		p->first = out->len == p->start;
+	}
+	wf_str_done(&text);
+}
+
 static void
 op_text(struct plan_printer *p, const struct plan_op *op)
 {
@@ -135,6 +168,18 @@ op_text(struct plan_printer *p, const struct plan_op *op)
 		plan_text_comma(p);
 		wf_str_fmt(p->out, "hash(l4(%" PRIu32 "))", op->u32);
 		break;
+	case OP_SET_TUNNEL:
+		plan_text_set_tunnel(p, (const struct op_set_tunnel *)op);
+		break;
+	case OP_TUNNEL_PUSH:
+		tunnel_push_text(p, (const struct op_tunnel_push *)op);
+		break;
+	case OP_TUNNEL_POP:
+		plan_text_commit(p);
+		plan_text_comma(p);
+		wf_str_fmt(p->out, "tnl_pop(%" PRIu32 ")", op->u32);
+		break;
+	case OP_TUNNEL_WANT:
 	case OP_PROTOCOL: /* says nothing of other packets */
 		break;
 	case OP_SLOW:
@@ -169,6 +214,7 @@ print(const struct plan *plan, const struct of_key *key, const struct of_key *wc
 	p->names = names;
 	p->dont_send = dont_send;
 	p->out = out;
+	p->start = out->len;
 	p->first = true;
 	ops_text(p, plan->ops, plan->ops_size);
 	if (p->first)

@@ -5,6 +5,7 @@
 
 #include "dataplane/plan.h"
 #include "dataplane/view.h"
+#include "tunnels/tunnel.h"
 
 struct plan_state {
 	struct of_key key;     /* after the ops so far */
@@ -18,6 +19,9 @@ struct plan_printer {
 	struct plan_state st;
 	const struct view *view;
 	bool names, first, dont_send;
+	size_t start;          /* of the text in 'out' */
+	bool tunnel_is_set;
+	struct tnl_meta tunnel; /* as last printed */
 	unsigned n_continuations;
 	struct wf_str *out;
 };
@@ -34,5 +38,12 @@ plan_text_comma(struct plan_printer *p)
 void plan_text_apply(struct plan_printer *, const struct plan_op *);
 /* Writes what differs between key and base. */
 void plan_text_commit(struct plan_printer *);
+
+/* plan_text_tunnel.c */
+struct op_set_tunnel;
+struct op_tunnel_push;
+void plan_text_set_tunnel(struct plan_printer *, const struct op_set_tunnel *);
+void plan_text_tunnel_push(struct plan_printer *, const struct op_tunnel_push *);
+void plan_text_outer_key(const struct op_tunnel_push *, struct of_key *);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "dataplane/slow_path.h"
+#include "dataplane/tunnel.h"
 
 void
 runner_init(struct runner *rn)
@@ -76,6 +77,7 @@ needs_plain_packet(const struct plan_op *o)
 	case OP_PUSH_ETH:
 	case OP_POP_ETH:
 	case OP_ADD_MPLS:
+	case OP_TUNNEL_PUSH:
 		return true;
 	}
 	return false;
@@ -357,10 +359,26 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 				return;
 			}
 			break;
+		case OP_TUNNEL_PUSH: {
+			struct rte_mbuf *out = last ? m : pkt_copy(m);
+
+			if (out)
+				run_tunnel_push(p, (const struct op_tunnel_push *)o, out);
+			else
+				pass_drop(p, DROP_NO_MEMORY);
+			if (last)
+				return;
+			break;
+		}
+		case OP_TUNNEL_WANT:
+			underlay_wish(&((const struct op_tunnel_want *)o)->wish);
+			break;
 		case OP_SET_TUNNEL:
+			/* Endpoints on the host's own addresses: the OUTPUT that follows finds no port. */
 			pass_drop(p, DROP_NOT_BUILT_TUNNEL);
-			pkt_free(m);
-			return;
+			break;
+		case OP_TUNNEL_POP:
+			break;
 		case OP_N_TYPES:
 			break;
 		}

@@ -87,6 +87,7 @@ struct pass {
 	 * that a continuation goes on with come from before. */
 	uint32_t *mirrored, mirrored_before;
 	uint8_t pushed_tags;         /* VLAN tags that the parser need not have seen */
+	const struct of_key *tunnel; /* outer values (the tunnel part) of what came out of one, or NULL */
 	bool layers_valid;
 	struct pkt_layers layers;
 };
@@ -160,6 +161,19 @@ bool run_pop_vlan(struct pass *, struct rte_mbuf *);
 /* --- run_select.c ------------------------------------------------------------------------ */
 void run_select(struct pass *, const struct op_select *, struct rte_mbuf *, bool owned);
 uint32_t run_hash(struct pass *, const struct rte_mbuf *, uint32_t basis, unsigned algorithm);
+
+/* --- run_tunnel.c: docs/tunnels.md ------------------------------------------------------- */
+struct op_tunnel_push;
+struct tunnel_endpoint;
+void run_tunnel_push(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *owned);
+/* A packet on its way to a bridge's LOCAL port: true if it was for a tunnel (and is taken over). */
+bool run_tunnel_deliver(struct pass *, const struct view_slot *, struct rte_mbuf *);
+/* The endpoint that an outer packet delivered to this bridge is for, or NULL. */
+const struct tunnel_endpoint *tunnel_endpoint_for(const struct view *, const struct bridge *,
+						  const struct of_key *, uint32_t *index);
+/* UDP source ports of outer packets (tnl/egress_port_range); main sets, before traffic or between. */
+void tunnel_set_source_ports(uint16_t low, uint16_t high);
+void tunnel_get_source_ports(uint16_t *low, uint16_t *high);
 
 /* --- run_output.c ------------------------------------------------------------------------ */
 /* A packet without open offloads to a port of the pinned view: false (nothing done) if it does

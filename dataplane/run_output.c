@@ -7,6 +7,7 @@
 #include "dataplane/policer.h"
 #include "dataplane/protocol_rx.h"
 #include "dataplane/slow_path.h"
+#include "dataplane/tunnel.h"
 
 /* --- Transmit batches ------------------------------------------------------------------------- */
 
@@ -172,6 +173,8 @@ run_output(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *
 		pkt_free(m);
 		return;
 	}
+	if (unlikely(v->tunnels) && vs->ofp_port == OF_PORT_LOCAL && run_tunnel_deliver(p, vs, m))
+		return;
 	if (unlikely(p->packet_type != OF_PT_ETH)) {
 		pass_drop(p, DROP_UNSUPPORTED_PACKET_TYPE);
 		pkt_free(m);
@@ -225,7 +228,7 @@ peer_takes(struct pass *p, const struct xport *port, struct rte_mbuf *m)
 	return peer && peer->protocols && protocol_rx_one(p, bv->bridge, peer, m);
 }
 
-/* The packet goes on in the bridge at the other end of a patch port. */
+/* The packet goes on in the bridge at the other end of a patch port, or into a tunnel. */
 static void
 enter_patch(struct pass *p, const struct op_normal *op, const struct normal_output *o,
 	    struct rte_mbuf *m)
@@ -236,14 +239,21 @@ enter_patch(struct pass *p, const struct op_normal *op, const struct normal_outp
 	for (uint32_t i = 0; i < op->n_patches; i++)
 		if (op->patches[i].port == o->port->ofp_port)
 			f = op->patches[i].frozen;
+	if (!f && o->port->is_tunnel) {
+		const struct tunnel_port *tp = tunnel_port_by_slot(v->tunnels, o->port->slot);
+
+		f = tp ? tp->frozen : NULL;
+	}
 	if (!f || p->depth >= RUN_MAX_DEPTH) {
 		pass_drop(p, f ? DROP_CONTINUATION_TOO_DEEP : DROP_OUT_NO_PORT);
 		pkt_free(m);
 		return;
 	}
-	count_patch(v, o->port, pkt_size(m), p->rn->now_ms);
-	if (peer_takes(p, o->port, m))
-		return;
+	if (o->port->is_patch) {
+		count_patch(v, o->port, pkt_size(m), p->rn->now_ms);
+		if (peer_takes(p, o->port, m))
+			return;
+	}
 
 	/* The slot stays that of the port by which the packet came into the switch: caches and
 	 * queues are shared out by it. */
@@ -281,7 +291,7 @@ run_normal_output(struct pass *p, const struct op_normal *op, const struct norma
 		sub.layers_valid = false;
 	}
 	sub.trunc = 0;
-	if (o->port->is_patch)
+	if (o->port->is_patch || o->port->is_tunnel)
 		enter_patch(&sub, op, o, m);
 	else
 		run_output(&sub, o->port->slot, o->port->generation, m);
@@ -297,7 +307,7 @@ run_outputs(struct pass *p, const struct op_normal *op, struct rte_mbuf *m, bool
 
 	/* Behind a patch port another NORMAL may use the runner's result. */
 	for (unsigned i = 0; i < n; i++) {
-		if (result->out[i].port->is_patch) {
+		if (result->out[i].port->is_patch || result->out[i].port->is_tunnel) {
 			outs = n <= 16 ? few : wf_xmalloc(n * sizeof(*outs));
 			memcpy(outs, result->out, n * sizeof(*outs));
 			break;

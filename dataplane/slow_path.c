@@ -20,6 +20,7 @@ struct slow_item {
 	uint32_t packet_type, dp_hash, pkt_mark, skb_priority;
 	unsigned depth;
 	uint8_t protocol;                  /* SLOW_PROTOCOL, with bridge, in_port and in_slot */
+	struct of_key *tunnel;             /* a copy, or NULL */
 };
 
 /* One a (port, reason).  Workers push on 'incoming', newest first, and main takes all of it at
@@ -73,6 +74,7 @@ item_free(struct slow_item *item)
 	if (item->m)
 		pkt_free(item->m);
 	plan_unref(item->plan);
+	free(item->tunnel);
 	if (item->frozen)
 		frozen_unref(item->frozen);
 	free(item);
@@ -151,6 +153,8 @@ slow_push_packet(struct pass *p, struct rte_mbuf *m)
 	item->pkt_mark = p->pkt_mark;
 	item->skb_priority = p->skb_priority;
 	item->depth = p->depth;
+	if (p->tunnel)
+		item->tunnel = wf_xmemdup(p->tunnel, sizeof *p->tunnel);
 	if (push(p->in_slot, SLOW_LEARN, item)) {
 		p->fate->n_out++;
 	} else {
@@ -272,6 +276,7 @@ serve(struct slow_item *item, enum slow_reason reason)
 			.in_port = item->in_port, .packet_type = item->packet_type,
 			.dp_hash = item->dp_hash, .pkt_mark = item->pkt_mark,
 			.skb_priority = item->skb_priority, .depth = item->depth,
+			.tunnel = item->tunnel,
 		};
 		struct rte_mbuf *m = item->m;
 

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/hmap.h"
 #include "dataplane/translate_internal.h"
+#include "dataplane/tunnel.h"
 #include "openflow/msg_packet.h"
 
 /* --- The store ------------------------------------------------------------------------- */
@@ -183,6 +184,22 @@ frozen_for_entry(struct bridge *bridge, of_port_t in_port, int depth_left)
 			    .in_slot = UINT32_MAX };
 
 	f.metadata.in_port = in_port;
+	return frozen_intern(&f);
+}
+
+struct frozen *
+frozen_for_output(struct bridge *bridge, of_port_t port, const struct of_key *tunnel, int depth_left)
+{
+	struct of_act_output out = { .a = { .type = OF_A_OUTPUT, .size = sizeof out, .u32 = port } };
+	struct frozen f = { .bridge = bridge, .table = 0xff, .depth_left = (uint32_t)depth_left,
+			    .resubmits_left = XLATE_MAX_RESUBMITS, .rule_cookie = UINT64_MAX,
+			    .in_slot = UINT32_MAX, .was_mpls = true,
+			    .mirrored = UINT32_MAX, /* NORMAL saw to mirrors */
+			    .actions = &out, .actions_size = OF_ACTION_ALIGN(sizeof out) };
+
+	f.metadata.in_port = OF_PORT_NONE;
+	if (tunnel)
+		tunnel_part_copy(&f.metadata, tunnel);
 	return frozen_intern(&f);
 }
 

@@ -5,6 +5,7 @@
  *   translate_actions.c  one action after another
  *   translate_header.c   actions that change headers' structure and TTLs
  *   translate_output.c   output forms, patch hops, mirrors, egress tables
+ *   translate_tunnel.c   into tunnels
  *   translate_commit.c   pending header writes -> operations
  *   translate_group.c, translate_learn.c, translate_freeze.c, translate_set.c
  *   plan_build.c         the plan as it grows
@@ -178,6 +179,14 @@ void xlate_controller(struct xctx *, uint16_t max_len, uint8_t reason, uint16_t 
 		      bool pause, struct frozen *);
 void xlate_mirror(struct xctx *, uint32_t set, of_port_t port);
 void xlate_normal(struct xctx *);
+
+/* The walk of another bridge, where ctx->key.in_port is a port; the packet is the caller's to save. */
+void xlate_in_bridge(struct xctx *, const struct bridge_view *, bool is_last);
+
+/* translate_tunnel.c */
+void xlate_tunnel_output(struct xctx *, const struct xport *, bool is_last);
+/* Text: the packet, delivered to the LOCAL port of ctx->bv, is for a tunnel.  False: it is not. */
+bool xlate_tunnel_deliver(struct xctx *);
 
 /* translate_commit.c */
 void xlate_commit(struct xctx *);

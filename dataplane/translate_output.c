@@ -2,6 +2,7 @@
 /* Output in all its forms, packet-ins, NORMAL, mirrors, egress tables and the hop over a patch
  * port, which is walked inline (rule 17). */
 #include "dataplane/translate_internal.h"
+#include "dataplane/tunnel.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@ xlate_controller(struct xctx *ctx, uint16_t max_len, uint8_t reason, uint16_t co
 	struct packet_in_spec *spec;
 	struct op_controller *op;
 
+	/* Its metadata has outer values, which the cache compares only in part. */
+	if (ctx->key.tun_flags & OF_TUN_F_RECEIVED)
+		ctx->plan->cacheable = false;
 	xlate_commit(ctx);
 	if (meter_id) {
 		struct meter *m = meter_find(ctx->bv, meter_id);
@@ -65,6 +69,19 @@ xlate_controller(struct xctx *ctx, uint16_t max_len, uint8_t reason, uint16_t co
 
 static void clone_output(struct xctx *, const struct normal_output *);
 
+/* A tunnel port whose outer header depends on metadata, of which there is some; the others' is always the
+ * same (tunnel_port.frozen). */
+static bool
+takes_metadata(const struct xctx *ctx, const struct xport *p)
+{
+	const struct tunnel_port *tp;
+
+	if (!p->is_tunnel || (!tunnel_key_is_set(&ctx->key) && !ctx->key.tun_id))
+		return false;
+	tp = tunnel_port_by_slot(ctx->view->tunnels, p->slot);
+	return tp && tnl_config_reads_metadata(&tp->config);
+}
+
 /* NORMAL or MIRROR, with what an output to a patch port means if that may come about. */
 static struct op_normal *
 put_with_patches(struct xctx *ctx, enum plan_op_type type, of_port_t port, bool with_patches)
@@ -75,7 +92,8 @@ put_with_patches(struct xctx *ctx, enum plan_op_type type, of_port_t port, bool 
 	size_t ofs;
 
 	for (uint32_t i = 0; with_patches && set && i < set->n; i++)
-		n_patches += set->ports[i].is_patch && set->ports[i].peer_bridge;
+		n_patches += (set->ports[i].is_patch && set->ports[i].peer_bridge) ||
+			     takes_metadata(ctx, &set->ports[i]);
 	ofs = ctx->b.ops.size;
 	op = pb_put(&ctx->b, type, sizeof *op + n_patches * sizeof op->patches[0]);
 	op->op.u16 = (uint16_t)ctx->stay;
@@ -87,13 +105,17 @@ put_with_patches(struct xctx *ctx, enum plan_op_type type, of_port_t port, bool 
 		const struct xport *p = &set->ports[i];
 		struct op_normal_patch *patch;
 
-		if (!p->is_patch || !p->peer_bridge)
+		if (!(p->is_patch && p->peer_bridge) && !takes_metadata(ctx, p))
 			continue;
 		op = pb_at(&ctx->b, ofs);
 		patch = &op->patches[n++];
 		patch->port = p->ofp_port;
-		patch->frozen = frozen_for_entry(p->peer_bridge, p->peer_port,
-						 XLATE_MAX_DEPTH - ctx->depth);
+		if (p->is_patch)
+			patch->frozen = frozen_for_entry(p->peer_bridge, p->peer_port,
+							 XLATE_MAX_DEPTH - ctx->depth);
+		else
+			patch->frozen = frozen_for_output(ctx->bv->bridge, p->ofp_port, &ctx->key,
+							  XLATE_MAX_DEPTH - ctx->depth);
 		op->n_patches = n;
 	}
 	return pb_at(&ctx->b, ofs);
@@ -165,15 +187,10 @@ may_output(struct xctx *ctx, const struct xport *port)
 		ctx->drop = DROP_RX_PROTECTED;
 		return false;
 	}
-	if (ctx->key.packet_type != OF_PT_ETH) {
+	if (ctx->key.packet_type != OF_PT_ETH && !port->is_tunnel) {
 		trace_put(t, TRACE_WARN, "Trying to send non-Ethernet packet through legacy L2 "
 					 "port. Dropping packet.");
 		ctx->drop = DROP_UNSUPPORTED_PACKET_TYPE;
-		return false;
-	}
-	if (port->is_tunnel) {
-		trace_put(t, TRACE_WARN, "output to a tunnel port: tunnels are not built yet, dropping");
-		ctx->drop = DROP_NOT_BUILT_TUNNEL;
 		return false;
 	}
 	return true;
@@ -203,22 +220,63 @@ credit_port(struct xctx *ctx, struct counter *c)
 	xlate_credit(ctx, c);
 }
 
-static void
-patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
+/* Another bridge's walk keeps nothing of ours but the packet, which the caller saves. */
+void
+xlate_in_bridge(struct xctx *ctx, const struct bridge_view *bv, bool is_last)
 {
-	const struct bridge_view *old_bv = ctx->bv, *peer_bv = NULL;
-	struct xlate_trace *t = ctx->in->trace;
+	const struct bridge_view *old_bv = ctx->bv;
 	struct wf_buf old_set = ctx->action_set;
 	bool old_has_group = ctx->action_set_has_group, old_egress = ctx->in_egress;
 	bool old_in_set = ctx->in_action_set, old_in_bucket = ctx->in_bucket;
 	uint8_t *old_stack = ctx->stack;
-	size_t old_stack_size = ctx->stack_size, old_stack_room = ctx->stack_room, ofs, outer;
+	size_t old_stack_size = ctx->stack_size, old_stack_room = ctx->stack_room;
 	uint32_t old_mirrored = ctx->mirrored, old_stay = ctx->stay;
 	uint8_t old_table = ctx->table_id;
 	struct trace_node *before;
+	bool old_exit = ctx->exit;
+
+	ctx->stack = NULL;
+	ctx->stack_size = ctx->stack_room = 0;
+	ctx->action_set = (struct wf_buf)WF_BUF_INIT;
+	ctx->action_set_has_group = false;
+	ctx->in_egress = ctx->in_action_set = ctx->in_bucket = false;
+	if (bv != old_bv)
+		ctx->mirrored = 0, ctx->stay = ++ctx->n_stays;
+	ctx->bv = bv;
+	before = trace_enter(ctx->in->trace, TRACE_BRIDGE, "bridge(\"%s\")", bv->bridge->name);
+
+	xlate_enter(ctx, is_last);
+
+	trace_leave(ctx->in->trace, before);
+	free(ctx->stack);
+	wf_buf_done(&ctx->action_set);
+	ctx->stack = old_stack;
+	ctx->stack_size = old_stack_size;
+	ctx->stack_room = old_stack_room;
+	ctx->action_set = old_set;
+	ctx->action_set_has_group = old_has_group;
+	ctx->in_egress = old_egress;
+	ctx->in_action_set = old_in_set;
+	ctx->in_bucket = old_in_bucket;
+	if (bv != old_bv)
+		ctx->mirrored = old_mirrored, ctx->stay = old_stay;
+	ctx->bv = old_bv;
+	ctx->table_id = old_table;
+	/* The peer's exit is not ours, and its errors are its own, but for the limits that bound
+	 * the walk as a whole. */
+	ctx->exit = old_exit;
+	if (ctx->error != XE_TOO_DEEP && ctx->error != XE_TOO_MANY && ctx->error != XE_STACK &&
+	    ctx->error != XE_LEARN)
+		ctx->error = XE_OK;
+}
+
+static void
+patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
+{
+	const struct bridge_view *peer_bv = NULL;
 	const struct xport *peer;
 	struct xsaved *saved;
-	bool old_exit = ctx->exit;
+	size_t ofs, outer;
 
 	if (port->peer_bridge && port->peer_bridge->index < ctx->view->n_bridges)
 		peer_bv = ctx->view->bridges[port->peer_bridge->index];
@@ -232,14 +290,6 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	saved = wf_xmalloc(sizeof *saved);
 	xctx_save(ctx, saved);
 	ofs = pb_open(&ctx->b, OP_CLONE, sizeof(struct op_clone), &outer);
-	ctx->stack = NULL;
-	ctx->stack_size = ctx->stack_room = 0;
-	ctx->action_set = (struct wf_buf)WF_BUF_INIT;
-	ctx->action_set_has_group = false;
-	ctx->in_egress = ctx->in_action_set = ctx->in_bucket = false;
-	if (peer_bv != old_bv)
-		ctx->mirrored = 0, ctx->stay = ++ctx->n_stays;
-	ctx->bv = peer_bv;
 	forget_metadata(&ctx->key);
 	ctx->key.in_port = peer->ofp_port;
 	credit_port(ctx, port->tx_patch);
@@ -252,32 +302,8 @@ patch_output(struct xctx *ctx, const struct xport *port, bool is_last)
 		op->bridge = peer_bv->bridge;
 		op->port = peer->ofp_port;
 	}
-	before = trace_enter(t, TRACE_BRIDGE, "bridge(\"%s\")", peer_bv->bridge->name);
-
-	xlate_enter(ctx, is_last);
-
-	trace_leave(t, before);
+	xlate_in_bridge(ctx, peer_bv, is_last);
 	pb_close(&ctx->b, ofs, outer, is_last);
-	free(ctx->stack);
-	wf_buf_done(&ctx->action_set);
-	ctx->stack = old_stack;
-	ctx->stack_size = old_stack_size;
-	ctx->stack_room = old_stack_room;
-	ctx->action_set = old_set;
-	ctx->action_set_has_group = old_has_group;
-	ctx->in_egress = old_egress;
-	ctx->in_action_set = old_in_set;
-	ctx->in_bucket = old_in_bucket;
-	if (peer_bv != old_bv)
-		ctx->mirrored = old_mirrored, ctx->stay = old_stay;
-	ctx->bv = old_bv;
-	ctx->table_id = old_table;
-	/* The peer's exit is not ours, and its errors are its own, but for the limits that bound
-	 * the walk as a whole. */
-	ctx->exit = old_exit;
-	if (ctx->error != XE_TOO_DEEP && ctx->error != XE_TOO_MANY && ctx->error != XE_STACK &&
-	    ctx->error != XE_LEARN)
-		ctx->error = XE_OK;
 	xctx_restore(ctx, saved);
 	free(saved);
 }
@@ -330,6 +356,8 @@ put_output(struct xctx *ctx, const struct xport *port)
 	struct op_output *op;
 
 	xlate_commit(ctx);
+	if (ctx->resolve && port->ofp_port == OF_PORT_LOCAL && xlate_tunnel_deliver(ctx))
+		return;
 	op = pb_put(&ctx->b, OP_OUTPUT, sizeof *op);
 	op->op.u32 = port->slot;
 	op->generation = port->generation;
@@ -354,7 +382,10 @@ xlate_output_port(struct xctx *ctx, of_port_t ofp_port, bool is_last, bool trunc
 		patch_output(ctx, port, is_last);
 		return;
 	}
-	put_output(ctx, port);
+	if (port->is_tunnel)
+		xlate_tunnel_output(ctx, port, is_last);
+	else
+		put_output(ctx, port);
 	xlate_mirror(ctx, mirrors_on_output(ctx->bv, ofp_port), ofp_port);
 }
 
@@ -426,6 +457,8 @@ clone_output(struct xctx *ctx, const struct normal_output *o)
 	}
 	if (o->port->is_patch)
 		patch_output(ctx, o->port, false);
+	else if (o->port->is_tunnel)
+		xlate_tunnel_output(ctx, o->port, false);
 	else
 		put_output(ctx, o->port);
 	pb_close(&ctx->b, ofs, outer, false);

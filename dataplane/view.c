@@ -33,6 +33,9 @@ static uint32_t *slot_free, n_slot_free, slot_free_room;
 static uint32_t next_generation = 1;
 
 static bool config_changed;    /* since the last publication */
+static struct tunnel_view *new_tunnels; /* pending if tunnels_changed */
+static bool tunnels_changed;
+static void (*free_tunnels)(void *);
 
 struct to_free {
 	void (*fn)(void *);
@@ -318,6 +321,16 @@ view_set_l2(struct bridge *b, struct l2_config *l2)
 
 	throw_away(l2_free, (void *)bv->l2);
 	bv->l2 = l2;
+}
+
+void
+view_set_tunnels(struct tunnel_view *t, void (*free_fn)(void *))
+{
+	if (tunnels_changed && new_tunnels)
+		free_fn(new_tunnels);
+	new_tunnels = t;
+	free_tunnels = free_fn;
+	tunnels_changed = config_changed = true;
 }
 
 void
@@ -686,6 +699,11 @@ view_publish(bool rules_changed)
 	new->version = old->version + 1;
 	if (config_changed)
 		publish_bridges(old, new);
+	if (tunnels_changed) {
+		throw_away(free_tunnels, (void *)old->tunnels);
+		new->tunnels = new_tunnels;
+		tunnels_changed = false;
+	}
 	if (slots) {
 		throw_away(free, (void *)old->slots);
 		new->slots = slots;

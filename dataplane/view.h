@@ -18,6 +18,7 @@ struct view_slot { /* a datapath port */
 	of_port_t ofp_port;
 };
 
+struct tunnel_view;
 struct view {
 	uint64_t version;
 	uint32_t n_bridges, n_slots;
@@ -29,6 +30,7 @@ struct view {
 	/* The words of a key, and the masks in them, that any installed pipeline can read: what
 	 * the flow cache must compare (rule 1).  Grows with a new layout generation. */
 	const struct key_layout *layout;
+	const struct tunnel_view *tunnels; /* tunnel.h; NULL: there is no tunnel port */
 };
 
 struct key_layout {
@@ -78,6 +80,8 @@ void view_slot_renumber(uint32_t slot, of_port_t, uint32_t *generation);
 void view_slot_free(uint32_t slot);                 /* reused only after a grace period */
 /* Fields that rules, groups or learn sources read; counted, so that they can be taken back. */
 void view_fields_used(const struct of_match *, const struct rule_actions *, int delta);
+/* Tunnel ports (tunnel.h); takes ownership, NULL: none.  'free_fn' frees the one before. */
+void view_set_tunnels(struct tunnel_view *, void (*free_fn)(void *));
 /* Undo everything pending since the last publish but rules (a failed bundle).  Whoever wants to
  * be able to roll back publishes first. */
 void view_rollback(void);

@@ -57,6 +57,7 @@ struct of_vlan {
 #define OF_TUN_F_DF 0x0002   /* not matchable */
 #define OF_TUN_F_CSUM 0x0004 /* not matchable */
 #define OF_TUN_F_KEY 0x0008  /* not matchable */
+#define OF_TUN_F_RECEIVED 0x8000 /* of a packet that came out of a tunnel; not matchable */
 
 /* dl_type when the frame has none (802.3 with LLC, or not Ethernet). */
 #define OF_DL_TYPE_NONE 0x05ff

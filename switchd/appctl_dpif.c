@@ -93,7 +93,11 @@ show_ports(struct sw_bridge *b, struct wf_str *s)
 		i = list[k];
 		wf_str_fmt(s, "    %s %u/", i->name,
 			   i->ofp_port == OF_PORT_LOCAL ? 65534 : i->ofp_port);
-		if (i->is_patch)
+		if (i->tunnel) {
+			wf_str_fmt(s, "%" PRIu32 ": (%s: ", sw_tunnel_number(i), i->type);
+			sw_tunnel_format(i, s);
+			wf_str_put(s, ")\n");
+		} else if (i->is_patch)
 			wf_str_fmt(s, "none: (patch: peer=%s)\n", i->peer);
 		else
 			wf_str_fmt(s, "%u: (%s)\n", i->slot, shown_type(i));

@@ -27,7 +27,6 @@ on_named_show(struct unixctl_conn *conn, int argc, const char *argv[], void *no_
 }
 
 #define NO_CT "connection tracking is not built yet"
-#define NO_TUNNEL "tunnels are not built yet"
 #define NO_SETTING "there is one implementation: nothing to choose from"
 #define NO_STP "spanning trees are not built yet"
 #define NO_TEXT "actions of the datapath cannot be parsed from text: not built"
@@ -51,31 +50,12 @@ static const struct {
 	{ "dpctl/ipf-get-status", "[dp]", NO_CT, true },
 	{ "dpctl/ipf-set-enabled", "[dp] v4|v6", NO_CT, true },
 	{ "dpctl/ipf-set-disabled", "[dp] v4|v6", NO_CT, true },
-	{ "ovs/route/show", "", "Route Table:", false },
-	{ "ovs/route/add", "ip_addr/prefix_len out_br_name [gw] [pkt_mark=mark]", NO_TUNNEL, true },
-	{ "ovs/route/del", "ip_addr/prefix_len [pkt_mark=mark]", NO_TUNNEL, true },
-	{ "ovs/route/lookup", "ip_addr [pkt_mark=mark]", NO_TUNNEL, true },
-	{ "tnl/neigh/show", "",
-	  "IP                                            MAC                 Bridge\n"
-	  "==========================================================================", false },
-	{ "tnl/arp/show", "",
-	  "IP                                            MAC                 Bridge\n"
-	  "==========================================================================", false },
-	{ "tnl/neigh/set", "BRIDGE IP MAC", NO_TUNNEL, true },
-	{ "tnl/arp/set", "BRIDGE IP MAC", NO_TUNNEL, true },
-	{ "tnl/neigh/flush", "", "OK", false },
-	{ "tnl/arp/flush", "", "OK", false },
-	{ "tnl/ports/show", "-v", "Listening ports:", false },
-	{ "ofproto/list-tunnels", "", NULL, false },
 	{ "stp/tcn", "[bridge]", NO_STP, true },
 	{ "rstp/tcn", "[bridge]", NO_STP, true },
 	{ "cfm/set-fault", "[interface] normal|false|true", "CFM is not built yet", true },
 	{ "autoattach/status", "[bridge]", NULL, false },
 	{ "autoattach/show-isid", "[bridge]", NULL, false },
 	{ "autoattach/statistics", "[bridge]", NULL, false },
-	{ "tnl/egress_port_range", "min max", NO_TUNNEL, true },
-	{ "tnl/neigh/aging", "[SECS]", NO_TUNNEL, true },
-	{ "tnl/arp/aging", "[SECS]", NO_TUNNEL, true },
 	{ "dpctl/offload-stats-show", "[dp]", "hardware offload is not built yet", true },
 	{ "dpctl/ct-enable-tcp-seq-chk", "[dp]", NO_CT, true },
 	{ "dpctl/ct-disable-tcp-seq-chk", "[dp]", NO_CT, true },

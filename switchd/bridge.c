@@ -89,7 +89,7 @@ on_port_stats(void *b_, of_port_t p, struct of_port_stats *s)
 		s->rx_over_err = ps.rx_over_errors;
 		s->rx_crc_err = ps.rx_crc_errors;
 		s->collisions = ps.collisions;
-	} else if (i->is_patch) {
+	} else if (i->is_patch || i->tunnel) {
 		s->rx_packets = atomic_load(&i->rx->packets);
 		s->rx_bytes = atomic_load(&i->rx->bytes);
 		s->tx_packets = atomic_load(&i->tx->packets);

@@ -14,6 +14,7 @@
 #include "switchd/state/state.h"
 #include "switchd/qos.h"
 #include "switchd/uplinks.h"
+#include "tunnels/config.h"
 
 WF_LOG_MODULE(bridge);
 
@@ -144,6 +145,7 @@ sw_iface_detach(struct sw_iface *i, bool destroy)
 		wf_info("bridge %s: deleted interface %s on port %u", i->bridge->name, i->name,
 			i->ofp_port == OF_PORT_LOCAL ? 65534 : i->ofp_port);
 	i->port = NULL;
+	sw_tunnel_detach(i);
 	i->is_patch = i->in_workers = false;
 	i->slot = UINT32_MAX;
 	i->ofp_port = OF_PORT_NONE;
@@ -193,16 +195,17 @@ static uint32_t
 wished_slot(const struct sw_iface *i)
 {
 	const char *digits = i->name + strcspn(i->name, "0123456789");
-	uint32_t slot = i->is_patch ? FIRST_PATCH_SLOT : 1;
+	uint32_t slot = i->is_patch || i->tunnel ? FIRST_PATCH_SLOT : 1;
 
-	if (!strcmp(i->bridge->type, "dummy") && *digits && !i->is_patch) {
+	if (!strcmp(i->bridge->type, "dummy") && *digits && !i->is_patch && !i->tunnel) {
 		unsigned long n = strtoul(digits, NULL, 10);
 
 		n += strncmp(i->name, "br", 2) ? 0 : 100;
-		if (n > 0 && n < 65536 && !sw_iface_by_slot((uint32_t)n))
+		if (n > 0 && n < 65536 && !sw_iface_by_slot((uint32_t)n) &&
+		    !sw_tunnel_number_taken((uint32_t)n))
 			return (uint32_t)n;
 	}
-	while (sw_iface_by_slot(slot))
+	while (sw_iface_by_slot(slot) || sw_tunnel_number_taken(slot))
 		slot++;
 	return slot;
 }
@@ -235,15 +238,15 @@ attach_patch(struct sw_iface *i, const struct port_options *o)
 }
 
 static bool
-is_tunnel_type(const char *type)
+attach_tunnel(struct sw_iface *i, const char *type, const struct port_options *o)
 {
-	static const char *const types[] = { "bareudp", "erspan", "geneve", "gre", "gtpu", "ip6erspan",
-					     "ip6gre", "lisp", "stt", "vxlan" };
+	struct wf_err err = { "" };
 
-	for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
-		if (!strcmp(types[k], type))
-			return true;
-	return false;
+	if (sw_tunnel_attach(i, type, o, &err)) {
+		set_error(i, err.text);
+		return false;
+	}
+	return true;
 }
 
 static bool
@@ -253,11 +256,6 @@ attach_device(struct sw_iface *i, const char *type, const struct port_options *o
 	struct wf_err err = { "" };
 	char text[300];
 
-	if (!class && is_tunnel_type(type)) {
-		snprintf(text, sizeof text, "%s: tunnels (type %s) are not built yet", i->name, type);
-		set_error(i, text);
-		return false;
-	}
 	if (!class || (class->available && !class->available())) {
 		/* The text of Open vSwitch, which clients may know; the log says more. */
 		snprintf(text, sizeof text,
@@ -335,6 +333,8 @@ configure(struct sw_iface *i)
 	bool ok = true;
 	if (!strcmp(type, "patch"))
 		ok = attach_patch(i, &o);
+	else if (tnl_is_tunnel_type(type))
+		ok = attach_tunnel(i, type, &o);
 	else if (fresh)
 		ok = attach_device(i, type, &o);
 	if (ok && fresh) {
@@ -393,6 +393,7 @@ void
 sw_iface_free(struct sw_iface *i, bool destroy_port)
 {
 	sw_iface_detach(i, destroy_port);
+	sw_underlay_forget(i->name);
 	wf_hmap_remove(&i->bridge->ifaces, &i->node);
 	wf_list_remove(&i->port_node);
 	free(i->name);
@@ -423,7 +424,7 @@ sw_iface_refresh(struct sw_iface *i)
 {
 	struct port_status s = { 0 };
 
-	if (i->is_patch) {
+	if (i->is_patch || i->tunnel) {
 		s.admin_up = s.link_up = true;
 		if (!i->mac[0] && !i->mac[5]) {
 			/* Locally administered, random, fixed for the port's life. */

@@ -290,6 +290,7 @@ fill_xport(struct xport *x, const struct sw_iface *i)
 	x->may_enable = sw_iface_may_enable(i);
 	x->protocols = sw_iface_protocols(i);
 	x->is_patch = i->is_patch;
+	x->is_tunnel = i->tunnel != NULL;
 	x->is_internal = i->is_local || !strcmp(i->type, "internal");
 	snprintf(x->name, sizeof x->name, "%s", i->name);
 	memcpy(x->mac, i->mac, 6);
@@ -381,4 +382,6 @@ sw_bridge_publish(struct sw_bridge *b)
 	flush_learned(b, set);
 	view_set_ports(b->dp, set);
 	view_set_l2(b->dp, l2);
+	sw_tunnels_publish();
+	sw_underlay_changed();
 }

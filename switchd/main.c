@@ -33,7 +33,7 @@ enum { OPT_MLOCKALL = 1, OPT_UNIXCTL, OPT_DUMMY, OPT_DUMMY_NUMA, OPT_DPDK, OPT_D
 struct options {
 	char *remote;
 	const char *unixctl;
-	bool mlockall, dummy, own_database;
+	bool mlockall, dummy, own_database, no_system_route;
 	const char *dummy_arg;
 	const char *state; /* NULL: the usual place */
 };
@@ -60,7 +60,8 @@ usage(void)
 	       "  --state=FILE            where flows, groups, ... are kept over restarts\n"
 	       "                          (default: weft.state in the run directory; none: nowhere)\n"
 	       "  --enable-dummy[=override|system]  ports for tests\n"
-	       "  --disable-system, --disable-system-route  accepted, no effect\n"
+	       "  --disable-system-route  tunnels use the routes of ovs/route/add only\n"
+	       "  --disable-system        accepted, no effect\n"
 	       "  -h, --help              display this help message\n"
 	       "  -V, --version           display version information\n",
 	       wf_program_name, wf_program_name, wf_rundir());
@@ -113,7 +114,9 @@ parse_options(int argc, char *argv[], struct options *o)
 			break;
 		case OPT_DUMMY_NUMA:
 		case OPT_DISABLE_SYSTEM:
+			break;
 		case OPT_DISABLE_SYSTEM_ROUTE:
+			o->no_system_route = true;
 			break;
 		case OPT_DPDK:
 			wf_fatal("--dpdk option is not supported.  Use: "
@@ -195,6 +198,8 @@ main(int argc, char *argv[])
 	of_init();
 	of_unixctl_init();
 	sw_appctl_init();
+	sw_tunnel_init();
+	sw_underlay_init(!o.no_system_route);
 	state_init(o.state);
 	wf_loop_on_signal(SIGTERM, on_signal);
 	wf_loop_on_signal(SIGINT, on_signal);

@@ -11,6 +11,7 @@
 #include "dataplane/pkt_compose.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/trace.h"
+#include "dataplane/tunnel.h"
 #include "switchd/switchd.h"
 #include "openflow/dp_text.h"
 
@@ -94,6 +95,14 @@ resolve_slot(struct trace_request *r, uint32_t slot)
 {
 	const struct view *v = view_get();
 
+	if (tunnel_key_is_set(&r->key) || r->key.tun_src) {
+		const struct tunnel_port *tp = tunnel_port_receive(v->tunnels, slot, &r->key);
+
+		if (!tp)
+			return wf_xstrdup("no OpenFlow tunnel port for this packet");
+		r->key.tun_flags |= OF_TUN_F_RECEIVED;
+		slot = tp->slot;
+	}
 	if (slot >= v->n_slots || v->slots[slot].bridge >= v->n_bridges ||
 	    !v->bridges[v->slots[slot].bridge])
 		return wf_xasprintf("no OpenFlow port for datapath port %u", slot);

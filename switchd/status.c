@@ -32,7 +32,7 @@ write_statistics(struct sw_iface *i)
 	memset(&s, 0xff, sizeof s);
 	if (i->port) {
 		i->port->class->get_stats(i->port, &s);
-	} else if (i->is_patch) {
+	} else if (i->is_patch || i->tunnel) {
 		s.rx_packets = atomic_load(&i->rx->packets);
 		s.rx_bytes = atomic_load(&i->rx->bytes);
 		s.tx_packets = atomic_load(&i->tx->packets);

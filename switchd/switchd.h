@@ -32,6 +32,7 @@ struct sw_iface {
 	bool is_patch, is_local, seen;
 	char *peer;                     /* options:peer of a patch port */
 	char *options_text;             /* to see a change */
+	struct sw_tunnel *tunnel;       /* of a tunnel port, else NULL; tunnel.c */
 	uint32_t slot, generation;      /* UINT32_MAX: none */
 	struct counter *rx, *tx;        /* of a patch port */
 	struct port_status status;      /* as last read */
@@ -131,6 +132,22 @@ of_port_t sw_ofport_choose(struct sw_iface *);
 /* Ports whose ofport_request changed: the same device under the number asked for.  Whoever has that
  * number without having asked for it gives way.  Rows are those of this configuration. */
 void sw_ofports_renumber(struct sw_bridge *);
+
+/* tunnel.c.  Reads options; i->tunnel is there afterwards, with the counters of i. */
+int sw_tunnel_attach(struct sw_iface *, const char *type, const struct port_options *, struct wf_err *);
+void sw_tunnel_detach(struct sw_iface *);
+void sw_tunnels_changed(void);
+bool sw_tunnels_exist(void);
+void sw_tunnels_publish(void);  /* view_set_tunnels() if any changed; the caller publishes */
+bool sw_tunnel_number_taken(uint32_t number);
+uint32_t sw_tunnel_number(const struct sw_iface *); /* of the datapath, as users see it */
+void sw_tunnel_format(const struct sw_iface *, struct wf_str *);
+void sw_tunnel_init(void);
+
+/* underlay.c */
+void sw_underlay_init(bool with_kernel); /* false: no routes and addresses of the kernel */
+void sw_underlay_changed(void);          /* addresses or routes may have */
+void sw_underlay_forget(const char *device); /* it is no more: its neighbours go */
 
 /* l2.c.  The other end of a patch port, or NULL. */
 struct sw_iface *sw_patch_peer(const struct sw_iface *);

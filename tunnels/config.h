@@ -46,6 +46,15 @@ int tnl_config_parse(struct tnl_config *, const char *name, const char *type,
 		     const struct tnl_option *, unsigned n_options, struct wf_str *warnings,
 		     struct wf_err *err);
 
+/* Does the outer header depend on what flows set (or on what the packet brought)? */
+static inline bool
+tnl_config_reads_metadata(const struct tnl_config *c)
+{
+	return c->remote_flow || c->local_flow || c->out_key_flow || c->type == TNL_GENEVE ||
+	       (c->exts & TNL_EXT_GBP) || c->erspan_ver_flow || c->erspan_idx_flow ||
+	       c->erspan_dir_flow || c->erspan_hwid_flow;
+}
+
 /* "key=5, remote_ip=1.1.1.1": what differs from the defaults, sorted, as dpif/show prints it. */
 void tnl_config_format(const struct tnl_config *, struct wf_str *);
 

@@ -103,6 +103,31 @@ tnl_neigh_lookup(struct tnl_neighs *t, const char *bridge, const struct in6_addr
 }
 
 bool
+tnl_neigh_find(const struct tnl_neighs *t, const char *bridge, const struct in6_addr *a, uint8_t mac[6])
+{
+	const struct neigh *n = find(t, bridge, a);
+
+	if (n)
+		memcpy(mac, n->mac, 6);
+	return n != NULL;
+}
+
+struct tnl_neighs *
+tnl_neighs_copy(const struct tnl_neighs *t)
+{
+	struct tnl_neighs *copy = tnl_neighs_new();
+	struct neigh *n;
+
+	copy->aging_s = t->aging_s;
+	wf_hmap_for_each(n, node, &t->map) {
+		struct neigh *c = wf_xmemdup(n, sizeof *n);
+
+		wf_hmap_insert(&copy->map, &c->node, hash_of(&c->addr));
+	}
+	return copy;
+}
+
+bool
 tnl_neigh_flush(struct tnl_neighs *t, const char *bridge)
 {
 	bool any = false;

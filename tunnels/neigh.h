@@ -20,6 +20,9 @@ bool tnl_neigh_set(struct tnl_neighs *, const char *bridge, const struct in6_add
 /* Keeps the entry alive.  False: unknown or expired. */
 bool tnl_neigh_lookup(struct tnl_neighs *, const char *bridge, const struct in6_addr *,
 		      uint8_t mac[6], int64_t now_ms);
+/* The same without a mark, for readers of a copy that nobody changes. */
+bool tnl_neigh_find(const struct tnl_neighs *, const char *bridge, const struct in6_addr *, uint8_t mac[6]);
+struct tnl_neighs *tnl_neighs_copy(const struct tnl_neighs *);
 /* Of one bridge, or of all (NULL).  True if there were any. */
 bool tnl_neigh_flush(struct tnl_neighs *, const char *bridge_or_null);
 bool tnl_neigh_expire(struct tnl_neighs *, int64_t now_ms);

@@ -91,6 +91,17 @@ tnl_routes_set(struct tnl_routes *t, const struct tnl_route *r)
 	e->r.dst = dst;
 }
 
+struct tnl_routes *
+tnl_routes_copy(const struct tnl_routes *t)
+{
+	struct tnl_routes *copy = tnl_routes_new();
+	struct entry *e;
+
+	wf_hmap_for_each(e, node, &t->map)
+		tnl_routes_set(copy, &e->r);
+	return copy;
+}
+
 bool
 tnl_routes_del(struct tnl_routes *t, enum tnl_route_class class, const struct in6_addr *dst_,
 	       unsigned plen, uint32_t mark)

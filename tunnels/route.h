@@ -25,6 +25,7 @@ struct tnl_route {
 
 struct tnl_routes *tnl_routes_new(void);
 void tnl_routes_free(struct tnl_routes *);
+struct tnl_routes *tnl_routes_copy(const struct tnl_routes *);
 /* Adds, or takes the place of the one with equal destination, mark and class. */
 void tnl_routes_set(struct tnl_routes *, const struct tnl_route *);
 bool tnl_routes_del(struct tnl_routes *, enum tnl_route_class, const struct in6_addr *dst,

@@ -39,7 +39,7 @@ static void
 what_is_not_built_says_no(void **state)
 {
 	static const char *const no[] = { "Conntrack clear: No\n", "CT state: No\n",
-					  "Tunnel push pop: No\n", "Check pkt length action: No\n" };
+					  "Check pkt length action: No\n" };
 
 	for (size_t k = 0; k < sizeof no / sizeof no[0]; k++)
 		assert_shows(no[k]);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packets into tunnels and out of them. */
+#include "dataplane/run.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "dataplane/tunnel.h"
+
+/* --- Out ------------------------------------------------------------------------------------- */
+
+static uint16_t port_low = 32768, port_high = 61000;
+
+void
+tunnel_set_source_ports(uint16_t low, uint16_t high)
+{
+	port_low = low;
+	port_high = high;
+}
+
+void
+tunnel_get_source_ports(uint16_t *low, uint16_t *high)
+{
+	*low = port_low;
+	*high = port_high;
+}
+
+/* What of the outer header follows from the inner packet. */
+static void
+fill_packet(struct pass *p, const struct op_tunnel_push *op, const struct rte_mbuf *m,
+	    struct tnl_packet *pkt)
+{
+	const struct of_key *k = pass_key(p, m);
+	bool is_ip = k->dl_type == RTE_BE16(0x0800) || k->dl_type == RTE_BE16(0x86dd);
+
+	memset(pkt, 0, sizeof *pkt);
+	if (tnl_ip_proto((enum tnl_type)op->t.type) == IPPROTO_UDP)
+		pkt->src_port = tnl_source_port(run_hash(p, m, 0, 0), port_low, port_high);
+	if (op->t.has_seq)
+		pkt->seq = atomic_fetch_add_explicit(&op->state->seq, 1, memory_order_relaxed);
+	if (!is_ip)
+		return;
+	pkt->tos = (op->op.u8 & TUNNEL_TOS_INHERIT ? k->nw_tos & 0xfc : op->tos) |
+		   tnl_ecn_encap(k->nw_tos);
+	if (op->op.u8 & TUNNEL_TTL_INHERIT)
+		pkt->ttl = k->nw_ttl;
+}
+
+/* The packet is ours, without open offloads. */
+void
+run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf *m)
+{
+	const struct plan_op *nested = op_tunnel_push_nested(op);
+	const struct plan_op *end = (const struct plan_op *)((const uint8_t *)op + op->op.size);
+	struct pass sub = *p;
+	struct tnl_packet pkt;
+	uint8_t *frame;
+
+	fill_packet(p, op, m, &pkt);
+	counter_add(op->state->tx, 1, pkt_size(m), p->rn->now_ms);
+	frame = pkt_push(m, op->t.size);
+	if (!frame || !tnl_template_apply(&op->t, frame, pkt_size(m), &pkt)) {
+		pass_drop(p, DROP_TUNNEL_TOO_LONG);
+		pkt_free(m);
+		return;
+	}
+	sub.bridge = op->underlay;
+	sub.in_port = OF_PORT_LOCAL;
+	sub.packet_type = OF_PT_ETH;
+	sub.tunnel = NULL;
+	sub.layers_valid = false;
+	sub.trunc = 0;
+	run_ops(&sub, nested, end, m);
+}
+
+/* --- In -------------------------------------------------------------------------------------- */
+
+static const struct tunnel_endpoint *
+endpoint_of(const struct tunnel_view *tv, const struct of_key *k, uint32_t *index)
+{
+	for (uint32_t i = 0; i < tv->n_endpoints; i++) {
+		const struct tunnel_endpoint *e = &tv->endpoints[i];
+
+		if (tnl_ip_proto(e->type) != k->nw_proto)
+			continue;
+		if (e->udp_port ? ntohs(k->tp_dst) == e->udp_port : true) {
+			*index = i;
+			return e;
+		}
+	}
+	return NULL;
+}
+
+static bool
+is_our_address(const char *bridge, const struct of_key *k)
+{
+	const struct underlay *u = underlay_get();
+
+	for (uint32_t i = 0; i < u->n_addresses; i++) {
+		const struct underlay_address *a = &u->addresses[i];
+
+		if (memcmp(a->mac, k->dl_dst, 6) || strcmp(a->bridge, bridge))
+			continue;
+		if (tnl_is_ipv4(&a->a.addr) ? k->dl_type == RTE_BE16(0x0800) &&
+						      !memcmp(&k->nw_dst, a->a.addr.s6_addr + 12, 4)
+					    : k->dl_type == RTE_BE16(0x86dd) &&
+						      !memcmp(&k->ipv6_dst, &a->a.addr, 16))
+			return true;
+	}
+	return false;
+}
+
+const struct tunnel_endpoint *
+tunnel_endpoint_for(const struct view *v, const struct bridge *bridge, const struct of_key *k,
+		    uint32_t *index)
+{
+	const struct tunnel_endpoint *e;
+
+	if (!v->tunnels || (k->nw_proto != IPPROTO_UDP && k->nw_proto != IPPROTO_GRE) ||
+	    (k->dl_type != RTE_BE16(0x0800) && k->dl_type != RTE_BE16(0x86dd)) || k->vlans[0].tci)
+		return NULL;
+	e = endpoint_of(v->tunnels, k, index);
+	return e && is_our_address(bridge->name, k) ? e : NULL;
+}
+
+/* GRE and ERSPAN share an IP protocol: the GRE header says which of them it is. */
+static uint32_t
+right_endpoint(const struct tunnel_view *tv, uint32_t index, const uint8_t *l4, size_t size)
+{
+	uint16_t proto = size >= 4 ? (uint16_t)(l4[2] << 8 | l4[3]) : 0;
+	enum tnl_type type = proto == 0x88be || proto == 0x22eb ? TNL_ERSPAN : TNL_GRE;
+
+	if (tv->endpoints[index].udp_port)
+		return index;
+	for (uint32_t i = 0; i < tv->n_endpoints; i++)
+		if (tv->endpoints[i].type == type)
+			return i;
+	return index;
+}
+
+static const enum drop_reason drop_of_error[TNL_N_ERRORS] = {
+#define TNL_ERROR(NAME, TEXT) [TNL_E_##NAME] = DROP_TUNNEL_##NAME,
+#include "tunnels/tunnel_error.def"
+#undef TNL_ERROR
+};
+
+static void
+set_ecn(struct pass *p, struct rte_mbuf *m, const struct of_key *k)
+{
+	struct op_set_ipv4 v4 = { .op = { .type = OP_SET_IPV4, .size = sizeof v4 }, .tos = 3, .tos_mask = 3 };
+	struct op_set_ipv6 v6 = { .op = { .type = OP_SET_IPV6, .size = sizeof v6 }, .tos = 3, .tos_mask = 3 };
+
+	run_set(p, k->dl_type == RTE_BE16(0x0800) ? &v4.op : &v6.op, m);
+}
+
+static void
+fail(struct pass *p, enum drop_reason reason, struct rte_mbuf *m)
+{
+	pass_drop(p, reason);
+	pkt_free(m);
+}
+
+static void
+pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
+{
+	const struct tunnel_view *tv = p->rn->view->tunnels;
+	const struct pkt_layers *l = pass_layers(p, m);
+	const uint8_t *ip = pkt_data(m) + l->l3;
+	size_t size = pkt_size(m) - l->l3, ofs, inner_size;
+	const struct tnl_port_entry *entry;
+	const struct tunnel_port *tp;
+	const struct bridge_view *bv;
+	struct of_key tunnel;
+	struct tnl_meta meta;
+	enum tnl_error e;
+	uint32_t inner;
+
+	if (l->l4 != PKT_NO_OFS && l->l4 <= pkt_size(m))
+		index = right_endpoint(tv, index, pkt_data(m) + l->l4, pkt_size(m) - l->l4);
+	e = tnl_decap(tv->endpoints[index].type, tv->endpoints[index].exts, ip, size,
+		      (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD
+			      ? TNL_DECAP_CSUM_GOOD : 0,
+		      &meta, &inner, &ofs, &inner_size);
+	if (e) {
+		fail(p, drop_of_error[e], m);
+		return;
+	}
+	entry = tnl_port_map_find(tv->map, index, &meta, inner);
+	tp = entry ? &tv->ports[entry->port] : NULL;
+	bv = tp && tp->bridge->index < p->rn->view->n_bridges
+		     ? p->rn->view->bridges[tp->bridge->index] : NULL;
+	if (!bv || bv->bridge != tp->bridge) {
+		fail(p, DROP_TUNNEL_NO_PORT, m);
+		return;
+	}
+	if (!tunnel_meta_to_key(&meta, bv->tlv_map, &tunnel)) {
+		fail(p, DROP_TUNNEL_BAD_OPTIONS, m);
+		return;
+	}
+	pkt_pull(m, l->l3 + (uint32_t)ofs);
+	pkt_set_size(m, (uint32_t)inner_size);
+	m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
+
+	struct pass next = {
+		.rn = p->rn, .fate = p->fate, .bridge = tp->bridge, .in_slot = tp->slot,
+		.in_generation = tp->generation, .in_port = tp->ofp_port,
+		.packet_type = inner == TNL_INNER_ETH ? OF_PT_ETH : inner,
+		.pkt_mark = p->pkt_mark, .skb_priority = p->skb_priority, .depth = p->depth + 1,
+		.tunnel = &tunnel,
+	};
+	if (next.depth > RUN_MAX_DEPTH) {
+		fail(p, DROP_CONTINUATION_TOO_DEEP, m);
+		return;
+	}
+	if ((meta.tos & 3) == 3) {
+		const struct of_key *k = pass_key(&next, m);
+
+		if (k->dl_type == RTE_BE16(0x0800) || k->dl_type == RTE_BE16(0x86dd)) {
+			int ecn = tnl_ecn_decap(meta.tos, k->nw_tos);
+
+			if (ecn < 0) {
+				fail(p, DROP_TUNNEL_ECN, m);
+				return;
+			}
+			if (ecn != (k->nw_tos & 3))
+				set_ecn(&next, m, k);
+		}
+	}
+	counter_add(tp->state->rx, 1, pkt_size(m), p->rn->now_ms);
+	if (next.packet_type != OF_PT_ETH && tp->config.pt_mode == TNL_PT_LEGACY_L3) {
+		/* The bridge is one of Ethernet: a header without addresses, as Open vSwitch makes it. */
+		struct op_push_eth push = { .op = { .type = OP_PUSH_ETH, .size = sizeof push },
+					    .dl_type = (uint16_t)inner };
+		enum drop_reason why = run_push(&next, &push.op, m);
+
+		if (why) {
+			fail(p, why, m);
+			return;
+		}
+		next.packet_type = OF_PT_ETH;
+		next.layers_valid = false;
+	}
+	pipeline_packet(&next, m);
+}
+
+bool
+run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *m)
+{
+	const struct view *v = p->rn->view;
+	const struct bridge_view *bv = vs->bridge < v->n_bridges ? v->bridges[vs->bridge] : NULL;
+	struct in6_addr a;
+	uint32_t index;
+	uint8_t mac[6];
+
+	if (!bv || !underlay_get()->n_addresses)
+		return false;
+	const struct of_key *k = pass_key(p, m);
+	if (tunnel_endpoint_for(v, bv->bridge, k, &index)) {
+		if (unlikely(m->ol_flags & PKT_TX_OPEN))
+			pkt_finish_checksums(m, pass_layers(p, m));
+		pop(p, index, m);
+		return true;
+	}
+	if ((k->dl_type == RTE_BE16(0x0806) ||
+	     (k->dl_type == RTE_BE16(0x86dd) && k->nw_proto == IPPROTO_ICMPV6)) &&
+	    tnl_neigh_snoop(pkt_data(m), pkt_size(m), &a, mac))
+		underlay_learn(bv->bridge->name, &a, mac);
+	return false;
+}

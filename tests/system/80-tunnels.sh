@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+#   h0 [ br-int ] tunnel ports          [ br-phy ] phy --- eth0, vxlan devices: ns peer (the kernel)
+#                 outer packets through br-phy's local port, 172.16.0.1 and fd16::1
+#
+# Tunnels that end on one of our bridges, against the kernel's VXLAN.
+. "$(dirname "$0")/../lib/system.sh"
+isolate "$@"
+need iperf3 ping ethtool
+
+switch_start s1
+vsctl s1 add-br br-phy -- set bridge br-phy datapath_type=netdev \
+	-- add-br br-int -- set bridge br-int datapath_type=netdev \
+	-- add-port br-int h0 -- set interface h0 type=internal
+ns_add peer
+port s1 br-phy peer "172.16.0.2/24 fd16::2/64"
+ip addr add 172.16.0.1/24 dev br-phy
+ip addr add fd16::1/64 dev br-phy nodad
+ip link set br-phy up
+ip link set h0 mtu 1400
+ip addr add 10.9.0.1/24 dev h0
+ip link set h0 up
+
+# peer_vxlan NAME ID LOCAL REMOTE ADDRESS: the kernel's end.
+peer_vxlan() {
+	ip -n peer link add "$1" type vxlan id "$2" local "$3" remote "$4" dstport 4789 udp6zerocsumrx
+	ip -n peer link set "$1" mtu 1400 up
+	ip -n peer addr add "$5" dev "$1"
+}
+drops() { appctl s1 coverage/read-counter "drop_$1" 2> /dev/null || echo 0; }
+
+vsctl s1 add-port br-int vx -- set interface vx type=vxlan options:remote_ip=172.16.0.2 options:key=7
+peer_vxlan vx7 7 172.16.0.2 172.16.0.1 10.9.0.2/24
+check "underlay: ping" can_ping peer 172.16.0.1
+check "VXLAN over IPv4: ping from the kernel" retry 5 can_ping peer 10.9.0.1
+check "VXLAN over IPv4: ping to the kernel" ping -c 3 -i 0.2 -W 2 10.9.0.2
+check "the neighbour was learned" grep -q 172.16.0.2 <(appctl s1 tnl/neigh/show)
+check "the endpoint is shown" grep -q "vxlan_sys_4789 (4789) ref_cnt=1" <(appctl s1 tnl/ports/show)
+check "packets are counted" test "$(vsctl s1 get interface vx statistics:rx_packets)" -ge 0
+
+ip netns exec peer iperf3 -s -D -I "$T/iperf.pid"
+retry 5 test -s "$T/iperf.pid" || true
+check "TCP into the tunnel, segmented before the push" timeout 20 iperf3 -c 10.9.0.2 -n 20M
+# What the kernel wants segmented inside UDP comes to a packet socket without saying so.
+ip netns exec peer ethtool -K eth0 tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off > /dev/null 2>&1 || true
+check "TCP out of the tunnel" timeout 20 iperf3 -c 10.9.0.2 -n 20M -R
+
+before=$(appctl s1 dpif/show | wc -l)
+peer_vxlan vx8 8 172.16.0.2 172.16.0.1 10.8.0.2/24
+ip netns exec peer ping -c 2 -W 1 10.8.0.1 > /dev/null 2>&1 || true
+check "a VNI that no port has is dropped by name" \
+	grep -q tunnel_no_port <(appctl s1 coverage/show)
+
+vsctl s1 add-port br-int vx6 -- set interface vx6 type=vxlan options:remote_ip=fd16::2 options:key=9
+peer_vxlan vx9 9 fd16::2 fd16::1 10.9.6.2/24
+ip addr add 10.9.6.1/24 dev h0
+check "VXLAN over IPv6" retry 5 ping -c 3 -i 0.2 -W 2 10.9.6.2
+
+vsctl s1 set interface vx options:key=70
+check "another key: the tunnel is gone" cannot_ping peer 10.9.0.1
+vsctl s1 set interface vx options:key=flow options:remote_ip=flow
+ofctl s1 add-flow br-int "priority=10,in_port=h0,actions=set_field:7->tun_id,set_field:172.16.0.2->tun_dst,output:vx"
+ofctl s1 add-flow br-int "priority=10,in_port=vx,tun_id=7,tun_src=172.16.0.2,actions=output:h0"
+ofctl s1 add-flow br-int "priority=5,in_port=vx,actions=drop"
+check "remote address and key by the flow" retry 5 can_ping peer 10.9.0.1
+check "and matched on the way in" test "$(ofctl s1 dump-flows br-int | sed -n 's/.*n_packets=\([0-9]*\).*tun_id=0x7.*/\1/p')" -ge 2
+check "the trace says what happens" grep -q "tnl_push(tnl_port(4789).*vni=0x7" \
+	<(appctl s1 ofproto/trace br-int in_port=h0)
+vsctl s1 del-port vx
+check "without the port it is over" cannot_ping peer 10.9.0.1
+check "the switch is alive" vsctl s1 --timeout=5 add-br br-later
+finish
