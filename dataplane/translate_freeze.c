@@ -118,11 +118,12 @@ frozen_ref(struct frozen *f)
 void
 frozen_unref(struct frozen *f)
 {
-	struct frozen_node *n = wf_container(f, struct frozen_node, f);
+	struct frozen_node *n;
 	uint32_t refs;
 
 	if (!f)
 		return;
+	n = wf_container(f, struct frozen_node, f);
 	/* The last reference goes under the lock, where nobody can find it any more. */
 	refs = atomic_load_explicit(&f->refs, memory_order_relaxed);
 	while (refs > 1)

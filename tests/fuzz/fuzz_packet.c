@@ -165,7 +165,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 
 	struct run_fate fate = { 0 };
-	struct pass p = { .rn = &rig->rn, .fate = &fate, .packet_type = packet_type };
+	uint32_t mirrored[PLAN_MAX_STAYS] = { 0 };
+	struct pass p = { .rn = &rig->rn, .fate = &fate, .packet_type = packet_type,
+			  .mirrored = mirrored };
 	run_ops(&p, (struct plan_op *)plan, (struct plan_op *)at, &m);
 	runner_flush(&rig->rn);
 	if (!fate.n_out && !fate.drop)
