@@ -12,7 +12,8 @@ static char own_names[DROP_N_REASONS][64];
 /* What OVS counts as its pipeline's, or its datapath's, decision. */
 enum group {
 	OF_PIPELINE, BRIDGE_NOT_FOUND, RECURSION, RESUBMIT, STACK, NO_RECIRC, LABELS, PACKET_TYPE,
-	FORWARDING, METER, UPCALL, RECIRC, INVALID_PORT, INVALID_PACKET, N_GROUPS
+	FORWARDING, METER, UPCALL, RECIRC, INVALID_PORT, INVALID_PACKET,
+	TUNNEL_POP, TUNNEL_PUSH, CONGESTION, N_GROUPS
 };
 static struct wf_coverage groups[N_GROUPS] = {
 	[OF_PIPELINE] = { .name = "drop_action_of_pipeline" },
@@ -29,6 +30,9 @@ static struct wf_coverage groups[N_GROUPS] = {
 	[RECIRC] = { .name = "datapath_drop_recirc_error" },
 	[INVALID_PORT] = { .name = "datapath_drop_invalid_port" },
 	[INVALID_PACKET] = { .name = "datapath_drop_rx_invalid_packet" },
+	[TUNNEL_POP] = { .name = "datapath_drop_tunnel_pop_error" },
+	[TUNNEL_PUSH] = { .name = "datapath_drop_tunnel_push_error" },
+	[CONGESTION] = { .name = "drop_action_congestion" },
 };
 
 /* The group of a reason; those that stand nowhere are the pipeline's. */
@@ -47,6 +51,14 @@ static const int8_t group_of[DROP_N_REASONS] = {
 	[DROP_SLOW_QUEUE_FULL] = UPCALL,
 	[DROP_PACKET_IN_QUEUE_FULL] = UPCALL,
 	[DROP_RX_TOO_SHORT] = INVALID_PACKET,
+	[DROP_TUNNEL_ECN] = CONGESTION,
+	[DROP_TUNNEL_NO_HEADER] = TUNNEL_PUSH,
+	[DROP_TUNNEL_TOO_LONG] = TUNNEL_PUSH,
+	[DROP_TUNNEL_NO_PORT] = TUNNEL_POP,
+	[DROP_NOT_BUILT_TUNNEL] = INVALID_PORT,
+#define TNL_ERROR(NAME, TEXT) [DROP_TUNNEL_##NAME] = TUNNEL_POP,
+#include "tunnels/tunnel_error.def"
+#undef TNL_ERROR
 	/* A port's own, which OVS counts in the port's statistics. */
 	[DROP_RX_CUT] = -1,
 	[DROP_RX_BAD_OFFLOAD] = -1,

@@ -91,20 +91,21 @@ endpoint_of(const struct tunnel_view *tv, const struct of_key *k, uint32_t *inde
 	return NULL;
 }
 
+/* Is it to an IP address of this bridge (ARP: does it speak to one)? */
 static bool
-is_our_address(const char *bridge, const struct of_key *k)
+is_our_address(const char *bridge, const struct of_key *k, bool and_mac)
 {
 	const struct underlay *u = underlay_get();
+	bool is_v6 = k->dl_type == RTE_BE16(0x86dd);
 
 	for (uint32_t i = 0; i < u->n_addresses; i++) {
 		const struct underlay_address *a = &u->addresses[i];
 
-		if (memcmp(a->mac, k->dl_dst, 6) || strcmp(a->bridge, bridge))
+		if ((and_mac && memcmp(a->mac, k->dl_dst, 6)) || strcmp(a->bridge, bridge) ||
+		    tnl_is_ipv4(&a->a.addr) == is_v6)
 			continue;
-		if (tnl_is_ipv4(&a->a.addr) ? k->dl_type == RTE_BE16(0x0800) &&
-						      !memcmp(&k->nw_dst, a->a.addr.s6_addr + 12, 4)
-					    : k->dl_type == RTE_BE16(0x86dd) &&
-						      !memcmp(&k->ipv6_dst, &a->a.addr, 16))
+		if (is_v6 ? !memcmp(&k->ipv6_dst, &a->a.addr, 16)
+			  : !memcmp(&k->nw_dst, a->a.addr.s6_addr + 12, 4))
 			return true;
 	}
 	return false;
@@ -120,7 +121,7 @@ tunnel_endpoint_for(const struct view *v, const struct bridge *bridge, const str
 	    (k->dl_type != RTE_BE16(0x0800) && k->dl_type != RTE_BE16(0x86dd)) || k->vlans[0].tci)
 		return NULL;
 	e = endpoint_of(v->tunnels, k, index);
-	return e && is_our_address(bridge->name, k) ? e : NULL;
+	return e && is_our_address(bridge->name, k, true) ? e : NULL;
 }
 
 /* GRE and ERSPAN share an IP protocol: the GRE header says which of them it is. */
@@ -261,8 +262,11 @@ run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *
 		pop(p, index, m);
 		return true;
 	}
+	/* Answers to us, and who says by himself that he is there. */
 	if ((k->dl_type == RTE_BE16(0x0806) ||
 	     (k->dl_type == RTE_BE16(0x86dd) && k->nw_proto == IPPROTO_ICMPV6)) &&
+	    ((k->dl_type == RTE_BE16(0x0806) && k->nw_src == k->nw_dst) ||
+	     is_our_address(bv->bridge->name, k, false)) &&
 	    tnl_neigh_snoop(pkt_data(m), pkt_size(m), &a, mac))
 		underlay_learn(bv->bridge->name, &a, mac);
 	return false;

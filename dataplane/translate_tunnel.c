@@ -272,7 +272,10 @@ walk_underlay(struct xctx *ctx, const struct tunnel_port *tp, const struct way *
 	ctx->ip_ttl = (struct ttl_state){ .origin = known.nw_ttl ? TTL_CONSTANT : TTL_OTHER };
 	ctx->mpls_ttl = (struct ttl_state){ .origin = TTL_OTHER };
 	ctx->reparse = false;
+	/* What the underlay's rules count are outer packets. */
+	ctx->conditional++;
 	xlate_in_bridge(ctx, w->bv, is_last);
+	ctx->conditional--;
 }
 
 static void
