@@ -44,7 +44,10 @@ door() {
 	check "$name: the daemon goes on" same
 	check "$name: others are served" can_ping a 10.0.0.2
 }
-door "garbage on .mgmt" openflow "$T/s1/br0.mgmt"
+# On a bridge of its own: among random messages are some that delete all flows, and mean it.
+vsctl s1 add-br br-bad -- set bridge br-bad datapath_type=netdev fail_mode=secure \
+	protocols=OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15
+door "garbage on .mgmt" openflow "$T/s1/br-bad.mgmt"
 check "ovs-ofctl still works" ofctl s1 -O OpenFlow13 dump-flows br0
 door "garbage on the control socket" unixctl "$T/s1/ovs-vswitchd.$pid.ctl"
 door "broken packets on a port" packets h1
