@@ -171,7 +171,7 @@ bool run_tunnel_deliver(struct pass *, const struct view_slot *, struct rte_mbuf
 /* The endpoint that an outer packet delivered to this bridge is for, or NULL. */
 const struct tunnel_endpoint *tunnel_endpoint_for(const struct view *, const struct bridge *,
 						  const struct of_key *, uint32_t *index);
-/* UDP source ports of outer packets (tnl/egress_port_range); main sets, before traffic or between. */
+/* UDP source ports of outer packets (tnl/egress_port_range); main sets, any reads. */
 void tunnel_set_source_ports(uint16_t low, uint16_t high);
 void tunnel_get_source_ports(uint16_t *low, uint16_t *high);
 

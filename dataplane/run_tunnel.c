@@ -9,20 +9,21 @@
 
 /* --- Out ------------------------------------------------------------------------------------- */
 
-static uint16_t port_low = 32768, port_high = 61000;
+static _Atomic uint32_t source_ports = 32768u << 16 | 61000; /* low, high: changed together */
 
 void
 tunnel_set_source_ports(uint16_t low, uint16_t high)
 {
-	port_low = low;
-	port_high = high;
+	atomic_store_explicit(&source_ports, (uint32_t)low << 16 | high, memory_order_relaxed);
 }
 
 void
 tunnel_get_source_ports(uint16_t *low, uint16_t *high)
 {
-	*low = port_low;
-	*high = port_high;
+	uint32_t ports = atomic_load_explicit(&source_ports, memory_order_relaxed);
+
+	*low = (uint16_t)(ports >> 16);
+	*high = (uint16_t)ports;
 }
 
 /* What of the outer header follows from the inner packet. */
@@ -34,8 +35,12 @@ fill_packet(struct pass *p, const struct op_tunnel_push *op, const struct rte_mb
 	bool is_ip = k->dl_type == RTE_BE16(0x0800) || k->dl_type == RTE_BE16(0x86dd);
 
 	memset(pkt, 0, sizeof *pkt);
-	if (tnl_ip_proto((enum tnl_type)op->t.type) == IPPROTO_UDP)
-		pkt->src_port = tnl_source_port(run_hash(p, m, 0, 0), port_low, port_high);
+	if (tnl_ip_proto((enum tnl_type)op->t.type) == IPPROTO_UDP) {
+		uint16_t low, high;
+
+		tunnel_get_source_ports(&low, &high);
+		pkt->src_port = tnl_source_port(run_hash(p, m, 0, 0), low, high);
+	}
 	if (op->t.has_seq)
 		pkt->seq = atomic_fetch_add_explicit(&op->state->seq, 1, memory_order_relaxed);
 	if (!is_ip)
@@ -93,7 +98,7 @@ endpoint_of(const struct tunnel_view *tv, const struct of_key *k, uint32_t *inde
 
 /* Is it to an IP address of this bridge (ARP: does it speak to one)? */
 static bool
-is_our_address(const char *bridge, const struct of_key *k, bool and_mac)
+is_our_address(const struct bridge *bridge, const struct of_key *k, bool and_mac)
 {
 	const struct underlay *u = underlay_get();
 	bool is_v6 = k->dl_type == RTE_BE16(0x86dd);
@@ -101,7 +106,7 @@ is_our_address(const char *bridge, const struct of_key *k, bool and_mac)
 	for (uint32_t i = 0; i < u->n_addresses; i++) {
 		const struct underlay_address *a = &u->addresses[i];
 
-		if ((and_mac && memcmp(a->mac, k->dl_dst, 6)) || strcmp(a->bridge, bridge) ||
+		if ((and_mac && memcmp(a->mac, k->dl_dst, 6)) || a->dp != bridge ||
 		    tnl_is_ipv4(&a->a.addr) == is_v6)
 			continue;
 		if (is_v6 ? !memcmp(&k->ipv6_dst, &a->a.addr, 16)
@@ -121,7 +126,7 @@ tunnel_endpoint_for(const struct view *v, const struct bridge *bridge, const str
 	    (k->dl_type != RTE_BE16(0x0800) && k->dl_type != RTE_BE16(0x86dd)) || k->vlans[0].tci)
 		return NULL;
 	e = endpoint_of(v->tunnels, k, index);
-	return e && is_our_address(bridge->name, k, true) ? e : NULL;
+	return e && is_our_address(bridge, k, true) ? e : NULL;
 }
 
 /* GRE and ERSPAN share an IP protocol: the GRE header says which of them it is. */
@@ -266,7 +271,7 @@ run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *
 	if ((k->dl_type == RTE_BE16(0x0806) ||
 	     (k->dl_type == RTE_BE16(0x86dd) && k->nw_proto == IPPROTO_ICMPV6)) &&
 	    ((k->dl_type == RTE_BE16(0x0806) && k->nw_src == k->nw_dst) ||
-	     is_our_address(bv->bridge->name, k, false)) &&
+	     is_our_address(bv->bridge, k, false)) &&
 	    tnl_neigh_snoop(pkt_data(m), pkt_size(m), &a, mac))
 		underlay_learn(bv->bridge->name, &a, mac);
 	return false;

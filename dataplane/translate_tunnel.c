@@ -10,27 +10,12 @@
 #include "dataplane/tunnel.h"
 #include "openflow/tlv_map.h"
 
-/* dpif/set-dp-features can say no, for tests of the way around it. */
-static bool push_is_off;
-
-void
-xlate_set_tunnel_push(bool on)
-{
-	push_is_off = !on;
-}
-
 /* --- The outer header as values ----------------------------------------------------------------- */
 
-static void
-from_key(struct in6_addr *a, __be32 v4, const struct in6_addr *v6)
+static struct in6_addr
+from_key(__be32 v4, const struct in6_addr *v6)
 {
-	if (v4) {
-		memset(a, 0, 10);
-		memset(a->s6_addr + 10, 0xff, 2);
-		memcpy(a->s6_addr + 12, &v4, 4);
-	} else {
-		*a = *v6;
-	}
+	return v4 ? tnl_map_ipv4(&v4) : *v6;
 }
 
 static void
@@ -54,9 +39,9 @@ fill_meta(struct xctx *ctx, const struct tunnel_port *tp, bool with_packet, stru
 	m->src = c->local;
 	m->dst = c->remote;
 	if (c->local_flow)
-		from_key(&m->src, k->tun_src, &k->tun_ipv6_src);
+		m->src = from_key(k->tun_src, &k->tun_ipv6_src);
 	if (c->remote_flow)
-		from_key(&m->dst, k->tun_dst, &k->tun_ipv6_dst);
+		m->dst = from_key(k->tun_dst, &k->tun_ipv6_dst);
 	m->id = c->out_key_flow ? k->tun_id : c->out_key;
 	m->tp_dst = c->dst_port;
 	m->tos = c->tos;
@@ -344,7 +329,7 @@ fit_packet_type(struct xctx *ctx, const struct tnl_config *c, uint32_t *inner)
 static void
 tunnel_output(struct xctx *ctx, const struct tunnel_port *tp, bool is_last)
 {
-	bool no_route = false;
+	bool may_push = !(xlate_lacks() & XLATE_LACKS_TUNNEL_PUSH), no_route = false;
 	struct tnl_meta m;
 	uint32_t inner;
 	struct way w;
@@ -360,7 +345,7 @@ tunnel_output(struct xctx *ctx, const struct tunnel_port *tp, bool is_last)
 		ctx->key.pkt_mark = tp->config.egress_mark;
 		ctx->written.pkt_mark = UINT32_MAX;
 	}
-	if (!push_is_off && find_way(ctx, &m, &w, &no_route)) {
+	if (may_push && find_way(ctx, &m, &w, &no_route)) {
 		report_way(ctx, &w, &m);
 		if (w.no_neighbour)
 			put_want(ctx, &w, &m);
@@ -370,7 +355,7 @@ tunnel_output(struct xctx *ctx, const struct tunnel_port *tp, bool is_last)
 		}
 		return;
 	}
-	if (!push_is_off && no_route) {
+	if (may_push && no_route) {
 		trace_put(ctx->in->trace, TRACE_WARN, "native tunnel routing failed");
 		ctx->drop = DROP_TUNNEL_NO_ROUTE;
 		return;

@@ -90,14 +90,6 @@ tunnel_port_by_slot(const struct tunnel_view *v, uint32_t slot)
 	return v && v->n_ports ? bsearch(&key, v->ports, v->n_ports, sizeof key, by_slot) : NULL;
 }
 
-static void
-map_ipv4(struct in6_addr *a, __be32 v4)
-{
-	memset(a, 0, 10);
-	memset(a->s6_addr + 10, 0xff, 2);
-	memcpy(a->s6_addr + 12, &v4, 4);
-}
-
 const struct tunnel_port *
 tunnel_port_receive(const struct tunnel_view *v, uint32_t number, const struct of_key *k)
 {
@@ -108,8 +100,8 @@ tunnel_port_receive(const struct tunnel_view *v, uint32_t number, const struct o
 	memset(&m, 0, offsetof(struct tnl_meta, options));
 	m.id = k->tun_id;
 	if (k->tun_dst || k->tun_src) {
-		map_ipv4(&m.src, k->tun_src);
-		map_ipv4(&m.dst, k->tun_dst);
+		m.src = tnl_map_ipv4(&k->tun_src);
+		m.dst = tnl_map_ipv4(&k->tun_dst);
 	} else {
 		m.src = k->tun_ipv6_src;
 		m.dst = k->tun_ipv6_dst;

@@ -86,6 +86,7 @@ tunnel_part_copy(struct of_key *to, const struct of_key *from)
 
 struct underlay_address { /* of a bridge's LOCAL port */
 	char bridge[64];
+	const struct bridge *dp; /* the same; may have gone: to be compared only */
 	uint8_t mac[6];
 	struct tnl_address a;
 };
@@ -95,7 +96,6 @@ struct underlay {
 	struct underlay_address *addresses;
 	struct tnl_routes *routes;
 	struct tnl_neighs *neighs;
-	int64_t made_ms;
 };
 /* Never NULL after underlay_init().  Readers: between quiescent points. */
 const struct underlay *underlay_get(void);
@@ -116,9 +116,6 @@ void underlay_run(void); /* main, once a loop: hands the wishes over */
 /* What was snooped from a packet to a LOCAL port. */
 void underlay_learn(const char *bridge, const struct in6_addr *, const uint8_t mac[6]);
 void underlay_set_learn_handler(void (*fn)(const char *bridge, const struct in6_addr *, const uint8_t mac[6]));
-
-/* dpif/set-dp-features: outer headers are (not) made by us. */
-void xlate_set_tunnel_push(bool on);
 
 /* --- Operations (run_tunnel.c) ------------------------------------------------------------------- */
 

@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "base/log.h"
-#include "dataplane/tunnel.h"
 #include "dataplane/packet.h"
 #include "dataplane/translate.h"
 #include "dataplane/worker.h"
@@ -29,7 +28,7 @@ static struct feature {
 	bool is_off;    /* by dpif/set-dp-features */
 } features[] = {
 	{ "Masked set action", "masked_set_action", NULL, 1, 0 },
-	{ "Tunnel push pop", "tnl_push_pop", NULL, 1, 0 },
+	{ "Tunnel push pop", "tnl_push_pop", NULL, 1, 0, LACKS(TUNNEL_PUSH) },
 	{ "Ufid", "ufid", "unique flow ids", 1, 0 },
 	{ "Truncate action", "trunc", "truncate action", 1, 0, LACKS(TRUNC) },
 	{ "Clone action", "clone", "clone action", 1, 0 },
@@ -174,8 +173,7 @@ sw_features_set(const char *name, const char *value, struct wf_str *s)
 		if (features[k].is_off)
 			lacks |= features[k].lacks;
 	lacks |= XLATE_LACKS_SET_ARP;
-	xlate_set_tunnel_push(!find("tnl_push_pop")->is_off);
-	if (lacks != xlate_lacks() || !strcmp(name, "tnl_push_pop")) {
+	if (lacks != xlate_lacks()) {
 		xlate_set_lacks(lacks);
 		workers_purge_flows();
 	}

@@ -33,14 +33,15 @@ static bool use_kernel = true;
 /* --- Addresses ------------------------------------------------------------------------------------ */
 
 static void
-put_address(const char *bridge, const uint8_t mac[6], const struct in6_addr *a, unsigned plen)
+put_address(const struct sw_bridge *b, const uint8_t mac[6], const struct in6_addr *a, unsigned plen)
 {
 	struct underlay_address *u;
 
 	addresses = wf_xrealloc(addresses, (n_addresses + 1) * sizeof *addresses);
 	u = &addresses[n_addresses++];
 	memset(u, 0, sizeof *u);
-	snprintf(u->bridge, sizeof u->bridge, "%s", bridge);
+	snprintf(u->bridge, sizeof u->bridge, "%s", b->name);
+	u->dp = b->dp;
 	memcpy(u->mac, mac, 6);
 	u->a = (struct tnl_address){ *a, (uint8_t)plen };
 }
@@ -55,9 +56,7 @@ from_kernel(const struct ifaddrs *f, struct in6_addr *a, unsigned *plen)
 	if (!f->ifa_addr || !f->ifa_netmask)
 		return false;
 	if (f->ifa_addr->sa_family == AF_INET) {
-		memset(a, 0, 10);
-		memset(a->s6_addr + 10, 0xff, 2);
-		memcpy(a->s6_addr + 12, &((const struct sockaddr_in *)f->ifa_addr)->sin_addr, 4);
+		*a = tnl_map_ipv4(&((const struct sockaddr_in *)f->ifa_addr)->sin_addr);
 		mask = (const uint8_t *)&((const struct sockaddr_in *)f->ifa_netmask)->sin_addr;
 		size = 4;
 	} else if (f->ifa_addr->sa_family == AF_INET6) {
@@ -91,11 +90,11 @@ gather_addresses(const struct ifaddrs *kernel)
 			    ? local->port->class->get_addresses(local->port, own, 8) : 0;
 		for (unsigned i = 0; i < n; i++) {
 			memcpy(&a, own[i].ip, 16);
-			put_address(b->name, local->mac, &a, own[i].plen);
+			put_address(b, local->mac, &a, own[i].plen);
 		}
 		for (const struct ifaddrs *f = kernel; f && local->status.ifindex; f = f->ifa_next)
 			if (!strcmp(f->ifa_name, b->name) && from_kernel(f, &a, &plen))
-				put_address(b->name, local->mac, &a, plen);
+				put_address(b, local->mac, &a, plen);
 	}
 }
 
@@ -191,7 +190,6 @@ publish(unsigned what)
 	u->addresses = wf_xmemdup(addresses, (n_addresses + !n_addresses) * sizeof *addresses);
 	u->routes = tnl_routes_copy(routes);
 	u->neighs = tnl_neighs_copy(neighs);
-	u->made_ms = wf_now_ms();
 	underlay_publish(u, what);
 }
 

@@ -25,9 +25,7 @@ tnl_parse_address(const char *text, struct in6_addr *a)
 	struct in_addr v4;
 
 	if (inet_pton(AF_INET, text, &v4) == 1) {
-		memset(a, 0, 10);
-		memset(a->s6_addr + 10, 0xff, 2);
-		memcpy(a->s6_addr + 12, &v4, 4);
+		*a = tnl_map_ipv4(&v4);
 		return true;
 	}
 	return inet_pton(AF_INET6, text, a) == 1;

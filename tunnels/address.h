@@ -4,8 +4,20 @@
 #ifndef WEFT_TUNNELS_ADDRESS_H
 #define WEFT_TUNNELS_ADDRESS_H
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "tunnels/tunnel.h"
+
+/* An IPv4 address (4 bytes in network order) as a mapped one. */
+static inline struct in6_addr
+tnl_map_ipv4(const void *v4)
+{
+	struct in6_addr a = { { { [10] = 0xff, [11] = 0xff } } };
+
+	memcpy(a.s6_addr + 12, v4, 4);
+	return a;
+}
 
 /* The first 'plen' bits; the others 0. */
 struct in6_addr tnl_network(const struct in6_addr *, unsigned plen);

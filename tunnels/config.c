@@ -407,33 +407,29 @@ put_key(struct wf_str *s, size_t start, const char *name, bool present, bool flo
 static uint16_t
 default_port(enum tnl_type type)
 {
-	return type == TNL_VXLAN ? TNL_PORT_VXLAN : type == TNL_GENEVE ? TNL_PORT_GENEVE
-	       : type == TNL_GTPU ? TNL_PORT_GTPU : 0;
+	size_t i = 0;
+
+	while (types[i].type != type)
+		i++;
+	return types[i].port;
+}
+
+static void
+put_or_flow(struct wf_str *s, size_t start, const char *key, bool flow, const char *fmt, unsigned value)
+{
+	put(s, start, key, flow ? "flow" : fmt, value);
 }
 
 static void
 put_erspan(struct wf_str *s, size_t start, const struct tnl_config *c)
 {
 	if (c->erspan_ver_flow || c->erspan_ver == 2) {
-		if (c->erspan_dir_flow)
-			put(s, start, "erspan_dir", "flow");
-		else
-			put(s, start, "erspan_dir", "%u", c->erspan_dir);
-		if (c->erspan_hwid_flow)
-			put(s, start, "erspan_hwid", "flow");
-		else
-			put(s, start, "erspan_hwid", "0x%x", c->erspan_hwid);
+		put_or_flow(s, start, "erspan_dir", c->erspan_dir_flow, "%u", c->erspan_dir);
+		put_or_flow(s, start, "erspan_hwid", c->erspan_hwid_flow, "0x%x", c->erspan_hwid);
 	}
-	if (c->erspan_ver_flow || c->erspan_ver == 1) {
-		if (c->erspan_idx_flow)
-			put(s, start, "erspan_idx", "flow");
-		else
-			put(s, start, "erspan_idx", "0x%x", c->erspan_idx);
-	}
-	if (c->erspan_ver_flow)
-		put(s, start, "erspan_ver", "flow");
-	else
-		put(s, start, "erspan_ver", "%u", c->erspan_ver);
+	if (c->erspan_ver_flow || c->erspan_ver == 1)
+		put_or_flow(s, start, "erspan_idx", c->erspan_idx_flow, "0x%x", c->erspan_idx);
+	put_or_flow(s, start, "erspan_ver", c->erspan_ver_flow, "%u", c->erspan_ver);
 }
 
 void

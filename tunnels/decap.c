@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "tunnels/address.h"
 #include "tunnels/checksum.h"
 #include "tunnels/wire.h"
 
@@ -48,10 +49,8 @@ take_ipv4(struct outer *o, size_t size, struct tnl_meta *m)
 	if (h[6] & 0x40)
 		m->flags |= TNL_F_DF;
 	o->proto = h[9];
-	memcpy(&m->src, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-	memcpy(&m->dst, &m->src, 12);
-	memcpy((uint8_t *)&m->src + 12, h + 12, 4);
-	memcpy((uint8_t *)&m->dst + 12, h + 16, 4);
+	m->src = tnl_map_ipv4(h + 12);
+	m->dst = tnl_map_ipv4(h + 16);
 	o->p = h + header;
 	o->end = h + total;
 	return TNL_OK;

@@ -218,9 +218,7 @@ snoop_arp(const uint8_t *arp, size_t size, struct in6_addr *a, uint8_t mac[6])
 		return false;
 	if (!memcmp(arp + 14, zero, 4) || !usable_mac(arp + 8))
 		return false;
-	memset(a, 0, 10);
-	memset(a->s6_addr + 10, 0xff, 2);
-	memcpy(a->s6_addr + 12, arp + 14, 4);
+	*a = tnl_map_ipv4(arp + 14);
 	memcpy(mac, arp + 8, 6);
 	return true;
 }
