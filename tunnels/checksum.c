@@ -5,6 +5,8 @@
 #include <endian.h>
 #include <string.h>
 
+#include "base/crc32c.h"
+
 uint64_t
 csum_add(uint64_t sum, const void *data, size_t size)
 {
@@ -56,38 +58,12 @@ csum_update(__be16 sum, const void *old_bytes, const void *new_bytes, size_t siz
 	return (__be16)~csum_fold(s);
 }
 
-/* Reflected polynomial of CRC32c, table made at start. */
-static uint32_t crc_table[256];
-
-__attribute__((constructor)) static void
-make_crc_table(void)
-{
-	for (uint32_t i = 0; i < 256; i++) {
-		uint32_t c = i;
-
-		for (int k = 0; k < 8; k++)
-			c = c & 1 ? c >> 1 ^ 0x82f63b78 : c >> 1;
-		crc_table[i] = c;
-	}
-}
-
-uint32_t
-crc32c(uint32_t crc, const void *data, size_t size)
-{
-	const uint8_t *p = data;
-
-	while (size--)
-		crc = crc >> 8 ^ crc_table[(uint8_t)(crc ^ *p++)];
-	return crc;
-}
-
 __le32
 sctp_checksum(const void *l4, size_t size)
 {
 	static const uint8_t zero[4];
-	uint32_t crc = crc32c(0xffffffff, l4, 8);
+	uint32_t crc = wf_crc32c(0, l4, 8);
 
-	crc = crc32c(crc, zero, 4);
-	crc = crc32c(crc, (const uint8_t *)l4 + 12, size - 12);
-	return htole32(~crc);
+	crc = wf_crc32c(crc, zero, 4);
+	return htole32(wf_crc32c(crc, (const uint8_t *)l4 + 12, size - 12));
 }

@@ -36,7 +36,6 @@ uint64_t csum_pseudo6(const void *src, const void *dst, uint8_t proto, uint32_t 
 /* The checksum after 'size' bytes (even, at an even offset) changed from 'old' to 'new'. */
 __be16 csum_update(__be16 sum, const void *old_bytes, const void *new_bytes, size_t size);
 
-uint32_t crc32c(uint32_t crc, const void *, size_t size);
 /* SCTP's checksum over a packet from its common header on, in which the field counts as 0;
  * as it stands in the header. */
 __le32 sctp_checksum(const void *l4, size_t size);

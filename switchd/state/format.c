@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "switchd/state/crc32c.h"
+#include "base/crc32c.h"
 
 static const uint8_t magic[8] = { 'w', 'e', 'f', 't', 's', 't', 'a', 't' };
 
@@ -73,7 +73,7 @@ void
 state_alive_put(uint64_t alive_ms, bool is_clean, uint8_t out[STATE_ALIVE_SIZE])
 {
 	set_u64(out, (alive_ms & ~CLEAN) | (is_clean ? CLEAN : 0));
-	set_u32(out + 8, state_crc32c(0, out, 8));
+	set_u32(out + 8, wf_crc32c(0, out, 8));
 	set_u32(out + 12, 0);
 }
 
@@ -85,7 +85,7 @@ state_head_put(const struct state_head *h, uint8_t out[STATE_HEAD_SIZE])
 	set_u32(out + 8, STATE_VERSION);
 	set_u32(out + 12, STATE_HEAD_SIZE);
 	memcpy(out + 16, h->boot_id, 16);
-	set_u32(out + 44, state_crc32c(0, out, 44));
+	set_u32(out + 44, wf_crc32c(0, out, 44));
 	state_alive_put(h->alive_ms, h->is_clean, out + STATE_ALIVE_OFS);
 }
 
@@ -99,7 +99,7 @@ state_head_get(const uint8_t *file, size_t size, struct state_head *h, struct wf
 	if (memcmp(file, magic, sizeof(magic)))
 		return wf_err(err, -EBADMSG, "it does not start as a state file does");
 	version = state_get_u32(file + 8);
-	if (state_get_u32(file + 44) != state_crc32c(0, file, 44))
+	if (state_get_u32(file + 44) != wf_crc32c(0, file, 44))
 		return wf_err(err, -EBADMSG, "the checksum of its head is wrong");
 	if (version != STATE_VERSION || state_get_u32(file + 12) != STATE_HEAD_SIZE)
 		return wf_err(err, -EPROTO, "its format is version %u, this program reads %u",
@@ -107,7 +107,7 @@ state_head_get(const uint8_t *file, size_t size, struct state_head *h, struct wf
 	memcpy(h->boot_id, file + 16, 16);
 	h->alive_ms = 0;
 	h->is_clean = false;
-	if (state_get_u32(file + 56) == state_crc32c(0, file + STATE_ALIVE_OFS, 8)) {
+	if (state_get_u32(file + 56) == wf_crc32c(0, file + STATE_ALIVE_OFS, 8)) {
 		h->alive_ms = state_get_u64(file + STATE_ALIVE_OFS);
 		h->is_clean = h->alive_ms & CLEAN;
 		h->alive_ms &= ~CLEAN;
@@ -122,7 +122,7 @@ state_head_get(const uint8_t *file, size_t size, struct state_head *h, struct wf
 static uint32_t
 frame_sum(const uint8_t *frame, size_t total)
 {
-	return state_crc32c(state_crc32c(0, frame, 4), frame + 8, total - 8);
+	return wf_crc32c(wf_crc32c(0, frame, 4), frame + 8, total - 8);
 }
 
 size_t

@@ -7,7 +7,7 @@
 
 #include "base/rcu.h"
 #include "openflow/msg_group.h"
-#include "switchd/state/crc32c.h"
+#include "base/crc32c.h"
 #include "switchd/state/image.h"
 #include "switchd/state/record.h"
 
@@ -27,14 +27,14 @@ make_sums_right(uint8_t *file, size_t size)
 
 	if (size < STATE_HEAD_SIZE)
 		return;
-	set_u32(file + 44, state_crc32c(0, file, 44));
+	set_u32(file + 44, wf_crc32c(0, file, 44));
 	while (size - ofs >= STATE_FRAME_HEAD) {
 		uint32_t n = state_get_u32(file + ofs);
 
 		if (n > size - ofs - STATE_FRAME_HEAD)
 			return;
 		set_u32(file + ofs + 4,
-			state_crc32c(state_crc32c(0, file + ofs, 4), file + ofs + 8,
+			wf_crc32c(wf_crc32c(0, file + ofs, 4), file + ofs + 8,
 				     n + STATE_FRAME_HEAD - 8));
 		ofs += STATE_FRAME_HEAD + n;
 	}

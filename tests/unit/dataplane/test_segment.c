@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 
 #include "base/buf.h"
+#include "base/crc32c.h"
 #include "tunnels/checksum.h"
 #include "dataplane/drop.h"
 #include "openflow/key.h"
@@ -64,9 +65,9 @@ crc32c_of_the_rfc(void **state)
 	memset(ones, 0xff, 32);
 	for (unsigned i = 0; i < 32; i++)
 		up[i] = i;
-	assert_int_equal(~crc32c(0xffffffff, zero, 32), 0x8a9136aa);
-	assert_int_equal(~crc32c(0xffffffff, ones, 32), 0x62a8ab43);
-	assert_int_equal(~crc32c(0xffffffff, up, 32), 0x46dd794e);
+	assert_int_equal(wf_crc32c(0, zero, 32), 0x8a9136aa);
+	assert_int_equal(wf_crc32c(0, ones, 32), 0x62a8ab43);
+	assert_int_equal(wf_crc32c(0, up, 32), 0x46dd794e);
 }
 
 struct variant {

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "base/loop.h"
-#include "switchd/state/crc32c.h"
+#include "base/crc32c.h"
 #include "switchd/state/image.h"
 #include "switchd/state/log.h"
 
@@ -26,16 +26,16 @@ crc32c_gives_the_values_of_the_rfc(void **state)
 	uint8_t data[32];
 
 	memset(data, 0, sizeof(data));
-	assert_int_equal(state_crc32c(0, data, 32), 0x8a9136aa);
-	assert_int_equal(state_crc32c_by_table(0, data, 32), 0x8a9136aa);
+	assert_int_equal(wf_crc32c(0, data, 32), 0x8a9136aa);
+	assert_int_equal(wf_crc32c_by_table(0, data, 32), 0x8a9136aa);
 	memset(data, 0xff, sizeof(data));
-	assert_int_equal(state_crc32c(0, data, 32), 0x62a8ab43);
-	assert_int_equal(state_crc32c_by_table(0, data, 32), 0x62a8ab43);
+	assert_int_equal(wf_crc32c(0, data, 32), 0x62a8ab43);
+	assert_int_equal(wf_crc32c_by_table(0, data, 32), 0x62a8ab43);
 	for (int i = 0; i < 32; i++)
 		data[i] = (uint8_t)i;
-	assert_int_equal(state_crc32c(0, data, 32), 0x46dd794e);
-	assert_int_equal(state_crc32c(state_crc32c(0, data, 13), data + 13, 19), 0x46dd794e);
-	assert_int_equal(state_crc32c_by_table(0, data, 32), 0x46dd794e);
+	assert_int_equal(wf_crc32c(0, data, 32), 0x46dd794e);
+	assert_int_equal(wf_crc32c(wf_crc32c(0, data, 13), data + 13, 19), 0x46dd794e);
+	assert_int_equal(wf_crc32c_by_table(0, data, 32), 0x46dd794e);
 }
 
 /* --- Files in memory --- */
@@ -211,7 +211,7 @@ other_versions_and_other_files_are_told_apart(void **state)
 	assert_int_equal(state_head_get(b.data, 10, &h, &err), -ENODATA);
 	b.data[8] = STATE_VERSION + 1;
 	assert_int_equal(state_head_get(b.data, b.size, &h, &err), -EBADMSG);
-	sum = state_crc32c(0, b.data, 44);
+	sum = wf_crc32c(0, b.data, 44);
 	memcpy(b.data + 44, &sum, 4);
 	assert_int_equal(state_head_get(b.data, b.size, &h, &err), -EPROTO);
 	assert_non_null(strstr(err.text, "version"));

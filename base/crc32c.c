@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "switchd/state/crc32c.h"
+#include "base/crc32c.h"
 
 #include <string.h>
 
 uint32_t
-state_crc32c_by_table(uint32_t crc, const void *data, size_t size)
+wf_crc32c_by_table(uint32_t crc, const void *data, size_t size)
 {
 	/* By half bytes: short enough to stand here (entry i is i shifted through four times). */
 	static const uint32_t table[16] = {
@@ -39,15 +39,15 @@ by_instruction(uint32_t crc, const void *data, size_t size)
 }
 
 uint32_t
-state_crc32c(uint32_t crc, const void *data, size_t size)
+wf_crc32c(uint32_t crc, const void *data, size_t size)
 {
 	return __builtin_cpu_supports("sse4.2") ? by_instruction(crc, data, size)
-						: state_crc32c_by_table(crc, data, size);
+						: wf_crc32c_by_table(crc, data, size);
 }
 #else
 uint32_t
-state_crc32c(uint32_t crc, const void *data, size_t size)
+wf_crc32c(uint32_t crc, const void *data, size_t size)
 {
-	return state_crc32c_by_table(crc, data, size);
+	return wf_crc32c_by_table(crc, data, size);
 }
 #endif
