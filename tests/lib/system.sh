@@ -17,6 +17,7 @@
 # All that runs inside dies with the test's PID namespace, also on ^C or a time limit, and the
 # namespaces, devices and mounts go with it; nothing has to be undone by hand.
 
+# Behind a pipe grep -q would end the writer by SIGPIPE now and then and so fail: grep ... > /dev/null.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -86,7 +86,7 @@ changes() {
 	vsctl "$s" set bridge br0 other-config:datapath-id=00000000000000ff
 	echo "datapath id: $(vsctl "$s" get bridge br0 datapath_id | tr -d '"' | sed 's/^0*/0x/')"
 	vsctl "$s" set interface pbad options:peer=nosuch
-	retry 8 bash -c "$(declare -f in_dir vsctl); declare -A SWITCH_NS=(); T=$T; vsctl $s get interface pbad error | grep -q peer"
+	retry 8 bash -c "$(declare -f in_dir vsctl); declare -A SWITCH_NS=(); T=$T; vsctl $s get interface pbad error | grep peer > /dev/null"
 	echo "patch mended: $(vsctl "$s" get interface pbad error ofport | tr '\n' ' ')"
 	vsctl "$s" set interface tbad type=internal
 	echo "type mended: $(vsctl "$s" get interface tbad error | tr '\n' ' ')"

@@ -50,7 +50,7 @@ join() {
 	retry 10 grep -q joined "$T/joined.$1"
 }
 leave() { exec {HOLD}>&-; rm "$T/hold.$1" "$T/joined.$1"; }
-shows() { appctl s1 mdb/show br0 | grep -qE "$1"; }
+shows() { appctl s1 mdb/show br0 | grep -E "$1" > /dev/null; }
 shows_not() { ! shows "$1"; }
 number() { vsctl s1 get interface "v-$1" ofport; }
 

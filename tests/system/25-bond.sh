@@ -163,7 +163,7 @@ vsctl weft -- --id=@d create queue other_config:max-rate=4000000 -- \
 	--id=@q1 create queue other_config:max-rate=1500000 -- \
 	--id=@q create qos type=linux-htb other_config:max-rate=4000000 queues:0=@d queues:1=@q1 -- \
 	set port va qos=@q > /dev/null
-if tc qdisc show dev va | grep -q htb; then
+if tc qdisc show dev va | grep htb > /dev/null; then
 	equal "qos/show of linux-htb" "QoS: va linux-htb" "$(appctl weft qos/show va | head -1)"
 	rate() {
 		bond_py a sink 7777 3 > "$T/sink" &

@@ -72,7 +72,7 @@ check "a name that is too long: error" retry 5 has_error this-name-is-too-long "
 vsctl s1 add-br br1 -- set bridge br1 datapath_type=netdev
 in_dir s1 ovs-vsctl --timeout=5 -- --id=@i create interface name=v-b -- --id=@p create port name=other \
 	interfaces=@i -- add bridge br1 ports @p > /dev/null 2>&1 || true
-taken() { vsctl s1 --bare --columns=error find interface name=v-b | grep -q 'already in use'; }
+taken() { vsctl s1 --bare --columns=error find interface name=v-b | grep 'already in use' > /dev/null; }
 check "an interface of another bridge: refused, by schema or error" sh -c \
 	"[ \$(OVS_RUNDIR=$T/s1 ovs-vsctl --db=unix:$T/s1/db.sock --bare --columns=_uuid find interface name=v-b | wc -w) = 1 ]"
 vsctl s1 del-br br1
