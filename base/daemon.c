@@ -20,7 +20,7 @@
 WF_LOG_MODULE(daemon);
 
 static char *pidfile;
-static bool overwrite_pidfile;
+static bool overwrite_pidfile, pidfile_later;
 static bool detach;
 static bool no_chdir;
 static bool monitor;
@@ -200,7 +200,25 @@ wf_daemon_start(struct wf_err *err)
 		if (rc)
 			return rc;
 	}
+	return pidfile_later ? 0 : wf_daemon_pidfile_make(err);
+}
+
+void
+wf_daemon_pidfile_later(void)
+{
+	pidfile_later = true;
+}
+
+int
+wf_daemon_pidfile_make(struct wf_err *err)
+{
 	return pidfile ? wf_pidfile_make(pidfile, overwrite_pidfile, err) : 0;
+}
+
+void
+wf_daemon_pidfile_remove(void)
+{
+	wf_pidfile_remove();
 }
 
 void

@@ -55,6 +55,12 @@ int wf_daemon_option(int opt, const char *optarg_or_null, struct wf_err *err);
 /* Forks (if asked), takes the pid file's lock.  Before any thread is made and before
  * wf_loop_init(). */
 int wf_daemon_start(struct wf_err *);
+/* Before wf_daemon_start(): the pid file is made by wf_daemon_pidfile_make() only, as another daemon
+ * has it. */
+void wf_daemon_pidfile_later(void);
+int wf_daemon_pidfile_make(struct wf_err *);
+/* Before the end, for the next daemon to have it. */
+void wf_daemon_pidfile_remove(void);
 /* Tells the parent, which exits with 0; closes stdio if detached. */
 void wf_daemon_ready(void);
 /* Exits with 'status' and makes a waiting parent exit the same way, after

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,14 @@ WF_LOG_MODULE(stream);
 #define MAX_ACCEPTS 16
 /* Rest after accept() ran out of descriptors or memory, in real ms. */
 #define REST_MS 100
+
+/* Sockets that another process listened on before; it may still. */
+struct handed {
+	struct handed *next;
+	char *name;
+	int fd;
+};
+static struct handed *all_handed;
 
 struct wf_listener {
 	int fd;
@@ -85,6 +94,51 @@ on_poll(uv_poll_t *p, int status, int events)
 	}
 }
 
+void
+wf_listener_hand_in(const char *name, int fd)
+{
+	struct handed *h = wf_xzalloc(sizeof(*h));
+
+	h->name = wf_xstrdup(name);
+	h->fd = fd;
+	h->next = all_handed;
+	all_handed = h;
+}
+
+static int
+take_handed(const char *name)
+{
+	for (struct handed **at = &all_handed, *h; (h = *at) != NULL; at = &h->next)
+		if (!strcmp(h->name, name)) {
+			int fd = h->fd;
+
+			*at = h->next;
+			free(h->name);
+			free(h);
+			return fd;
+		}
+	return -1;
+}
+
+void
+wf_listener_forget_handed(void)
+{
+	while (all_handed)
+		close(take_handed(all_handed->name));
+}
+
+static void
+remember_path(struct wf_listener *l, const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st)) {
+		l->dev = st.st_dev;
+		l->ino = st.st_ino;
+	}
+	l->path = wf_xstrdup(path);
+}
+
 static int
 open_socket(struct wf_listener *l, const struct stream_addr *a, unsigned mode)
 {
@@ -92,20 +146,20 @@ open_socket(struct wf_listener *l, const struct stream_addr *a, unsigned mode)
 	int one = 1;
 	int rc;
 
+	l->fd = take_handed(l->name);
+	if (l->fd >= 0) {
+		if (a->kind == STREAM_UNIX)
+			remember_path(l, a->path);
+		return 0;
+	}
 	l->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd < 0)
 		return -errno;
 	if (a->kind == STREAM_UNIX) {
-		struct stat st;
-
 		rc = stream_unix_bind(l->fd, a->path, mode ? mode : 0770);
 		if (rc)
 			return rc;
-		if (!stat(a->path, &st)) {
-			l->dev = st.st_dev;
-			l->ino = st.st_ino;
-		}
-		l->path = wf_xstrdup(a->path);
+		remember_path(l, a->path);
 	} else {
 		setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		if (bind(l->fd, (struct sockaddr *)&a->ss, a->ss_size) < 0)
@@ -158,6 +212,18 @@ wf_listener_open(const char *name, uint16_t default_port, unsigned mode,
 	l->poll.data = l->rest.data = l;
 	uv_poll_start(&l->poll, UV_READABLE, on_poll);
 	return l;
+}
+
+const char *
+wf_listener_name(const struct wf_listener *l)
+{
+	return l->name;
+}
+
+int
+wf_listener_fd(const struct wf_listener *l)
+{
+	return l->fd;
 }
 
 void

@@ -59,6 +59,12 @@ void wf_stream_close(struct wf_stream *);
 struct wf_listener *wf_listener_open(const char *name, uint16_t default_port, unsigned mode,
 				     void (*accept)(void *arg, struct wf_stream *), void *arg,
 				     struct wf_err *err);
+/* From one process to the next: a socket that listens, by the name that it was opened with.  The next
+ * wf_listener_open() of that name takes it; clients that connect meanwhile wait in it. */
+void wf_listener_hand_in(const char *name, int fd);
+void wf_listener_forget_handed(void); /* closes what nobody took */
+const char *wf_listener_name(const struct wf_listener *);
+int wf_listener_fd(const struct wf_listener *);
 void wf_listener_set_dscp(struct wf_listener *, unsigned dscp); /* of its answers to who connects */
 uint16_t wf_listener_port(const struct wf_listener *); /* the bound TCP port */
 void wf_listener_close(struct wf_listener *);          /* removes the unix socket's file */

@@ -22,13 +22,21 @@ send_by_actions(struct bridge *b, of_port_t port, struct rte_mbuf *m)
 	main_execute(&in, m);
 }
 
+static bool held;
+
+void
+protocol_hold(bool hold)
+{
+	held = hold;
+}
+
 bool
 protocol_send(struct bridge *b, of_port_t port, const void *frame, uint32_t size)
 {
 	const struct view *v = view_get();
 	const struct bridge_view *bv = b->index < v->n_bridges ? v->bridges[b->index] : NULL;
 	const struct xport *x = bv && bv->ports ? xport_find(bv->ports, port) : NULL;
-	struct rte_mbuf *m = x ? pkt_from_bytes(frame, size) : NULL;
+	struct rte_mbuf *m = x && !held ? pkt_from_bytes(frame, size) : NULL;
 
 	if (!m)
 		return false;

@@ -6,6 +6,8 @@
 
 #include "dataplane/bridge.h"
 
+/* While it is held nothing is sent: another daemon speaks for these ports. */
+void protocol_hold(bool hold);
 /* Returns false if the port is not there or did not take it. */
 bool protocol_send(struct bridge *, of_port_t, const void *frame, uint32_t size);
 

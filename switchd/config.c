@@ -10,9 +10,11 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/rcu.h"
 #include "base/stream.h"
 #include "dataplane/worker.h"
 #include "ovsdb/txn.h"
+#include "switchd/handover.h"
 #include "switchd/state/state.h"
 #include "switchd/qos.h"
 #include "switchd/uplinks.h"
@@ -368,10 +370,13 @@ configure_tls(struct ovsdb_row *root)
 			   ovsdb_bool(ssl, OVSDB_SSL_BOOTSTRAP_CA_CERT, false));
 }
 
-/* The parent of a daemon waits until the first configuration is in force. */
+/* The parent of a daemon waits until the first configuration is in force, and the daemon before this
+ * one, if any, has ended. */
 static void
 applied_once(void)
 {
+	if (sw_takeover_under_way())
+		return;
 	if (first_applied_fn)
 		first_applied_fn();
 	first_applied_fn = NULL;
@@ -392,8 +397,10 @@ delete_all_bridges(bool destroy_ports)
 {
 	struct sw_bridge *b;
 
-	if (!destroy_ports)
+	if (!destroy_ports) {
+		sw_handover_close();
 		state_close(false);
+	}
 	wf_hmap_for_each_safe(b, node, &sw_bridges) {
 		state_bridge_del(b->of, destroy_ports);
 		sw_bridge_free(b, destroy_ports);
@@ -408,8 +415,12 @@ apply(void)
 	struct sw_bridge *b;
 	struct sw_iface *i;
 
-	if (!ovsdb_session_may_act(sw_db))
+	if (!ovsdb_session_may_act(sw_db) && !sw_takeover_preparing())
 		return;
+	if (sw_takeover_preparing() &&
+	    (!root || ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG, "flow-restore-wait", false)))
+		wf_fatal("--takeover: the database is empty, or flow-restore-wait is set.  The daemon "
+			 "that runs stays the switch");
 	if (!root) {
 		delete_all_bridges(true);
 		applied_once();
@@ -437,7 +448,9 @@ apply(void)
 		sw_tell_not_built(b);
 		sw_bridge_configure_mcast(b);
 		sw_uplinks_configure(b);
-		sw_qos_configure(b);
+		/* It works on the device, which the other daemon uses. */
+		if (!sw_takeover_preparing())
+			sw_qos_configure(b);
 		sw_bridge_configure_of(b);
 		state_restore_macs(b->of);
 	}
@@ -445,6 +458,8 @@ apply(void)
 	wf_hmap_for_each(b, node, &sw_bridges)
 		sw_bridge_publish(b);
 	view_publish(false);
+	if (sw_takeover_preparing())
+		sw_takeover_switch();
 	wf_hmap_for_each(b, node, &sw_bridges)
 		wf_hmap_for_each(i, node, &b->ifaces) {
 			if (i->port && !i->in_workers && !sw_restore_wait)
@@ -457,7 +472,10 @@ apply(void)
 				sw_status_write_iface(i);
 			i->dirty = false;
 		}
-	state_settle();
+	if (!sw_takeover_under_way()) {
+		state_settle();
+		sw_handover_serve();
+	}
 	sw_write_system_columns(root);
 	ovsdb_set_int(sw_db, root, OVSDB_ROOT_CUR_CFG, ovsdb_int(root, OVSDB_ROOT_NEXT_CFG, 0));
 	ovsdb_commit(sw_db, stored, NULL);
@@ -474,6 +492,8 @@ on_changed(void *arg)
 static void
 on_lock(void *arg, enum ovsdb_lock_state state)
 {
+	if (state == OVSDB_LOCK_WAITING && sw_takeover_under_way())
+		return; /* the other daemon has it, until it has gone */
 	if (state == OVSDB_LOCK_WAITING) {
 		wf_error("another ovs-vswitchd process is running, disabling this process "
 			 "(pid %ld) until it goes away", (long)getpid());
@@ -554,6 +574,56 @@ sw_config_exit(bool cleanup)
 	wf_hmap_for_each_safe(b, node, &sw_bridges)
 		sw_bridge_free(b, cleanup);
 	view_publish(false);
+	ovsdb_session_free(sw_db);
+	sw_db = NULL;
+}
+
+/* --- For another daemon ------------------------------------------------------------------------ */
+
+void
+sw_ports_pause(void)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		wf_hmap_for_each(i, node, &b->ifaces) {
+			if (i->in_workers)
+				workers_remove_port(i->port);
+			i->in_workers = false;
+		}
+	wf_rcu_synchronize();
+}
+
+void
+sw_ports_resume(void)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		wf_hmap_for_each(i, node, &b->ifaces) {
+			if (i->port)
+				workers_add_port(i->port, affinity_of(i));
+			i->in_workers = i->port;
+		}
+}
+
+void
+sw_ports_close_others(void)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		wf_hmap_for_each(i, node, &b->ifaces)
+			if (i->port && !i->port->class->fd_is_all)
+				i->port->class->close(i->port, false);
+}
+
+void
+sw_config_leave(void)
+{
 	ovsdb_session_free(sw_db);
 	sw_db = NULL;
 }

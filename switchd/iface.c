@@ -10,7 +10,9 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/rcu.h"
+#include "dataplane/ports/handed.h"
 #include "dataplane/worker.h"
+#include "switchd/handover.h"
 #include "switchd/state/state.h"
 #include "switchd/qos.h"
 #include "switchd/uplinks.h"
@@ -268,6 +270,9 @@ attach_device(struct sw_iface *i, const char *type, const struct port_options *o
 		set_error(i, text);
 		return false;
 	}
+	/* The daemon that runs has it still. */
+	if (sw_takeover_under_way() && !ports_is_handed(class->type, i->name))
+		return false;
 	if (class->open(i->name, o, &i->port, &err)) {
 		i->port = NULL;
 		set_error(i, err.text);

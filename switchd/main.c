@@ -19,6 +19,7 @@
 #include "dataplane/normal.h"
 #include "dataplane/worker.h"
 #include "ovsdb/server.h"
+#include "switchd/handover.h"
 #include "switchd/state/state.h"
 #include "switchd/qos.h"
 #include "switchd/uplinks.h"
@@ -28,12 +29,12 @@ WF_LOG_MODULE(vswitchd);
 #define OVS_COMPATIBLE_VERSION "3.1.0"
 
 enum { OPT_MLOCKALL = 1, OPT_UNIXCTL, OPT_DUMMY, OPT_DUMMY_NUMA, OPT_DPDK, OPT_DISABLE_SYSTEM,
-       OPT_DISABLE_SYSTEM_ROUTE, OPT_STATE };
+       OPT_DISABLE_SYSTEM_ROUTE, OPT_STATE, OPT_TAKEOVER };
 
 struct options {
 	char *remote;
 	const char *unixctl;
-	bool mlockall, dummy, own_database, no_system_route;
+	bool mlockall, dummy, own_database, no_system_route, takeover;
 	const char *dummy_arg;
 	const char *state; /* NULL: the usual place */
 };
@@ -59,6 +60,7 @@ usage(void)
 	       "  --mlockall              lock all memory into RAM\n"
 	       "  --state=FILE            where flows, groups, ... are kept over restarts\n"
 	       "                          (default: weft.state in the run directory; none: nowhere)\n"
+	       "  --takeover              take ports and flows over from the daemon that runs, if any\n"
 	       "  --enable-dummy[=override|system]  ports for tests\n"
 	       "  --disable-system-route  tunnels use the routes of ovs/route/add only\n"
 	       "  --disable-system        accepted, no effect\n"
@@ -77,6 +79,7 @@ parse_options(int argc, char *argv[], struct options *o)
 		{ "mlockall", no_argument, NULL, OPT_MLOCKALL },
 		{ "unixctl", required_argument, NULL, OPT_UNIXCTL },
 		{ "state", required_argument, NULL, OPT_STATE },
+		{ "takeover", no_argument, NULL, OPT_TAKEOVER },
 		{ "enable-dummy", optional_argument, NULL, OPT_DUMMY },
 		{ "dummy-numa", required_argument, NULL, OPT_DUMMY_NUMA },
 		{ "dpdk", optional_argument, NULL, OPT_DPDK },
@@ -104,6 +107,10 @@ parse_options(int argc, char *argv[], struct options *o)
 			break;
 		case OPT_STATE:
 			o->state = optarg;
+			break;
+		case OPT_TAKEOVER:
+			o->takeover = true;
+			wf_daemon_pidfile_later();
 			break;
 		case OPT_DUMMY:
 			o->dummy = true;
@@ -162,6 +169,20 @@ on_first_applied(void)
 	wf_info("%s (Open vSwitch) %s", wf_program_name, OVS_COMPATIBLE_VERSION);
 }
 
+static const char *late_unixctl;
+
+/* The daemon before this one has gone: what it had the names of. */
+static void
+on_taken_over(void)
+{
+	struct wf_err err = { "" };
+
+	if (wf_daemon_pidfile_make(&err))
+		wf_error("%s", err.text);
+	if (late_unixctl && unixctl_server_open(late_unixctl, &err))
+		wf_error("%s", err.text);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -171,6 +192,7 @@ main(int argc, char *argv[])
 	struct wf_err err = { "" };
 	bool cleanup;
 
+	sw_handover_init(argc, argv);
 	wf_daemon_init(argc, argv);
 	parse_options(argc, argv, &o);
 	signal(SIGPIPE, SIG_IGN);
@@ -184,8 +206,13 @@ main(int argc, char *argv[])
 				     OVS_COMPATIBLE_VERSION, WEFT_VERSION);
 	unixctl_set_version(version);
 	free(version);
-	if (unixctl_server_open(o.unixctl, &err))
-		wf_fatal("%s", err.text);
+	/* A name of its own the socket has at once. */
+	if (!o.takeover || !o.unixctl) {
+		if (unixctl_server_open(o.unixctl, &err))
+			wf_fatal("%s", err.text);
+	} else {
+		late_unixctl = o.unixctl;
+	}
 	wf_coverage_init();
 	if (o.dummy) {
 		wf_clock_unixctl_init();
@@ -210,6 +237,13 @@ main(int argc, char *argv[])
 	    ovsdb_server_probe(o.remote, &err) == 0 &&
 	    ovsdb_server_start(o.remote, &server, &err))
 		wf_warn("%s", err.text);
+	if (server)
+		sw_handover_forbid("the database server is a child of the daemon that runs and ends "
+				   "with it");
+	if (o.takeover && !sw_takeover_begin(on_taken_over) &&
+	    (wf_daemon_pidfile_make(&err) ||
+	     (late_unixctl && unixctl_server_open(late_unixctl, &err))))
+		wf_fatal("%s", err.text);
 	sw_config_init(o.remote, on_first_applied);
 	sw_status_init();
 	sw_uplinks_init();
@@ -217,6 +251,11 @@ main(int argc, char *argv[])
 	wf_timer_set(&second, 1000, on_reap, NULL);
 	wf_loop_run();
 
+	if (sw_handed_over()) {
+		workers_exit();
+		sw_handover_leave();
+	}
+	sw_handover_close();
 	sw_exiting(&cleanup);
 	sw_config_exit(cleanup);
 	workers_exit();

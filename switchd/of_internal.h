@@ -115,8 +115,6 @@ struct of_switch {
 extern struct wf_list of_switches;
 #define of_bridge_switch(BRIDGE) ((struct of_switch *)(BRIDGE)->of)
 
-/* Makes edits visible, if there are any. */
-void of_publish(void);
 /* There are edits of rules. */
 extern bool of_dirty;
 static inline void

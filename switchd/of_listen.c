@@ -79,6 +79,56 @@ of_snoop(struct of_switch *sw, const void *data, size_t size)
 				wf_stream_write(s->stream, data, size);
 }
 
+/* Until they are let go nobody is listened or connected to: another daemon is in charge. */
+static bool held;
+
+static int
+start(struct of_service *s, struct wf_err *err)
+{
+	if (s->type == OF_SERVICE_CONTROLLER && !wf_stream_name_is_passive(s->target)) {
+		s->active = of_conn_new(s, NULL);
+		return 0;
+	}
+	/* Mode 0750, as others expect of the sockets in the run directory. */
+	s->listener = wf_listener_open(s->target, 6653, 0750, on_accept, s, err);
+	if (!s->listener)
+		return -1;
+	wf_listener_set_dscp(s->listener, s->config.dscp);
+	return 0;
+}
+
+void
+of_services_hold(void)
+{
+	held = true;
+}
+
+void
+of_services_let_go(void)
+{
+	struct of_switch *sw;
+	struct of_service *s;
+	struct wf_err err;
+
+	held = false;
+	wf_list_for_each(sw, node, &of_switches)
+		wf_list_for_each(s, node, &sw->services)
+			if (!s->listener && !s->active && start(s, &err))
+				wf_warn("%s: %s", sw->bridge->name, err.text);
+}
+
+void
+of_listeners_for_each(void (*fn)(const struct wf_listener *, void *aux), void *aux)
+{
+	struct of_switch *sw;
+	struct of_service *s;
+
+	wf_list_for_each(sw, node, &of_switches)
+		wf_list_for_each(s, node, &sw->services)
+			if (s->listener)
+				fn(s->listener, aux);
+}
+
 struct of_service *
 of_service_new(struct of_switch *sw, enum of_service_type type, const char *target,
 	       const struct of_controller_config *config, struct wf_err *err)
@@ -91,19 +141,13 @@ of_service_new(struct of_switch *sw, enum of_service_type type, const char *targ
 	s->config = *config;
 	s->config.target = NULL;
 	wf_list_init(&s->snoopers);
-	if (type != OF_SERVICE_CONTROLLER || wf_stream_name_is_passive(target)) {
-		/* Mode 0750, as others expect of the sockets in the run directory. */
-		s->listener = wf_listener_open(target, 6653, 0750, on_accept, s, err);
-		if (!s->listener) {
-			free(s->target);
-			free(s);
-			return NULL;
-		}
-		wf_listener_set_dscp(s->listener, s->config.dscp);
-	}
 	wf_list_push_back(&sw->services, &s->node);
-	if (!s->listener)
-		s->active = of_conn_new(s, NULL);
+	if (!held && start(s, err)) {
+		wf_list_remove(&s->node);
+		free(s->target);
+		free(s);
+		return NULL;
+	}
 	return s;
 }
 

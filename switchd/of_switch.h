@@ -102,6 +102,13 @@ bool of_switch_controller_status(const struct of_switch *, const char *target, u
 /* unixctl. */
 void of_switch_dump_flows(struct of_switch *, struct wf_str *, bool offload_stats); /* bridge/dump-flows */
 void of_switch_reconnect(struct of_switch *);
+/* While another daemon is in charge: services are configured, but nobody listens or connects. */
+void of_services_hold(void);
+void of_services_let_go(void);
+/* What was edited is in force, as before a reply. */
+void of_publish(void);
+struct wf_listener;
+void of_listeners_for_each(void (*fn)(const struct wf_listener *, void *aux), void *aux);
 void of_switch_format_connections(struct of_switch *, struct wf_str *);
 /* Registers ofproto/list, ofproto/trace, ofproto/trace-packet-out, bridge/dump-flows,
  * bridge/reconnect ... */

@@ -170,6 +170,12 @@ void sw_bridge_configure_local_ip(struct sw_bridge *);
 void sw_config_init(const char *remote, void (*first_applied)(void));
 void sw_config_request(void);  /* apply again in the next turn (a device appeared, ...) */
 void sw_config_exit(bool cleanup);
+/* For another daemon to take over (handover.h): workers let go of all ports, take them again; ports
+ * that cannot be handed over are closed; the session with the database ends, nothing else. */
+void sw_ports_pause(void);
+void sw_ports_resume(void);
+void sw_ports_close_others(void);
+void sw_config_leave(void);
 
 /* status.c */
 void sw_status_init(void);

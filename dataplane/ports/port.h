@@ -79,6 +79,9 @@ struct port_class {
 	/* Lets packets go through the device's queueing discipline, by the class that their queue says,
 	 * or past it (as ports start).  NULL: it has none. */
 	int (*use_qdisc)(struct port *, bool use);
+	/* The descriptor of rx_fd() is all that makes the port: the next daemon can go on with it
+	 * (handed.h). */
+	bool fd_is_all;
 	/* Interface.status: calls put(aux, key, value) for each pair. */
 	void (*put_status)(struct port *, void (*put)(void *aux, const char *, const char *), void *aux);
 };

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "dataplane/drop.h"
 #include "dataplane/ports/close_later.h"
+#include "dataplane/ports/handed.h"
 #include "dataplane/ports/kernel_dev.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/ports/take_over.h"
@@ -78,6 +79,22 @@ fail:
 	return wf_err(err, rc, "%s: packet socket: %s failed (%s)", name, what, wf_strerror(rc));
 }
 
+/* The socket of the daemon before this one, if it is of the device that has the name now. */
+static int
+take_socket(const char *name, int ifindex)
+{
+	struct sockaddr_ll sll = { 0 };
+	socklen_t size = sizeof sll;
+	int fd = ports_take_handed("system", name);
+
+	if (fd >= 0 && (getsockname(fd, (struct sockaddr *)&sll, &size) < 0 ||
+			sll.sll_ifindex != ifindex)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 static int
 system_open(const char *name, const struct port_options *options, struct port **portp,
 	    struct wf_err *err)
@@ -90,7 +107,9 @@ system_open(const char *name, const struct port_options *options, struct port **
 	if (!ifindex)
 		return wf_err(err, -ENODEV, "could not open network device %s (No such device)",
 			      name);
-	fd = open_socket(name, ifindex, err);
+	fd = take_socket(name, ifindex);
+	if (fd < 0)
+		fd = open_socket(name, ifindex, err);
 	if (fd < 0)
 		return fd;
 	p = wf_xzalloc(sizeof *p);
@@ -374,6 +393,7 @@ const struct port_class port_class_system = {
 	.rx = system_rx,
 	.tx = system_tx,
 	.rx_fd = system_rx_fd,
+	.fd_is_all = true,
 	.get_stats = system_get_stats,
 	.get_status = system_get_status,
 	.set_mtu = system_set_mtu,

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "dataplane/drop.h"
 #include "dataplane/ports/classes.h"
+#include "dataplane/ports/handed.h"
 #include "dataplane/ports/tap_place.h"
 #include "dataplane/ports/vnet.h"
 
@@ -30,16 +31,25 @@ struct tap_port {
 	struct rx_sizer sizer;
 };
 
+/* What tap_attach() is to take: a tap has one descriptor that is attached, so it cannot be attached
+ * anew while the daemon before this one holds it. */
+static int handed_fd = -1;
+
 static int
 tap_attach(const char *name, struct wf_err *err)
 {
 	struct ifreq ifr = { 0 };
 	unsigned offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 	int header = sizeof(struct virtio_net_hdr);
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	const char *what;
-	int rc;
+	int fd, rc;
 
+	if (handed_fd >= 0) {
+		fd = handed_fd;
+		handed_fd = -1;
+		return fd;
+	}
+	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return wf_err(err, -errno, "%s: cannot open /dev/net/tun (%s)", name,
 			      strerror(errno));
@@ -80,6 +90,7 @@ tap_open_class(const struct port_class *class, const char *name, struct port **p
 	if (strlen(name) >= IFNAMSIZ)
 		return wf_err(err, -EINVAL, "%s: a device's name has at most 15 characters", name);
 	t = wf_xzalloc(sizeof *t);
+	handed_fd = ports_take_handed(class->type, name);
 	fd = tap_place_open(name, tap_attach, &t->place, err);
 	if (fd < 0) {
 		free(t);
@@ -278,7 +289,8 @@ tap_put_status(struct port *p, void (*put)(void *aux, const char *, const char *
 #define TAP_OPERATIONS                                                                         \
 	.close = tap_close, .rx = tap_rx, .tx = tap_tx, .rx_fd = tap_rx_fd,                    \
 	.get_stats = tap_get_stats, .get_status = tap_get_status, .set_mtu = tap_set_mtu,      \
-	.set_mac = tap_set_mac, .set_up = tap_set_up, .put_status = tap_put_status
+	.set_mac = tap_set_mac, .set_up = tap_set_up, .put_status = tap_put_status,            \
+	.fd_is_all = true
 
 const struct port_class port_class_tap = { .type = "tap", .open = tap_open, TAP_OPERATIONS };
 const struct port_class port_class_internal = {

@@ -240,11 +240,10 @@ take(struct state_image *im, const struct state_frame *f)
 	return false;
 }
 
-/* Finds the end of the last whole transaction. */
+/* Finds the end of the last whole transaction behind 'ofs'. */
 static int
-measure(struct state_image *im, size_t size, struct wf_err *err)
+measure(struct state_image *im, size_t ofs, size_t size, struct wf_err *err)
 {
-	size_t ofs = STATE_HEAD_SIZE;
 	struct state_frame f;
 
 	im->size = ofs;
@@ -267,17 +266,15 @@ measure(struct state_image *im, size_t size, struct wf_err *err)
 	}
 }
 
-int
-state_image_build(struct state_image *im, const uint8_t *file, size_t size, struct wf_err *err)
+/* Takes what is between 'ofs' and 'size'. */
+static int
+take_from(struct state_image *im, const uint8_t *file, size_t ofs, size_t size, struct wf_err *err)
 {
-	size_t ofs = STATE_HEAD_SIZE;
 	struct state_frame f;
 	int rc;
 
-	*im = (struct state_image){ .file = file };
-	rc = state_head_get(file, size, &im->head, err);
-	if (!rc)
-		rc = measure(im, size, err);
+	im->file = file;
+	rc = measure(im, ofs, size, err);
 	while (!rc && ofs < im->size) {
 		/* Checked by measure(). */
 		f = (struct state_frame){
@@ -293,6 +290,22 @@ state_image_build(struct state_image *im, const uint8_t *file, size_t size, stru
 	if (rc)
 		state_image_done(im);
 	return rc;
+}
+
+int
+state_image_build(struct state_image *im, const uint8_t *file, size_t size, struct wf_err *err)
+{
+	int rc;
+
+	*im = (struct state_image){ .file = file };
+	rc = state_head_get(file, size, &im->head, err);
+	return rc ? rc : take_from(im, file, STATE_HEAD_SIZE, size, err);
+}
+
+int
+state_image_extend(struct state_image *im, const uint8_t *file, size_t size, struct wf_err *err)
+{
+	return take_from(im, file, im->size, size, err);
 }
 
 void

@@ -34,6 +34,9 @@ struct state_image {
 /* 'file' must stay while the image does.  Returns 0 or as state_head_get(); -EBADMSG: damaged,
  * 'err' says where.  After an error there is nothing to be done with the image. */
 int state_image_build(struct state_image *, const uint8_t *file, size_t size, struct wf_err *err);
+/* The file has grown to 'size' bytes, and may lie elsewhere now: takes what was added.  Returns as
+ * state_image_build(). */
+int state_image_extend(struct state_image *, const uint8_t *file, size_t size, struct wf_err *err);
 void state_image_done(struct state_image *);
 /* The living item, or NULL. */
 const struct state_item *state_image_find(const struct state_image *, uint32_t bridge,

@@ -15,6 +15,8 @@ struct state {
 
 	/* From the opening of the file to the end of the first configuration. */
 	bool has_image;
+	size_t taken;            /* what of the file is in the tables: frames below this offset */
+	int handed_fd;           /* of another daemon's file that this one is to go on with; -1 */
 	void *file;
 	size_t file_size;
 	struct state_image image;
@@ -29,6 +31,9 @@ extern struct state state;
 
 /* CLOCK_BOOTTIME less weft's clock, ms. */
 int64_t state_boot_offset(void);
+/* Takes from the image what lies at 'taken' or behind it: of a bridge that was restored before. */
+void state_restore_rest(struct of_switch *);
+void state_unmap(void);
 /* Starts anew: nothing of what the file says of it counts. */
 void state_bridge_anew(struct of_switch *);
 /* Writes what has changed of the bridge's MAC table. */

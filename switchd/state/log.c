@@ -48,6 +48,7 @@ struct state_log {
 	unsigned depth;      /* of transactions */
 	struct state_head head;
 	struct compaction *compaction;
+	bool held;
 	uint64_t n_frames, n_writes, n_compactions;
 	int broken;          /* errno of a write that failed */
 };
@@ -136,11 +137,18 @@ state_log_create(const char *path, const struct state_head *head, struct wf_err 
 struct state_log *
 state_log_continue(const char *path, size_t size, size_t garbage, struct wf_err *err)
 {
+	return state_log_adopt(path, open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC), size, garbage,
+			       err);
+}
+
+struct state_log *
+state_log_adopt(const char *path, int fd, size_t size, size_t garbage, struct wf_err *err)
+{
 	struct state_log *l = log_new(path);
 	uint8_t bytes[STATE_HEAD_SIZE];
 	int rc = 0;
 
-	l->fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	l->fd = fd;
 	if (l->fd < 0 || flock(l->fd, LOCK_EX | LOCK_NB) || ftruncate(l->fd, (off_t)size) ||
 	    pread(l->fd, bytes, sizeof(bytes), 0) != sizeof(bytes) ||
 	    lseek(l->fd, 0, SEEK_END) != (off_t)size)
@@ -386,9 +394,25 @@ finish(struct state_log *l, bool keep)
 	free(c);
 }
 
+int
+state_log_fd(const struct state_log *l)
+{
+	return l->fd;
+}
+
+void
+state_log_hold(struct state_log *l, bool hold)
+{
+	l->held = hold;
+	if (hold && l->compaction)
+		finish(l, false);
+}
+
 void
 state_log_run(struct state_log *l, bool force)
 {
+	if (l->held)
+		return;
 	if (l->compaction) {
 		/* Only between transactions does the file end where one ends. */
 		if (atomic_load_explicit(&l->compaction->done, memory_order_acquire) && !l->depth)

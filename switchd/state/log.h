@@ -22,6 +22,12 @@ struct state_log *state_log_create(const char *path, const struct state_head *, 
 /* Goes on with a file of which the first 'size' bytes are good: the rest is cut off. */
 struct state_log *state_log_continue(const char *path, size_t size, size_t garbage,
 				     struct wf_err *err);
+/* The same with a descriptor of the file, locked, which another process wrote by; it is taken over. */
+struct state_log *state_log_adopt(const char *path, int fd, size_t size, size_t garbage,
+				  struct wf_err *err);
+int state_log_fd(const struct state_log *);
+/* While it is held the file is only appended to: no compaction takes its place. */
+void state_log_hold(struct state_log *, bool hold);
 /* Writes what is pending, waits for the thread.  NULL: nothing happens. */
 void state_log_close(struct state_log *);
 

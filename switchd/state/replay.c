@@ -20,6 +20,7 @@ struct replay {
 	int64_t boot;     /* CLOCK_BOOTTIME less weft's clock */
 	int64_t now, alive;
 	bool is_clean;
+	size_t from;      /* only what lies at this offset of the file or behind it */
 	struct wf_buf gone; /* ids of flows that are not taken */
 };
 
@@ -58,6 +59,7 @@ take_group(struct replay *p, const struct state_frame *f)
 		unreadable(p, "group", f->size >= 4 ? state_get_u32(f->data) : 0);
 		return;
 	}
+	gm.command = OF_GC_ADD_OR_MOD;
 	if (!of_group_mod_apply(p->sw, &gm, &txn, 0)) {
 		g = view_group_pending(p->sw->bridge, gm.group);
 		g->created_ms = created;
@@ -148,7 +150,8 @@ take_all(struct replay *p, enum state_type type,
 	for (size_t k = 0; k < im->n_items; k++) {
 		const struct state_item *i = &im->items[k];
 
-		if (i->type != type || i->bridge != p->sw->state_id || !i->live)
+		if (i->type != type || i->bridge != p->sw->state_id || !i->live ||
+		    i->ofs < p->from)
 			continue;
 		state_image_frame(im, i, &f);
 		take(p, &f);
@@ -168,6 +171,17 @@ is_same_life(const struct of_switch *sw, const struct state_item *i)
 	       (b.has_controllers || b.fail_mode == sw->fail_mode);
 }
 
+static void
+take_tables(struct replay *p)
+{
+	state.replaying = true;
+	take_all(p, STATE_TLV_MAP, take_tlv_map);
+	take_all(p, STATE_METER, take_meter);
+	take_all(p, STATE_GROUP, take_group);
+	take_all(p, STATE_FLOW, take_flow);
+	state.replaying = false;
+}
+
 bool
 state_restore(struct of_switch *sw)
 {
@@ -175,7 +189,7 @@ state_restore(struct of_switch *sw)
 	int64_t start_us = wf_now_us();
 	struct replay p = { .sw = sw, .boot = state_boot_offset(), .now = wf_now_ms() };
 
-	if (!state.has_image || !state.log || !sw->state_id)
+	if (!state.has_image || !sw->state_id)
 		return false;
 	bridge = state_image_find(&state.image, sw->state_id, STATE_BRIDGE, 0);
 	if (!bridge)
@@ -183,18 +197,14 @@ state_restore(struct of_switch *sw)
 	if (!is_same_life(sw, bridge)) {
 		wf_info("%s: controllers were added or removed meanwhile: it starts empty",
 			sw->bridge->name);
-		state_bridge_anew(sw);
+		if (state.log)
+			state_bridge_anew(sw);
 		return false;
 	}
 	p.alive = (int64_t)state.image.head.alive_ms - p.boot;
 	p.is_clean = state.image.head.is_clean;
-	state.replaying = true;
-	take_all(&p, STATE_TLV_MAP, take_tlv_map);
-	take_all(&p, STATE_METER, take_meter);
-	take_all(&p, STATE_GROUP, take_group);
-	take_all(&p, STATE_FLOW, take_flow);
-	state.replaying = false;
-	if (p.gone.size) {
+	take_tables(&p);
+	if (p.gone.size && state.log) {
 		wf_buf_put(state_log_begin(state.log, STATE_FLOWS_GONE, sw->state_id), p.gone.data,
 			   p.gone.size);
 		state_log_end(state.log);
@@ -234,4 +244,23 @@ state_restore_macs(struct of_switch *sw)
 	p.alive = (int64_t)state.image.head.alive_ms - p.boot;
 	p.is_clean = state.image.head.is_clean;
 	take_all(&p, STATE_MACS, take_macs);
+}
+
+void
+state_restore_rest(struct of_switch *sw)
+{
+	struct replay p = { .sw = sw, .boot = state_boot_offset(), .now = wf_now_ms(),
+			    .from = state.taken };
+
+	p.alive = (int64_t)state.image.head.alive_ms - p.boot;
+	take_tables(&p);
+	wf_buf_done(&p.gone);
+	/* Each time all of it is written. */
+	const struct state_item *macs = state_image_find(&state.image, sw->state_id, STATE_MACS, 0);
+
+	if (macs && macs->ofs >= state.taken) {
+		mac_table_flush(sw->bridge->macs);
+		p.from = 0;
+		take_all(&p, STATE_MACS, take_macs);
+	}
 }

@@ -23,7 +23,7 @@
 
 WF_LOG_MODULE(state);
 
-struct state state;
+struct state state = { .handed_fd = -1 };
 
 /* What a flow takes in the file, about: for the estimate of what is garbage. */
 #define FLOW_SIZE_GUESS 128
@@ -109,8 +109,8 @@ map_file(struct wf_err *err)
 	return 0;
 }
 
-static void
-unmap_file(void)
+void
+state_unmap(void)
 {
 	if (state.has_image)
 		state_image_done(&state.image);
@@ -132,14 +132,14 @@ load(const struct state_head *now)
 	if (rc == -ENOENT || rc == -ENODATA)
 		return false;
 	if (rc) {
-		unmap_file();
+		state_unmap();
 		keep_aside(&err);
 		return false;
 	}
 	state.has_image = true;
 	if (memcmp(state.image.head.boot_id, now->boot_id, 16)) {
 		wf_info("%s is of another boot of this machine: it is forgotten", state.path);
-		unmap_file();
+		state_unmap();
 		return false;
 	}
 	if (state.image.size < state.file_size)
@@ -170,7 +170,7 @@ state_open(bool fresh)
 		state.log = state_log_create(state.path, &head, &err);
 	if (state.log)
 		return;
-	unmap_file();
+	state_unmap();
 	wf_error("%s.  Flows will not live through a restart", err.text);
 	set_note(err.text);
 }
@@ -194,7 +194,7 @@ state_settle(void)
 		state_log_begin(state.log, STATE_BRIDGE_GONE, i->bridge);
 		state_log_end(state.log);
 	}
-	unmap_file();
+	state_unmap();
 	state_flush();
 	wf_info("%s: %llu flows, %llu groups, %llu meters and %llu MAC addresses are back after "
 		"%lld ms; %llu had expired, %llu could not be read", state.path,
@@ -377,7 +377,7 @@ state_bridge(struct of_switch *sw, const uint8_t uuid[16])
 	struct state_bridge b;
 	uint32_t id;
 
-	if (!state.log)
+	if (!state.log && state.handed_fd < 0)
 		return;
 	memcpy(sw->state_uuid, uuid, 16);
 	id = state.has_image ? state_image_bridge(&state.image, sw->bridge->name, &b) : 0;
@@ -385,6 +385,8 @@ state_bridge(struct of_switch *sw, const uint8_t uuid[16])
 		sw->state_id = id;
 		return;
 	}
+	if (!state.log)
+		return; /* it is not in the other daemon's file: state_take_end() */
 	sw->state_id = ++state.last_bridge;
 	put_bridge(sw);
 }
@@ -567,7 +569,7 @@ state_close(bool forget)
 
 	if (!state.log)
 		return;
-	unmap_file();
+	state_unmap();
 	if (forget) {
 		unlink(state.path);
 	} else {

@@ -39,6 +39,28 @@ void state_restore_macs(struct of_switch *);
 /* Whether it has controllers, and its fail mode. */
 void state_mode(struct of_switch *);
 
+/* --- From one daemon to the next, while it forwards (switchd/handover.h) --------------------------- */
+
+/* Who gives.  The file, as written so far; it is only appended to until state_give_end().  -1: nothing
+ * is kept. */
+int state_give(const char **ret_path);
+void state_give_end(void);
+/* The ports are no longer served: writes what ages but counters. */
+void state_give_last(void);
+/* Counters of all flows, as frames COUNTS. */
+void state_give_counts(struct wf_buf *);
+
+/* Who takes, instead of state_open(): what bridges ask for comes from this file, and nothing is written.
+ * Takes the descriptor over. */
+int state_take(int fd, const char *path, struct wf_err *);
+/* What was added to the file since goes into the tables; '*ret_bytes': how much that was.  -ESTALE:
+ * bridges came or went, so that this configuration is not the one to go on with. */
+int state_take_more(size_t *ret_bytes, struct wf_err *);
+/* The file is this daemon's from now on. */
+int state_take_end(struct wf_err *);
+/* Adds what state_give_counts() wrote. */
+void state_take_counts(const void *, size_t size);
+
 /* What is between these is in the file whole or not at all; they nest. */
 void state_txn_begin(void);
 void state_txn_end(void);

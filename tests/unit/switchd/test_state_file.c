@@ -305,6 +305,48 @@ compare(const void *file, size_t size, const struct model *m)
 	state_image_done(&im);
 }
 
+/* A file that grows while it is read, at any place, says what it says when it is read at once. */
+static void
+reading_on_is_as_reading_all(void **state)
+{
+	struct wf_buf b = WF_BUF_INIT;
+	struct model m = { 0 };
+	struct state_image im, all;
+	struct wf_err err;
+
+	put_head(&b);
+	assert_int_equal(state_image_build(&im, b.data, b.size, &err), 0);
+	for (int i = 0; i < 5000; i++) {
+		size_t cut;
+
+		step(&b, &m);
+		if (draw(10))
+			continue;
+		/* Inside a frame as a rule: that frame is for the next time. */
+		cut = im.size + draw((uint32_t)(b.size - im.size) + 1);
+		assert_int_equal(state_image_extend(&im, b.data, cut, &err), 0);
+		assert_true(im.size <= cut);
+		if (draw(10))
+			continue;
+		assert_int_equal(state_image_extend(&im, b.data, b.size, &err), 0);
+		assert_int_equal(state_image_build(&all, b.data, b.size, &err), 0);
+		assert_int_equal(im.size, all.size);
+		assert_int_equal(im.last_flow, all.last_flow);
+		for (size_t k = 0; k < all.n_items; k++) {
+			const struct state_item *x = &all.items[k];
+			const struct state_item *y = state_image_find(&im, x->bridge, x->type, x->id);
+
+			assert_int_equal(x->live, y != NULL);
+			if (y)
+				assert_int_equal(x->ofs, y->ofs);
+		}
+		state_image_done(&all);
+	}
+	compare(b.data, b.size, &m);
+	state_image_done(&im);
+	wf_buf_done(&b);
+}
+
 static int
 append(void *b, const void *data, size_t size)
 {
@@ -462,6 +504,7 @@ main(void)
 		cmocka_unit_test(each_flipped_bit_is_noticed),
 		cmocka_unit_test(other_versions_and_other_files_are_told_apart),
 		cmocka_unit_test(compaction_keeps_what_lives),
+		cmocka_unit_test(reading_on_is_as_reading_all),
 		cmocka_unit_test(a_log_is_compacted_while_it_is_written),
 	};
 

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon that runs, while the next one takes over. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/daemon.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/rcu.h"
+#include "base/stream.h"
+#include "base/unixctl.h"
+#include "dataplane/worker.h"
+#include "switchd/handover.h"
+#include "switchd/state/state.h"
+#include "switchd/switchd.h"
+
+WF_LOG_MODULE(handover);
+
+/* The next daemon has stopped to be of use if it does not say TAKEN in this time, in which nothing is
+ * forwarded; it needs some milliseconds. */
+#define TAKEN_MS 2000
+/* It makes its pid file meanwhile, which systemd wants to see before this process ends. */
+#define LEAVE_MS 5000
+/* "weft/upgrade" waits so long for the program that it started. */
+#define UPGRADE_MS 60000
+
+static int listen_fd = -1, sock = -1;
+static struct wf_fd_watch *listen_watch, *watch;
+static bool handed_over;
+static const char *forbidden; /* why nothing can be handed over; NULL: it can */
+
+void
+sw_handover_forbid(const char *why)
+{
+	forbidden = why;
+}
+
+/* --- Starting the next one ----------------------------------------------------------------------- */
+
+static char **start_argv;
+static char *start_program;
+static struct unixctl_conn *asked; /* waits for the end of "weft/upgrade" */
+static struct wf_timer asked_timer;
+
+static void
+answer(const char *failure)
+{
+	if (!asked)
+		return;
+	wf_timer_cancel(&asked_timer);
+	if (failure)
+		unixctl_reply_error(asked, failure);
+	else
+		unixctl_reply(asked, NULL);
+	asked = NULL;
+}
+
+void
+sw_handover_init(int argc, char *argv[])
+{
+	bool has = false;
+
+	start_argv = wf_xzalloc(((size_t)argc + 2) * sizeof(*start_argv));
+	for (int i = 0; i < argc; i++) {
+		start_argv[i] = wf_xstrdup(argv[i]);
+		has |= !strcmp(argv[i], "--takeover");
+	}
+	if (!has)
+		start_argv[argc] = wf_xstrdup("--takeover");
+	/* By its name, not by what that is now: an upgrade puts another file there. */
+	if (argc && argv[0][0] != '/' && strchr(argv[0], '/')) {
+		char *cwd = getcwd(NULL, 0);
+
+		start_program = wf_xasprintf("%s/%s", cwd ? cwd : "", argv[0]);
+		free(cwd);
+	} else {
+		start_program = wf_xstrdup(argc ? argv[0] : "weft-switchd");
+	}
+}
+
+/* In a child of a child, so that nobody has to wait for it. */
+static int
+start_next(const char *program)
+{
+	sigset_t none;
+	pid_t pid;
+	int status = 0;
+
+	sigemptyset(&none);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		pid = fork();
+		if (pid)
+			_exit(pid < 0 ? 1 : 0);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execvp(program, start_argv);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status ? -EAGAIN : 0;
+}
+
+static void
+on_upgrade_timeout(struct wf_timer *t)
+{
+	answer("the next daemon did not take over; its log says why.  This one goes on");
+}
+
+static void
+on_upgrade(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	const char *program = argc > 1 ? argv[1] : start_program;
+	char text[400];
+	int rc;
+
+	if (asked || sock >= 0) {
+		unixctl_reply_error(conn, "an upgrade is under way");
+		return;
+	}
+	if (listen_fd < 0) {
+		unixctl_reply_error(conn, "this process is not the switch (yet)");
+		return;
+	}
+	if (strchr(program, '/') && access(program, X_OK)) {
+		snprintf(text, sizeof(text), "%s: %s", program, wf_strerror(-errno));
+		unixctl_reply_error(conn, text);
+		return;
+	}
+	rc = start_next(program);
+	if (rc) {
+		snprintf(text, sizeof(text), "%s: cannot be started: %s", program, wf_strerror(rc));
+		unixctl_reply_error(conn, text);
+		return;
+	}
+	asked = conn;
+	wf_timer_set(&asked_timer, UPGRADE_MS, on_upgrade_timeout, NULL);
+}
+
+/* --- Giving -------------------------------------------------------------------------------------- */
+
+/* The other end is gone, or talks nonsense: this process stays the switch. */
+static void
+drop(const char *why)
+{
+	wf_warn("the next daemon did not take over (%s): this one goes on", why);
+	if (watch)
+		wf_fd_unwatch(watch);
+	watch = NULL;
+	close(sock);
+	sock = -1;
+	state_give_end();
+	answer("the next daemon gave up; its log says why.  This one goes on");
+}
+
+static void
+give_listener(const struct wf_listener *l, void *rc_)
+{
+	int *rc = rc_;
+
+	if (!*rc)
+		*rc = handover_send(sock, HANDOVER_LISTENER, 0, wf_listener_name(l),
+				    wf_listener_fd(l));
+}
+
+static int
+give_ports(void)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+	int rc = 0;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		wf_hmap_for_each(i, node, &b->ifaces) {
+			char text[HANDOVER_TEXT_MAX];
+
+			if (rc || !i->port || !i->port->class->fd_is_all)
+				continue;
+			snprintf(text, sizeof(text), "%s\n%s", i->port->class->type, i->name);
+			rc = handover_send(sock, HANDOVER_PORT, 0, text,
+					   i->port->class->rx_fd(i->port, 0));
+		}
+	return rc;
+}
+
+static int
+give(void)
+{
+	const char *path = NULL;
+	int fd, rc;
+
+	if (forbidden) {
+		handover_send(sock, HANDOVER_REFUSED, 0, forbidden, -1);
+		return -EPERM;
+	}
+	fd = state_give(&path);
+	if (fd < 0) {
+		handover_send(sock, HANDOVER_REFUSED, 0, "the daemon that runs keeps no state file, so "
+			      "that there is nothing to take over from", -1);
+		return -ENOENT;
+	}
+	rc = handover_send(sock, HANDOVER_FILE, 0, path, fd);
+	if (!rc)
+		rc = give_ports();
+	of_listeners_for_each(give_listener, &rc);
+	if (!rc)
+		rc = handover_send(sock, HANDOVER_END, 0, NULL, -1);
+	return rc;
+}
+
+/* What is still inside becomes part of what is written. */
+static void
+drain(void)
+{
+	for (unsigned i = 0; i < 1000 && slow_path_run(1024); i++)
+		;
+	of_publish();
+	state_give_last();
+}
+
+/* Nothing is forwarded from here on, until TAKEN or the return. */
+static void
+switch_over(void)
+{
+	int64_t start = wf_now_us();
+	struct handover_msg m;
+	int rc;
+
+	sw_ports_pause();
+	drain();
+	rc = handover_send(sock, HANDOVER_DONE, 0, NULL, -1);
+	if (!rc)
+		rc = handover_receive(sock, TAKEN_MS, &m);
+	if (rc == -ETIMEDOUT) {
+		/* From now on it cannot say it any more; it may have just now. */
+		shutdown(sock, SHUT_RD);
+		rc = handover_receive(sock, 0, &m);
+	}
+	if (!rc && m.type == HANDOVER_TAKEN) {
+		handed_over = true;
+		wf_info("the next daemon has taken over after %lld us",
+			(long long)(wf_now_us() - start));
+		wf_loop_stop();
+		return;
+	}
+	drop(rc ? wf_strerror(rc) : "it said something else");
+	sw_ports_resume();
+}
+
+static void
+on_readable(void *aux)
+{
+	struct handover_msg m;
+	int rc = handover_receive(sock, 0, &m);
+
+	if (rc == -ETIMEDOUT)
+		return;
+	if (rc) {
+		drop(rc == -ECONNRESET ? "it has gone" : wf_strerror(rc));
+		return;
+	}
+	if (m.fd >= 0)
+		close(m.fd);
+	if (m.type == HANDOVER_HELLO && m.value != HANDOVER_VERSION) {
+		handover_send(sock, HANDOVER_REFUSED, 0, "the daemon that runs hands over in another "
+			      "way; stop it and start the new one", -1);
+		drop("another version of the handover");
+	} else if (m.type == HANDOVER_HELLO) {
+		rc = give();
+		if (rc)
+			drop(wf_strerror(rc));
+	} else if (m.type == HANDOVER_READY) {
+		switch_over();
+	} else {
+		drop("it said something else");
+	}
+}
+
+/* --- The socket ---------------------------------------------------------------------------------- */
+
+static void
+on_connection(void *aux)
+{
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
+	    (peer.uid && peer.uid != geteuid())) {
+		wf_warn("user %ld may not take over", (long)peer.uid);
+		close(fd);
+		return;
+	}
+	if (sock >= 0) {
+		handover_send(fd, HANDOVER_REFUSED, 0, "another daemon is taking over already", -1);
+		close(fd);
+		return;
+	}
+	wf_info("process %ld is going to take over", (long)peer.pid);
+	sock = fd;
+	watch = wf_fd_watch(sock, on_readable, NULL);
+}
+
+void
+sw_handover_serve(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char path[300];
+	mode_t mask;
+
+	if (listen_fd >= 0)
+		return;
+	if (!handover_path(path, sizeof(path))) {
+		wf_warn("%s/weft.handover is too long for a socket: no daemon can take over",
+			wf_rundir());
+		return;
+	}
+	unixctl_command("weft/upgrade", "[PROGRAM]", 0, 1, on_upgrade, NULL);
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	unlink(path);
+	mask = umask(0177);
+	if (listen_fd < 0 || bind(listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    listen(listen_fd, 4) < 0) {
+		wf_warn("%s: %s: no daemon can take over", path, wf_strerror(-errno));
+		if (listen_fd >= 0)
+			close(listen_fd);
+		listen_fd = -1;
+	}
+	umask(mask);
+	if (listen_fd >= 0)
+		listen_watch = wf_fd_watch(listen_fd, on_connection, NULL);
+}
+
+void
+sw_handover_close(void)
+{
+	char path[300];
+
+	if (listen_fd < 0)
+		return;
+	wf_fd_unwatch(listen_watch);
+	close(listen_fd);
+	listen_fd = -1;
+	if (!handed_over && handover_path(path, sizeof(path)))
+		unlink(path);
+	if (sock >= 0 && !handed_over)
+		drop("this one ends");
+}
+
+/* --- Leaving ------------------------------------------------------------------------------------- */
+
+bool
+sw_handed_over(void)
+{
+	return handed_over;
+}
+
+/* A file without a name for the counters. */
+static int
+counters_file(void)
+{
+	struct wf_buf counts = WF_BUF_INIT;
+	int fd = memfd_create("weft-counters", MFD_CLOEXEC);
+	size_t done = 0;
+	ssize_t n = 1;
+
+	state_give_counts(&counts);
+	while (fd >= 0 && done < counts.size && n > 0) {
+		n = write(fd, (const uint8_t *)counts.data + done, counts.size - done);
+		done += n > 0 ? (size_t)n : 0;
+	}
+	wf_buf_done(&counts);
+	return fd;
+}
+
+void
+sw_handover_leave(void)
+{
+	struct handover_msg m;
+	int fd;
+
+	sw_handover_close();
+	/* Those that the next daemon has to open by itself; it waits for GONE. */
+	sw_ports_close_others();
+	sw_config_leave();
+	fd = counters_file();
+	wf_daemon_pidfile_remove();
+	if (!handover_send(sock, HANDOVER_GONE, 0, NULL, fd))
+		handover_receive(sock, LEAVE_MS, &m); /* it closes */
+	answer(NULL);
+	unixctl_server_close();
+	wf_info("handed over");
+	wf_daemon_exit(0);
+}

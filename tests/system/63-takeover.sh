@@ -1,0 +1,195 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# limit: 240
+#
+#   ns a --- [ br0, many flows ] --- ns b          int1 (internal): ns c
+#
+# A planned upgrade (docs/state.md): the next daemon takes ports, flows and sockets over from the one that
+# runs.  No frame is lost, changes of the last moment are there, counters go on, TCP connections over taps
+# live; and when the next one fails, the one that runs goes on.
+. "$(dirname "$0")/../lib/system.sh"
+isolate "$@"
+N=${FLOWS:-20000}
+
+switch_start s1
+vsctl s1 add-br br0 -- set bridge br0 datapath_type=netdev
+ns_add a b c
+port s1 br0 a 10.0.0.1/24
+port s1 br0 b 10.0.0.2/24
+vsctl s1 add-port br0 int1 -- set interface int1 type=internal
+retry 5 ip link show int1
+ip link set int1 netns c
+ip -n c addr add 10.0.0.8/24 dev int1
+ip -n c link set int1 up
+ip addr add 10.0.0.9/24 dev br0
+ip link set br0 up
+vsctl s1 add-br br1 -- set bridge br1 datapath_type=netdev fail_mode=secure
+
+cat > "$T/flows" <<-END
+	table=0,priority=100,udp,in_port=1,nw_src=10.99.0.1,actions=mod_nw_tos:184,output:2
+	table=0,priority=0,actions=NORMAL
+	table=7,cookie=7,actions=group:1
+	table=7,priority=5,ip,actions=meter:1,output:2
+END
+/usr/bin/python3 - "$N" >> "$T/flows" <<-'END'
+	import sys
+	for i in range(int(sys.argv[1])):
+	    print(f"table=1,priority=9,ip,nw_src=10.{i>>16}.{i>>8&255}.{i&255},actions=output:{i%7+1}")
+END
+ofctl s1 del-flows br0
+ofctl s1 -O OpenFlow13 add-group br0 "group_id=1,type=all,bucket=actions=output:2"
+ofctl s1 -O OpenFlow13 add-meter br0 "meter=1,pktps,bands=type=drop,rate=1000"
+CLIENT_LIMIT=120 ofctl s1 -O OpenFlow14 --bundle add-flows br0 "$T/flows"
+check "traffic before" can_ping a 10.0.0.9
+
+snapshot() {
+	ofctl s1 -O OpenFlow13 dump-flows br0 --no-stats | grep -v 'table=9' | sort
+	ofctl s1 -O OpenFlow13 dump-groups br0 | sort
+	ofctl s1 -O OpenFlow13 dump-meters br0
+	vsctl s1 --columns=name,ofport,error --format=csv --no-headings list interface | sort
+	ip -o link show br0 | sed 's/ state.*//'
+	ip -n c -o addr show int1 | grep -o 'inet6\? [^ ]*'
+	ip -n c -o link show int1 | sed -n 's/^\([0-9]*: [^:@]*\).*/\1/p'
+}
+
+traffic() {
+	rm -f "$T/stop"
+	/usr/bin/python3 -B "$ROOT/tests/system/state_traffic.py" a b eth0 "$T/stop" 46 > "$T/traffic" 2>&1 &
+	local end=$((SECONDS + 10))
+	until [ "$(hits)" -gt 100 ]; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
+}
+traffic_end() {
+	sleep 0.5
+	touch "$T/stop"
+	retry 10 grep sent= "$T/traffic" || true
+	cat "$T/traffic"
+}
+value() { sed -n "s/.*\<$1=\([0-9.]*\).*/\1/p" <<< "$2"; }
+hits() {
+	local n
+	n=$(ofctl s1 dump-flows br0 table=0,udp,in_port=1,nw_src=10.99.0.1 | sed -n 's/.*n_packets=\([0-9]*\).*/\1/p')
+	echo "${n:-0}"
+}
+streams() {
+	rm -f "$T/stop-streams" "$T"/stream.*
+	/usr/bin/python3 -B "$ROOT/tests/system/stream.py" a 10.0.0.9 - "$T/stop-streams" > "$T/stream.1" 2>&1 &
+	s1=$!
+	/usr/bin/python3 -B "$ROOT/tests/system/stream.py" a 10.0.0.8 c "$T/stop-streams" > "$T/stream.2" 2>&1 &
+	s2=$!
+	retry 10 grep connected "$T/stream.1"
+	retry 10 grep connected "$T/stream.2"
+}
+# Flows that come and go all the time: table 9, cookies that count.
+churn() {
+	local k=0
+	while [ ! -e "$T/stop" ]; do
+		k=$((k + 1))
+		in_dir s1 ovs-ofctl -O OpenFlow13 add-flow br0 "table=9,priority=1,cookie=$k,actions=drop" \
+			2> /dev/null && echo $k > "$T/churned"
+		in_dir s1 ovs-ofctl -O OpenFlow13 add-flow br0 "table=9,priority=$((k % 50 + 2)),cookie=$k,arp,actions=drop" \
+			2> /dev/null || true
+		in_dir s1 ovs-ofctl -O OpenFlow13 del-flows --strict br0 "table=9,priority=$(((k + 25) % 50 + 2)),arp" \
+			2> /dev/null || true
+	done
+}
+
+turn() {
+	local name=$1 before old pid got churner h churned cookie
+	shift
+	before=$(snapshot)
+	old=$(daemon_pid s1)
+	traffic || fail "$name: traffic" "none arrives"
+	streams
+	churn & churner=$!
+	retry 10 test -s "$T/churned"
+	h=$(hits)
+	check "$name: the next daemon takes over" "$@"
+	pid=$(daemon_pid s1)
+	check "$name: it is another process" test "$pid" != "$old"
+	check "$name: the one before has ended" retry 10 is_gone "$old"
+	got=$(traffic_end)
+	wait $churner || true
+	churned=$(cat "$T/churned")
+	cookie=$(ofctl s1 -O OpenFlow13 dump-flows br0 table=9 | sed -n 's/.*cookie=0x\([0-9a-f]*\),.*priority=1 .*/\1/p')
+	check "$name: a change that was confirmed is there ($churned)" test $((16#${cookie:-0})) -ge "$churned"
+	if [ "$(value received "$got")" -gt 500 ] && [ "$(value unmarked "$got")" = 0 ] && [ "$(value lost "$got")" = 0 ]; then
+		ok "$name: no frame is lost ($got)"
+	else
+		fail "$name: no frame is lost" "$got"
+	fi
+	touch "$T/stop-streams"
+	if wait $s1 && wait $s2; then
+		ok "$name: TCP connections live on ($(tail -q -n 1 "$T/stream.1" "$T/stream.2" | tr '\n' ' '))"
+	else
+		fail "$name: TCP connections live on" "$(tail -q -n 1 "$T/stream.1" "$T/stream.2" | tr '\n' ' ')"
+	fi
+	equal "$name: flows, groups, meters, ports" "$before" "$(snapshot)"
+	check "$name: counters go on ($h, then $(hits))" test "$(hits)" -gt "$h"
+	echo "# $(grep -h 'taken over' "$T/s1/ovs-vswitchd.log" | tail -n 2 | sed 's/^[^|]*|[^|]*|//' | tr '\n' ' ')"
+	rm -f "$T/churned"
+}
+
+turn "weft/upgrade" appctl s1 -t ovs-vswitchd weft/upgrade
+turn "--takeover" daemon_start s1 weft --takeover
+# The daemon that was taken over from last is no special one.
+pid=$(daemon_pid s1)
+kill -9 "$pid"
+retry 5 is_gone "$pid"
+before_kill=$(ofctl s1 -O OpenFlow13 dump-flows br1 2>/dev/null || true)
+check "after kill -9 a start with --takeover is an ordinary one" daemon_start s1 weft --takeover
+equal "after kill -9: flows are there" "$((N + 4))" \
+	"$(ofctl s1 -O OpenFlow13 dump-aggregate br0 | sed -n 's/.*flow_count=\([0-9]*\).*/\1/p' | awk -v n="$(ofctl s1 -O OpenFlow13 dump-flows br0 table=9 | grep -c table=9)" '{ print $1 - n }')"
+
+# --- failures: the one that runs goes on ------------------------------------------------------------
+
+still() {
+	local name=$1
+	retry 10 alive s1 || true
+	check "$name: the one that runs goes on" test "$(daemon_pid s1)" = "$old"
+	check "$name: and forwards" can_ping a 10.0.0.9
+	check "$name: and takes flows" ofctl s1 -O OpenFlow13 add-flow br0 "table=8,priority=$((++n8)),actions=drop"
+}
+n8=0
+old=$(daemon_pid s1)
+if daemon_start s1 weft --takeover --state="$T/other.state" 2> "$T/err"; then
+	fail "another state file" "it is taken"
+else
+	check "another state file: says why" grep "stays the switch" "$T/err"
+fi
+still "another state file"
+/usr/bin/python3 - "$T/s1/weft.handover" <<-'END'
+	# A daemon that dies when it has everything, and one that is asked to go on and does not.
+	import os, socket, struct, sys, time
+	def connect():
+	    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+	    s.connect(sys.argv[1])
+	    s.send(struct.pack("=III", 0x77656674, 1, 1))
+	    while True:
+	        m, fds, _, _ = socket.recv_fds(s, 2048, 4)
+	        for f in fds:
+	            os.close(f)
+	        if struct.unpack("=III", m[:12])[1] == 6:
+	            return s
+	connect().close()
+	s = connect()
+	s.send(struct.pack("=III", 0x77656674, 7, 0))
+	assert struct.unpack("=III", s.recv(2048)[:12])[1] == 8
+	time.sleep(5)  # longer than the patience of the other side
+	try:
+	    s.send(struct.pack("=III", 0x77656674, 9, 0))
+	    sys.exit("TAKEN is accepted too late")
+	except OSError:
+	    pass
+	for junk in (b"", b"x", b"\xff" * 600, struct.pack("=III", 0x77656674, 99, 0)):
+	    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+	    s.connect(sys.argv[1])
+	    s.send(junk)
+	    s.close()
+END
+still "a daemon that does not take over"
+check "and can be taken over from afterwards" retry 10 daemon_start s1 weft --takeover
+check "by another process" test "$(daemon_pid s1)" != "$old"
+daemon_stop s1 --cleanup
+no_devices() { ! ip link show br0 && ! ip -n c link show int1; }
+check "exit --cleanup takes the devices away" retry 5 no_devices
+finish
