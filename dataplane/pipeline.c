@@ -342,6 +342,8 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 	unsigned n_good = 0, n_hits = 0;
 
 	if (unlikely(!bv)) {
+		if (run_tunnel_receive(rn, slot, pkts, n))
+			return;
 		stat_add(&rn->drops[DROP_RX_NO_BRIDGE], n);
 		pkt_free_bulk(pkts, n);
 		return;

@@ -47,6 +47,7 @@ enum plan_op_type {
 	OP_SET_ETH, OP_SET_DL_TYPE, OP_SET_VLAN, OP_SET_IPV4, OP_SET_IPV6, OP_SET_L4, OP_SET_ICMP,
 	OP_SET_TCP_FLAGS, OP_SET_ARP, OP_SET_ND, OP_SET_MPLS, OP_SET_PBB, OP_SET_META,
 	OP_SET_TUNNEL,   /* the next OUTPUT is to a tunnel endpoint: with these outer values (tunnel.h) */
+	OP_TUNNEL_SEND,  /* outer headers, then out by the host's socket, on a copy (after a SET_TUNNEL) */
 	OP_TUNNEL_PUSH,  /* outer headers, then nested ops on the outer packet, on a copy */
 	OP_TUNNEL_POP,   /* for text: delivered to endpoint u32 */
 	OP_TUNNEL_WANT,  /* asks main for a neighbour */

@@ -68,6 +68,7 @@ op_has_effect(const struct plan_op *op)
 	case OP_SELECT:
 	case OP_FAILOVER:
 	case OP_RECIRC:
+	case OP_TUNNEL_SEND:
 	case OP_TUNNEL_PUSH:
 	case OP_TUNNEL_POP:
 	case OP_TUNNEL_WANT:
@@ -97,6 +98,7 @@ ops_keep_packet(const void *ops, size_t size)
 		case OP_CLONE:
 		case OP_SELECT:
 		case OP_FAILOVER:
+		case OP_TUNNEL_SEND:
 		case OP_TUNNEL_PUSH:
 		case OP_TUNNEL_WANT:
 			break;
@@ -142,6 +144,7 @@ pb_has_output(const void *ops, size_t size)
 		case OP_MIRROR:
 		case OP_PROTOCOL:
 		case OP_RECIRC:
+		case OP_TUNNEL_SEND:
 			return true;
 		case OP_CLONE:
 			nested = (const uint8_t *)op + sizeof(struct op_clone);
@@ -232,6 +235,9 @@ plan_ops_release(const void *ops, size_t size)
 				frozen_unref(n->patches[i].frozen);
 			break;
 		}
+		case OP_TUNNEL_SEND:
+			tunnel_state_unref(((const struct op_tunnel_push *)op)->state);
+			break;
 		case OP_TUNNEL_PUSH: {
 			const struct op_tunnel_push *push = (const struct op_tunnel_push *)op;
 

@@ -171,6 +171,11 @@ op_text(struct plan_printer *p, const struct plan_op *op)
 	case OP_SET_TUNNEL:
 		plan_text_set_tunnel(p, (const struct op_set_tunnel *)op);
 		break;
+	case OP_TUNNEL_SEND:
+		plan_text_commit(p);
+		plan_text_comma(p);
+		wf_str_fmt(p->out, "%" PRIu32, ((const struct op_tunnel_push *)op)->number);
+		break;
 	case OP_TUNNEL_PUSH:
 		tunnel_push_text(p, (const struct op_tunnel_push *)op);
 		break;

@@ -77,6 +77,7 @@ needs_plain_packet(const struct plan_op *o)
 	case OP_PUSH_ETH:
 	case OP_POP_ETH:
 	case OP_ADD_MPLS:
+	case OP_TUNNEL_SEND:
 	case OP_TUNNEL_PUSH:
 		return true;
 	}
@@ -359,10 +360,13 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 				return;
 			}
 			break;
+		case OP_TUNNEL_SEND:
 		case OP_TUNNEL_PUSH: {
 			struct rte_mbuf *out = last ? m : pkt_copy(m);
 
-			if (out)
+			if (out && o->type == OP_TUNNEL_SEND)
+				run_tunnel_send(p, (const struct op_tunnel_push *)o, out);
+			else if (out)
 				run_tunnel_push(p, (const struct op_tunnel_push *)o, out);
 			else
 				pass_drop(p, DROP_NO_MEMORY);
@@ -374,8 +378,9 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 			underlay_wish(&((const struct op_tunnel_want *)o)->wish);
 			break;
 		case OP_SET_TUNNEL:
-			/* Endpoints on the host's own addresses: the OUTPUT that follows finds no port. */
-			pass_drop(p, DROP_NOT_BUILT_TUNNEL);
+			/* An OUTPUT follows, but no socket could be had. */
+			if (next < end && next->type == OP_OUTPUT)
+				pass_drop(p, DROP_TUNNEL_NO_SOCKET);
 			break;
 		case OP_TUNNEL_POP:
 			break;

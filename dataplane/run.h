@@ -166,6 +166,10 @@ uint32_t run_hash(struct pass *, const struct rte_mbuf *, uint32_t basis, unsign
 struct op_tunnel_push;
 struct tunnel_endpoint;
 void run_tunnel_push(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *owned);
+/* Out by the host's socket. */
+void run_tunnel_send(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *owned);
+/* What the host's sockets of slot 'slot' received; false (nothing done): the slot is none of theirs. */
+bool run_tunnel_receive(struct runner *, uint32_t slot, struct rte_mbuf **, unsigned n);
 /* A packet on its way to a bridge's LOCAL port: true if it was for a tunnel (and is taken over). */
 bool run_tunnel_deliver(struct pass *, const struct view_slot *, struct rte_mbuf *);
 /* The endpoint that an outer packet delivered to this bridge is for, or NULL. */
@@ -180,6 +184,8 @@ void tunnel_get_source_ports(uint16_t *low, uint16_t *high);
  * not fit. */
 bool run_output_plain(struct runner *, const struct view_slot *, uint32_t slot,
 		      struct rte_mbuf *owned);
+/* An outer packet without Ethernet header to the host's sockets. */
+void run_output_outer(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_output(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_normal(struct pass *, const struct op_normal *, struct rte_mbuf *, bool owned);
 void run_mirror(struct pass *, const struct op_normal *, struct rte_mbuf *);

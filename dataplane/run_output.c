@@ -161,6 +161,21 @@ run_output_plain(struct runner *rn, const struct view_slot *vs, uint32_t slot, s
 }
 
 void
+run_output_outer(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *m)
+{
+	const struct view *v = p->rn->view;
+	const struct view_slot *vs = slot < v->n_slots ? &v->slots[slot] : NULL;
+
+	if (unlikely(!vs || vs->generation != generation || !vs->port)) {
+		pass_drop(p, DROP_TUNNEL_NO_SOCKET);
+		pkt_free(m);
+		return;
+	}
+	enqueue(p->rn, slot, vs->port, m);
+	p->fate->n_out++;
+}
+
+void
 run_output(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *m)
 {
 	const struct view *v = p->rn->view;

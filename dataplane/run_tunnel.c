@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "dataplane/protocol_rx.h"
 #include "dataplane/tunnel.h"
+#include "tunnels/checksum.h"
 
 /* --- Out ------------------------------------------------------------------------------------- */
 
@@ -76,6 +78,26 @@ run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf
 	sub.layers_valid = false;
 	sub.trunc = 0;
 	run_ops(&sub, nested, end, m);
+}
+
+void
+run_tunnel_send(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf *m)
+{
+	struct tnl_packet pkt;
+	uint8_t *frame;
+
+	fill_packet(p, op, m, &pkt);
+	pkt.leave_csum = true;
+	counter_add(op->state->tx, 1, pkt_size(m), p->rn->now_ms);
+	frame = pkt_push(m, op->t.size);
+	if (!frame || !tnl_template_apply(&op->t, frame, pkt_size(m), &pkt)) {
+		pass_drop(p, DROP_TUNNEL_TOO_LONG);
+		pkt_free(m);
+		return;
+	}
+	pkt_pull(m, op->t.l3_ofs);
+	m->hash.usr = op->mark;
+	run_output_outer(p, op->out_number, op->generation, m);
 }
 
 /* --- In -------------------------------------------------------------------------------------- */
@@ -166,6 +188,50 @@ fail(struct pass *p, enum drop_reason reason, struct rte_mbuf *m)
 	pkt_free(m);
 }
 
+/* Frames of protocols that the switch speaks itself do not enter the tables. */
+static bool
+is_protocol(struct pass *p, const struct bridge_view *bv, const struct tunnel_port *tp, struct rte_mbuf *m)
+{
+	const struct xport *x = bv->ports ? xport_find(bv->ports, tp->ofp_port) : NULL;
+
+	return x && unlikely(x->protocols) && protocol_rx_one(p, bv->bridge, x, m);
+}
+
+/* A TCP segment that fits every link of IPv6. */
+#define SEGMENT_BYTES 1280u
+
+/* A peer on this machine (veth, another namespace) leaves checksums and segmentation of what it puts into
+ * a tunnel to a device, and a socket is not told of it.  An unfinished checksum is the pseudo header's
+ * sum.  One packet of 65536 that was complete looks alike: its checksum is then computed again. */
+static void
+guess_offloads(struct pass *p, struct rte_mbuf *m)
+{
+	const struct of_key *k = pass_key(p, m);
+	const struct pkt_layers *l = pass_layers(p, m);
+	bool is_v4 = k->dl_type == RTE_BE16(0x0800), is_tcp = k->nw_proto == IPPROTO_TCP;
+	uint32_t size = pkt_size(m), l4_size, header;
+	const uint8_t *ip = pkt_data(m) + l->l3;
+	uint16_t sum, field;
+
+	if ((!is_v4 && k->dl_type != RTE_BE16(0x86dd)) || (!is_tcp && k->nw_proto != IPPROTO_UDP) ||
+	    l->l3 == PKT_NO_OFS || l->l4 == PKT_NO_OFS || k->nw_frag || l->l4 + l->l2_pad > size)
+		return;
+	l4_size = size - l->l2_pad - l->l4;
+	if (l4_size < (is_tcp ? 20u : 8u))
+		return;
+	sum = csum_fold(is_v4 ? csum_pseudo4(ip, k->nw_proto, l4_size)
+			      : csum_pseudo6(ip + 8, ip + 24, k->nw_proto, l4_size));
+	memcpy(&field, pkt_data(m) + l->l4 + (is_tcp ? 16 : 6), sizeof field);
+	if (sum != field)
+		return;
+	m->ol_flags |= is_tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
+	header = l->l4 - l->l3 + (pkt_data(m)[l->l4 + 12] >> 4) * 4u;
+	if (is_tcp && size - l->l3 > SEGMENT_BYTES && header < SEGMENT_BYTES) {
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+		m->tso_segsz = (uint16_t)(SEGMENT_BYTES - header);
+	}
+}
+
 static void
 pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 {
@@ -181,8 +247,6 @@ pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 	enum tnl_error e;
 	uint32_t inner;
 
-	if (l->l4 != PKT_NO_OFS && l->l4 <= pkt_size(m))
-		index = right_endpoint(tv, index, pkt_data(m) + l->l4, pkt_size(m) - l->l4);
 	e = tnl_decap(tv->endpoints[index].type, tv->endpoints[index].exts, ip, size,
 		      (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD
 			      ? TNL_DECAP_CSUM_GOOD : 0,
@@ -218,6 +282,8 @@ pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 		fail(p, DROP_CONTINUATION_TOO_DEEP, m);
 		return;
 	}
+	if (!p->bridge)
+		guess_offloads(&next, m);
 	if ((meta.tos & 3) == 3) {
 		const struct of_key *k = pass_key(&next, m);
 
@@ -246,13 +312,56 @@ pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 		next.packet_type = OF_PT_ETH;
 		next.layers_valid = false;
 	}
-	pipeline_packet(&next, m);
+	if (!is_protocol(&next, bv, tp, m))
+		pipeline_packet(&next, m);
+}
+
+/* The endpoint of an outer packet that came to one of this protocol. */
+static uint32_t
+sort_gre(struct pass *p, uint32_t index, const struct rte_mbuf *m)
+{
+	const struct pkt_layers *l = pass_layers(p, m);
+
+	if (l->l4 == PKT_NO_OFS || l->l4 > pkt_size(m))
+		return index;
+	return right_endpoint(p->rn->view->tunnels, index, pkt_data(m) + l->l4, pkt_size(m) - l->l4);
+}
+
+bool
+run_tunnel_receive(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
+{
+	const struct tunnel_view *tv = rn->view->tunnels;
+	uint32_t index = 0;
+
+	while (tv && index < tv->n_endpoints && tv->endpoints[index].slot != slot)
+		index++;
+	if (!tv || index == tv->n_endpoints)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		struct run_fate fate = { 0 };
+		struct pass p = {
+			.rn = rn, .fate = &fate, .in_slot = slot,
+			.packet_type = pkt_size(m) && pkt_data(m)[0] >> 4 == 6 ? TNL_INNER_L3(0x86dd)
+									  : TNL_INNER_L3(0x0800),
+		};
+
+		/* GRE and ERSPAN: each has a socket, and the kernel gives every packet to both. */
+		if (!tv->endpoints[index].udp_port && sort_gre(&p, index, m) != index) {
+			pkt_free(m);
+			continue;
+		}
+		pop(&p, index, m);
+		pipeline_settle(rn, &fate);
+	}
+	return true;
 }
 
 bool
 run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *m)
 {
 	const struct view *v = p->rn->view;
+	const struct tunnel_view *tv = v->tunnels;
 	const struct bridge_view *bv = vs->bridge < v->n_bridges ? v->bridges[vs->bridge] : NULL;
 	struct in6_addr a;
 	uint32_t index;
@@ -264,7 +373,7 @@ run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *
 	if (tunnel_endpoint_for(v, bv->bridge, k, &index)) {
 		if (unlikely(m->ol_flags & PKT_TX_OPEN))
 			pkt_finish_checksums(m, pass_layers(p, m));
-		pop(p, index, m);
+		pop(p, tv->endpoints[index].udp_port ? index : sort_gre(p, index, m), m);
 		return true;
 	}
 	/* Answers to us, and who says by himself that he is there. */

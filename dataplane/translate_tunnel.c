@@ -77,7 +77,81 @@ mark_read(struct xctx *ctx, const struct tnl_config *c)
 		ctx->wc->nw_ttl = 0xff;
 }
 
+/* What the port sends of the packet: with its Ethernet header or without. */
+static bool
+fit_packet_type(struct xctx *ctx, const struct tnl_config *c, uint32_t *inner)
+{
+	bool is_frame = ctx->key.packet_type == OF_PT_ETH;
+
+	*inner = is_frame ? TNL_INNER_ETH : ctx->key.packet_type;
+	if (c->pt_mode == TNL_PT_LEGACY_L3 && is_frame) {
+		xlate_commit(ctx);
+		pb_put(&ctx->b, OP_POP_ETH, sizeof(struct plan_op));
+		*inner = TNL_INNER_L3(ntohs(ctx->key.dl_type));
+	} else if (c->pt_mode == TNL_PT_LEGACY_L2 && !is_frame) {
+		trace_put(ctx->in->trace, TRACE_WARN, "Trying to send non-Ethernet packet through legacy "
+						      "L2 port. Dropping packet.");
+		ctx->drop = DROP_UNSUPPORTED_PACKET_TYPE;
+		return false;
+	}
+	return true;
+}
+
 /* --- Through an endpoint of the host's ------------------------------------------------------------ */
+
+static bool
+make_template(struct xctx *ctx, const struct tunnel_port *tp, const struct tnl_meta *m, uint32_t inner,
+	      const uint8_t dst_mac[6], const uint8_t src_mac[6], struct tnl_template *t)
+{
+	if (!tnl_template_make(t, tp->config.type, tp->config.exts, m, inner, dst_mac, src_mac))
+		return true;
+	trace_put(ctx->in->trace, TRACE_WARN, "native tunnel header build failed");
+	ctx->drop = DROP_TUNNEL_NO_HEADER;
+	return false;
+}
+
+/* The part of the operation that pushes and sends have in common. */
+static void
+fill_push(struct op_tunnel_push *op, const struct tunnel_port *tp, const struct tunnel_endpoint *e,
+	  const struct tnl_template *t)
+{
+	op->op.u8 = (tp->config.tos_inherit ? TUNNEL_TOS_INHERIT : 0) |
+		    (tp->config.ttl_inherit ? TUNNEL_TTL_INHERIT : 0);
+	op->state = tp->state;
+	atomic_fetch_add_explicit(&tp->state->refs, 1, memory_order_relaxed);
+	op->number = e->number;
+	op->tos = tp->config.tos;
+	memcpy(&op->t, t, offsetof(struct tnl_template, header) + t->size);
+}
+
+static size_t
+push_size(const struct tnl_template *t)
+{
+	return (offsetof(struct op_tunnel_push, t) + offsetof(struct tnl_template, header) + t->size + 7) &
+	       ~(size_t)7;
+}
+
+static void
+send_by_host(struct xctx *ctx, const struct tunnel_port *tp, const struct tnl_meta *m_, uint32_t inner)
+{
+	const struct tunnel_endpoint *e = &ctx->view->tunnels->endpoints[tp->endpoint];
+	const uint8_t no_mac[6] = { 0 };
+	const __be32 any = 0;
+	struct op_tunnel_push *op;
+	struct tnl_template t;
+	struct tnl_meta m = *m_;
+
+	/* The kernel chooses the source if nobody else did. */
+	if (IN6_IS_ADDR_UNSPECIFIED(&m.src) && tnl_is_ipv4(&m.dst))
+		m.src = tnl_map_ipv4(&any);
+	if (!make_template(ctx, tp, &m, inner, no_mac, no_mac, &t))
+		return;
+	op = pb_put(&ctx->b, OP_TUNNEL_SEND, push_size(&t));
+	fill_push(op, tp, e, &t);
+	op->out_number = e->slot;
+	op->generation = e->generation;
+	op->mark = ctx->key.pkt_mark;
+}
 
 static void
 put_set_tunnel(struct xctx *ctx, const struct tunnel_port *tp, const struct tnl_meta *m)
@@ -85,10 +159,18 @@ put_set_tunnel(struct xctx *ctx, const struct tunnel_port *tp, const struct tnl_
 	const struct tunnel_endpoint *e = &ctx->view->tunnels->endpoints[tp->endpoint];
 	struct op_set_tunnel *op = pb_put(&ctx->b, OP_SET_TUNNEL, sizeof *op);
 	struct op_output *out;
+	uint32_t inner;
 
 	op->op.u8 = (uint8_t)e->exts;
 	op->op.u32 = e->number;
 	op->meta = *m;
+	if (e->slot != UINT32_MAX) {
+		if (fit_packet_type(ctx, &tp->config, &inner)) {
+			xlate_commit(ctx);
+			send_by_host(ctx, tp, m, inner);
+		}
+		return;
+	}
 	xlate_commit(ctx);
 	out = pb_put(&ctx->b, OP_OUTPUT, sizeof *out);
 	out->op.u32 = e->number;
@@ -268,35 +350,23 @@ push(struct xctx *ctx, const struct tunnel_port *tp, const struct way *w, const 
      uint32_t inner, bool is_last)
 {
 	const struct tunnel_endpoint *e = &ctx->view->tunnels->endpoints[tp->endpoint];
-	const struct tnl_config *c = &tp->config;
 	struct tnl_template *t = wf_xmalloc(sizeof *t);
 	struct op_tunnel_push *op;
 	struct xsaved *saved;
-	size_t ofs, outer, head;
-	enum tnl_error error;
+	size_t ofs, outer;
 
-	error = tnl_template_make(t, c->type, c->exts, m, inner, w->dst_mac, w->src_mac);
-	if (error) {
-		trace_put(ctx->in->trace, TRACE_WARN, "native tunnel header build failed");
-		ctx->drop = DROP_TUNNEL_NO_HEADER;
+	if (!make_template(ctx, tp, m, inner, w->dst_mac, w->src_mac, t)) {
 		free(t);
 		return;
 	}
-	head = (offsetof(struct op_tunnel_push, t) + offsetof(struct tnl_template, header) + t->size + 7) &
-	       ~(size_t)7;
 	saved = wf_xmalloc(sizeof *saved);
 	xctx_save(ctx, saved);
-	ofs = pb_open(&ctx->b, OP_TUNNEL_PUSH, head, &outer);
+	ofs = pb_open(&ctx->b, OP_TUNNEL_PUSH, push_size(t), &outer);
 	op = pb_at(&ctx->b, ofs);
-	op->op.u8 = (c->tos_inherit ? TUNNEL_TOS_INHERIT : 0) | (c->ttl_inherit ? TUNNEL_TTL_INHERIT : 0);
-	op->op.u16 = (uint16_t)head;
-	op->state = tp->state;
-	atomic_fetch_add_explicit(&tp->state->refs, 1, memory_order_relaxed);
+	fill_push(op, tp, e, t);
+	op->op.u16 = (uint16_t)push_size(t);
 	op->underlay = w->bv->bridge;
-	op->number = e->number;
 	op->out_number = w->local->slot;
-	op->tos = c->tos;
-	memcpy(&op->t, t, offsetof(struct tnl_template, header) + t->size);
 	walk_underlay(ctx, tp, w, t, m, is_last);
 	pb_close(&ctx->b, ofs, outer, is_last);
 	xctx_restore(ctx, saved);
@@ -305,26 +375,6 @@ push(struct xctx *ctx, const struct tunnel_port *tp, const struct way *w, const 
 }
 
 /* --- Entry ------------------------------------------------------------------------------------------ */
-
-/* What the port sends of the packet: with its Ethernet header or without. */
-static bool
-fit_packet_type(struct xctx *ctx, const struct tnl_config *c, uint32_t *inner)
-{
-	bool is_frame = ctx->key.packet_type == OF_PT_ETH;
-
-	*inner = is_frame ? TNL_INNER_ETH : ctx->key.packet_type;
-	if (c->pt_mode == TNL_PT_LEGACY_L3 && is_frame) {
-		xlate_commit(ctx);
-		pb_put(&ctx->b, OP_POP_ETH, sizeof(struct plan_op));
-		*inner = TNL_INNER_L3(ntohs(ctx->key.dl_type));
-	} else if (c->pt_mode == TNL_PT_LEGACY_L2 && !is_frame) {
-		trace_put(ctx->in->trace, TRACE_WARN, "Trying to send non-Ethernet packet through legacy "
-						      "L2 port. Dropping packet.");
-		ctx->drop = DROP_UNSUPPORTED_PACKET_TYPE;
-		return false;
-	}
-	return true;
-}
 
 static void
 tunnel_output(struct xctx *ctx, const struct tunnel_port *tp, bool is_last)
@@ -355,7 +405,7 @@ tunnel_output(struct xctx *ctx, const struct tunnel_port *tp, bool is_last)
 		}
 		return;
 	}
-	if (may_push && no_route) {
+	if (may_push && no_route && ctx->view->tunnels->endpoints[tp->endpoint].slot == UINT32_MAX) {
 		trace_put(ctx->in->trace, TRACE_WARN, "native tunnel routing failed");
 		ctx->drop = DROP_TUNNEL_NO_ROUTE;
 		return;

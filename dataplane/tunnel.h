@@ -24,6 +24,8 @@ struct tunnel_endpoint {
 	unsigned exts;          /* of VXLAN, as the first of its ports has them */
 	uint32_t number;        /* its number as users see it */
 	char name[24];          /* vxlan_sys_4789 */
+	/* The host's sockets (ports/tunnel.h): 'slot' is UINT32_MAX without any. */
+	uint32_t slot, generation;
 };
 
 /* What outlives a change of configuration. */
@@ -127,6 +129,8 @@ struct op_tunnel_push {
 	struct bridge *underlay;
 	uint32_t number;           /* of the endpoint, for text */
 	uint32_t out_number;       /* slot of the underlay's LOCAL port, for text */
+	uint32_t generation;       /* SEND: of the sockets' slot, which is out_number */
+	uint32_t mark;             /* SEND */
 	uint8_t tos;               /* the template's, without ECN */
 	uint8_t pad[7];
 	struct tnl_template t;     /* as much of it as is used; then the ops on the outer packet */

@@ -623,7 +623,7 @@ view_slot_alloc(struct port *port, struct bridge *b, of_port_t ofp_port, uint32_
 	slots_own();
 	i = slot_take(wish);
 	*generation = next_generation++;
-	slots[i] = (struct view_slot){ port, *generation, b->index, ofp_port };
+	slots[i] = (struct view_slot){ port, *generation, b ? b->index : UINT32_MAX, ofp_port };
 	return i;
 }
 

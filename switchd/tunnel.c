@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/unixctl.h"
 #include "dataplane/run.h"
+#include "dataplane/ports/tunnel.h"
 #include "dataplane/tunnel.h"
+#include "dataplane/worker.h"
 #include "openflow/match.h"
 #include "switchd/switchd.h"
 
@@ -26,7 +29,10 @@ struct endpoint {
 	struct wf_list node;
 	struct tunnel_endpoint e;
 	unsigned n_ports;
-	uint32_t index; /* while a view is made */
+	uint32_t index;    /* while a view is made */
+	struct port *port; /* the host's sockets, or NULL */
+	bool in_workers;
+	char error[300];   /* why there are none: said once */
 };
 static struct wf_list endpoints = { &endpoints, &endpoints };
 static bool changed;
@@ -39,7 +45,7 @@ sw_tunnel_number_taken(uint32_t number)
 	struct endpoint *p;
 
 	wf_list_for_each (p, node, &endpoints)
-		if (p->e.number == number)
+		if (p->e.number == number || p->e.slot == number)
 			return true;
 	return false;
 }
@@ -81,12 +87,107 @@ endpoint_get(const struct tnl_config *c)
 	p->e.type = c->type;
 	p->e.udp_port = c->dst_port;
 	p->e.number = choose_number(c->dst_port);
+	p->e.slot = UINT32_MAX;
 	name_endpoint(&p->e);
 	wf_list_push_back(&endpoints, &p->node);
 found:
 	p->e.exts |= c->exts;
 	p->n_ports++;
 	return p;
+}
+
+/* --- The host's sockets ------------------------------------------------------------------------------ */
+
+#define RETRY_MS 1000
+#define FIRST_SLOT 1000 /* users see the numbers below */
+
+static void
+close_sockets(void *port_)
+{
+	struct port *port = port_;
+
+	port->class->close(port, true);
+}
+
+static void
+endpoint_close(struct endpoint *p)
+{
+	if (!p->port)
+		return;
+	if (p->in_workers)
+		workers_remove_port(p->port);
+	view_slot_free(p->e.slot);
+	view_after_publish(close_sockets, p->port);
+	p->port = NULL;
+	p->in_workers = false;
+	p->e.slot = UINT32_MAX;
+}
+
+/* Workers get what was published; ports that others hold are tried again. */
+static void
+on_sockets(struct wf_timer *t)
+{
+	bool again = false, failed = false;
+	struct endpoint *p;
+
+	wf_list_for_each (p, node, &endpoints) {
+		failed |= !p->port && p->error[0];
+		if (!p->port || p->in_workers)
+			continue;
+		if (sw_restore_wait) {
+			again = true;
+			continue;
+		}
+		workers_add_port(p->port, NULL);
+		p->in_workers = true;
+	}
+	if (failed) {
+		changed = true;
+		sw_tunnels_publish();
+		view_publish(false);
+	}
+	if (!t->heap_index && (again || failed))
+		wf_timer_set(t, again ? 100 : RETRY_MS, on_sockets, NULL);
+}
+
+static struct wf_timer sockets_timer;
+
+static void
+endpoint_open(struct endpoint *p)
+{
+	struct wf_err err = { "" };
+	uint32_t wish;
+
+	if (tunnel_sockets_open(p->e.name, p->e.type, p->e.udp_port, &p->port, &err)) {
+		if (strcmp(p->error, err.text))
+			wf_warn("%s: tunnels work through bridges of ours only", err.text);
+		snprintf(p->error, sizeof p->error, "%s", err.text);
+		if (!sockets_timer.heap_index)
+			wf_timer_set(&sockets_timer, RETRY_MS, on_sockets, NULL);
+		return;
+	}
+	p->error[0] = 0;
+	for (wish = FIRST_SLOT; sw_iface_by_slot(wish) || sw_tunnel_number_taken(wish); wish++)
+		;
+	p->e.slot = view_slot_alloc(p->port, NULL, OF_PORT_NONE, wish, &p->e.generation);
+	p->port->slot = p->e.slot;
+	wf_timer_set(&sockets_timer, 0, on_sockets, NULL);
+}
+
+/* Bridges of dummies have no host around them. */
+static void
+open_sockets(void)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+	struct endpoint *p;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		wf_hmap_for_each(i, node, &b->ifaces)
+			if (i->tunnel && strcmp(b->type, "dummy"))
+				wf_list_for_each (p, node, &endpoints)
+					if (p->e.number == i->tunnel->number && !p->port)
+						endpoint_open(p);
 }
 
 static void
@@ -97,6 +198,7 @@ endpoint_put(uint32_t number)
 	wf_list_for_each (p, node, &endpoints) {
 		if (p->e.number == number) {
 			if (!--p->n_ports) {
+				endpoint_close(p);
 				wf_list_remove(&p->node);
 				free(p);
 			}
@@ -138,6 +240,7 @@ sw_tunnel_attach(struct sw_iface *i, const char *type, const struct port_options
 	struct tnl_option *options = wf_xmalloc((o->n + 1) * sizeof *options);
 	struct wf_str warnings = WF_STR_INIT;
 	struct tnl_config config;
+	uint32_t number;
 	int rc;
 
 	for (unsigned k = 0; k < o->n; k++)
@@ -159,11 +262,12 @@ sw_tunnel_attach(struct sw_iface *i, const char *type, const struct port_options
 		i->tx = i->tunnel->state->tx;
 		counter_ref(i->rx);
 		counter_ref(i->tx);
-	} else {
-		endpoint_put(i->tunnel->number);
+		i->tunnel->number = UINT32_MAX;
 	}
+	number = i->tunnel->number;
 	i->tunnel->config = config;
 	i->tunnel->number = endpoint_get(&config)->e.number;
+	endpoint_put(number);
 	changed = true;
 	return 0;
 }
@@ -244,6 +348,7 @@ sw_tunnels_publish(void)
 	if (!changed)
 		return;
 	changed = false;
+	open_sockets();
 	wf_list_for_each (p, node, &endpoints)
 		n_endpoints++;
 	wf_hmap_for_each(b, node, &sw_bridges)
