@@ -25,7 +25,7 @@ class Reactive(app_manager.OSKenApp):
     def add_flow(self, dp, priority, match, actions):
         p, o = dp.ofproto_parser, dp.ofproto
         dp.send_msg(p.OFPFlowMod(
-            datapath=dp, priority=priority, match=match, idle_timeout=60 if priority else 0,
+            datapath=dp, priority=priority, match=match, idle_timeout=600 if priority else 0,
             instructions=[p.OFPInstructionActions(o.OFPIT_APPLY_ACTIONS, actions)]))
 
     @set_ev_cls(ofp_event.EventOFPPacketIn, MAIN_DISPATCHER)
