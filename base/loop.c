@@ -283,27 +283,35 @@ ms_between(const struct timeval *a, const struct timeval *b)
 	return (b->tv_sec - a->tv_sec) * INT64_C(1000) + (b->tv_usec - a->tv_usec) / 1000;
 }
 
+/* How old what is known of the processor's time may be: asking for it is a system call, and there are turns
+ * of some microseconds. */
+#define USAGE_AGE_MS 100
+
 /* Called at the end of the work of a turn: says so if it took long. */
 static void
 watch_turn(void)
 {
-	static uint64_t last_ns, last_idle_ns;
+	static uint64_t last_ns, last_idle_ns, usage_ns;
 	static struct rusage last_usage;
 	uint64_t now_ns = uv_hrtime();
 	uint64_t idle_ns = uv_metrics_idle_time(&uv);
 	uint64_t busy_ms = (now_ns - last_ns - (idle_ns - last_idle_ns)) / 1000000;
 	struct rusage usage;
 
+	if (usage_ns && busy_ms < LONG_TURN_MS && now_ns - usage_ns < USAGE_AGE_MS * 1000000ull)
+		goto out;
 	getrusage(RUSAGE_THREAD, &usage);
 	if (last_ns && busy_ms >= LONG_TURN_MS && in_loop_run)
 		wf_warn("Unreasonably long %lldms poll interval (%lldms user, %lldms system)",
 			(long long)busy_ms,
 			(long long)ms_between(&last_usage.ru_utime, &usage.ru_utime),
 			(long long)ms_between(&last_usage.ru_stime, &usage.ru_stime));
+	last_usage = usage;
+	usage_ns = now_ns;
+out:
 	in_loop_run = true;
 	last_ns = now_ns;
 	last_idle_ns = idle_ns;
-	last_usage = usage;
 }
 
 static void
@@ -313,11 +321,12 @@ on_prepare(uv_prepare_t *p)
 
 	run_timers();
 	wait = run_warp();
-	if (wf_rcu_run())
-		wait = sooner(wait, RCU_POLL_MS);
+	wf_rcu_run();
 	wait = sooner(wait, run_idles());
 	if (wf_loop_flush)
 		wf_loop_flush();
+	if (wf_rcu_is_waiting())
+		wait = sooner(wait, RCU_POLL_MS);
 	wait = sooner(wait, timer_wait());
 	watch_turn();
 	if (wait < 0) {

@@ -181,6 +181,9 @@ struct batch {
 
 static _Atomic(struct call *) incoming;
 static struct batch *batches, **batches_tail = &batches; /* main thread */
+/* The thread that runs the calls: it looks after what it asks for itself before it sleeps, and is not
+ * worth waking. */
+static _Thread_local bool runs_calls;
 
 void
 wf_rcu_call(void (*fn)(void *), void *arg)
@@ -197,7 +200,7 @@ wf_rcu_call(void (*fn)(void *), void *arg)
 	while (!atomic_compare_exchange_weak_explicit(&incoming, &c->next, c,
 						      memory_order_release,
 						      memory_order_relaxed));
-	if (first)
+	if (first && !runs_calls)
 		wf_loop_wake();
 }
 
@@ -246,8 +249,15 @@ run_batch(struct batch *b)
 }
 
 bool
+wf_rcu_is_waiting(void)
+{
+	return batches || atomic_load_explicit(&incoming, memory_order_relaxed);
+}
+
+bool
 wf_rcu_run(void)
 {
+	runs_calls = true;
 	take_incoming();
 	while (batches && wf_rcu_check(batches->token)) {
 		struct batch *b = batches;
@@ -257,7 +267,7 @@ wf_rcu_run(void)
 			batches_tail = &batches;
 		run_batch(b);
 	}
-	return batches || atomic_load_explicit(&incoming, memory_order_relaxed);
+	return wf_rcu_is_waiting();
 }
 
 void

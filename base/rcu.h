@@ -45,6 +45,7 @@ void wf_rcu_free(void *heap_block);
 /* Main thread, once a loop: runs the calls that are due.  Returns true if some are
  * still waiting (poll again soon). */
 bool wf_rcu_run(void);
+bool wf_rcu_is_waiting(void);
 /* At exit: waits and runs all. */
 void wf_rcu_drain(void);
 

@@ -618,6 +618,18 @@ classifier_for_each(const struct classifier *cls, const struct of_match *pattern
 				return;
 }
 
+unsigned
+classifier_n_candidates(const struct classifier *cls, const struct of_match *pattern)
+{
+	struct subtables *sts = atomic_load_explicit(&cls->subtables, memory_order_relaxed);
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < sts->n; i++)
+		if (subtable_may_hold(sts->st[i], pattern))
+			n += sts->st[i]->n_rules;
+	return n;
+}
+
 struct overlap {
 	const struct of_match *match;
 	uint32_t priority;

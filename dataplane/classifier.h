@@ -40,6 +40,8 @@ void classifier_for_each(const struct classifier *, const struct of_match *patte
 			 bool (*fn)(struct rule *, void *aux), void *aux);
 struct rule *classifier_lookup(const struct classifier *, const struct of_key *, uint64_t version,
 			       uint32_t *conj_id, struct plan_step *, struct of_key *wc);
+/* The rules of the masks that hold the pattern's. */
+unsigned classifier_n_candidates(const struct classifier *, const struct of_match *pattern);
 unsigned classifier_n_masks(const struct classifier *);
 size_t classifier_memory(const struct classifier *);
 

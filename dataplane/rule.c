@@ -128,6 +128,7 @@ rule_make(const struct of_match *match, size_t match_size, uint32_t priority,
 	atomic_init(&r->modified_ms, r->created_ms);
 	wf_list_init(&r->cookie_node);
 	wf_list_init(&r->expirable_node);
+	wf_list_init(&r->table_node);
 	return r;
 }
 
@@ -314,6 +315,12 @@ table_for_each(const struct table *t, const struct of_match *pattern, uint64_t v
 {
 	if (t->cls)
 		classifier_for_each(t->cls, pattern, version, fn, aux);
+}
+
+unsigned
+table_n_candidates(const struct table *t, const struct of_match *pattern)
+{
+	return t->cls ? classifier_n_candidates(t->cls, pattern) : 0;
 }
 
 unsigned

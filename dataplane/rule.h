@@ -68,6 +68,7 @@ struct rule {
 		struct rule *successor;     /* removed and replaced: who takes the counters over */
 	};
 	struct wf_list expirable_node;   /* in bridge->expirable if it has a timeout */
+	struct wf_list table_node;       /* in the agent's list of the table's rules */
 	/* The classifier's: rules of equal match, highest priority first. */
 	struct rule *_Atomic cls_next;
 	uint32_t cls_hash;
@@ -137,6 +138,8 @@ struct rule *table_find_overlap(const struct table *, const struct of_match *, u
  * stops when it returns false.  'fn' may add and remove. */
 void table_for_each(const struct table *, const struct of_match *pattern, uint64_t version,
 		    bool (*fn)(struct rule *, void *aux), void *aux);
+/* At least so many as table_for_each() would call 'fn' for, and not many more to look at. */
+unsigned table_n_candidates(const struct table *, const struct of_match *pattern);
 /* Number of distinct masks (subtables), for memory/show and coverage. */
 unsigned table_n_masks(const struct table *);
 /* Bytes of the search structure, without the rules. */

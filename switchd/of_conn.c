@@ -20,28 +20,45 @@
 WF_LOG_MODULE(rconn);
 WF_COVERAGE(of_async_dropped_backlog);
 
+/* Steps of a dump in one turn of the loop; one takes some hundred microseconds at most.  Others are
+ * served in between, so more of them would be more of a wait. */
+#define DUMP_STEPS 8
+
 static struct wf_list of_barriers = { &of_barriers, &of_barriers };
+static struct wf_list of_dumps = { &of_dumps, &of_dumps };
 
 static void input_go_on(struct of_conn *);
 
 /* --- Output -------------------------------------------------------------------------------- */
 
+static void
+send_bytes(struct of_conn *c, const void *data, size_t size)
+{
+	of_log_sent(c, data, size);
+	wf_stream_write(c->stream, data, size);
+	if (c->is_controller && of_has_snoopers(c->sw))
+		of_snoop(c->sw, data, size);
+}
+
+/* Sends what is in the scratch buffer and empties it. */
+static void
+send_buf(struct of_conn *c, struct wf_buf *out)
+{
+	if (!out->size)
+		return;
+	if (c->stream && !c->is_closing)
+		send_bytes(c, out->data, out->size);
+	/* A long dump is over: give its buffer back. */
+	if (out->allocated > 4 * OF_SLICE_BYTES)
+		wf_buf_done(out);
+	else
+		wf_buf_clear(out);
+}
+
 void
 of_conn_flush(struct of_conn *c)
 {
-	if (!c->out.size)
-		return;
-	if (c->stream && !c->is_closing) {
-		of_log_sent(c, c->out.data, c->out.size);
-		wf_stream_write(c->stream, c->out.data, c->out.size);
-		if (c->is_controller && of_has_snoopers(c->sw))
-			of_snoop(c->sw, c->out.data, c->out.size);
-	}
-	/* A long dump is over: give its buffer back. */
-	if (c->out.allocated > 4 * OF_SLICE_BYTES)
-		wf_buf_done(&c->out);
-	else
-		wf_buf_clear(&c->out);
+	send_buf(c, &c->out);
 }
 
 void
@@ -129,27 +146,33 @@ dump_done(struct of_conn *c)
 	c->dump = NULL;
 }
 
-/* Produces the reply until the socket has enough. */
+/* Produces the reply until the socket has enough or the turn is over. */
 static void
 dump_run(struct of_conn *c)
 {
-	while (c->dump && wf_stream_backlog(c->stream) < OF_SLICE_BYTES) {
-		bool end = c->dump->step(c, c->dump);
+	wf_list_remove(&c->waiting);
+	/* The peer's echo replies wait behind the dump: that it goes on shows that the peer lives. */
+	wf_reconnect_activity(&c->rc);
+	for (unsigned n = 0; c->dump && wf_stream_backlog(c->stream) < OF_SLICE_BYTES; n++) {
+		bool end;
 		size_t ready;
 
-		if (end) {
+		if (n == DUMP_STEPS) {
+			wf_list_push_back(&of_dumps, &c->waiting);
+			return;
+		}
+		end = c->dump->step(c, c->dump);
+		if (end && !c->dump->is_single)
 			of_multipart_end(&c->dump->mp);
+		if (end) {
 			dump_done(c);
-			of_conn_flush(c);
+			send_buf(c, &c->dump_out);
 			break;
 		}
-		ready = of_multipart_ready(&c->dump->mp);
+		ready = c->dump->is_single ? 0 : of_multipart_ready(&c->dump->mp);
 		if (ready) {
-			of_log_sent(c, c->out.data, ready);
-			wf_stream_write(c->stream, c->out.data, ready);
-			if (c->is_controller && of_has_snoopers(c->sw))
-				of_snoop(c->sw, c->out.data, ready);
-			wf_buf_pull(&c->out, ready);
+			send_bytes(c, c->dump_out.data, ready);
+			wf_buf_pull(&c->dump_out, ready);
 			of_multipart_pulled(&c->dump->mp, ready);
 		}
 	}
@@ -164,6 +187,27 @@ of_conn_dump(struct of_conn *c, struct of_dump *dump)
 	dump_run(c);
 	if (c->dump)
 		wait_for(c, OF_WAIT_DUMP);
+}
+
+bool
+of_dumps_run(void)
+{
+	struct wf_list turn;
+
+	if (wf_list_is_empty(&of_dumps))
+		return false;
+	of_publish();
+	wf_list_init(&turn);
+	while (!wf_list_is_empty(&of_dumps))
+		wf_list_push_back(&turn, wf_list_pop_front(&of_dumps));
+	while (!wf_list_is_empty(&turn)) {
+		struct of_conn *c = wf_container(turn.next, struct of_conn, waiting);
+
+		dump_run(c);
+		if (!c->dump)
+			wait_for(c, OF_WAIT_NONE);
+	}
+	return !wf_list_is_empty(&of_dumps);
 }
 
 static bool
@@ -364,6 +408,7 @@ of_conn_reset(struct of_conn *c)
 	of_monitors_done(c);
 	of_bundles_done(c);
 	wf_buf_clear(&c->out);
+	wf_buf_clear(&c->dump_out);
 	c->codec = (struct of_codec){ .tlv_map = &c->sw->tlv_map };
 	of_role_forget(c);
 	c->packet_in_format = OF_PIF_STANDARD;
@@ -449,6 +494,7 @@ of_conn_free(struct of_conn *c)
 		wf_stream_close(c->stream);
 	wf_reconnect_done(&c->rc);
 	wf_buf_done(&c->out);
+	wf_buf_done(&c->dump_out);
 	wf_buf_done(&c->updates);
 	wf_hmap_done(&c->monitors);
 	of_miss_update(c->sw);

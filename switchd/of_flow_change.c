@@ -63,66 +63,6 @@ of_flows_forget(struct of_switch *sw)
 
 /* --- Books ------------------------------------------------------------------------------------ */
 
-/* The rules of one cookie. */
-struct cookie {
-	struct wf_hmap_node node; /* in bridge->rules_by_cookie */
-	uint64_t cookie;
-	struct wf_list rules;
-};
-
-static struct cookie *
-cookie_find(const struct bridge *b, uint64_t value)
-{
-	struct cookie *c;
-
-	wf_hmap_for_each_with_hash(c, node, wf_hash_u64(value, 0), &b->rules_by_cookie)
-		if (c->cookie == value)
-			return c;
-	return NULL;
-}
-
-static void
-cookie_add(struct bridge *b, struct rule *r)
-{
-	struct cookie *c = cookie_find(b, r->cookie);
-
-	if (!c) {
-		c = wf_xmalloc(sizeof(*c));
-		c->cookie = r->cookie;
-		wf_list_init(&c->rules);
-		wf_hmap_insert(&b->rules_by_cookie, &c->node, wf_hash_u64(r->cookie, 0));
-	}
-	wf_list_push_back(&c->rules, &r->cookie_node);
-}
-
-static void
-cookie_del(struct bridge *b, struct rule *r)
-{
-	/* The last one: its neighbour on both sides is the head. */
-	struct wf_list *head = r->cookie_node.next == r->cookie_node.prev ? r->cookie_node.next
-									  : NULL;
-
-	wf_list_remove(&r->cookie_node);
-	if (head && wf_list_is_empty(head)) {
-		struct cookie *c = wf_container(head, struct cookie, rules);
-
-		wf_hmap_remove(&b->rules_by_cookie, &c->node);
-		free(c);
-	}
-}
-
-void
-of_cookies_done(struct of_switch *sw)
-{
-	struct cookie *c;
-
-	/* The rules go with their tables. */
-	wf_hmap_for_each_safe(c, node, &sw->bridge->rules_by_cookie) {
-		wf_hmap_remove(&sw->bridge->rules_by_cookie, &c->node);
-		free(c);
-	}
-}
-
 bool
 of_actions_visit(const void *list, size_t size, bool (*fn)(const struct of_action *, void *),
 		void *aux)
@@ -189,8 +129,10 @@ count_group(const struct of_action *a, void *v_)
 	return true;
 }
 
-static void
-books(struct of_switch *sw, struct rule *r, bool in)
+/* Of a rule that comes: it stands in its table's list before 'place', or at the end (NULL).
+ * Returns what it stood before. */
+static struct wf_list *
+books(struct of_switch *sw, struct rule *r, bool in, struct wf_list *place)
 {
 	struct use_visit v = { sw, in ? 1 : -1 };
 	struct meter *meter;
@@ -199,11 +141,11 @@ books(struct of_switch *sw, struct rule *r, bool in)
 	sw->n_flows += (unsigned)v.delta;
 
 	if (in) {
-		cookie_add(sw->bridge, r);
+		of_rules_book_add(sw, r, place);
 		if (r->idle_timeout || r->hard_timeout)
 			wf_list_push_back(&sw->bridge->expirable, &r->expirable_node);
 	} else {
-		cookie_del(sw->bridge, r);
+		place = of_rules_book_del(sw, r);
 		wf_list_remove(&r->expirable_node);
 	}
 	of_evict_book(sw, r, in);
@@ -216,6 +158,7 @@ books(struct of_switch *sw, struct rule *r, bool in)
 		if (meter)
 			meter->n_flows += (uint32_t)v.delta;
 	}
+	return place;
 }
 
 /* --- Transactions ----------------------------------------------------------------------------- */
@@ -251,7 +194,7 @@ of_flow_restore(struct of_switch *sw, unsigned table, struct rule *r, uint64_t s
 	r->seq = seq;
 	of_changed();
 	table_add(&sw->bridge->tables[table], r, view_next_version());
-	books(sw, r, true);
+	books(sw, r, true, NULL);
 	of_learned_cookies(sw, r->actions, 1);
 	rule_unref(r);
 }
@@ -261,17 +204,19 @@ static void
 change_rules(struct of_switch *sw, struct of_txn *txn, struct table *t, struct of_change *change)
 {
 	uint64_t version = view_next_version();
+	struct wf_list *place = NULL;
 
 	of_changed();
 	if (change->old) {
 		rule_ref(change->old);
-		books(sw, change->old, false);
+		place = books(sw, change->old, false, NULL);
 		table_remove(change->old->table, change->old, version);
 	}
 	if (change->new) {
 		change->new->seq = ++last_seq;
 		table_add(t, change->new, version);
-		books(sw, change->new, true);
+		/* In the place of the one before, so that who walks the table meets one of them. */
+		books(sw, change->new, true, change->is_eviction ? NULL : place);
 	}
 	of_txn_put(txn, change);
 }
@@ -281,15 +226,16 @@ of_txn_undo(struct of_switch *sw, struct of_txn *txn, unsigned from)
 {
 	while (txn->n > from) {
 		struct of_change *change = &txn->changes[--txn->n];
+		struct wf_list *place = NULL;
 
 		if (change->new) {
-			books(sw, change->new, false);
+			place = books(sw, change->new, false, NULL);
 			table_undo_add(change->new->table, change->new);
 			rule_unref(change->new);
 		}
 		if (change->old) {
 			table_undo_remove(change->old->table, change->old);
-			books(sw, change->old, true);
+			books(sw, change->old, true, change->is_eviction ? NULL : place);
 			rule_unref(change->old);
 		}
 	}
@@ -723,136 +669,4 @@ void
 of_flow_change_init(void)
 {
 	rules_on_reaped(on_reaped);
-}
-
-/* --- Which rules ------------------------------------------------------------------------------ */
-
-void
-of_rules_put(struct of_rules *rules, struct rule *r)
-{
-	if (rules->n == rules->room) {
-		rules->room = rules->room ? rules->room * 2 : 16;
-		rules->rules = wf_xrealloc(rules->rules, rules->room * sizeof(*rules->rules));
-	}
-	rule_ref(r);
-	rules->rules[rules->n++] = r;
-}
-
-/* 8 bits of the address a pass, the lowest first: no look at the rules themselves. */
-void
-of_rules_sort_by_address(struct of_rules *rules)
-{
-	struct rule **from = rules->rules, **to, **swap;
-	uintptr_t all = 0, any = UINTPTR_MAX;
-
-	if (rules->n < 64)
-		return;
-	to = wf_xmalloc(rules->room * sizeof(*to));
-	for (unsigned i = 0; i < rules->n; i++) {
-		all |= (uintptr_t)from[i];
-		any &= (uintptr_t)from[i];
-	}
-	for (unsigned shift = 0; shift < 64; shift += 8) {
-		unsigned start[256] = { 0 }, sum = 0;
-
-		if (!(((all ^ any) >> shift) & 0xff))
-			continue;
-		for (unsigned i = 0; i < rules->n; i++)
-			start[(uintptr_t)from[i] >> shift & 0xff]++;
-		for (unsigned b = 0; b < 256; b++) {
-			unsigned count = start[b];
-
-			start[b] = sum;
-			sum += count;
-		}
-		for (unsigned i = 0; i < rules->n; i++)
-			to[start[(uintptr_t)from[i] >> shift & 0xff]++] = from[i];
-		swap = from;
-		from = to;
-		to = swap;
-	}
-	rules->rules = from;
-	free(to);
-}
-
-void
-of_rules_done(struct of_rules *rules)
-{
-	for (unsigned i = 0; i < rules->n; i++) {
-		if (i + 8 < rules->n)
-			__builtin_prefetch((char *)rules->rules[i + 8] + offsetof(struct rule, refs), 1);
-		rule_unref(rules->rules[i]);
-	}
-	free(rules->rules);
-	*rules = (struct of_rules){ 0 };
-}
-
-bool
-of_criteria_has(const struct of_criteria *c, const struct rule *r)
-{
-	return (c->table == OF_TABLE_ALL || c->table == r->table_id) &&
-	       !((r->cookie ^ c->cookie) & c->cookie_mask) && !r->hidden &&
-	       (c->out_port == OF_PORT_ANY ||
-		of_actions_output_to_port(r->actions->data, r->actions->size, c->out_port)) &&
-	       (c->out_group == OF_GROUP_ANY ||
-		of_actions_output_to_group(r->actions->data, r->actions->size, c->out_group));
-}
-
-struct collect_visit {
-	const struct of_criteria *criteria;
-	struct of_rules *rules;
-};
-
-static bool
-collect_one(struct rule *r, void *v_)
-{
-	struct collect_visit *v = v_;
-
-	if (of_criteria_has(v->criteria, r))
-		of_rules_put(v->rules, r);
-	return true;
-}
-
-static void
-collect_by_cookie(struct of_switch *sw, const struct of_criteria *c, uint64_t version,
-		  struct of_rules *rules)
-{
-	struct cookie *cookie = cookie_find(sw->bridge, c->cookie);
-	struct rule *r;
-
-	if (!cookie)
-		return;
-	wf_list_for_each(r, cookie_node, &cookie->rules) {
-		if (!rule_is_visible(r, version) || !of_criteria_has(c, r))
-			continue;
-		if (c->strict ? r->priority == c->priority && of_match_equal(r->match, c->match)
-			      : of_match_is_subset(r->match, c->match))
-			of_rules_put(rules, r);
-	}
-}
-
-void
-of_rules_collect(struct of_switch *sw, const struct of_criteria *c, uint64_t version,
-		 struct of_rules *rules)
-{
-	unsigned first = c->table == OF_TABLE_ALL ? 0 : c->table;
-	unsigned last = c->table == OF_TABLE_ALL ? TABLE_INTERNAL - 1 : c->table;
-	struct collect_visit v = { c, rules };
-
-	if (c->cookie_mask == UINT64_MAX) {
-		collect_by_cookie(sw, c, version, rules);
-		return;
-	}
-	for (unsigned t = first; t <= last && t < N_TABLES; t++) {
-		struct table *table = &sw->bridge->tables[t];
-		struct rule *r;
-
-		if (!c->strict) {
-			table_for_each(table, c->match, version, collect_one, &v);
-			continue;
-		}
-		r = table_find(table, c->match, c->priority, version);
-		if (r)
-			collect_one(r, &v);
-	}
 }

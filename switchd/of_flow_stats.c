@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Flow and aggregate statistics.
  *
- * A dump takes the flows of one table after the other: eight bytes a flow of the table at hand,
- * and the messages are made as the peer reads them, so that ten million flows cost what one
- * table's list costs. */
+ * Both walk the tables in pieces, and the messages of a dump are made as the peer reads them: ten
+ * million flows cost no memory, and others are served meanwhile. */
 #include "switchd/of_internal.h"
 
 #include <stdlib.h>
@@ -22,14 +21,19 @@ query_criteria(const struct of_flow_query *q, const struct of_match *match, stru
 	};
 }
 
+/* Flows put into a reply in one step of a dump, and rules looked at. */
+#define STEP_FLOWS 1000
+#define STEP_LOOKED_AT 4096
+
 struct flow_dump {
 	struct of_dump dump;
 	struct of_match *match;
-	struct of_criteria criteria;
-	unsigned table, last_table;
-	struct of_rules rules;
-	unsigned next;
+	struct of_rules_walk walk;
 	bool stats_only; /* OFPMP_FLOW_STATS: no instructions */
+	/* Of the step. */
+	struct of_conn *conn;
+	int64_t now_ms;
+	unsigned n;
 };
 
 static int
@@ -49,18 +53,6 @@ rule_used_ms(const struct rule *r)
 	return used > r->created_ms ? used : r->created_ms;
 }
 
-/* Few enough to be put in order: oldest first.  More than that come in the order of memory. */
-#define SORT_MAX 4096
-
-static int
-by_age(const void *a_, const void *b_)
-{
-	struct rule *const *a = a_, *const *b = b_;
-	int64_t later = (int64_t)((*a)->seq - (*b)->seq);
-
-	return later < 0 ? -1 : later > 0;
-}
-
 void
 of_flow_stats_fill(struct rule *r, int64_t now, struct of_flow_stats *fs)
 {
@@ -78,17 +70,19 @@ of_flow_stats_fill(struct rule *r, int64_t now, struct of_flow_stats *fs)
 	of_duration_at(now, r->created_ms, &fs->duration_s, &fs->duration_ns);
 }
 
-static void
-put_rule(struct of_conn *c, struct flow_dump *d, struct rule *r, int64_t now)
+static bool
+put_rule(struct rule *r, void *d_)
 {
+	struct flow_dump *d = d_;
 	struct of_flow_stats fs;
 
-	of_flow_stats_fill(r, now, &fs);
+	of_flow_stats_fill(r, d->now_ms, &fs);
 	if (d->stats_only)
-		of_flow_trigger_append(&d->dump.mp, &c->codec, OF_FSR_STATS_REQUEST, &fs);
-	else if (!of_flow_stats_append(&d->dump.mp, &c->codec, &fs))
+		of_flow_trigger_append(&d->dump.mp, &d->conn->codec, OF_FSR_STATS_REQUEST, &fs);
+	else if (!of_flow_stats_append(&d->dump.mp, &d->conn->codec, &fs))
 		wf_warn_rl("Flow exceeded the maximum flow statistics reply size and was excluded "
 			   "from the response set");
+	return ++d->n < STEP_FLOWS;
 }
 
 static bool
@@ -96,35 +90,14 @@ flow_dump_step(struct of_conn *c, struct of_dump *dump)
 {
 	struct flow_dump *d = wf_container(dump, struct flow_dump, dump);
 	const struct of_tlv_map *before = of_tlv_map_enter(&c->sw->tlv_map);
-	uint64_t version = view_get()->version;
-	int64_t now = wf_now_ms();
+	bool end;
 
-	for (unsigned n = 0; n < 1000; n++) {
-		while (d->next == d->rules.n && d->table <= d->last_table) {
-			struct of_criteria one = d->criteria;
-
-			of_rules_done(&d->rules);
-			d->next = 0;
-			one.table = (uint8_t)d->table++;
-			if (c->sw->bridge->tables[one.table].n_rules)
-				of_rules_collect(c->sw, &one, version, &d->rules);
-			if (d->rules.n > SORT_MAX)
-				of_rules_sort_by_address(&d->rules);
-			else if (d->rules.n > 1)
-				qsort(d->rules.rules, d->rules.n, sizeof(*d->rules.rules), by_age);
-		}
-		if (d->next == d->rules.n) {
-			of_tlv_map_enter(before);
-			return true;
-		}
-		struct rule *r = d->rules.rules[d->next++];
-		if (d->next + 8 < d->rules.n)
-			rule_prefetch(d->rules.rules[d->next + 8]);
-		if (rule_is_visible(r, version))
-			put_rule(c, d, r, now);
-	}
+	d->conn = c;
+	d->now_ms = wf_now_ms();
+	d->n = 0;
+	end = of_rules_walk_run(&d->walk, STEP_LOOKED_AT, put_rule, d);
 	of_tlv_map_enter(before);
-	return false;
+	return end;
 }
 
 static void
@@ -132,7 +105,7 @@ flow_dump_free(struct of_dump *dump)
 {
 	struct flow_dump *d = wf_container(dump, struct flow_dump, dump);
 
-	of_rules_done(&d->rules);
+	of_rules_walk_done(&d->walk);
 	free(d->match);
 	free(d);
 }
@@ -142,6 +115,7 @@ dump_flows(struct of_conn *c, const struct of_msg *m, bool stats_only)
 {
 	static struct of_flow_query q;
 	of_err_t err = of_flow_query_decode(&c->codec, m, &q);
+	struct of_criteria criteria;
 	struct flow_dump *d;
 
 	if (err)
@@ -155,10 +129,9 @@ dump_flows(struct of_conn *c, const struct of_msg *m, bool stats_only)
 	d->dump.step = flow_dump_step;
 	d->dump.free = flow_dump_free;
 	d->match = of_match_pack(&q.match);
-	query_criteria(&q, d->match, &d->criteria);
-	d->table = q.table == OF_TABLE_ALL ? 0 : q.table;
-	d->last_table = q.table == OF_TABLE_ALL ? TABLE_INTERNAL - 1 : q.table;
-	of_multipart_begin(&d->dump.mp, &c->out, m);
+	query_criteria(&q, d->match, &criteria);
+	of_rules_walk_begin(&d->walk, c->sw, &criteria);
+	of_multipart_begin(&d->dump.mp, &c->dump_out, m);
 	of_conn_dump(c, &d->dump);
 	return 0;
 }
@@ -176,8 +149,11 @@ of_handle_flow_stats_request(struct of_conn *c, const struct of_msg *m)
 }
 
 struct aggregate {
-	const struct of_criteria *criteria;
+	struct of_dump dump;
+	struct of_match *match;
+	struct of_rules_walk walk;
 	struct of_aggregate_stats stats;
+	struct of_msg request; /* its header only */
 };
 
 static bool
@@ -185,13 +161,31 @@ aggregate_one(struct rule *r, void *a_)
 {
 	struct aggregate *a = a_;
 
-	if (of_criteria_has(a->criteria, r)) {
-		a->stats.n_flows++;
-		a->stats.n_packets += atomic_load_explicit(&r->counter.packets,
-							   memory_order_relaxed);
-		a->stats.n_bytes += atomic_load_explicit(&r->counter.bytes, memory_order_relaxed);
-	}
+	a->stats.n_flows++;
+	a->stats.n_packets += atomic_load_explicit(&r->counter.packets, memory_order_relaxed);
+	a->stats.n_bytes += atomic_load_explicit(&r->counter.bytes, memory_order_relaxed);
 	return true;
+}
+
+static bool
+aggregate_step(struct of_conn *c, struct of_dump *dump)
+{
+	struct aggregate *a = wf_container(dump, struct aggregate, dump);
+
+	if (!of_rules_walk_run(&a->walk, STEP_LOOKED_AT, aggregate_one, a))
+		return false;
+	of_aggregate_reply_encode(&a->request, &a->stats, &c->dump_out);
+	return true;
+}
+
+static void
+aggregate_free(struct of_dump *dump)
+{
+	struct aggregate *a = wf_container(dump, struct aggregate, dump);
+
+	of_rules_walk_done(&a->walk);
+	free(a->match);
+	free(a);
 }
 
 of_err_t
@@ -200,8 +194,7 @@ of_handle_aggregate_request(struct of_conn *c, const struct of_msg *m)
 	static struct of_flow_query q;
 	of_err_t err = of_flow_query_decode(&c->codec, m, &q);
 	struct of_criteria criteria;
-	struct aggregate a = { &criteria };
-	struct of_match *match;
+	struct aggregate *a;
 
 	if (err)
 		return err;
@@ -209,15 +202,16 @@ of_handle_aggregate_request(struct of_conn *c, const struct of_msg *m)
 		return OF_ERR_OFPBRC_BAD_TABLE_ID;
 	workers_fold_stats();
 	of_publish();
-	match = of_match_pack(&q.match);
-	query_criteria(&q, match, &criteria);
-	for (unsigned t = 0; t < TABLE_INTERNAL; t++)
-		if (q.table == OF_TABLE_ALL || q.table == t)
-			table_for_each(&c->sw->bridge->tables[t], match, view_get()->version,
-				       aggregate_one, &a);
-	free(match);
-	of_aggregate_reply_encode(m, &a.stats, &c->out);
-	of_conn_reply(c);
+	a = wf_xzalloc(sizeof(*a));
+	a->dump = (struct of_dump){
+		.step = aggregate_step, .free = aggregate_free, .is_single = true,
+	};
+	a->request = *m;
+	a->request.data = NULL; /* the message goes away */
+	a->match = of_match_pack(&q.match);
+	query_criteria(&q, a->match, &criteria);
+	of_rules_walk_begin(&a->walk, c->sw, &criteria);
+	of_conn_dump(c, &a->dump);
 	return 0;
 }
 

@@ -453,7 +453,7 @@ dump_groups(struct of_conn *c, const struct of_msg *m, uint32_t which,
 				d->ids[d->n++] = bv->groups[i]->id;
 		qsort(d->ids, d->n, sizeof(*d->ids), by_id);
 	}
-	of_multipart_begin(&d->dump.mp, &c->out, m);
+	of_multipart_begin(&d->dump.mp, &c->dump_out, m);
 	of_conn_dump(c, &d->dump);
 }
 

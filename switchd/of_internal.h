@@ -47,6 +47,7 @@ struct of_port {
 /* What a flow table has beyond the rules. */
 enum of_evict_by { OF_EVICT_CONFIG = 1, OF_EVICT_OPENFLOW = 2 };
 struct of_table_state {
+	struct wf_list rules;         /* of_rules.c: in the order in which they came */
 	char *name;                   /* NULL: none */
 	bool name_is_configured;      /* from the configuration: table features do not change it */
 	uint32_t max_flows;           /* UINT32_MAX: no limit */
@@ -155,12 +156,14 @@ bool of_has_snoopers(const struct of_switch *);
 
 /* --- Sessions ----------------------------------------------------------------------------- */
 
-/* A reply that is produced bit by bit. */
+/* A reply that is produced bit by bit: as the peer reads it, and so that a turn of the loop does not
+ * become long. */
 struct of_dump {
-	/* Appends some items to c->out; true when nothing is left. */
+	/* Appends some items to c->dump_out, or does some other part of the work; true when nothing is left. */
 	bool (*step)(struct of_conn *c, struct of_dump *);
 	void (*free)(struct of_dump *);
 	struct of_multipart mp;
+	bool is_single;               /* one message, which the last step writes: 'mp' is not used */
 };
 
 enum of_wait { OF_WAIT_NONE, OF_WAIT_BARRIER, OF_WAIT_DUMP, OF_WAIT_BACKLOG };
@@ -194,7 +197,9 @@ struct of_conn {
 	uint64_t barrier_token;
 	uint8_t barrier_request[OF_HEADER_SIZE];
 	struct of_dump *dump;
-	struct wf_list waiting;       /* in of_barriers while wait is BARRIER */
+	struct wf_buf dump_out;       /* of the dump: the part that is not whole yet */
+	struct wf_list waiting;       /* wait is BARRIER: in of_barriers; DUMP: in the list of those that
+				       * have more to do than to wait for the peer */
 	uint64_t n_dropped;           /* asynchronous messages, because the peer does not read */
 
 	/* What the controller chose. */
@@ -250,6 +255,8 @@ bool of_conn_wants(const struct of_conn *, enum of_async_type, unsigned reason);
 void of_conn_barrier(struct of_conn *, const struct of_msg *);
 /* Answers barriers that are done; true if some still wait. */
 bool of_barriers_run(void);
+/* Goes on with dumps whose turn was over; true if some still have work. */
+bool of_dumps_run(void);
 void of_conn_close(struct of_conn *, const char *why_or_null);
 
 /* of_hello.c.  The size of the message taken, 0: not whole yet, SIZE_MAX: close. */
@@ -402,6 +409,28 @@ void of_rules_put(struct of_rules *, struct rule *);
 void of_rules_sort_by_address(struct of_rules *);
 void of_rules_done(struct of_rules *); /* drops the references */
 bool of_criteria_has(const struct of_criteria *, const struct rule *);
+/* The books: 'r' comes and stands in its table's list before 'before' (NULL: at the end); or goes:
+ * returns what it stood before. */
+void of_rules_book_add(struct of_switch *, struct rule *, struct wf_list *before);
+struct wf_list *of_rules_book_del(struct of_switch *, struct rule *);
+
+/* A walk over all rules that a request speaks of, as long as it may be, in pieces: what stands
+ * through the whole walk is met once, also if it is replaced meanwhile; what comes or goes meanwhile
+ * may be met or not. */
+struct of_rules_walk {
+	struct of_switch *sw;
+	struct of_criteria criteria;  /* whose match is the caller's */
+	unsigned table, last_table;   /* still to come */
+	struct of_rules few;          /* of a table of which little has to be looked at */
+	unsigned next;
+	struct rule *here, *end;      /* marks in a long list, else NULL */
+};
+void of_rules_walk_begin(struct of_rules_walk *, struct of_switch *, const struct of_criteria *);
+/* Calls 'fn', which must not change tables, until it returns false or about 'budget' rules were looked at.
+ * True: that was all. */
+bool of_rules_walk_run(struct of_rules_walk *, unsigned budget, bool (*fn)(struct rule *, void *aux),
+		       void *aux);
+void of_rules_walk_done(struct of_rules_walk *);
 
 /* of_evict.c */
 /* Keeps the index of an evicting table: 'r' came or went. */

@@ -307,7 +307,7 @@ dump_meters(struct of_conn *c, const struct of_msg *m,
 		if (meter_get(c->sw, OF_METER_CONTROLLER))
 			d->ids[d->n++] = OF_METER_CONTROLLER;
 	}
-	of_multipart_begin(&d->dump.mp, &c->out, m);
+	of_multipart_begin(&d->dump.mp, &c->dump_out, m);
 	of_conn_dump(c, &d->dump);
 	return 0;
 }

@@ -310,7 +310,7 @@ port_dump_new(struct of_switch *sw, of_port_t which,
 static void
 run_dump(struct of_conn *c, const struct of_msg *m, struct port_dump *d)
 {
-	of_multipart_begin(&d->dump.mp, &c->out, m);
+	of_multipart_begin(&d->dump.mp, &c->dump_out, m);
 	of_conn_dump(c, &d->dump);
 }
 

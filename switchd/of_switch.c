@@ -57,6 +57,7 @@ agent_idle(struct wf_idle *idle)
 		of_monitor_flush(sw);
 	}
 	again = of_barriers_run();
+	again |= of_dumps_run();
 	of_publish();
 	return again ? 0 : -1;
 }

@@ -21,8 +21,10 @@ WF_LOG_MODULE(of_table);
 void
 of_tables_init(struct of_switch *sw)
 {
-	for (unsigned t = 0; t < N_TABLES; t++)
+	for (unsigned t = 0; t < N_TABLES; t++) {
 		sw->tables[t].max_flows = UINT32_MAX;
+		wf_list_init(&sw->tables[t].rules);
+	}
 }
 
 void
@@ -323,7 +325,7 @@ dump_tables(struct of_conn *c, const struct of_msg *m,
 
 	d->dump.step = step;
 	d->dump.free = table_dump_free;
-	of_multipart_begin(&d->dump.mp, &c->out, m);
+	of_multipart_begin(&d->dump.mp, &c->dump_out, m);
 	of_conn_dump(c, &d->dump);
 }
 
