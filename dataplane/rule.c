@@ -175,6 +175,8 @@ rule_unref(struct rule *r)
 
 /* --- Tables ------------------------------------------------------------------------------ */
 
+static void reap_all(void);
+
 /* Tables that changed since the last publication, and rules removed since then. */
 static struct table **changed;
 static unsigned n_changed, changed_room;
@@ -241,6 +243,8 @@ table_done(struct table *t)
 				changed[i--] = changed[--n_changed];
 	if (!cls)
 		return;
+	/* Some of the rules may be this table's. */
+	reap_all();
 	classifier_for_each(cls, NULL, VERSION_NEVER - 1, forget_rule, NULL);
 	classifier_free(cls);
 }
@@ -404,24 +408,85 @@ release(void *batch_)
 	free(batch);
 }
 
+/* Removed rules whose grace period is over, taken out of the tables bit by bit as well. */
+struct reaping {
+	struct reaping *next;
+	struct removed batch;
+	unsigned done;
+};
+static struct reaping *reaping, **reaping_tail = &reaping;
+static uint64_t n_batches, n_reaped; /* published; done with, in this order */
+
 static void
-reap(void *batch_)
+reap_some(unsigned budget)
 {
-	struct removed *batch = batch_;
+	struct reaping *q = reaping;
+	struct removed *batch = &q->batch;
+	unsigned n = batch->n - q->done < budget ? batch->n - q->done : budget;
+	struct rule **rules = batch->rules + q->done;
 
+	q->done += n;
 	if (reaped_fn)
-		reaped_fn(batch->rules, batch->n);
-	for (unsigned i = 0; i < batch->n; i++) {
-		struct rule *r = batch->rules[i];
+		reaped_fn(rules, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct rule *r = rules[i];
 
-		if (i + 16 < batch->n)
-			rule_prefetch(batch->rules[i + 16]);
-		if (i + 8 < batch->n)
-			classifier_prefetch_unlink(r->table->cls, batch->rules[i + 8]);
+		if (i + 16 < n)
+			rule_prefetch(rules[i + 16]);
+		if (i + 8 < n)
+			classifier_prefetch_unlink(r->table->cls, rules[i + 8]);
 		classifier_unlink(r->table->cls, r);
 		view_fields_used(r->match, r->actions, -1);
 	}
-	wf_rcu_call(release, batch);
+	if (q->done < batch->n)
+		return;
+	n_reaped++;
+	wf_rcu_call(release, wf_xmemdup(batch, sizeof *batch));
+	reaping = q->next;
+	if (!reaping)
+		reaping_tail = &reaping;
+	free(q);
+}
+
+static void
+reap_next(void *unused)
+{
+	if (!reaping)
+		return;
+	reap_some(RELEASE_SLICE);
+	if (reaping)
+		wf_rcu_call(reap_next, NULL);
+}
+
+static void
+reap(void *q_)
+{
+	struct reaping *q = q_;
+	bool first = !reaping;
+
+	*reaping_tail = q;
+	reaping_tail = &q->next;
+	if (first)
+		reap_next(NULL);
+}
+
+static void
+reap_all(void)
+{
+	while (reaping)
+		reap_some(UINT32_MAX);
+}
+
+uint64_t
+rules_n_removals(void)
+{
+	return n_batches;
+}
+
+bool
+rules_are_reaped(uint64_t n_removals)
+{
+	return n_reaped >= n_removals;
 }
 
 void
@@ -429,6 +494,9 @@ rules_after_publish(void)
 {
 	if (!removed.n)
 		return;
-	wf_rcu_call(reap, wf_xmemdup(&removed, sizeof removed));
+	struct reaping *q = wf_xzalloc(sizeof *q);
+	q->batch = removed;
+	n_batches++;
+	wf_rcu_call(reap, q);
 	memset(&removed, 0, sizeof removed);
 }

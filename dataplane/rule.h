@@ -148,6 +148,10 @@ size_t table_memory(const struct table *);
 /* 'fn' gets the rules that no worker can see any more, in the order of their removal, so
  * that FLOW_REMOVED can be sent with exact totals (fold first).  Main thread. */
 void rules_on_reaped(void (*fn)(struct rule **, unsigned n));
+/* How many publications removed rules; were the rules of the first 'n_removals' handed to it?  Many are
+ * handed over in several turns of the loop. */
+uint64_t rules_n_removals(void);
+bool rules_are_reaped(uint64_t n_removals);
 
 /* What a lookup in a table without any rule depends on. */
 extern _Atomic uint64_t tables_made;

@@ -19,6 +19,7 @@
 
 WF_LOG_MODULE(rconn);
 WF_COVERAGE(of_async_dropped_backlog);
+WF_COVERAGE(of_dump_put_aside); /* others got their turn before it went on */
 
 /* Steps of a dump in one turn of the loop; one takes some hundred microseconds at most.  Others are
  * served in between, so more of them would be more of a wait. */
@@ -158,6 +159,7 @@ dump_run(struct of_conn *c)
 		size_t ready;
 
 		if (n == DUMP_STEPS) {
+			wf_coverage_inc(of_dump_put_aside);
 			wf_list_push_back(&of_dumps, &c->waiting);
 			return;
 		}
@@ -220,6 +222,8 @@ barrier_try(struct of_conn *c)
 	 * that workers handed over before are dealt with. */
 	struct of_msg request;
 	wf_rcu_run();
+	if (!rules_are_reaped(c->barrier_removals))
+		return false;
 	if (slow_path_pending())
 		slow_path_run(8192);
 	of_publish();
@@ -236,6 +240,7 @@ of_conn_barrier(struct of_conn *c, const struct of_msg *m)
 {
 	of_publish();
 	memcpy(c->barrier_request, m->data, OF_HEADER_SIZE);
+	c->barrier_removals = rules_n_removals();
 	c->barrier_token = wf_rcu_start();
 	if (barrier_try(c))
 		return;

@@ -194,7 +194,7 @@ struct of_conn {
 	/* Output. */
 	struct wf_buf out;            /* scratch: messages being encoded */
 	enum of_wait wait;
-	uint64_t barrier_token;
+	uint64_t barrier_token, barrier_removals;
 	uint8_t barrier_request[OF_HEADER_SIZE];
 	struct of_dump *dump;
 	struct wf_buf dump_out;       /* of the dump: the part that is not whole yet */
