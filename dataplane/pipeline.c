@@ -107,7 +107,9 @@ translate_for(struct runner *rn, struct xlate_in *in)
 	}
 	plan->version = in->view->version;
 	plan->has_learn = has_learn(plan->ops, ops_end(plan));
-	if (plan->ops_size == sizeof(struct op_output) && plan->ops->type == OP_OUTPUT) {
+	/* One with a guard is not that simple: what expires goes elsewhere, whatever is written. */
+	if (plan->ops_size == sizeof(struct op_output) && plan->ops->type == OP_OUTPUT &&
+	    !plan->ttl_min && !plan->mpls_ttl_min) {
 		plan->is_single_output = true;
 		plan->out_slot = plan->ops->u32;
 		plan->out_generation = ((const struct op_output *)plan->ops)->generation;

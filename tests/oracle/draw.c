@@ -243,7 +243,9 @@ draw_action(struct wf_str *s, unsigned table, unsigned b, unsigned features, boo
 		if (features & HAS_LEARN && table < 3)
 			draw_learn(s, table, features);
 		else if (features & HAS_PAUSE && draw(2))
-			wf_str_put(s, "controller(pause)");
+			wf_str_put(s, draw(2) ? "controller(pause)"
+				       : "push:NXM_OF_ETH_SRC[0..31],controller(pause),"
+					 "pop:NXM_OF_ETH_DST[0..31]");
 		else
 			wf_str_fmt(s, "output:%u", draw_port(b));
 		break;

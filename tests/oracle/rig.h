@@ -51,6 +51,8 @@ void rig_done(void);
 /* Hits and misses of the flow cache. */
 void rig_lookups(uint64_t *hits, uint64_t *misses);
 void rig_forget_flows(void);
+/* Between rounds, when there are no flows: the caches' key shrinks. */
+void rig_narrow_key(void);
 
 /* Ports and NORMAL's configuration as the model has them. */
 void scene_set_ports(struct scene *, unsigned b);
