@@ -36,7 +36,7 @@ is_reserved(const uint8_t mac[6])
 }
 
 static void
-credit(struct counter *c, uint64_t n_bytes)
+credit(struct counter *c, uint32_t n_bytes)
 {
 	if (!c || !n_bytes)
 		return;
@@ -50,7 +50,7 @@ credit(struct counter *c, uint64_t n_bytes)
 void
 mirror_add(const struct view *view, const struct bridge_view *bv, uint32_t set,
 	   const struct bundle *at, const struct bundle *in, const struct xvlans *wire,
-	   const struct of_key *key, uint64_t n_bytes, struct normal_result *r)
+	   const struct of_key *key, struct normal_result *r)
 {
 	const struct l2_config *l2 = bv->l2;
 	struct xvlans inside;
@@ -88,22 +88,23 @@ mirror_add(const struct view *view, const struct bridge_view *bv, uint32_t set,
 		}
 		for (unsigned o = before; o < r->n; o++)
 			r->out[o].is_mirror = true;
-		credit(m->counter, n_bytes);
+		credit(m->counter, r->n_bytes);
 		set &= ~r->mirrored;
 	}
 }
 
 void
 mirror_outputs(const struct view *view, const struct bridge_view *bv, uint32_t set, of_port_t port,
-	       const struct of_key *key, uint64_t n_bytes, struct normal_result *r)
+	       const struct of_key *key, uint32_t n_bytes, struct normal_result *r)
 {
 	const struct xport *at = xport_find(bv->ports, port);
 	const struct xport *in = xport_find(bv->ports, key->in_port);
 	struct xvlans wire;
 
 	r->n = 0;
+	r->n_bytes = n_bytes;
 	if (!at || !at->bundle)
 		return;
 	xvlans_of_key(key, &wire);
-	mirror_add(view, bv, set, at->bundle, in ? in->bundle : NULL, &wire, key, n_bytes, r);
+	mirror_add(view, bv, set, at->bundle, in ? in->bundle : NULL, &wire, key, r);
 }

@@ -74,7 +74,7 @@ normal_add(const struct view *view, const struct bridge_view *bv, const struct b
 	o->max_len = snaplen == UINT16_MAX ? 0 : snaplen; /* the greatest says: whole */
 	xvlans_difference(key, &wire, o);
 	if (bv->l2->has_mirrors && out->dst_mirrors)
-		mirror_add(view, bv, (uint32_t)out->dst_mirrors, out, in, &wire, key, 0, r);
+		mirror_add(view, bv, (uint32_t)out->dst_mirrors, out, in, &wire, key, r);
 }
 
 /* OFPPC_NO_FLOOD of one member takes the whole bundle out of floods. */

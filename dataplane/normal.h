@@ -34,7 +34,7 @@ struct normal_result {
 	enum drop_reason drop;  /* why n is 0 */
 	uint32_t mirrored;      /* mirrors that have the packet now, those given included */
 	bool for_text;          /* outputs to ports that are down are told, as OVS does: dropped there */
-	uint32_t n_bytes;       /* the packet's, for the load of bonds; 0: does not count */
+	uint32_t n_bytes;       /* the packet's, for the load of bonds and for mirrors; 0: does not count */
 	struct normal_output out[NORMAL_MAX_OUTPUTS];
 };
 
@@ -58,7 +58,7 @@ uint32_t mirrors_on_output(const struct bridge_view *, of_port_t out_port);
  * packet as it is now, which came in by, or goes out to, 'port'; credits the mirrors' counters
  * with one packet of 'n_bytes' (0: does not). */
 void mirror_outputs(const struct view *, const struct bridge_view *, uint32_t set, of_port_t port,
-		    const struct of_key *, uint64_t n_bytes, struct normal_result *);
+		    const struct of_key *, uint32_t n_bytes, struct normal_result *);
 
 /* --- MAC table, main thread -------------------------------------------------------- */
 struct mac_table *mac_table_new(void);

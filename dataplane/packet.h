@@ -88,6 +88,9 @@ enum pkt_depth {
 /* The same for the flow cache: stops where 'depth' says. */
 void pkt_parse_some(const struct rte_mbuf *, uint32_t packet_type, enum pkt_depth, struct of_key *,
 		    struct pkt_layers *);
+/* The same for a packet that was given 'more_tags' tags, which are taken off besides the limit. */
+void pkt_parse_more(const struct rte_mbuf *, uint32_t packet_type, unsigned more_tags,
+		    struct of_key *, struct pkt_layers *);
 /* Only where the headers are. */
 void pkt_find_layers(const struct rte_mbuf *, uint32_t packet_type, unsigned more_tags,
 		     struct pkt_layers *);

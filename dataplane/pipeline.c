@@ -45,7 +45,7 @@ pipeline_fill(const struct pass *p, const struct rte_mbuf *m, struct xlate_in *i
 	in->key.dp_hash = p->dp_hash;
 	in->key.pkt_mark = p->pkt_mark;
 	in->key.skb_priority = p->skb_priority;
-	pkt_parse(m, p->packet_type, &in->key, layers);
+	pkt_parse_more(m, p->packet_type, p->pushed_tags, &in->key, layers);
 	in->view = p->rn->view;
 	in->bridge = p->bridge;
 	in->in_slot = p->in_slot;
@@ -137,7 +137,7 @@ run_once(struct pass *p, struct plan *plan, struct rte_mbuf *m)
 		plan_unref(plan);
 		return;
 	}
-	plan_credit(plan, 1, pkt_size(m), p->rn->now_ms);
+	plan_credit(plan, 1, pass_credit_size(p, m), p->rn->now_ms);
 	run_plan(p, plan, m);
 	plan_unref(plan);
 }
@@ -181,7 +181,7 @@ run_flow(struct pass *p, struct flow *f, struct rte_mbuf *m)
 	}
 	if (gone_to_main(p, plan, m))
 		return;
-	flow_account(f, pkt_size(m), p->rn->now_ms);
+	flow_account(f, pass_credit_size(p, m), p->rn->now_ms);
 	run_plan(p, plan, m);
 }
 
@@ -232,7 +232,7 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 		if (gone_to_main(p, f->plan, m))
 			return;
 		/* An entry counts its hits; this was none. */
-		plan_credit(f->plan, 1, pkt_size(m), rn->now_ms);
+		plan_credit(f->plan, 1, pass_credit_size(p, m), rn->now_ms);
 		run_plan(p, f->plan, m);
 	} else if (f)
 		run_flow(p, f, m);
@@ -272,7 +272,7 @@ find_old(struct pass *p, const struct cache_key *key, const struct rte_mbuf *m)
 {
 	struct runner *rn = p->rn;
 
-	pkt_parse(m, p->packet_type, &rn->key, &p->layers);
+	pkt_parse_more(m, p->packet_type, p->pushed_tags, &rn->key, &p->layers);
 	p->layers_valid = true;
 	pass_metadata(p);
 	struct flow *f = cache_find_old(rn->cache, p->in_slot, p->in_generation,
@@ -321,7 +321,7 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 		translate_once(p, m, false);
 		return;
 	}
-	pkt_parse(m, p->packet_type, &rn->key, &p->layers);
+	pkt_parse_more(m, p->packet_type, p->pushed_tags, &rn->key, &p->layers);
 	p->layers_valid = true;
 	pass_metadata(p);
 	cache_key_make(rn->cache, p->in_slot, p->in_generation, p->frozen ? p->frozen->id : 0,

@@ -481,6 +481,13 @@ pkt_parse_some(const struct rte_mbuf *m, uint32_t packet_type, enum pkt_depth de
 }
 
 void
+pkt_parse_more(const struct rte_mbuf *m, uint32_t packet_type, unsigned more_tags,
+	       struct of_key *key, struct pkt_layers *layers)
+{
+	parse(m, packet_type, PKT_DEPTH_ALL, more_tags, key, layers);
+}
+
+void
 pkt_find_layers(const struct rte_mbuf *m, uint32_t packet_type, unsigned more_tags,
 		struct pkt_layers *layers)
 {

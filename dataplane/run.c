@@ -34,7 +34,7 @@ pass_key(struct pass *p, const struct rte_mbuf *m)
 	key->dp_hash = p->dp_hash;
 	key->pkt_mark = p->pkt_mark;
 	key->skb_priority = p->skb_priority;
-	pkt_parse(m, p->packet_type, key, &p->layers);
+	pkt_parse_more(m, p->packet_type, p->pushed_tags, key, &p->layers);
 	p->layers_valid = true;
 	return key;
 }
@@ -103,6 +103,7 @@ run_on_segments(struct pass *p, const struct plan_op *o, const struct plan_op *e
 
 		memcpy(mirrored, p->mirrored, sizeof(mirrored));
 		sub.mirrored = mirrored;
+		sub.credit_size = pkt_size(segments[i]);
 		run_ops(&sub, o, end, segments[i]);
 	}
 	free(segments);
@@ -270,7 +271,7 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 			}
 			break;
 		case OP_COUNT:
-			counter_add(((const struct op_count *)o)->counter, 1, pkt_size(m),
+			counter_add(((const struct op_count *)o)->counter, 1, p->credit_size,
 				    p->rn->now_ms);
 			break;
 		case OP_DROP:

@@ -80,6 +80,9 @@ struct pass {
 	uint32_t packet_type;
 	uint32_t dp_hash, pkt_mark, skb_priority;
 	unsigned depth;
+	/* What counters of flows, groups and patch ports get: the packet's size when it came in, or was
+	 * last recirculated, whatever is done to it later (as in Open vSwitch).  0: not yet known. */
+	uint32_t credit_size;
 	/* While a plan runs. */
 	struct plan *plan;
 	uint32_t trunc;              /* the next output's limit, 0: none */
@@ -102,6 +105,13 @@ void pipeline_packet_slow(struct pass *, struct rte_mbuf *);
 void pipeline_burst(struct runner *, uint32_t slot, struct rte_mbuf **, unsigned n);
 /* Counts the drop if nothing came of the packet. */
 void pipeline_settle(struct runner *, const struct run_fate *);
+static inline uint32_t
+pass_credit_size(struct pass *p, const struct rte_mbuf *m)
+{
+	if (!p->credit_size)
+		p->credit_size = pkt_size(m);
+	return p->credit_size;
+}
 /* Fills what the translator is asked with; 'in->key' gets metadata and parsed headers. */
 void pipeline_fill(const struct pass *, const struct rte_mbuf *, struct xlate_in *in,
 		   struct pkt_layers *);

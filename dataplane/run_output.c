@@ -265,7 +265,7 @@ enter_patch(struct pass *p, const struct op_normal *op, const struct normal_outp
 		return;
 	}
 	if (o->port->is_patch) {
-		count_patch(v, o->port, pkt_size(m), p->rn->now_ms);
+		count_patch(v, o->port, p->credit_size, p->rn->now_ms);
 		if (peer_takes(p, o->port, m))
 			return;
 	}
@@ -276,7 +276,8 @@ enter_patch(struct pass *p, const struct op_normal *op, const struct normal_outp
 		.rn = p->rn, .fate = p->fate, .frozen = f, .bridge = f->bridge,
 		.in_slot = p->in_slot, .in_generation = p->in_generation,
 		.in_port = f->metadata.in_port, .packet_type = p->packet_type,
-		.depth = p->depth + 1,
+		.depth = p->depth + 1, .credit_size = p->credit_size,
+		.pushed_tags = p->pushed_tags,
 		.pkt_mark = p->pkt_mark, .skb_priority = p->skb_priority,
 	};
 	pipeline_packet(&next, m);

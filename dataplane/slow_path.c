@@ -17,7 +17,8 @@ struct slow_item {
 	struct bridge *bridge;
 	uint32_t in_slot, in_generation;
 	of_port_t in_port;
-	uint32_t packet_type, dp_hash, pkt_mark, skb_priority;
+	uint32_t packet_type, dp_hash, pkt_mark, skb_priority, credit_size;
+	uint8_t pushed_tags;
 	unsigned depth;
 	uint8_t protocol;                  /* SLOW_PROTOCOL, with bridge, in_port and in_slot */
 	struct of_key *tunnel;             /* a copy, or NULL */
@@ -152,6 +153,8 @@ slow_push_packet(struct pass *p, struct rte_mbuf *m)
 	item->dp_hash = p->dp_hash;
 	item->pkt_mark = p->pkt_mark;
 	item->skb_priority = p->skb_priority;
+	item->credit_size = p->credit_size;
+	item->pushed_tags = p->pushed_tags;
 	item->depth = p->depth;
 	if (p->tunnel)
 		item->tunnel = wf_xmemdup(p->tunnel, sizeof *p->tunnel);
@@ -276,6 +279,7 @@ serve(struct slow_item *item, enum slow_reason reason)
 			.in_port = item->in_port, .packet_type = item->packet_type,
 			.dp_hash = item->dp_hash, .pkt_mark = item->pkt_mark,
 			.skb_priority = item->skb_priority, .depth = item->depth,
+			.credit_size = item->credit_size, .pushed_tags = item->pushed_tags,
 			.tunnel = item->tunnel,
 		};
 		struct rte_mbuf *m = item->m;

@@ -39,6 +39,6 @@ bool normal_mcast(const struct view *, const struct bridge_view *, const struct 
 		  bool may_learn, struct normal_result *, struct wf_str *text);
 void mirror_add(const struct view *, const struct bridge_view *, uint32_t set,
 		const struct bundle *at, const struct bundle *in, const struct xvlans *wire,
-		const struct of_key *, uint64_t n_bytes, struct normal_result *);
+		const struct of_key *, struct normal_result *);
 
 #endif
