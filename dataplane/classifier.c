@@ -2,6 +2,7 @@
 #include "dataplane/classifier.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/hash.h"
@@ -55,6 +56,7 @@ struct classifier {
 	struct subtable *recent;     /* of the last change: the next one is likely to be there */
 	uint32_t n_conj;             /* rules with conjunction actions */
 	_Atomic bool has_conj;
+	struct narrow *narrow;       /* for masks in text; NULL: to be built when asked for */
 	uint64_t n_inside, n_outside; /* changes since the partition was chosen */
 	uint16_t dirty[STAMPS_PER_BLOCK];
 	uint32_t n_dirty;
@@ -269,6 +271,61 @@ subtable_slot(const struct subtable *st, const struct of_match *m, uint32_t hash
 	}
 }
 
+/* --- Narrow masks ---------------------------------------------------------------------- */
+
+static void
+forget_narrow(struct classifier *cls)
+{
+	if (cls->narrow) {
+		narrow_free(cls->narrow);
+		cls->narrow = NULL;
+	}
+}
+
+/* Of the subtables in this order; NULL: more rules than that. */
+static struct narrow *
+narrow_of(const struct subtables *sts, const struct narrow_fields *fields, size_t max_rules)
+{
+	struct narrow *n;
+	size_t room = 0;
+
+	for (uint32_t t = 0; t < sts->n; t++)
+		room += atomic_load_explicit(&sts->st[t]->slots, memory_order_acquire)->mask;
+	if (room > max_rules * 2)
+		return NULL;
+	n = narrow_new(fields);
+	for (uint32_t t = 0; t < sts->n; t++) {
+		const struct subtable *st = sts->st[t];
+		struct slots *s = atomic_load_explicit(&st->slots, memory_order_acquire);
+
+		narrow_add_subtable(n, st->word, st->mask, st->n_words);
+		for (uint32_t i = 0; i <= s->mask; i++) {
+			uint64_t v = atomic_load_explicit(&s->slot[i], memory_order_acquire);
+
+			if (v > SLOT_TOMB) /* all of a chain have the same match */
+				narrow_add_rule(n, t, slot_rule(v)->match);
+		}
+	}
+	narrow_ready(n);
+	return n;
+}
+
+/* Main keeps it until the rules change; a worker, which has use for it only to write a new entry
+ * into a debug log, makes its own, to be freed after the look-up. */
+static struct narrow *
+narrow_get(struct classifier *cls, const struct subtables *sts, const struct narrow_fields *fields,
+	   bool *ret_is_own)
+{
+	*ret_is_own = gettid() != getpid();
+	if (*ret_is_own)
+		return narrow_of(sts, fields, NARROW_MAX_RULES / 20);
+	if (!cls->narrow || !narrow_has_fields(cls->narrow, fields)) {
+		forget_narrow(cls);
+		cls->narrow = narrow_of(sts, fields, NARROW_MAX_RULES);
+	}
+	return cls->narrow;
+}
+
 /* --- Insert, unlink ------------------------------------------------------------------- */
 
 void
@@ -282,6 +339,7 @@ classifier_insert(struct classifier *cls, struct rule *r)
 		atomic_store_explicit(&st->max_priority, r->priority, memory_order_release);
 		subtables_publish(cls, NULL, NULL);
 	}
+	forget_narrow(cls);
 	cls->recent = st;
 	st->n_rules++;
 	st->n_changes++;
@@ -368,6 +426,7 @@ classifier_unlink(struct classifier *cls, struct rule *r)
 			prev = atomic_load_explicit(&prev->cls_next, memory_order_relaxed);
 		atomic_store_explicit(&prev->cls_next, next, memory_order_release);
 	}
+	forget_narrow(cls);
 	/* r->cls_next stays: a reader may stand on 'r' until the grace period ends. */
 	if (r->actions->is_conjunction && --cls->n_conj == 0)
 		atomic_store_explicit(&cls->has_conj, false, memory_order_release);
@@ -713,22 +772,27 @@ soft_cmp(const void *a_, const void *b_)
 }
 
 static struct rule *
-search(const struct classifier *cls, const uint64_t *key, uint64_t version, struct rule **soft,
-       unsigned *n_soft, struct of_key *wc)
+search(const struct subtables *sts, const uint64_t *key, uint64_t version, struct rule **soft,
+       unsigned *n_soft, const struct narrow *how_narrow, struct of_key *wc)
 {
-	struct subtables *sts = atomic_load_explicit(&cls->subtables, memory_order_acquire);
+	struct narrow_walk walk, *narrow = how_narrow ? &walk : NULL;
 	struct rule *best = NULL;
 
+	if (narrow)
+		narrow_begin(narrow, how_narrow, (const struct of_key *)key, wc);
 	for (uint32_t t = 0; t < sts->n; t++) {
 		struct subtable *st = sts->st[t];
+		bool found = false;
 
 		if (best && best->priority >= atomic_load_explicit(&st->max_priority,
 								   memory_order_relaxed))
 			break;
+		if (narrow && !narrow_may_match(narrow, t))
+			continue;
 		uint32_t hash = hash_key(st, key);
 		struct slots *s = atomic_load_explicit(&st->slots, memory_order_acquire);
 
-		if (wc)
+		if (wc && !narrow)
 			for (unsigned i = 0; i < st->n_words; i++)
 				of_key_words(wc)[st->word[i]] |= st->mask[i];
 		for (uint32_t i = hash & s->mask;; i = (i + 1) & s->mask) {
@@ -743,6 +807,7 @@ search(const struct classifier *cls, const uint64_t *key, uint64_t version, stru
 			for (; r; r = atomic_load_explicit(&r->cls_next, memory_order_acquire)) {
 				if (!rule_is_visible(r, version))
 					continue;
+				found = true;
 				/* The second lookup, with the id, passes them over: they may have
 				 * the priority of the rule that it is to find. */
 				if (r->actions->is_conjunction) {
@@ -756,30 +821,24 @@ search(const struct classifier *cls, const uint64_t *key, uint64_t version, stru
 			}
 			break;
 		}
+		if (narrow)
+			narrow_end(narrow, t, found);
 	}
 	return best;
 }
 
-struct rule *
-classifier_lookup(const struct classifier *cls, const struct of_key *key, uint64_t version,
-		  uint32_t *conj_id, struct plan_step *step, struct of_key *wc)
+static struct rule *
+lookup(const struct classifier *cls, const struct of_key *key, uint64_t version, uint32_t *conj_id,
+       const struct subtables *sts, const struct narrow *narrow, struct of_key *wc)
 {
 	const uint64_t *words = of_key_words_c(key);
 
-	if (step) {
-		const struct partition *p =
-			atomic_load_explicit(&cls->partition, memory_order_acquire);
-
-		step->stamp2 = &p->block->cell[CELL_ALL];
-		step->stamp = p->n_words ? &p->block->cell[partition_of_key(p, words)]
-					 : step->stamp2;
-	}
 	if (!atomic_load_explicit(&cls->has_conj, memory_order_acquire))
-		return search(cls, words, version, NULL, NULL, wc);
+		return search(sts, words, version, NULL, NULL, narrow, wc);
 
 	struct rule *soft[MAX_SOFT];
 	unsigned n = 0, i = 0;
-	struct rule *hard = search(cls, words, version, soft, &n, wc);
+	struct rule *hard = search(sts, words, version, soft, &n, narrow, wc);
 
 	qsort(soft, n, sizeof soft[0], soft_cmp);
 	while (i < n && (!hard || soft[i]->priority > hard->priority)) {
@@ -793,7 +852,7 @@ classifier_lookup(const struct classifier *cls, const struct of_key *key, uint64
 			struct rule *r;
 
 			with_id.conj_id = id;
-			r = search(cls, of_key_words(&with_id), version, NULL, NULL, wc);
+			r = search(sts, of_key_words(&with_id), version, NULL, NULL, narrow, wc);
 			if (r) {
 				if (conj_id)
 					*conj_id = id;
@@ -803,6 +862,44 @@ classifier_lookup(const struct classifier *cls, const struct of_key *key, uint64
 		i = j;
 	}
 	return hard;
+}
+
+static inline void
+note_step(const struct classifier *cls, const struct of_key *key, struct plan_step *step)
+{
+	const struct partition *p = atomic_load_explicit(&cls->partition, memory_order_acquire);
+
+	step->stamp2 = &p->block->cell[CELL_ALL];
+	step->stamp = p->n_words ? &p->block->cell[partition_of_key(p, of_key_words_c(key))]
+				 : step->stamp2;
+}
+
+struct rule *
+classifier_lookup(const struct classifier *cls, const struct of_key *key, uint64_t version,
+		  uint32_t *conj_id, struct plan_step *step)
+{
+	if (step)
+		note_step(cls, key, step);
+	return lookup(cls, key, version, conj_id,
+		      atomic_load_explicit(&cls->subtables, memory_order_acquire), NULL, NULL);
+}
+
+struct rule *
+classifier_lookup_wc(struct classifier *cls, const struct of_key *key, uint64_t version,
+		     uint32_t *conj_id, struct plan_step *step, const struct narrow_fields *fields,
+		     struct of_key *wc)
+{
+	if (step)
+		note_step(cls, key, step);
+
+	const struct subtables *sts = atomic_load_explicit(&cls->subtables, memory_order_acquire);
+	bool is_own;
+	struct narrow *narrow = narrow_get(cls, sts, fields, &is_own);
+	struct rule *r = lookup(cls, key, version, conj_id, sts, narrow, wc);
+
+	if (is_own)
+		narrow_free(narrow);
+	return r;
 }
 
 /* --- Life -------------------------------------------------------------------------------------- */
@@ -830,6 +927,7 @@ classifier_free(struct classifier *cls)
 		subtable_free(st);
 	wf_hmap_done(&cls->by_mask);
 	free(atomic_load_explicit(&cls->subtables, memory_order_relaxed));
+	forget_narrow(cls);
 	stamp_block_release(p->block, view_next_version());
 	free(p);
 	free(cls);

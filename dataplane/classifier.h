@@ -16,6 +16,7 @@
 #ifndef WEFT_DATAPLANE_CLASSIFIER_H
 #define WEFT_DATAPLANE_CLASSIFIER_H
 
+#include "dataplane/classifier_narrow.h"
 #include "dataplane/rule.h"
 
 struct classifier;
@@ -39,7 +40,11 @@ struct rule *classifier_find_overlap(const struct classifier *, const struct of_
 void classifier_for_each(const struct classifier *, const struct of_match *pattern, uint64_t version,
 			 bool (*fn)(struct rule *, void *aux), void *aux);
 struct rule *classifier_lookup(const struct classifier *, const struct of_key *, uint64_t version,
-			       uint32_t *conj_id, struct plan_step *, struct of_key *wc);
+			       uint32_t *conj_id, struct plan_step *);
+/* The same for text: ors into 'wc' what the look-up had to see (classifier_narrow.h). */
+struct rule *classifier_lookup_wc(struct classifier *, const struct of_key *, uint64_t version,
+				  uint32_t *conj_id, struct plan_step *,
+				  const struct narrow_fields *, struct of_key *wc);
 /* The rules of the masks that hold the pattern's. */
 unsigned classifier_n_candidates(const struct classifier *, const struct of_match *pattern);
 unsigned classifier_n_masks(const struct classifier *);

@@ -208,6 +208,7 @@ table_init(struct table *t, uint8_t id)
 	memset(t, 0, sizeof *t);
 	t->id = id;
 	t->max_flows = UINT32_MAX;
+	t->prefixes = NARROW_DEFAULT_FIELDS;
 	atomic_init(&t->miss, MISS_CONTROLLER_1_0);
 }
 
@@ -343,7 +344,7 @@ struct rule *
 table_lookup(const struct table *t, const struct of_key *key, uint64_t version, uint32_t *conj_id,
 	     struct plan_step *step, struct of_key *wc)
 {
-	const struct classifier *cls =
+	struct classifier *cls =
 		atomic_load_explicit(&((struct table *)t)->cls, memory_order_acquire);
 
 	if (!cls) {
@@ -353,7 +354,9 @@ table_lookup(const struct table *t, const struct of_key *key, uint64_t version, 
 			step->stamp = step->stamp2 = &tables_made;
 		return NULL;
 	}
-	return classifier_lookup(cls, key, version, conj_id, step, wc);
+	if (wc)
+		return classifier_lookup_wc(cls, key, version, conj_id, step, &t->prefixes, wc);
+	return classifier_lookup(cls, key, version, conj_id, step);
 }
 
 /* --- Publication -------------------------------------------------------------------------- */

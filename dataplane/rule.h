@@ -24,6 +24,7 @@
 
 #include "base/hmap.h"
 #include "base/list.h"
+#include "dataplane/classifier_narrow.h"
 #include "dataplane/plan.h"
 #include "openflow/match.h"
 
@@ -112,6 +113,7 @@ struct table {
 	uint32_t max_flows;      /* UINT32_MAX: no limit */
 	_Atomic int miss;        /* enum table_miss; MISS_CONTROLLER_1_0: by connection default */
 	struct counter matched, missed; /* packets looked up = matched + missed */
+	struct narrow_fields prefixes; /* Flow_Table:prefixes, main's; table_init(): nw_dst, nw_src */
 	uint32_t n_rules;        /* visible or about to be, writer's */
 	struct classifier *_Atomic cls; /* NULL until the first rule */
 	bool changed, was_filled; /* writer's: since the last publication; ever */

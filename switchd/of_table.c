@@ -70,6 +70,40 @@ set_evict_fields(struct of_switch *sw, const struct of_table_config *c)
 	}
 }
 
+/* As ovs-vswitchd: what is unknown, too wide or too much is said and left out. */
+static void
+set_prefixes(struct of_switch *sw, unsigned table, const struct of_table_config *c)
+{
+	struct narrow_fields *set = &sw->bridge->tables[table].prefixes;
+	const char *name = sw->bridge->name;
+	bool is_default = true;
+
+	set->n = 0;
+	for (unsigned i = 0; c && i < c->n_prefixes; i++) {
+		const struct of_field *f = of_field_by_name(c->prefixes[i]);
+
+		if (!strcmp(c->prefixes[i], "none")) {
+			set->n = 0;
+			return;
+		}
+		if (!f) {
+			wf_warn("bridge %s: 'prefixes' with unknown field: %s", name,
+				c->prefixes[i]);
+		} else if (!f->maskable || f->n_bits % 32 || f->n_bits > 128) {
+			wf_warn("bridge %s: 'prefixes' with incompatible field: %s", name,
+				c->prefixes[i]);
+		} else if (set->n == NARROW_MAX_FIELDS) {
+			wf_warn("bridge %s: 'prefixes' with too many fields, field not used: %s",
+				name, c->prefixes[i]);
+		} else {
+			is_default = false;
+			set->field[set->n++] = (uint16_t)f->id;
+		}
+	}
+	if (is_default)
+		*set = NARROW_DEFAULT_FIELDS;
+}
+
 void
 of_tables_configure(struct of_switch *sw, const struct of_table_config *configs, unsigned n)
 {
@@ -93,6 +127,7 @@ of_tables_configure(struct of_switch *sw, const struct of_table_config *configs,
 		t->max_flows = c->max_flows;
 		t->evict = (t->evict & ~OF_EVICT_CONFIG) | (c->evict ? OF_EVICT_CONFIG : 0);
 		set_evict_fields(sw, c);
+		set_prefixes(sw, c->table_id, c);
 		if (c->evict)
 			of_evict_excess(sw, c->table_id);
 	}
@@ -111,6 +146,7 @@ of_tables_configure(struct of_switch *sw, const struct of_table_config *configs,
 		free(t->evict_fields);
 		t->evict_fields = NULL;
 		t->n_evict_fields = 0;
+		set_prefixes(sw, i, NULL);
 	}
 }
 
