@@ -109,7 +109,7 @@ void
 xlate_needs(struct xctx *ctx, uint8_t operation)
 {
 	if (!ctx->in->slow)
-		ctx->lacks |= xlate_lacks() & operation;
+		ctx->lacks |= (xlate_lacks() | XLATE_LACKS_DEBUG) & operation;
 }
 
 /* In the log it is limited in rate, since traffic brings it about. */

@@ -23,6 +23,7 @@ struct xlate_trace;
 #define XLATE_LACKS_ADD_MPLS 2
 #define XLATE_LACKS_SET_ARP 4 /* and neighbour discovery */
 #define XLATE_LACKS_TUNNEL_PUSH 8 /* no way around: endpoints of the host are used */
+#define XLATE_LACKS_DEBUG 16 /* always: what debug_slow needs */
 void xlate_set_lacks(unsigned lacks);
 unsigned xlate_lacks(void);
 

@@ -524,6 +524,12 @@ do_action(struct xctx *ctx, const struct of_action *a, bool last, bool is_bucket
 	case OF_A_EXIT:
 		ctx->exit = true;
 		break;
+	case OF_A_DEBUG:
+		if (a->raw == OF_RAW_DEBUG_SLOW)
+			xlate_needs(ctx, XLATE_LACKS_DEBUG);
+		else
+			xlate_freeze(ctx);
+		break;
 	case OF_A_SAMPLE:
 		not_built(ctx, "sample", "sampling is", DROP_NOT_BUILT_SAMPLE);
 		break;

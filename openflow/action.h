@@ -39,6 +39,8 @@ enum of_action_type {
 	/* Instructions. */
 	OF_A_METER, OF_A_CLEAR_ACTIONS, OF_A_WRITE_ACTIONS, OF_A_WRITE_METADATA, OF_A_GOTO_TABLE,
 	OF_A_STAT_TRIGGER,
+	/* Of tests: a.raw says which. */
+	OF_A_DEBUG,
 	OF_N_ACTION_TYPES
 };
 
@@ -53,6 +55,10 @@ enum of_action_raw {
 	OF_RAW_SET_TP_TCP, OF_RAW_SET_TP_UDP, OF_RAW_SET_TP_SCTP, /* SET_L4_* in such a match */
 	OF_N_RAWS
 };
+
+/* Are Open vSwitch's actions for its own tests (debug_slow, debug_recirc) known?  With
+ * --enable-dummy; set before any message is decoded. */
+extern bool of_actions_with_debug;
 
 struct of_action {
 	uint8_t type;     /* enum of_action_type */

@@ -451,6 +451,7 @@ check_one(struct of_action *a, struct check *c)
 	case OF_A_CONJUNCTION:
 	case OF_A_NOTE:
 	case OF_A_EXIT:
+	case OF_A_DEBUG:
 	case OF_A_SAMPLE:
 	case OF_A_CHECK_PKT_LARGER:
 	case OF_A_CT_CLEAR:

@@ -150,6 +150,10 @@ of_flow_decode(const struct of_wire_action *w, struct wf_buf *list)
 	case OF_RAW_EXIT:
 		put_u32_action(list, OF_A_EXIT, OF_RAW_NONE, 0);
 		return 0;
+	case OF_RAW_DEBUG_SLOW:
+	case OF_RAW_DEBUG_RECIRC:
+		put_u32_action(list, OF_A_DEBUG, w->raw, 0);
+		return 0;
 	case OF_RAW_METER_15:
 		put_u32_action(list, OF_A_METER, OF_RAW_NONE, w->arg);
 		return 0;
@@ -273,6 +277,9 @@ of_flow_encode(const struct of_action *a, uint8_t version, struct wf_buf *wire)
 		break;
 	case OF_A_EXIT:
 		of_wire_begin(wire, version, OF_RAW_EXIT, 0);
+		break;
+	case OF_A_DEBUG:
+		of_wire_begin(wire, version, a->raw, 0);
 		break;
 	case OF_A_METER:
 		/* Before 1.5 it is an instruction. */

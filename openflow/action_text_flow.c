@@ -103,6 +103,9 @@ of_flow_format(const struct of_action *a, const struct of_action_fmt *f)
 			   ((const struct of_act_check_pkt_larger *)a)->pkt_len);
 		of_subfield_format(&((const struct of_act_check_pkt_larger *)a)->dst, s);
 		break;
+	case OF_A_DEBUG:
+		wf_str_put(s, a->raw == OF_RAW_DEBUG_SLOW ? "debug_slow" : "debug_recirc");
+		break;
 	default: /* pop_queue, exit, unroll_xlate */
 		wf_str_put(s, of_action_name(a->type));
 		break;
@@ -387,6 +390,11 @@ of_flow_parse(struct of_action_parse *p, enum of_action_type type, char *arg)
 	case OF_A_POP_QUEUE:
 	case OF_A_EXIT:
 		put_u32_action(p->list, type, OF_RAW_NONE, 0);
+		return NULL;
+	case OF_A_DEBUG:
+		if (!of_actions_with_debug)
+			return wf_xstrdup("actions for tests need --enable-dummy");
+		put_u32_action(p->list, type, p->raw, 0);
 		return NULL;
 	case OF_A_FIN_TIMEOUT:
 		return parse_fin_timeout(p, arg);

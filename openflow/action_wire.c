@@ -40,15 +40,20 @@ static const struct raw_info raws[OF_N_RAWS] = {
 #undef OF_RAW
 };
 
-/* (vendor, version, number) -> form.  Numbers are below 64, but for ONF's 3200. */
-#define N_NUMBERS 64
+/* (vendor, version, number) -> form.  Numbers are below 64, but for ONF's 3200 and Nicira's 254 and
+ * 255. */
+#define N_NUMBERS 66
 static uint8_t raw_index[N_VENDORS][OF15 + 1][N_NUMBERS];
 
 static unsigned
 number_slot(unsigned vendor, unsigned number)
 {
+	if (vendor == VENDOR_NX && number >= 64)
+		return number == 254 ? 64 : number == 255 ? 65 : N_NUMBERS;
 	return vendor == VENDOR_ONF ? number - 3200 : number;
 }
+
+bool of_actions_with_debug;
 
 __attribute__((constructor)) static void
 build_raw_index(void)
@@ -109,7 +114,8 @@ identify(const uint8_t *p, size_t size, uint8_t version, unsigned depth, struct 
 	unsigned slot = number_slot(vendor, number);
 	unsigned raw = slot < N_NUMBERS ? raw_index[vendor][version][slot] : OF_RAW_NONE;
 
-	if (!raw)
+	if (!raw || ((raw == OF_RAW_DEBUG_SLOW || raw == OF_RAW_DEBUG_RECIRC) &&
+		     !of_actions_with_debug))
 		return vendor == VENDOR_OF ? OF_ERR_OFPBAC_BAD_TYPE : OF_ERR_OFPBAC_BAD_VENDOR_TYPE;
 	const struct raw_info *info = &raws[raw];
 	size_t len = rd16(p + 2);

@@ -18,6 +18,7 @@
 #include "dataplane/mcast_table.h"
 #include "dataplane/normal.h"
 #include "dataplane/worker.h"
+#include "openflow/action.h"
 #include "ovsdb/server.h"
 #include "switchd/handover.h"
 #include "switchd/state/state.h"
@@ -217,6 +218,7 @@ main(int argc, char *argv[])
 	if (o.dummy) {
 		wf_clock_unixctl_init();
 		ports_enable_dummy(o.dummy_arg);
+		of_actions_with_debug = true;
 	}
 	view_init();
 	bridge_free_macs = mac_table_free;

@@ -486,7 +486,8 @@ of_err_t
 of_handle_group_features(struct of_conn *c, const struct of_msg *m)
 {
 	const uint64_t unsaid = 1ull << OF_A_COPY_TTL_OUT | 1ull << OF_A_COPY_TTL_IN |
-				1ull << OF_A_PUSH_PBB | 1ull << OF_A_POP_PBB;
+				1ull << OF_A_PUSH_PBB | 1ull << OF_A_POP_PBB |
+				1ull << OF_A_DEBUG;
 	struct of_group_features f = {
 		.types = (1u << OF_N_GROUP_TYPES) - 1,
 		/* Select weight, select liveness, chaining. */

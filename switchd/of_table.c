@@ -261,7 +261,8 @@ of_table_features_fill(struct of_switch *sw, unsigned table, struct of_table_fea
 	const struct of_table_state *t = &sw->tables[table];
 	/* What Open vSwitch does not have is left out, so that its features read the same. */
 	const uint64_t unsaid = 1ull << OF_A_COPY_TTL_OUT | 1ull << OF_A_COPY_TTL_IN |
-				1ull << OF_A_PUSH_PBB | 1ull << OF_A_POP_PBB;
+				1ull << OF_A_PUSH_PBB | 1ull << OF_A_POP_PBB |
+				1ull << OF_A_DEBUG;
 
 	memset(f, 0, sizeof(*f));
 	f->table = (uint8_t)table;
