@@ -575,6 +575,16 @@ do_action(struct xctx *ctx, const struct of_action *a, bool last, bool is_bucket
 	return NEXT;
 }
 
+/* Behind an action that ended its list: the end of that list, where several were made one by
+ * xlate_freeze_rest(); NULL: there is but one. */
+static const struct of_action *
+list_end(const struct of_action *a, const struct of_action *end)
+{
+	while (a < end && (a->type != OF_A_UNROLL_XLATE || a->raw != XLATE_LIST_ENDS))
+		a = of_action_next(a);
+	return a < end ? a : NULL;
+}
+
 void
 xlate_actions(struct xctx *ctx, const void *actions, size_t size, bool is_last, bool is_bucket)
 {
@@ -603,8 +613,13 @@ xlate_actions(struct xctx *ctx, const void *actions, size_t size, bool is_last, 
 		}
 		report_action(ctx, a);
 		next = do_action(ctx, a, last, is_bucket);
-		if (next == STOP)
-			return;
+		if (next == STOP) {
+			a = list_end(a, end);
+			if (!a)
+				return;
+			do_action(ctx, a, false, is_bucket);
+			continue;
+		}
 		/* What froze in here goes on with the next action. */
 		if (next == NEXT && !ctx->error && ctx->freezing && !ctx->frozen_actions.size) {
 			xlate_freeze_rest(ctx, of_action_next(a), end);

@@ -213,16 +213,18 @@ xlate_freeze(struct xctx *ctx)
 	ctx->freezing = true;
 }
 
-/* Packet-ins of the actions that follow name this table and cookie; so does resubmit(,255). */
+/* Packet-ins of the actions that follow name this table and cookie; so does resubmit(,255).
+ * 'list_ends': those before are of a list further inside. */
 static void
-put_unroll(struct xctx *ctx)
+put_unroll(struct xctx *ctx, bool list_ends)
 {
 	struct of_action *a;
 
-	if (ctx->unrolled && ctx->unroll_table == ctx->table_id &&
+	if (!list_ends && ctx->unrolled && ctx->unroll_table == ctx->table_id &&
 	    ctx->unroll_cookie == ctx->rule_cookie)
 		return;
 	a = of_action_put(&ctx->frozen_actions, OF_A_UNROLL_XLATE, sizeof *a + sizeof(uint64_t));
+	a->raw = list_ends ? XLATE_LIST_ENDS : 0;
 	a->u32 = ctx->table_id;
 	memcpy(a + 1, &ctx->rule_cookie, sizeof ctx->rule_cookie);
 	ctx->unrolled = true;
@@ -259,9 +261,24 @@ put_instruction_as_action(struct xctx *ctx, const struct of_action *a)
 	return false;
 }
 
+/* Is there an action that may end its list early? */
+static bool
+may_stop(const struct wf_buf *list)
+{
+	of_action_for_each(a, list->data, list->size)
+		if (a->type == OF_A_DEC_TTL || a->type == OF_A_DEC_MPLS_TTL ||
+		    a->type == OF_A_GROUP || a->type == OF_A_ENCAP || a->type == OF_A_DECAP)
+			return true;
+	return false;
+}
+
 void
 xlate_freeze_rest(struct xctx *ctx, const struct of_action *a, const struct of_action *end)
 {
+	/* What is left of lists in lists becomes one: where one ends is kept if that matters.  (A
+	 * pause's list goes through the controller, which knows no such mark.) */
+	if (a < end && !ctx->pause && may_stop(&ctx->frozen_actions))
+		put_unroll(ctx, true);
 	for (; a < end; a = of_action_next(a)) {
 		switch ((enum of_action_type)a->type) {
 		case OF_A_OUTPUT_REG:
@@ -273,7 +290,7 @@ xlate_freeze_rest(struct xctx *ctx, const struct of_action *a, const struct of_a
 		case OF_A_DEC_TTL:
 		case OF_A_RESUBMIT:
 		case OF_A_GOTO_TABLE:
-			put_unroll(ctx);
+			put_unroll(ctx, false);
 			break;
 		case OF_A_NOTE:
 		case OF_A_CONJUNCTION:

@@ -125,6 +125,9 @@ struct xctx {
 	uint64_t unroll_cookie;
 };
 
+/* Of an OF_A_UNROLL_XLATE, in 'raw': an action that ends its list ends it here. */
+#define XLATE_LIST_ENDS 1
+
 /* What a clone of the packet takes along and gives back. */
 struct xsaved {
 	struct of_key key, written, known;
