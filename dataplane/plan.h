@@ -110,7 +110,7 @@ struct op_count { struct plan_op op; struct counter *counter; };
  * Which mirrors took a packet is known at run time only (VLANs, NORMAL, buckets), per stay of the
  * packet in a bridge.  Stays are numbered from 0 as the walk enters bridges: u16 of MIRROR, NORMAL
  * and RECIRC. */
-#define PLAN_MAX_STAYS 8 /* of later ones nothing is remembered: a mirror may get such a packet twice */
+#define PLAN_MAX_STAYS 64 /* of later ones nothing is remembered: a mirror may get such a packet twice */
 /* protocol_rx_one() on 'port' of 'bridge', decided for each packet: no field of it enters a key. */
 struct op_protocol { struct plan_op op; struct bridge *bridge; of_port_t port; uint32_t pad; };
 struct op_clone { struct plan_op op; /* nested ops follow; u8: for text only */ };
@@ -200,6 +200,7 @@ struct plan {
 	bool has_output;       /* something may leave (NORMAL decides for itself) */
 	uint8_t drop_reason;   /* why nothing leaves, if nothing does */
 	uint8_t lacks;         /* XLATE_LACKS_*: why it is no more than an OP_SLOW, for text */
+	uint8_t n_stays;       /* at most PLAN_MAX_STAYS */
 	/* Set by pipeline.c: run looks at its OP_LEARNs before it does anything; all that the plan
 	 * does is to output to out_slot. */
 	bool has_learn, is_single_output;

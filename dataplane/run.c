@@ -101,7 +101,7 @@ run_on_segments(struct pass *p, const struct plan_op *o, const struct plan_op *e
 		uint32_t mirrored[PLAN_MAX_STAYS];
 		struct pass sub = *p;
 
-		memcpy(mirrored, p->mirrored, sizeof(mirrored));
+		memcpy(mirrored, p->mirrored, p->plan->n_stays * sizeof(mirrored[0]));
 		sub.mirrored = mirrored;
 		sub.credit_size = pkt_size(segments[i]);
 		run_ops(&sub, o, end, segments[i]);
@@ -429,13 +429,16 @@ run_learned_are_there(struct pass *p, const struct plan *plan)
 void
 run_plan(struct pass *p, struct plan *plan, struct rte_mbuf *m)
 {
-	uint32_t mirrored[PLAN_MAX_STAYS] = { p->mirrored_before };
+	uint32_t mirrored[PLAN_MAX_STAYS];
 	const struct plan_op *o = plan->ops;
 	const struct plan_op *end = (const struct plan_op *)((const uint8_t *)o + plan->ops_size);
 
 	p->plan = plan;
 	p->trunc = 0;
 	p->mirrored = mirrored;
+	mirrored[0] = p->mirrored_before;
+	for (unsigned i = 1; i < plan->n_stays; i++)
+		mirrored[i] = 0;
 	if (!plan->has_output)
 		pass_drop(p, plan->drop_reason);
 	run_ops(p, o, end, m);

@@ -706,6 +706,7 @@ finish(struct xctx *ctx)
 	plan->version = ctx->view->version;
 	plan->has_output = pb_has_output(plan->ops, plan->ops_size);
 	plan->lacks = ctx->lacks;
+	plan->n_stays = (uint8_t)(ctx->n_stays < PLAN_MAX_STAYS ? ctx->n_stays + 1 : PLAN_MAX_STAYS);
 	plan->drop_reason = (uint8_t)(ctx->drop ? ctx->drop : DROP_ACTION_DROP);
 	if (ctx->wc)
 		wc_finish(ctx->wc, &ctx->in->key);

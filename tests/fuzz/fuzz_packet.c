@@ -166,8 +166,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	struct run_fate fate = { 0 };
 	uint32_t mirrored[PLAN_MAX_STAYS] = { 0 };
+	struct plan none = { .n_stays = 1 };
 	struct pass p = { .rn = &rig->rn, .fate = &fate, .packet_type = packet_type,
-			  .mirrored = mirrored };
+			  .plan = &none, .mirrored = mirrored };
 	run_ops(&p, (struct plan_op *)plan, (struct plan_op *)at, &m);
 	runner_flush(&rig->rn);
 	if (!fate.n_out && !fate.drop)
