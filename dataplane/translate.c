@@ -150,10 +150,12 @@ xlate_may_go_deeper(struct xctx *ctx)
 	if (ctx->depth >= XLATE_MAX_DEPTH) {
 		xlate_report_error(ctx, "over max translation depth 64");
 		xlate_fail(ctx, XE_TOO_DEEP, DROP_PIPELINE_TOO_DEEP);
-	} else if (ctx->resubmits >= XLATE_MAX_RESUBMITS) {
+	} else if (ctx->resubmits >= XLATE_MAX_RESUBMITS || ctx->work >= XLATE_MAX_RESUBMITS) {
+		ctx->crowded = ctx->n_choices != 0;
 		xlate_report_error(ctx, "over 4096 resubmit actions");
 		xlate_fail(ctx, XE_TOO_MANY, DROP_PIPELINE_TOO_MANY);
 	} else if (ctx->b.ops.size > PLAN_MAX_OPS) {
+		ctx->crowded = ctx->n_choices != 0;
 		xlate_report_error(ctx, "resubmits yielded over 1 MB of actions");
 		xlate_fail(ctx, XE_TOO_MANY, DROP_PIPELINE_TOO_MANY);
 	} else if (ctx->stack_size >= 65536) {
@@ -366,6 +368,7 @@ xlate_table(struct xctx *ctx, of_port_t in_port, uint8_t table_id, bool may_pack
 	ctx->table_id = found;
 	before = report_table(ctx, kind, rule, found);
 	ctx->resubmits++;
+	ctx->work++;
 	ctx->depth += deepens;
 	run_rule(ctx, kind, rule, is_last, as_clone);
 	ctx->depth -= deepens;
@@ -472,7 +475,7 @@ thaw(struct xctx *ctx, const struct frozen *f)
 	ctx->in_bucket = f->in_bucket;
 	ctx->in_egress = f->in_egress;
 	ctx->depth = XLATE_MAX_DEPTH - (int)f->depth_left;
-	ctx->resubmits = XLATE_MAX_RESUBMITS - f->resubmits_left;
+	ctx->resubmits = ctx->work = XLATE_MAX_RESUBMITS - f->resubmits_left;
 	ctx->rule_cookie = f->rule_cookie;
 	if (f->stack_size) {
 		ctx->stack = wf_xmemdup(f->stack, f->stack_size);
@@ -718,11 +721,12 @@ finish(struct xctx *ctx)
 	return plan;
 }
 
-struct plan *
-translate(const struct xlate_in *in)
+/* '*crowded': in, choose buckets now; out, that it must be done. */
+static struct plan *
+translate_once(const struct xlate_in *in, bool *crowded)
 {
-	struct xctx ctx = { .in = in, .view = in->view, .wc = in->wc };
-	struct plan flags = { .cacheable = true };
+	struct xctx ctx = { .in = in, .view = in->view, .wc = in->wc, .choose = *crowded };
+	struct plan flags = { .cacheable = !*crowded };
 	struct trace_node *before = NULL;
 	struct plan *plan;
 	bool gone;
@@ -760,7 +764,21 @@ translate(const struct xlate_in *in)
 	if (in->final_key)
 		*in->final_key = ctx.key;
 	drop_needless_guards(&ctx);
+	*crowded = ctx.crowded && !ctx.choose;
 	plan = finish(&ctx);
 	of_tlv_map_enter(map_before);
+	return plan;
+}
+
+struct plan *
+translate(const struct xlate_in *in)
+{
+	bool crowded = false;
+	struct plan *plan = translate_once(in, &crowded);
+
+	if (crowded) {
+		plan_free(plan);
+		plan = translate_once(in, &crowded);
+	}
 	return plan;
 }

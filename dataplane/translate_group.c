@@ -46,6 +46,7 @@ run_bucket(struct xctx *ctx, const struct bucket *b, bool is_last)
 	ctx->in_bucket = true;
 	ctx->depth++;
 	ctx->resubmits++; /* groups of groups multiply as tables do */
+	ctx->work++;
 	xlate_actions(ctx, list.data, list.size, is_last, true);
 	ctx->depth--;
 	if (ctx->freezing)
@@ -180,6 +181,7 @@ group_choice(struct xctx *ctx, struct group *g)
 	struct op_select *op;
 	uint32_t old_mirrored = ctx->mirrored;
 	enum drop_reason old_drop = ctx->drop;
+	unsigned resubmits = ctx->resubmits, most = resubmits;
 
 	/* Every bucket starts with the packet as it is here. */
 	xlate_commit(ctx);
@@ -190,6 +192,7 @@ group_choice(struct xctx *ctx, struct group *g)
 	op->op.u32 = select_basis(g);
 	group_ref(g);
 	ctx->conditional++;
+	ctx->n_choices++;
 	for (uint32_t i = 0; i < g->n_buckets && !ctx->error; i++) {
 		size_t at = ctx->b.ops.size;
 		struct op_bucket *bk = wf_buf_put_zeros(&ctx->b.ops, sizeof *bk);
@@ -199,6 +202,7 @@ group_choice(struct xctx *ctx, struct group *g)
 		bk->size = sizeof *bk; /* until it is complete */
 		ctx->b.last = NO_OP;
 		ctx->drop = DROP_NONE;
+		ctx->resubmits = resubmits;
 		count_here(ctx, g->counter);
 		count_here(ctx, g->buckets[i].counter);
 		run_bucket(ctx, &g->buckets[i], false);
@@ -206,10 +210,13 @@ group_choice(struct xctx *ctx, struct group *g)
 		if (ctx->error == XE_TOO_DEEP || ctx->error == XE_TOO_MANY || ctx->error == XE_STACK) {
 			/* A limit met in a bucket ends packets that take it, not those of others. */
 			ctx->error = XE_OK;
+			ctx->resubmits = resubmits;
 			plan_ops_release(ctx->b.ops.data + at + sizeof *bk,
 					 ctx->b.ops.size - at - sizeof *bk);
 			ctx->b.ops.size = at + sizeof *bk;
 		}
+		if (ctx->resubmits > most)
+			most = ctx->resubmits;
 		pb_trim(&ctx->b, at + sizeof *bk);
 		if (!pb_has_output(ctx->b.ops.data + at + sizeof *bk,
 				   ctx->b.ops.size - at - sizeof *bk)) {
@@ -221,6 +228,7 @@ group_choice(struct xctx *ctx, struct group *g)
 		bk->size = (uint32_t)(ctx->b.ops.size - at);
 	}
 	ctx->conditional--;
+	ctx->resubmits = most;
 	ctx->drop = old_drop;
 	pb_close(&ctx->b, ofs, outer, false);
 	op = pb_at(&ctx->b, ofs);
@@ -261,7 +269,7 @@ xlate_group(struct xctx *ctx, uint32_t group_id, bool is_last)
 		break;
 	case GROUP_SELECT:
 	case GROUP_FF:
-		if (ctx->resolve)
+		if (ctx->resolve || ctx->choose)
 			group_choice_now(ctx, g, is_last);
 		else
 			group_choice(ctx, g);

@@ -83,6 +83,10 @@ struct xctx {
 	struct of_key known;    /* bits of 'key' that follow from what the cache compares */
 	struct of_key *wc;      /* fields looked at, or NULL */
 	bool resolve;           /* text is wanted: decide NORMAL and select now */
+	/* Walks of all buckets that packets may take come to more than one packet may do, or to a learn
+	 * action: this walk is for its packet alone, done once more with the bucket chosen. */
+	bool crowded, choose;
+	unsigned n_choices;     /* groups whose buckets were all walked */
 
 	/* The packet as it is now. */
 	struct of_key key;
@@ -98,7 +102,8 @@ struct xctx {
 	uint64_t rule_cookie;
 	bool is_miss_rule;      /* the rule that runs is a table's miss entry or setting */
 	int depth;
-	unsigned resubmits;
+	unsigned resubmits;     /* of the packet, if it takes the most expensive buckets */
+	unsigned work;          /* of all buckets together */
 	unsigned learn_index;
 	struct learned_flow *to_learn; /* the walk ended: this is to be applied first */
 	unsigned to_learn_index;

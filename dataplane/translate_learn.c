@@ -210,6 +210,13 @@ xlate_learn(struct xctx *ctx, const struct of_act_learn *a)
 				xlate_mark_read(ctx, of_field(s->src.field));
 		return;
 	}
+	if (ctx->conditional) {
+		/* Only a packet that takes this bucket teaches, and only then is what it taught looked
+		 * after. */
+		ctx->crowded = true;
+		ctx->error = XE_LEARN;
+		return;
+	}
 	f = fill_in(ctx, a);
 	report(ctx, f);
 	rule = find_learned(ctx, f);

@@ -160,6 +160,93 @@ select_group(void **state)
 	view_publish(false);
 }
 
+/* Which actions of the plan leave, in order: "2,3". */
+static void
+outputs(const struct plan *p, char text[16])
+{
+	text[0] = '\0';
+	plan_op_for_each(o, p->ops, p->ops_size)
+	{
+		const struct plan_op *inner = o->type == OP_CLONE ? o + 1 : o;
+		size_t n = strlen(text);
+
+		if (inner->type == OP_OUTPUT && n < 8)
+			snprintf(text + n, 16 - n, "%s%u", n ? "," : "", inner->u32);
+	}
+}
+
+/* Buckets that a packet does not take cost it nothing, not even when they lead in circles. */
+static void
+buckets_of_others(void **state)
+{
+	static const char *const loops[] = { "2", "resubmit(,1)", "resubmit(,1)" };
+	struct rule *r[] = { rig_flow(br, "actions=group:5,3"),
+			     rig_flow(br, "table=1,actions=group:5") };
+	struct of_key key = rig_key(TCP1);
+	struct plan *p;
+	char text[16];
+
+	rig_group(br, 5, GROUP_FF, 3, loops);
+	p = rig_translate(br, &key);
+	outputs(p, text);
+	assert_string_equal(text, "2,3");
+	assert_false(p->cacheable);
+	plan_free(p);
+	rig_flow_del(r[0]);
+	rig_flow_del(r[1]);
+	view_group_set(br, 5, NULL);
+	view_publish(false);
+}
+
+static void
+buckets_of_others_do_not_learn(void **state)
+{
+	static const char *const buckets[] = { "2", "resubmit(,1)" };
+	struct rule *r[] = { rig_flow(br, "actions=group:5,3"),
+			     rig_flow(br, "table=1,actions=learn(table=2,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+					  "output:NXM_OF_IN_PORT[]),4") };
+	struct of_key key = rig_key(TCP1);
+	struct plan *p;
+	char text[16];
+
+	rig_group(br, 5, GROUP_FF, 2, buckets);
+	p = rig_translate(br, &key);
+	outputs(p, text);
+	assert_string_equal(text, "2,3");
+	assert_null(find_op(p, OP_LEARN));
+	assert_false(p->cacheable);
+	plan_free(p);
+	rig_flow_del(r[0]);
+	rig_flow_del(r[1]);
+	view_group_set(br, 5, NULL);
+	view_publish(false);
+}
+
+/* An action that ends its list ends no other, also when the packet was parsed again between. */
+static void
+expired_ttl_ends_one_list(void **state)
+{
+	struct rule *r[] = { rig_flow(br, "mpls,actions=resubmit(,1),3"),
+			     rig_flow(br, "table=1,mpls,actions=pop_mpls:0x0800,dec_ttl,2") };
+	struct of_key key = rig_key("in_port=1,mpls,mpls_label=5,mpls_bos=1,mpls_ttl=64");
+	struct plan *p = rig_translate(br, &key), *q;
+	const struct op_recirc *recirc = (const struct op_recirc *)find_op(p, OP_RECIRC);
+	struct xlate_in in = { .view = view_get(), .bridge = br, .in_slot = UINT32_MAX };
+	char text[16];
+
+	assert_non_null(recirc);
+	in.frozen = recirc->frozen;
+	in.key = rig_key("in_port=1,ip,nw_ttl=1");
+	q = translate(&in);
+	outputs(q, text);
+	assert_string_equal(text, "3");
+	assert_non_null(find_op(q, OP_CONTROLLER));
+	plan_free(q);
+	plan_free(p);
+	rig_flow_del(r[0]);
+	rig_flow_del(r[1]);
+}
+
 static void
 conjunction(void **state)
 {
@@ -329,6 +416,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(learn), cmocka_unit_test(pause), cmocka_unit_test(select_group),
+		cmocka_unit_test(buckets_of_others),
+		cmocka_unit_test(buckets_of_others_do_not_learn),
+		cmocka_unit_test(expired_ttl_ends_one_list),
 		cmocka_unit_test(conjunction), cmocka_unit_test(choices_by_hash),
 		cmocka_unit_test(misses), cmocka_unit_test(fragments),
 		cmocka_unit_test(port_configuration),
