@@ -5,7 +5,8 @@
 #include "tests/oracle/oracle.h"
 
 struct where {               /* 0: is not there */
-	unsigned type;       /* of the EtherType that counts, or of the length of IEEE 802.3 */
+	unsigned type;       /* of the EtherType behind the tags, or of the length of IEEE 802.3 */
+	unsigned after;      /* of what the EtherType stands for: a SNAP header has it, too */
 	unsigned l3, l4;     /* headers that are whole and make sense */
 	unsigned end;        /* of the IP packet: padding follows */
 	unsigned n_tags, n_labels;
@@ -141,9 +142,11 @@ find(const struct oframe *f, struct where *w)
 			at += 8;
 		} else {
 			w->dl_type = OF_DL_TYPE_NONE;
+			w->after = at;
 			return;
 		}
 	}
+	w->after = at;
 	p = f->b + at;
 	if (is_label(w->dl_type)) {
 		while (at + 4 <= f->size) {
@@ -228,14 +231,14 @@ oframe_parse(const struct oframe *f, struct of_key *k)
 		k->vlans[i].tci = htons((uint16_t)(g16(f->b + 14 + 4 * i) | OF_VLAN_CFI));
 	}
 	k->dl_type = htons((uint16_t)w.dl_type);
-	if (w.dl_type == 0x88e7 && w.type + 6 <= f->size) {
-		const uint8_t *tag = f->b + w.type + 2;
+	if (w.dl_type == 0x88e7 && w.after + 4 <= f->size) {
+		const uint8_t *tag = f->b + w.after;
 
 		k->pbb_isid = 1u << 31 | (uint32_t)tag[1] << 16 | tag[2] << 8 | tag[3];
 		k->pbb_uca = tag[0] >> 3 & 1;
 	}
 	for (unsigned i = 0; i < w.n_labels && i < OF_MAX_MPLS; i++)
-		memcpy(&k->mpls_lse[i], f->b + w.type + 2 + 4 * i, 4);
+		memcpy(&k->mpls_lse[i], f->b + w.after + 4 * i, 4);
 	if (!w.l3)
 		return;
 	l3 = f->b + w.l3;
@@ -388,15 +391,15 @@ oframe_store(struct oframe *f, const struct of_key *k)
 		p16(f->b + 14, (ntohs(k->vlans[0].tci) & ~OF_VLAN_CFI) | dei);
 	}
 	type = w.dl_type;
-	if (type == 0x88e7 && w.type + 6 <= f->size) {
-		uint8_t *tag = f->b + w.type + 2;
+	if (type == 0x88e7 && w.after + 4 <= f->size) {
+		uint8_t *tag = f->b + w.after;
 
 		tag[0] = (uint8_t)((tag[0] & ~8) | k->pbb_uca << 3);
 		tag[1] = (uint8_t)(k->pbb_isid >> 16);
 		p16(tag + 2, k->pbb_isid & 0xffff);
 	}
 	if (w.n_labels)
-		memcpy(f->b + w.type + 2, &k->mpls_lse[0], 4);
+		memcpy(f->b + w.after, &k->mpls_lse[0], 4);
 	if (!w.l3)
 		return;
 	l3 = f->b + w.l3;
@@ -481,10 +484,10 @@ oframe_push_mpls(struct oframe *f, uint16_t type, uint32_t lse)
 
 	find(f, &w);
 	lse = (lse & ~0x100u) | (w.n_labels ? 0 : 0x100);
-	insert(f, w.type + 2, 4);
-	p16(f->b + w.type, type);
-	p16(f->b + w.type + 2, lse >> 16);
-	p16(f->b + w.type + 4, lse & 0xffff);
+	insert(f, w.after, 4);
+	p16(f->b + w.after - 2, type);
+	p16(f->b + w.after, lse >> 16);
+	p16(f->b + w.after + 2, lse & 0xffff);
 }
 
 bool
@@ -495,8 +498,8 @@ oframe_pop_mpls(struct oframe *f, uint16_t type)
 	find(f, &w);
 	if (!w.n_labels)
 		return false;
-	cut(f, w.type + 2, 4);
-	p16(f->b + w.type, type);
+	cut(f, w.after, 4);
+	p16(f->b + w.after - 2, type);
 	return true;
 }
 

@@ -4,9 +4,10 @@
  * must be equal byte for byte, and in the end every counter.
  *
  *   oracle [--seed N] [--epochs N] [--cases N] [--seconds S] [--workers N] [--verbose]
- *          [--without FEATURE|all]... [--with FEATURE]... [--check-often]
+ *          [--without FEATURE|all]... [--with FEATURE]... [--check-often] [--keep-going]
  *
  * --check-often compares the counters after each burst, to find where they part.
+ * --keep-going goes on with the next epoch when one fails.
  * An epoch begins with empty tables and caches and has a seed of its own: --seed of a failure's
  * epoch and --epochs 1 repeat it.  Without --workers packets run on this thread; with it two
  * scenes are served by N workers while a third one changes under their hands. */
@@ -26,7 +27,7 @@ static struct {
 	uint64_t seed, max_cases, max_epochs;
 	double seconds;
 	unsigned workers;
-	bool verbose, check_often;
+	bool verbose, check_often, keep_going;
 	unsigned without;
 } opt = { .seed = 1, .max_cases = UINT64_MAX, .max_epochs = UINT64_MAX,
 	  /* Differences that are not settled yet: --with NAME. */
@@ -255,6 +256,7 @@ parse(int argc, char **argv)
 		{ "workers", required_argument, NULL, 'w' }, { "verbose", no_argument, NULL, 'v' },
 		{ "without", required_argument, NULL, 'x' },
 		{ "check-often", no_argument, NULL, 'o' },
+		{ "keep-going", no_argument, NULL, 'k' },
 		{ "with", required_argument, NULL, 'y' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -271,6 +273,7 @@ parse(int argc, char **argv)
 		case 'w': opt.workers = (unsigned)atoi(optarg); break;
 		case 'v': opt.verbose = true; break;
 		case 'o': opt.check_often = true; break;
+		case 'k': opt.keep_going = true; break;
 		case 'x':
 			opt.without |= named_features(optarg);
 			break;
@@ -296,7 +299,7 @@ print_coverage(void)
 int
 main(int argc, char **argv)
 {
-	uint64_t hits, misses, done = 0;
+	uint64_t hits, misses, done = 0, n_failed = 0;
 	double start = now_s();
 	bool same = true;
 
@@ -310,9 +313,10 @@ main(int argc, char **argv)
 	printf("oracle: seed %llu, %s\n", (unsigned long long)opt.seed,
 	       opt.workers ? "on workers" : "on one thread");
 	rig_init(opt.workers ? 3 : 1, opt.workers);
-	while (same && done < opt.max_epochs && n_cases < opt.max_cases &&
+	while ((same || opt.keep_going) && done < opt.max_epochs && n_cases < opt.max_cases &&
 	       (!opt.seconds || now_s() - start < opt.seconds)) {
 		same = epoch(opt.seed + done);
+		n_failed += !same;
 		if (!same)
 			fprintf(stderr, "again: oracle --seed %llu --epochs 1%s\n",
 				(unsigned long long)(opt.seed + done),
@@ -333,6 +337,10 @@ main(int argc, char **argv)
 	if (opt.verbose)
 		print_coverage();
 	rig_done();
-	printf(same ? "no difference\n" : "DIFFERENT\n");
-	return same ? 0 : 1;
+	if (n_failed)
+		printf("DIFFERENT in %llu of %llu epochs\n", (unsigned long long)n_failed,
+		       (unsigned long long)done);
+	else
+		printf("no difference\n");
+	return n_failed ? 1 : 0;
 }

@@ -150,12 +150,15 @@ struct oresult {
 	uint32_t case_no;      /* of the packet being walked */
 	bool unordered;        /* a packet was paused and went on later than what followed it */
 	bool has_effects;      /* its walk did what an error that follows does not undo for sure */
+	bool exposed;          /* its walk may have been cut in two by a second look-up */
 	bool undefined;        /* such an error followed */
 	/* A meter dropped packets, in this round: what rules count of them that are looked up after
 	 * it is not defined. */
 	bool metered;
 	unsigned n_entries;    /* of copies into bridges, by patch ports */
 	unsigned n_learned;    /* flows that came or changed */
+	unsigned n_stays;      /* in bridges with mirrors, one after the other */
+	unsigned n_banded;     /* times that a meter's band acted */
 	struct ooutput *out;
 };
 

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/rcu.h"
 #include "dataplane/normal.h"
@@ -20,6 +21,7 @@
 struct scene scenes[MAX_SCENES];
 unsigned n_scenes;
 static struct worker *inline_worker; /* on this thread, or NULL */
+static uint64_t drops_before[DROP_N_REASONS]; /* its, before the burst */
 static int64_t next_second_ms;
 static char *rundir;
 
@@ -314,6 +316,8 @@ run_inline(struct scene *s, struct rte_mbuf **pkts, unsigned n)
 {
 	struct runner *rn = &inline_worker->rn;
 
+	for (unsigned i = 0; i < DROP_N_REASONS; i++)
+		drops_before[i] = atomic_load(&rn->drops[i]);
 	rn->view = view_get();
 	rn->now_ms = wf_now_ms();
 	cache_sync(rn->cache, rn->view, rn->now_ms);
@@ -329,6 +333,7 @@ void
 scene_send(struct scene *s)
 {
 	struct rte_mbuf *pkts[BURST_CASES];
+	unsigned n_packet_ins = 0;
 
 	s->packet_ins.n = 0;
 	s->want.n = 0;
@@ -339,6 +344,10 @@ scene_send(struct scene *s)
 			   &s->want);
 		pkts[i] = pkt_from_bytes(s->cases[i].b, s->cases[i].size);
 	}
+	for (unsigned i = 0; i < s->want.n; i++)
+		n_packet_ins += s->want.out[i].port == OF_PORT_CONTROLLER;
+	/* Of those that wait for main, a port's are bounded; which are dropped is not defined. */
+	s->want.undefined |= n_packet_ins > SLOW_QUEUE_MAX;
 	if (inline_worker) {
 		run_inline(s, pkts, s->n_cases);
 		return;
@@ -432,6 +441,10 @@ compare_wire(struct scene *s, const struct wire *w)
 			print_frame("got ", pkt_data(got.m[i]), pkt_size(got.m[i]));
 		if (i < n)
 			print_frame("want", want[i]->b, want[i]->size);
+		for (unsigned k = 0; !s->explained && (k < n || k < got.n) && k < 64; k++)
+			fprintf(stderr, "output %u: case %d, %u bytes; got %u bytes\n", k,
+				k < n ? (int)case_no[k] : -1, k < n ? want[k]->size : 0,
+				k < got.n ? pkt_size(got.m[k]) : 0);
 		if (!s->explained)
 			scene_explain(s, i < n ? case_no[i] : n ? case_no[n - 1] : 0);
 		s->explained = true;
@@ -474,6 +487,11 @@ compare_packet_ins(struct scene *s)
 				fprintf(stderr, "is missing\n");
 			}
 			print_frame("want", out->frame.b, out->frame.size);
+			for (unsigned i = 0; i < s->want.n; i++)
+				if (s->want.out[i].port == OF_PORT_CONTROLLER)
+					fprintf(stderr, "expected: %s reason %u of case %u\n",
+						s->want.out[i].bridge->name, s->want.out[i].reason,
+						s->want.out[i].case_no);
 			scene_explain(s, out->case_no);
 			return false;
 		}
@@ -682,6 +700,13 @@ scene_explain(struct scene *s, unsigned case_no)
 	text = xlate_trace_run(s->br[w->bridge], view_get(), &in);
 	fprintf(stderr, "%s\n", text);
 	free(text);
+	for (unsigned i = 0; inline_worker && i < DROP_N_REASONS; i++)
+		if (atomic_load(&inline_worker->rn.drops[i]) != drops_before[i])
+			fprintf(stderr, "dropped: %s\n", drop_name((enum drop_reason)i));
+	for (unsigned i = 0; i < s->n_cases; i++) {
+		fprintf(stderr, "case %u:", i);
+		print_frame("", s->cases[i].b, s->cases[i].size);
+	}
 }
 
 /* --- Making and ending ------------------------------------------------------------------------------- */
@@ -788,6 +813,9 @@ rig_init(unsigned n, unsigned n_workers)
 	}
 	rundir = wf_xstrdup(template);
 	setenv("OVS_RUNDIR", rundir, 1);
+	/* Random flows do what is worth a warning all the time. */
+	wf_log_set_all(WF_LOG_CONSOLE, WF_ERR);
+	wf_log_set_all(WF_LOG_SYSLOG, WF_OFF);
 	wf_loop_init();
 	wf_clock_stop();
 	oracle_now_ms = wf_now_ms();

@@ -145,6 +145,8 @@ enter_patch(struct owalk *w, const struct oport *p)
 	w->set_size = w->n_stack = 0;
 	w->exit = w->in_set = w->in_bucket = false;
 	w->mirrored = 0;
+	/* Of later stays the switch does not remember which mirrors have the packet (plan.h). */
+	w->res->undefined |= ++w->res->n_stays > 60 && w->br->mirrors[0].in_use;
 	enter(w);
 }
 
@@ -169,6 +171,7 @@ out_port(struct owalk *w, of_port_t port, unsigned max_len)
 	w->resubmits = copy->resubmits;
 	if (copy->failed == LIMIT)
 		w->failed = LIMIT;
+	w->res->undefined |= copy->failed == NO_ROOM && w->res->exposed;
 	free(copy);
 }
 
@@ -551,6 +554,7 @@ meter(struct owalk *w, uint32_t id)
 	band = oracle_meter_charge(m, w->f.size);
 	if (!band)
 		return;
+	w->res->n_banded++;
 	if (band->type == 1) {
 		w->dropped = w->res->metered = true;
 		return;
@@ -636,6 +640,16 @@ has_bottom_before_last(const struct of_key *k)
 		if (k->mpls_lse[i] & htonl(0x100))
 			return true;
 	return false;
+}
+
+/* Headers come to light or are hidden: the packet may be looked up again behind it, as Open vSwitch
+ * does after a pop of MPLS.  What was done before stays done if the walk fails behind, and nobody
+ * looks up a packet that is gone. */
+static void
+expose(struct owalk *w)
+{
+	w->res->has_effects = w->res->exposed = true;
+	w->res->undefined |= w->dropped;
 }
 
 static void
@@ -755,8 +769,12 @@ do_action(struct owalk *w, const struct of_action *a)
 		break;
 	}
 	case OF_A_STACK_PUSH:
-		if (w->n_stack == 64)
-			abort();
+		/* Only a loop pushes so much. */
+		if (w->n_stack == 64) {
+			w->res->undefined = true;
+			w->failed = LIMIT;
+			return false;
+		}
 		of_subfield_get(&((const struct of_act_stack *)a)->sf, &w->k, &w->stack[w->n_stack++]);
 		break;
 	case OF_A_STACK_POP:
@@ -832,6 +850,8 @@ do_action(struct owalk *w, const struct of_action *a)
 		oframe_parse(&w->f, &w->k);
 		break;
 	case OF_A_STRIP_VLAN:
+		if (w->k.vlans[1].tci)
+			expose(w);
 		oframe_pop_vlan(&w->f);
 		oframe_parse(&w->f, &w->k);
 		break;
@@ -840,22 +860,23 @@ do_action(struct owalk *w, const struct of_action *a)
 			w->failed = NO_ROOM;
 			return false;
 		}
+		expose(w);
 		push_mpls(w, (uint16_t)a->u32);
 		break;
 	case OF_A_POP_MPLS:
-		/* The packet may be looked up again, if it is still there. */
-		w->res->has_effects = true;
-		w->res->undefined |= w->dropped;
+		expose(w);
 		oframe_pop_mpls(&w->f, (uint16_t)a->u32);
 		oframe_parse(&w->f, &w->k);
 		break;
 	case OF_A_PUSH_PBB:
+		expose(w);
 		oframe_push_pbb(&w->f, (uint16_t)a->u32,
 				w->k.pbb_isid ? w->k.pbb_isid & 0xffffff
 				: w->k.vlans[0].tci ? (uint32_t)(ntohs(w->k.vlans[0].tci) >> 13) << 29 : 0);
 		oframe_parse(&w->f, &w->k);
 		break;
 	case OF_A_POP_PBB:
+		expose(w);
 		oframe_pop_pbb(&w->f);
 		oframe_parse(&w->f, &w->k);
 		break;
@@ -934,8 +955,8 @@ oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct
 	unsigned before = res->n;
 
 	oracle_packet_no++;
-	res->has_effects = false;
-	res->n_entries = res->n_learned = 0;
+	res->has_effects = res->exposed = false;
+	res->n_stays = res->n_entries = res->n_learned = res->n_banded = 0;
 	w->res = res;
 	w->br = br;
 	w->f = *f;
@@ -947,9 +968,10 @@ oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct
 	w->resubmits = -1;
 	if (f->size >= 14 && !(in && in->mirror_out))
 		enter(w);
-	/* Copies that NORMAL sent over a patch port are looked up for themselves: whether they meet
-	 * what another one has learned is not defined. */
-	res->undefined |= res->n_entries && res->n_learned;
+	/* Copies that NORMAL or a mirror sent over a patch port are looked up for themselves: whether
+	 * they meet what another one has learned, and which of them finds a meter exhausted, is not
+	 * defined. */
+	res->undefined |= res->n_entries && (res->n_learned || res->n_banded);
 	if (w->failed == NO_ROOM || w->failed == LIMIT) {
 		res->n = before;
 		res->undefined |= res->has_effects;
