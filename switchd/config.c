@@ -605,7 +605,7 @@ sw_ports_resume(void)
 		wf_hmap_for_each(i, node, &b->ifaces) {
 			if (i->port)
 				workers_add_port(i->port, affinity_of(i));
-			i->in_workers = i->port;
+			i->in_workers = i->port != NULL;
 		}
 }
 

@@ -33,11 +33,14 @@ WF_LOG_MODULE(handover);
 #define TAKEN_MS 2000
 /* It makes its pid file meanwhile, which systemd wants to see before this process ends. */
 #define LEAVE_MS 5000
+/* To be ready, with a million flows and on a busy machine; while it takes, the file grows. */
+#define READY_MS 120000
 /* "weft/upgrade" waits so long for the program that it started. */
 #define UPGRADE_MS 60000
 
 static int listen_fd = -1, sock = -1;
 static struct wf_fd_watch *listen_watch, *watch;
+static struct wf_timer ready_timer;
 static bool handed_over;
 static const char *forbidden; /* why nothing can be handed over; NULL: it can */
 
@@ -107,6 +110,8 @@ start_next(const char *program)
 		if (pid)
 			_exit(pid < 0 ? 1 : 0);
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		/* Libraries open without O_CLOEXEC: a guest would not see this process let go of it. */
+		close_range(3, ~0u, 0);
 		execvp(program, start_argv);
 		_exit(127);
 	}
@@ -161,10 +166,17 @@ drop(const char *why)
 	if (watch)
 		wf_fd_unwatch(watch);
 	watch = NULL;
+	wf_timer_cancel(&ready_timer);
 	close(sock);
 	sock = -1;
 	state_give_end();
 	answer("the next daemon gave up; its log says why.  This one goes on");
+}
+
+static void
+on_ready_timeout(struct wf_timer *t)
+{
+	drop("it was not ready in time");
 }
 
 static void
@@ -252,6 +264,7 @@ switch_over(void)
 	}
 	if (!rc && m.type == HANDOVER_TAKEN) {
 		handed_over = true;
+		wf_timer_cancel(&ready_timer);
 		wf_info("the next daemon has taken over after %lld us",
 			(long long)(wf_now_us() - start));
 		wf_loop_stop();
@@ -315,6 +328,7 @@ on_connection(void *aux)
 	wf_info("process %ld is going to take over", (long)peer.pid);
 	sock = fd;
 	watch = wf_fd_watch(sock, on_readable, NULL);
+	wf_timer_set(&ready_timer, READY_MS, on_ready_timeout, NULL);
 }
 
 void
