@@ -153,6 +153,9 @@ run_recirc(struct pass *p, const struct op_recirc *op, struct rte_mbuf *m, bool 
 	}
 	stat_add(&p->rn->n_recirc, 1);
 	pipeline_packet(&next, m);
+	/* What it mirrored, other continuations of the same stay do not mirror again. */
+	if (op->op.u16 < PLAN_MAX_STAYS)
+		p->mirrored[op->op.u16] |= next.mirrored_before;
 }
 
 /* False: the packet was dropped. */
@@ -442,4 +445,5 @@ run_plan(struct pass *p, struct plan *plan, struct rte_mbuf *m)
 	if (!plan->has_output)
 		pass_drop(p, plan->drop_reason);
 	run_ops(p, o, end, m);
+	p->mirrored_before = mirrored[0];
 }
