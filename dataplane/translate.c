@@ -571,32 +571,6 @@ walk(struct xctx *ctx)
 		xlate_freeze_finish(ctx);
 }
 
-static bool
-is_covered(const struct of_key *known, const struct of_key *bits)
-{
-	const uint64_t *k = of_key_words_c(known), *b = of_key_words_c(bits);
-
-	for (unsigned i = 0; i < OF_KEY_WORDS; i++)
-		if (b[i] & ~k[i])
-			return false;
-	return true;
-}
-
-/* Guards speak of what the key does not compare. */
-static void
-drop_needless_guards(struct xctx *ctx)
-{
-	struct of_key bits = { 0 };
-
-	bits.nw_ttl = 0xff;
-	if (is_covered(&ctx->known, &bits))
-		ctx->plan->ttl_min = 0;
-	memset(&bits, 0, sizeof bits);
-	bits.mpls_lse[0] = htonl(0xff);
-	if (is_covered(&ctx->known, &bits))
-		ctx->plan->mpls_ttl_min = 0;
-}
-
 static void
 wc_always(struct of_key *wc, const struct of_key *key)
 {
@@ -759,11 +733,17 @@ translate_once(const struct xlate_in *in, bool *crowded)
 		wc_always(ctx.wc, &in->key);
 	if (in->trace)
 		before = trace_enter(in->trace, TRACE_BRIDGE, "bridge(\"%s\")", in->bridge->name);
+	/* Guards speak of what the key does not compare.  (What the walk writes is known only then.) */
+	bool ttl_is_keyed = ctx.known.nw_ttl == 0xff;
+	bool mpls_ttl_is_keyed = !(~ctx.known.mpls_lse[0] & htonl(0xff));
 	walk(&ctx);
+	if (ttl_is_keyed)
+		flags.ttl_min = 0;
+	if (mpls_ttl_is_keyed)
+		flags.mpls_ttl_min = 0;
 	trace_leave(in->trace, before);
 	if (in->final_key)
 		*in->final_key = ctx.key;
-	drop_needless_guards(&ctx);
 	*crowded = ctx.crowded && !ctx.choose;
 	plan = finish(&ctx);
 	of_tlv_map_enter(map_before);

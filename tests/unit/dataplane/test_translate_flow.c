@@ -222,6 +222,19 @@ buckets_of_others_do_not_learn(void **state)
 	view_publish(false);
 }
 
+/* A TTL that is written later does not make the packet's own known. */
+static void
+guard_before_written_ttl(void **state)
+{
+	struct rule *r = rig_flow(br, "ip,actions=clone(dec_ttl,2),mod_nw_ttl:9,3");
+	struct of_key key = rig_key("in_port=1,ip,nw_ttl=64");
+	struct plan *p = rig_translate(br, &key);
+
+	assert_int_equal(p->ttl_min, 2);
+	plan_free(p);
+	rig_flow_del(r);
+}
+
 /* An action that ends its list ends no other, also when the packet was parsed again between. */
 static void
 expired_ttl_ends_one_list(void **state)
@@ -418,6 +431,7 @@ main(void)
 		cmocka_unit_test(learn), cmocka_unit_test(pause), cmocka_unit_test(select_group),
 		cmocka_unit_test(buckets_of_others),
 		cmocka_unit_test(buckets_of_others_do_not_learn),
+		cmocka_unit_test(guard_before_written_ttl),
 		cmocka_unit_test(expired_ttl_ends_one_list),
 		cmocka_unit_test(conjunction), cmocka_unit_test(choices_by_hash),
 		cmocka_unit_test(misses), cmocka_unit_test(fragments),
