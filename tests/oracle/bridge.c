@@ -262,9 +262,20 @@ find_mac(struct obridge *br, unsigned vid, const uint8_t mac[6])
 	return NULL;
 }
 
-static void
-learn_mac(struct obridge *br, unsigned vid, const uint8_t mac[6], of_port_t port)
+/* Who moved says so: a request for one's own address (RFC 5227), or a reply to all. */
+static bool
+is_gratuitous_arp(const struct of_key *k)
 {
+	static const uint8_t all[6] = { 255, 255, 255, 255, 255, 255 };
+
+	return k->dl_type == htons(0x0806) && !memcmp(k->dl_dst, all, 6) &&
+	       (k->nw_proto == 2 || (k->nw_proto == 1 && k->nw_src == k->nw_dst));
+}
+
+static void
+learn_mac(struct obridge *br, unsigned vid, const struct of_key *k, of_port_t port)
+{
+	const uint8_t *mac = k->dl_src;
 	struct omac *m = find_mac(br, vid, mac);
 
 	if (mac[0] & 1)
@@ -277,8 +288,8 @@ learn_mac(struct obridge *br, unsigned vid, const uint8_t mac[6], of_port_t port
 		memcpy(m->mac, mac, 6);
 		m->used_ms = oracle_now_ms;
 	}
-	/* A stamp is renewed when it is half a second old. */
-	if (m->port != port || oracle_now_ms - m->used_ms >= 500)
+	/* A stamp is renewed when it is half a second old, or asked for. */
+	if (m->port != port || is_gratuitous_arp(k) || oracle_now_ms - m->used_ms >= 500)
 		m->used_ms = oracle_now_ms;
 	m->port = port;
 }
@@ -299,7 +310,7 @@ oracle_normal(struct obridge *br, of_port_t in_port, const struct oframe *f, con
 	    is_reserved(k->dl_dst))
 		return;
 	come_in(in, &wire, &inside);
-	learn_mac(br, vid_of(&inside), k->dl_src, in_port);
+	learn_mac(br, vid_of(&inside), k, in_port);
 	m = k->dl_dst[0] & 1 ? NULL : find_mac(br, vid_of(&inside), k->dl_dst);
 	if (m && m->used_ms + br->mac_aging_ms > oracle_now_ms) {
 		to = oracle_port(br, m->port);

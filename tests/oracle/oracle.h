@@ -42,6 +42,7 @@ struct orule {
 	/* The number of the first packet that sees it, and of the first that does not. */
 	uint64_t born, died;
 	struct orule *successor; /* who replaced it and goes on counting */
+	bool has_twin;           /* for comparisons: the switch has it, too */
 };
 
 struct obucket {

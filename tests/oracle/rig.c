@@ -258,6 +258,10 @@ rig_barrier(void)
 void
 rig_warp(int64_t ms)
 {
+	/* What the last packets did to rules that were replaced meanwhile is their successors' once the
+	 * old ones are gone, a turn of the loop later. */
+	rig_barrier();
+	turn();
 	wf_clock_warp(ms);
 	turn();
 	oracle_now_ms = wf_now_ms();
@@ -543,6 +547,8 @@ compare_rule(struct rule *r, void *t_)
 	of_match_unpack(r->match, &m);
 	o = oracle_find(t->s->model[t->bridge], r->table_id, &m, r->priority);
 	t->n++;
+	if (o)
+		o->has_twin = true;
 	if (o && o->n_packets == atomic_load(&r->counter.packets))
 		return true;
 	fprintf(stderr, "br%u table %u priority %u: %llu packets, %lld expected\n", t->bridge,
@@ -568,8 +574,21 @@ compare_totals_of(struct scene *s, unsigned b)
 	struct tally t = { .s = s, .bridge = b, .same = true };
 	struct obridge *o = s->model[b];
 
+	for (unsigned i = 0; i < o->n_rules; i++)
+		o->rules[i]->has_twin = false;
 	for (unsigned i = 0; i < N_TABLES; i++)
 		table_for_each(&s->br[b]->tables[i], NULL, view_get()->version, compare_rule, &t);
+	for (unsigned i = 0; i < o->n_rules; i++) {
+		const struct orule *r = o->rules[i];
+
+		if (orule_is_there(r) && !r->has_twin)
+			fprintf(stderr, "br%u table %u priority %u idle %u hard %u is gone: created %lld, "
+				"modified %lld, used %lld ms ago\n", b, r->table, r->priority,
+				r->idle_timeout, r->hard_timeout,
+				(long long)(oracle_now_ms - r->created_ms),
+				(long long)(oracle_now_ms - r->modified_ms),
+				(long long)(oracle_now_ms - r->used_ms));
+	}
 	if (t.n != o->n_rules) {
 		fprintf(stderr, "br%u: %u rules, %u expected\n", b, t.n, o->n_rules);
 		t.same = false;
