@@ -191,7 +191,8 @@ on_destroy_device(int vid)
 static void
 watch_kick(struct vhost_port *v, int vid, unsigned q)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = q };
+	/* Each kick is an event of its own, whoever reads the descriptor. */
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u32 = q };
 	struct rte_vhost_vring ring;
 	int fd;
 

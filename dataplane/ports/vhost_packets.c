@@ -2,6 +2,7 @@
 /* Packets from and to guests.  Threads: workers; see vhost.c. */
 #include <rte_mbuf_ptype.h>
 #include <rte_vhost.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "dataplane/drop.h"
@@ -96,16 +97,8 @@ static bool
 arm(struct vhost_port *v, int vid, unsigned q)
 {
 	struct guest_queue *g = &v->queue[q];
-	int fd = atomic_load_explicit(&g->kick, memory_order_acquire);
-	uint64_t kicks;
 
-	if (atomic_load_explicit(&g->armed, memory_order_relaxed)) {
-		/* Spurious, or of a packet that was taken already. */
-		if (fd != NO_KICK && read(fd, &kicks, sizeof kicks) < 0)
-			kicks = 0;
-	} else {
-		if (fd != NO_KICK && read(fd, &kicks, sizeof kicks) < 0)
-			kicks = 0;
+	if (!atomic_load_explicit(&g->armed, memory_order_relaxed)) {
 		rte_vhost_enable_guest_notification(vid, (uint16_t)(q * 2 + 1), 1);
 		atomic_store_explicit(&g->armed, true, memory_order_relaxed);
 	}
@@ -122,6 +115,7 @@ vhost_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 	int vid = atomic_load_explicit(&v->vid, memory_order_acquire);
 	unsigned n_queues = atomic_load_explicit(&v->n_queues, memory_order_acquire);
 	unsigned n_mine = n_queues > rxq ? (n_queues - rxq + p->n_rxq - 1) / p->n_rxq : 0;
+	struct epoll_event kicks[64];
 	uint64_t ticks;
 	bool left = false;
 
@@ -147,6 +141,10 @@ vhost_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 	}
 	/* All are empty: sleep until a kick. */
 	if (read(r->nudge, &ticks, sizeof ticks) < 0)
+		ticks = 0;
+	/* Takes the kicks back.  They are not read: the other side chooses what the descriptor is and
+	 * whether a read of it blocks. */
+	if (epoll_wait(r->epoll_fd, kicks, 64, 0) < 0)
 		ticks = 0;
 	for (unsigned i = 0; vid >= 0 && i < n_mine; i++) {
 		unsigned q = rxq + i * p->n_rxq;
