@@ -66,9 +66,9 @@ trap 'LAST_LINE=$LINENO' ERR
 finish() {
 	local f
 	# A daemon that was built with sanitizers writes what they find next to its log.
-	for f in "$T"/*/asan.* "$T"/*/ubsan.*; do
+	for f in "$T"/*/asan.* "$T"/*/ubsan.* "$T"/*/tsan.*; do
 		[ -e "$f" ] || continue
-		fail "no finding of a sanitizer" "$(grep -m 3 -E 'ERROR|runtime error|    #[0-3] ' "$f" | tr '\n' ' ')"
+		fail "no finding of a sanitizer" "$(grep -m 4 -E 'ERROR|WARNING|SUMMARY|runtime error|    #[0-3] ' "$f" | tr '\n' ' ')"
 	done
 	[ "$N_FAILED" = 0 ]
 	exit
@@ -204,6 +204,7 @@ daemon_start() {
 	ln -sfn "$(realpath "$bin")" "$d/bin-$kind/ovs-vswitchd"
 	ASAN_OPTIONS=detect_leaks=${WEFT_LEAKS:-0}:abort_on_error=1:log_path="$d/asan" \
 		UBSAN_OPTIONS=print_stacktrace=1:log_path="$d/ubsan" \
+		TSAN_OPTIONS="exitcode=0:log_path=$d/tsan:suppressions=$ROOT/tests/lib/tsan.supp" \
 		in_dir "$s" "$d/bin-$kind/ovs-vswitchd" -vconsole:off "unix:$d/db.sock" --disable-system \
 		--pidfile --detach --no-chdir --log-file="$d/ovs-vswitchd.log" "$@"
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traffic from h1 while ovs-ofctl commits the two bundles in turn; see 41-bundle.sh.
 
-usage: bundle.py FOLDER BUNDLES      (OVS_RUNDIR: the switch's)
+usage: bundle.py FOLDER BUNDLES      (OVS_RUNDIR: the switch's; GAP: seconds between packets)
 """
 import os
 import subprocess
@@ -22,6 +22,7 @@ def commit(folder, x):
 
 def main():
     folder, bundles = sys.argv[1], int(sys.argv[2])
+    gap = float(os.environ.get("GAP", 0.0003))
     h1, h2, h3 = Wire("h1"), Wire("h2"), Wire("h3")
     for h in (h2, h3):
         # Room for what comes while the other thread has the interpreter.
@@ -38,7 +39,7 @@ def main():
             h1.send(b"\2\0\0\0\0\2" + b"\2\0\0\0\0" + bytes([sent % 7]) + b"\x88\xb5" + MARK +
                     sent.to_bytes(8, "big") + bytes(40))
             sent += 1
-            time.sleep(0.0003)
+            time.sleep(gap)
 
     sender = threading.Thread(target=send)
     sender.start()
