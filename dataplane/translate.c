@@ -649,7 +649,7 @@ finish(struct xctx *ctx)
 
 	if (ctx->error) {
 		pb_abort(&ctx->b);
-	} else if (ctx->lacks && !ctx->resolve) {
+	} else if (ctx->lacks & ~XLATE_LACKS_ONLY_TEXT && !ctx->resolve) {
 		struct plan_op *op;
 
 		/* What comes after it is never run: it keeps continuations, so that the next packet's

@@ -21,7 +21,8 @@ struct xlate_trace;
  * purges the flow caches. */
 #define XLATE_LACKS_TRUNC 1
 #define XLATE_LACKS_ADD_MPLS 2
-#define XLATE_LACKS_SET_ARP 4 /* and neighbour discovery */
+#define XLATE_LACKS_SET_ARP 4 /* and neighbour discovery; so texts say, packets are spared the walk */
+#define XLATE_LACKS_ONLY_TEXT XLATE_LACKS_SET_ARP
 #define XLATE_LACKS_TUNNEL_PUSH 8 /* no way around: endpoints of the host are used */
 #define XLATE_LACKS_DEBUG 16 /* always: what debug_slow needs */
 void xlate_set_lacks(unsigned lacks);

@@ -110,8 +110,8 @@ sw_features_show(struct wf_str *s)
 	}
 }
 
-/* Who answers for others by rewriting ARP and neighbour discovery does it in the slow path, packet
- * by packet: so Open vSwitch shows such flows, and a flood of them meets the price of a walk. */
+/* Open vSwitch rewrites ARP and neighbour discovery in the slow path, packet by packet, and so its texts
+ * show such flows. */
 void
 sw_features_init(void)
 {

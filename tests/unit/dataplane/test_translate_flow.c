@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/plan_text.h"
 #include "openflow/action.h"
 #include "xlate_rig.h"
 
@@ -424,6 +425,45 @@ port_configuration(void **state)
 	rig_flow_del(s);
 }
 
+/* The texts say that such packets go the slow way, as Open vSwitch's do; the packets do not. */
+static void
+arp_and_nd_are_rewritten_by_plans(void **state)
+{
+	static const struct {
+		const char *flow, *key;
+		enum plan_op_type op;
+	} rows[] = {
+		{ "arp,actions=set_field:2->arp_op,set_field:10.0.0.9->arp_spa,"
+		  "set_field:00:00:5e:00:53:01->arp_tha,in_port",
+		  "in_port=1,arp,arp_op=1,arp_spa=10.0.0.1,arp_tpa=10.0.0.2", OP_SET_ARP },
+		{ "icmp6,icmpv6_type=135,actions=set_field:fe80::9->nd_target,"
+		  "set_field:00:00:5e:00:53:01->nd_sll,in_port",
+		  "in_port=1,icmp6,icmpv6_type=135,nd_target=fe80::1,nd_sll=00:00:00:00:00:05",
+		  OP_SET_ND },
+	};
+
+	xlate_set_lacks(XLATE_LACKS_SET_ARP);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct rule *r = rig_flow(br, rows[i].flow);
+		struct xlate_in in = { .view = view_get(), .bridge = br, .in_slot = UINT32_MAX,
+				       .key = rig_key(rows[i].key), .for_cache = true };
+		struct of_key key = in.key;
+		struct wf_str s = WF_STR_INIT;
+		struct plan *p = translate(&in);
+
+		assert_true(p->cacheable);
+		assert_int_equal(p->n_credits, 2); /* the rule and the table */
+		assert_null(find_op(p, OP_SLOW));
+		assert_non_null(find_op(p, rows[i].op));
+		plan_free(p);
+		flow_text_actions(view_get(), 1, &key, false, NULL, &s);
+		assert_string_equal(wf_str_cstr(&s), "userspace(pid=0,slow_path(action))");
+		wf_str_done(&s);
+		rig_flow_del(r);
+	}
+	xlate_set_lacks(0);
+}
+
 int
 main(void)
 {
@@ -436,6 +476,7 @@ main(void)
 		cmocka_unit_test(conjunction), cmocka_unit_test(choices_by_hash),
 		cmocka_unit_test(misses), cmocka_unit_test(fragments),
 		cmocka_unit_test(port_configuration),
+		cmocka_unit_test(arp_and_nd_are_rewritten_by_plans),
 	};
 
 	rig_init();
