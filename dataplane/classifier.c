@@ -515,6 +515,12 @@ classifier_touch(struct classifier *cls, const struct rule *r)
 	}
 }
 
+void
+classifier_touch_all(struct classifier *cls)
+{
+	mark_dirty(cls, CELL_ALL);
+}
+
 /* What most changes have in common: the busiest subtable's mask, cut down by each next one as long as
  * something is left. */
 static struct partition *

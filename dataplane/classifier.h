@@ -30,6 +30,8 @@ void classifier_unlink(struct classifier *, struct rule *);
 void classifier_prefetch_unlink(const struct classifier *, const struct rule *);
 /* Notes that the answer for keys of this rule changes with the next published version. */
 void classifier_touch(struct classifier *, const struct rule *);
+/* The same for all keys. */
+void classifier_touch_all(struct classifier *);
 /* Before a version is published: stores it in the stamps that were touched. */
 void classifier_stamp(struct classifier *, uint64_t version);
 

@@ -189,9 +189,8 @@ static struct removed removed;
 static void (*reaped_fn)(struct rule **, unsigned);
 
 static void
-note_change(struct table *t, const struct rule *r)
+note_changed(struct table *t)
 {
-	classifier_touch(t->cls, r);
 	if (t->changed)
 		return;
 	t->changed = true;
@@ -200,6 +199,13 @@ note_change(struct table *t, const struct rule *r)
 		changed = wf_xrealloc(changed, changed_room * sizeof *changed);
 	}
 	changed[n_changed++] = t;
+}
+
+static void
+note_change(struct table *t, const struct rule *r)
+{
+	classifier_touch(t->cls, r);
+	note_changed(t);
 }
 
 void
@@ -275,6 +281,32 @@ table_remove(struct table *t, struct rule *r, uint64_t version)
 		removed.rules = wf_xrealloc(removed.rules, removed.room * sizeof *removed.rules);
 	}
 	removed.rules[removed.n++] = r;
+}
+
+void
+rules_remove(struct rule *const *rules, unsigned n, uint64_t version)
+{
+	struct table *last = NULL;
+
+	if (removed.n + n > removed.room) {
+		removed.room = removed.n + n;
+		removed.rules = wf_xrealloc(removed.rules, removed.room * sizeof *removed.rules);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct rule *r = rules[i];
+		struct table *t = r->table;
+
+		if (i + 8 < n)
+			__builtin_prefetch(rules[i + 8], 1);
+		atomic_store_explicit(&r->remove_version, version, memory_order_release);
+		t->n_rules -= !r->hidden;
+		if (t != last) {
+			classifier_touch_all(t->cls);
+			note_changed(t);
+			last = t;
+		}
+		removed.rules[removed.n++] = r;
+	}
 }
 
 void

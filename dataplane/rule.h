@@ -129,6 +129,8 @@ void table_add(struct table *, struct rule *, uint64_t version);
 /* Makes it invisible from 'version' on.  A grace period after that version was published the
  * rule is unlinked, handed to the function of rules_on_reaped(), and unreffed. */
 void table_remove(struct table *, struct rule *, uint64_t version);
+/* The same for very many, which all plans of their tables are told of. */
+void rules_remove(struct rule *const *rules, unsigned n, uint64_t version);
 /* Undo of table_add before publication: unlinks at once; of table_remove: visible again. */
 void table_undo_add(struct table *, struct rule *);
 void table_undo_remove(struct table *, struct rule *);

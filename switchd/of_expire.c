@@ -12,6 +12,9 @@ is_due(struct rule *r, int64_t now, enum of_flow_removed_reason *reason)
 	int64_t modified = atomic_load_explicit(&r->modified_ms, memory_order_relaxed);
 	int64_t used = atomic_load_explicit(&r->counter.used_ms, memory_order_relaxed);
 
+	/* A large deletion has it already. */
+	if (atomic_load_explicit(&r->remove_version, memory_order_relaxed) != VERSION_NEVER)
+		return false;
 	if (used < r->created_ms)
 		used = r->created_ms;
 	if (r->hard_timeout && now > modified + r->hard_timeout * 1000ll) {

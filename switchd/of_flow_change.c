@@ -155,7 +155,8 @@ books(struct of_switch *sw, struct rule *r, bool in, struct wf_list *place)
 		of_actions_visit(r->actions->data, r->actions->size, count_group, &v);
 	if (r->actions->meter_id) {
 		meter = view_meter_pending(sw->bridge, r->actions->meter_id);
-		if (meter)
+		/* After a large deletion it may be a new one with the same number. */
+		if (meter && (in || meter->n_flows))
 			meter->n_flows += (uint32_t)v.delta;
 	}
 	return place;
@@ -307,6 +308,15 @@ of_txn_commit(struct of_switch *sw, struct of_txn *txn, struct of_conn *requeste
 		commit_change(sw, &txn->changes[i], requester);
 	txn->n = 0;
 	of_learned_cookies_flush(sw);
+}
+
+void
+of_flow_close_books(struct of_switch *sw, struct rule *r)
+{
+	books(sw, r, false, NULL);
+	of_learned_cookies(sw, r->actions, -1);
+	of_table_vacancy_check(sw, r->table_id);
+	rule_unref(r);
 }
 
 /* --- One flow_mod ----------------------------------------------------------------------------- */
@@ -512,22 +522,28 @@ delete_rule(struct of_switch *sw, struct rule *old, enum of_flow_removed_reason 
 	change_rules(sw, txn, NULL, &change);
 }
 
+void
+of_flow_edit_criteria(const struct of_flow_edit *e, struct of_criteria *c)
+{
+	*c = (struct of_criteria){
+		.table = e->table,
+		.strict = e->command == OF_FC_MODIFY_STRICT || e->command == OF_FC_DELETE_STRICT,
+		.priority = (uint16_t)e->rule->priority, .match = e->rule->match,
+		.cookie = e->cookie, .cookie_mask = e->cookie_mask,
+		.out_port = e->out_port, .out_group = e->out_group,
+	};
+}
+
 of_err_t
 of_flow_edit_apply(struct of_switch *sw, struct of_flow_edit *e, struct of_txn *txn)
 {
 	struct of_rules rules = { 0 };
+	struct of_criteria criteria;
 	of_err_t err = 0;
 
 	if (e->command == OF_FC_ADD)
 		return add(sw, e, txn);
-
-	struct of_criteria criteria = {
-		.table = e->table,
-		.strict = e->command == OF_FC_MODIFY_STRICT || e->command == OF_FC_DELETE_STRICT,
-		.priority = e->rule->priority, .match = e->rule->match,
-		.cookie = e->cookie, .cookie_mask = e->cookie_mask,
-		.out_port = e->out_port, .out_group = e->out_group,
-	};
+	of_flow_edit_criteria(e, &criteria);
 	of_rules_collect(sw, &criteria, view_next_version(), &rules);
 	if (e->command == OF_FC_MODIFY || e->command == OF_FC_MODIFY_STRICT) {
 		err = modify(sw, e, &rules, txn);

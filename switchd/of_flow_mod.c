@@ -23,6 +23,11 @@ of_handle_flow_mod(struct of_conn *c, const struct of_msg *m)
 	if (err)
 		return err;
 	e.xid = m->xid;
+	if (of_bulk_delete(c, &e)) {
+		of_flow_log(c, fm.command);
+		of_flow_edit_done(&e);
+		return 0;
+	}
 	txn.n = 0;
 	err = of_flow_edit_apply(sw, &e, &txn);
 	if (err) {

@@ -357,6 +357,10 @@ struct rule *of_flow_add_internal(struct of_switch *, unsigned table, const stru
 				  uint32_t priority, const void *actions, size_t size, bool hidden);
 void of_flow_del_internal(struct of_switch *, struct rule *);
 void of_flow_expire(struct of_switch *, struct rule *, enum of_flow_removed_reason);
+/* The books of a rule that a large deletion took out of its table; takes the reference over. */
+void of_flow_close_books(struct of_switch *, struct rule *);
+/* of_bulk_delete.c.  A flow_mod that deletes very many flows: true if it is one, and is dealt with. */
+bool of_bulk_delete(struct of_conn *, const struct of_flow_edit *);
 /* A flow of the state file into the next view, under the number that it had; takes the reference
  * over.  Nobody is told. */
 void of_flow_restore(struct of_switch *, unsigned table, struct rule *, uint64_t seq);
@@ -397,6 +401,7 @@ struct of_criteria {
 	of_port_t out_port;
 	uint32_t out_group;
 };
+void of_flow_edit_criteria(const struct of_flow_edit *, struct of_criteria *);
 /* Puts rules (references) into a list. */
 struct of_rules {
 	unsigned n, room;
@@ -413,6 +418,9 @@ bool of_criteria_has(const struct of_criteria *, const struct rule *);
  * returns what it stood before. */
 void of_rules_book_add(struct of_switch *, struct rule *, struct wf_list *before);
 struct wf_list *of_rules_book_del(struct of_switch *, struct rule *);
+
+/* More than are looked at in one go. */
+bool of_rules_are_many(const struct of_switch *, const struct of_criteria *);
 
 /* A walk over all rules that a request speaks of, as long as it may be, in pieces: what stands
  * through the whole walk is met once, also if it is replaced meanwhile; what comes or goes meanwhile

@@ -255,6 +255,22 @@ n_candidates(const struct of_switch *sw, const struct of_criteria *c)
 					    : table_n_candidates(t, c->match);
 }
 
+bool
+of_rules_are_many(const struct of_switch *sw, const struct of_criteria *c)
+{
+	struct of_criteria one = *c;
+	unsigned first = c->table == OF_TABLE_ALL ? 0 : c->table;
+	unsigned last = c->table == OF_TABLE_ALL ? TABLE_INTERNAL - 1 : c->table, n = 0;
+
+	for (unsigned t = first; t <= last && t < N_TABLES; t++) {
+		one.table = (uint8_t)t;
+		n += n_candidates(sw, &one);
+		if (n > AT_ONCE)
+			return true;
+	}
+	return false;
+}
+
 static int
 by_age(const void *a_, const void *b_)
 {

@@ -302,6 +302,26 @@ state_flows(struct of_switch *sw, const struct of_txn *txn)
 	state_log_txn_end(state.log);
 }
 
+void
+state_flows_gone(struct of_switch *sw, struct rule *const *rules, unsigned n)
+{
+	if (!is_kept(sw) || !n)
+		return;
+	state_log_txn_begin(state.log);
+	for (unsigned i = 0; i < n; i += GONE_IN_FRAME) {
+		struct wf_buf *gone = state_log_begin(state.log, STATE_FLOWS_GONE, sw->state_id);
+
+		for (unsigned j = i; j < n && j < i + GONE_IN_FRAME; j++) {
+			if (j + 8 < n)
+				__builtin_prefetch(&rules[j + 8]->seq);
+			state_put_u64(gone, rules[j]->seq);
+			state_log_garbage(state.log, FLOW_SIZE_GUESS + 8);
+		}
+		state_log_end(state.log);
+	}
+	state_log_txn_end(state.log);
+}
+
 static void
 put_u32_frame(struct of_switch *sw, enum state_type type, uint32_t id)
 {

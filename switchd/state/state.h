@@ -15,6 +15,7 @@
 #include "switchd/of_switch.h"
 
 struct of_txn;
+struct rule;
 
 /* Before anything else: where the file is; NULL: RUNDIR/weft.state; "none": there is none. */
 void state_init(const char *path);
@@ -65,6 +66,7 @@ void state_take_counts(const void *, size_t size);
 void state_txn_begin(void);
 void state_txn_end(void);
 void state_flows(struct of_switch *, const struct of_txn *);
+void state_flows_gone(struct of_switch *, struct rule *const *, unsigned n);
 /* As it is in the next view: there, changed or gone; OF_GROUP_ALL, OF_METER_ALL: all have gone. */
 void state_group(struct of_switch *, uint32_t id);
 void state_meter(struct of_switch *, uint32_t id);

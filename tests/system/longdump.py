@@ -4,6 +4,8 @@
     longdump.py MGMT others WHAT       asks for WHAT (aggregate, nothing: a dump without a result, delete)
                                        and sends echo requests from another session until that has
                                        ended; prints the longest that one took
+    longdump.py MGMT removals N        deletes N flows at once while another session deletes some of them
+                                       one by one; prints what is wrong with the FLOW_REMOVED messages
     longdump.py MGMT changes N         a dump of N flows that is read only after others changed flows in
                                        the middle of it; prints what is wrong with the result
 """
@@ -67,11 +69,11 @@ def match(*fields):
     return m + bytes(-len(m) % 8)
 
 
-def flow(command, i, port=2):
+def flow(command, i, port=2, flags=1):
     """in_port=1,ip,nw_src=i actions=output:port, of which the removal is told"""
     m = match(oxm(0, struct.pack("!I", 1)), oxm(5, b"\x08\x00"), oxm(11, struct.pack("!I", i)))
     actions = struct.pack("!HHIH6x", 0, 16, port, 0)
-    return struct.pack("!QQBBHHHIIIHH", 0, 0, 0, command, 0, 0, 100, ANY, ANY, ANY, 1, 0) + m + \
+    return struct.pack("!QQBBHHHIIIHH", 0, 0, 0, command, 0, 0, 100, ANY, ANY, ANY, flags, 0) + m + \
         struct.pack("!HH4x", 4, 8 + len(actions)) + actions
 
 
@@ -103,6 +105,45 @@ def others(path, what):
     print(f"at most {worst * 1000:.0f} ms ({n} echoes)")
 
 
+def removals(path, n):
+    one, other = Session(path), Session(path)
+    # Few enough for what a session may have waiting, were it not to read for a while.
+    told = [i for i in range(n) if i % 5 == 0]
+    for i in range(n):
+        other.send(FLOW_MOD, flow(ADD, i, flags=int(i % 5 == 0)))
+    other.barrier()
+    one.send(SET_CONFIG, struct.pack("!HH", 0, 128))
+    one.barrier()
+
+    def some():
+        for i in range(0, n, 10):
+            other.send(FLOW_MOD, flow(DELETE_STRICT, n - i))
+        other.barrier()
+
+    thread = threading.Thread(target=some)
+    thread.start()
+    one.send(FLOW_MOD, struct.pack("!QQBBHHHIIIHH", 0, 0, 0, DELETE, 0, 0, 0, ANY, ANY, ANY, 0, 0) +
+             match(oxm(0, struct.pack("!I", 1))))
+    seen = {}
+    # Its own barrier, and one that is behind whatever the other session did.
+    for last in range(2):
+        if last:
+            thread.join()
+        one.send(BARRIER, b"")
+        while True:
+            kind, body = one.message()
+            if kind == BARRIER_REPLY:
+                break
+            if kind != FLOW_REMOVED:
+                sys.exit(f"message {kind}")
+            place = body.find(oxm(11, b"0000")[:4], 40)
+            i = struct.unpack_from("!I", body, place + 4)[0]
+            seen[i] = seen.get(i, 0) + 1
+    wrong = [f"{i} {seen.get(i, 0)} times" for i in told if seen.get(i) != 1]
+    wrong += [f"{i} was not to be told" for i in seen if i % 5]
+    print(", ".join(wrong[:5]) or "each removal told once", flush=True)
+
+
 def changes(path, n):
     reader, other = Session(path, small=True), Session(path)
     for i in range(n):
@@ -114,7 +155,8 @@ def changes(path, n):
     reader.send(MULTIPART, struct.pack("!HH4x", MP_FLOW, 0) +
                 struct.pack("!B3xII4xQQ", 0xff, ANY, ANY, 0, 0) + match())
     kind, first = reader.message()      # under way; the rest waits for us
-    for i in range(0, n, 3):
+    gone = range(0, n, 9)       # not more than what a session may have waiting
+    for i in gone:
         other.send(FLOW_MOD, flow(DELETE_STRICT, i))
     for i in range(1, n, 3):
         other.send(FLOW_MOD, flow(MODIFY, i, 3))
@@ -125,7 +167,7 @@ def changes(path, n):
     seen = {}
     removed = 0
     more = True
-    while more or removed < (n + 2) // 3:
+    while more or removed < len(gone):
         if kind == MULTIPART_REPLY:
             more = struct.unpack_from("!H", first, 2)[0] & 1
             at = 8
@@ -139,15 +181,15 @@ def changes(path, n):
             removed += 1
         else:
             sys.exit(f"message {kind}")
-        if more or removed < (n + 2) // 3:
+        if more or removed < len(gone):
             kind, first = reader.message()
     wrong = [f"{i} {seen[i]} times" for i in seen if seen[i] > 1]
-    wrong += [f"not {i}" for i in range(n) if i % 3 and i not in seen]
-    gone = sum(i % 3 == 0 for i in seen if i < n)
-    if gone == (n + 2) // 3:
+    wrong += [f"not {i}" for i in range(n) if i % 9 and i not in seen]
+    shown = sum(i % 9 == 0 for i in seen if i < n)
+    if shown == len(gone):
         wrong.append("nothing was changed in the middle of the dump")
     print(", ".join(wrong[:5]) or "each flow once", flush=True)
-    print(f"# {len(seen)} flows, {removed} removals told, {gone} flows shown before they went",
+    print(f"# {len(seen)} flows, {removed} removals told, {shown} flows shown before they went",
           file=sys.stderr)
 
 
@@ -155,6 +197,8 @@ def main():
     path, what, arg = sys.argv[1:4]
     if what == "others":
         others(path, arg)
+    elif what == "removals":
+        removals(path, int(arg))
     else:
         changes(path, int(arg))
 
