@@ -93,6 +93,9 @@ retry 5 is_gone "$pid"
 daemon_start s1
 check "after kill -9: vm1" retry 20 can_ping a 10.0.0.11
 check "after kill -9: vm2" retry 20 can_ping a 10.0.0.12
+check "upgrade: the next daemon takes over" appctl s1 -t ovs-vswitchd weft/upgrade
+check "after the upgrade: vm1" retry 20 can_ping a 10.0.0.11
+check "after the upgrade: vm2" retry 20 can_ping a 10.0.0.12
 "$GUEST" stop "$T" vm1
 "$GUEST" stop "$T" vm2
 finish
