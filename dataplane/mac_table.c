@@ -13,10 +13,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/coverage.h"
 #include "base/hash.h"
 #include "base/hmap.h"
 #include "base/rcu.h"
 #include "dataplane/normal.h"
+
+WF_COVERAGE(mac_learning_static_none_move); /* another port used a static entry's address */
 
 #define DEFAULT_MAX_ENTRIES 8192
 #define DEFAULT_AGING_MS 300000
@@ -276,6 +279,8 @@ mac_table_learn(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port
 	int64_t now = wf_now_ms();
 	bool is_new = false;
 
+	if (e && e->is_static && atomic_load_explicit(&e->port, memory_order_relaxed) != port)
+		wf_coverage_inc(mac_learning_static_none_move);
 	if (e && (e->is_static ||
 		  (atomic_load_explicit(&e->port, memory_order_relaxed) == port &&
 		   !is_gratuitous_arp))) {

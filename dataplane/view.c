@@ -153,6 +153,16 @@ view_fields_used(const struct of_match *m, const struct rule_actions *actions, i
 		words_used(actions->reads, delta);
 }
 
+/* For whoever looks at rows: see view.h. */
+static bool addresses_are_read;
+
+void
+view_read_addresses(bool on)
+{
+	layout_changed |= on != addresses_are_read;
+	addresses_are_read = on;
+}
+
 static struct key_layout *
 layout_new(uint32_t generation)
 {
@@ -165,6 +175,10 @@ layout_new(uint32_t generation)
 		if (!word_users[w])
 			mask[w] = 0;
 	shape_mask(&shape);
+	if (addresses_are_read) {
+		memset(shape.dl_src, 0xff, sizeof shape.dl_src);
+		memset(shape.dl_dst, 0xff, sizeof shape.dl_dst);
+	}
 	l->generation = generation;
 	l->mask = layout_mask;
 	for (unsigned w = 0; w < OF_KEY_WORDS; w++) {

@@ -78,6 +78,9 @@ uint32_t view_slot_alloc(struct port *port_or_null, struct bridge *, of_port_t, 
 /* Another OpenFlow number for the same device in the same slot. */
 void view_slot_renumber(uint32_t slot, of_port_t, uint32_t *generation);
 void view_slot_free(uint32_t slot);                 /* reused only after a grace period */
+/* The flow cache is to tell MAC addresses apart though nothing reads them, so that dumps have a row
+ * for each pair that NORMAL forwards.  Costs an entry a pair. */
+void view_read_addresses(bool);
 /* Fields that rules, groups or learn sources read; counted, so that they can be taken back. */
 void view_fields_used(const struct of_match *, const struct rule_actions *, int delta);
 /* Tunnel ports (tunnel.h); takes ownership, NULL: none.  'free_fn' frees the one before. */

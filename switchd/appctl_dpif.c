@@ -75,6 +75,9 @@ shown_type(const struct sw_iface *i)
 
 /* --- dpif ------------------------------------------------------------------------------------- */
 
+#define DUMMY_PMD_QUEUES ": configured_rx_queues=1, configured_tx_queues=1, " \
+			 "requested_rx_queues=1, requested_tx_queues=1"
+
 static void
 show_ports(struct sw_bridge *b, struct wf_str *s)
 {
@@ -100,7 +103,8 @@ show_ports(struct sw_bridge *b, struct wf_str *s)
 		} else if (i->is_patch)
 			wf_str_fmt(s, "none: (patch: peer=%s)\n", i->peer);
 		else
-			wf_str_fmt(s, "%u: (%s)\n", i->slot, shown_type(i));
+			wf_str_fmt(s, "%u: (%s%s)\n", i->slot, shown_type(i),
+				   strcmp(i->type, "dummy-pmd") ? "" : DUMMY_PMD_QUEUES);
 	}
 	free(list);
 }

@@ -34,7 +34,7 @@ struct dump {
 	struct wf_hmap rows;
 	struct row *first;      /* the entry made last comes first */
 	bool names, more;
-	const struct bridge *only; /* NULL: of all */
+	const struct bridge *only; /* of dpif/dump-flows; NULL: dpctl's, of all */
 	const char *ufid;          /* only this row; NULL: all */
 };
 
@@ -132,7 +132,7 @@ print_row(const struct dump *d, const struct row *r, struct wf_str *s)
 		char ufid[48];
 
 		ufid_of(r, ufid);
-		wf_str_fmt(s, "%s, ", ufid);
+		wf_str_fmt(s, d->only ? "%s " : "%s, ", ufid);
 	}
 	key_odp_text(&r->key, &r->mask, port, d->more, s);
 	wf_str_fmt(s, ", packets:%" PRIu64 ", bytes:%" PRIu64 ", used:", r->packets, r->bytes);
@@ -143,7 +143,7 @@ print_row(const struct dump *d, const struct row *r, struct wf_str *s)
 	} else {
 		wf_str_put(s, "never");
 	}
-	if (d->more)
+	if (d->more && !d->only)
 		wf_str_put(s, ", dp:ovs");
 	wf_str_fmt(s, ", actions:%s\n", r->actions);
 }
@@ -236,6 +236,7 @@ on_dpif_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void
 {
 	struct sw_bridge *b = sw_bridge_find(argv[argc - 1]);
 	struct dump d = { .first = NULL };
+	bool no_names = false;
 	struct wf_str s = WF_STR_INIT;
 
 	if (!b) {
@@ -245,8 +246,11 @@ on_dpif_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void
 	for (int k = 1; k + 1 < argc; k++)
 		if (!strcmp(argv[k], "--names"))
 			d.names = true;
+		else if (!strcmp(argv[k], "--no-names"))
+			no_names = true;
 		else if (!strcmp(argv[k], "-m"))
 			d.more = true;
+	d.names = (d.names || d.more) && !no_names;
 	d.only = b->dp;
 	wf_hmap_init(&d.rows);
 	print_rows(&d, false, &s);

@@ -330,6 +330,12 @@ set_fake_bridges(struct sw_bridge *b)
 	}
 }
 
+static bool
+is_internal(const struct sw_iface *i)
+{
+	return !strcmp(i->type, "internal") || !strcmp(i->type, "dummy-internal");
+}
+
 /* Internal devices follow the smallest MTU of the bridge's other ports, unless theirs was asked
  * for. */
 void
@@ -338,16 +344,21 @@ sw_bridge_set_mtu(struct sw_bridge *b)
 	struct wf_err err = { "" };
 	struct sw_iface *i;
 	uint32_t mtu = 0;
+	bool alone;
 
 	wf_hmap_for_each(i, node, &b->ifaces)
-		if (i->port && strcmp(i->type, "internal") && i->status.mtu &&
-		    (!mtu || i->status.mtu < mtu))
+		if (i->port && !is_internal(i) && i->status.mtu && (!mtu || i->status.mtu < mtu))
 			mtu = i->status.mtu;
+	alone = !mtu;
+	if (alone)
+		mtu = 1500;
 	wf_hmap_for_each(i, node, &b->ifaces)
-		if (mtu && i->port && !strcmp(i->type, "internal") && i->status.mtu != mtu &&
-		    !ovsdb_int(i->row, OVSDB_INTERFACE_MTU_REQUEST, 0) && i->port->class->set_mtu &&
+		if ((!alone || i->mtu_followed) && i->port && is_internal(i) &&
+		    i->status.mtu != mtu && i->port->class->set_mtu &&
+		    !ovsdb_int(i->row, OVSDB_INTERFACE_MTU_REQUEST, 0) &&
 		    !i->port->class->set_mtu(i->port, mtu, &err)) {
 			sw_iface_refresh(i);
+			i->mtu_followed = !alone;
 			i->dirty = true;
 		}
 }

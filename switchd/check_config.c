@@ -33,6 +33,7 @@ static const struct key {
 	{ ROOT, "vlan-limit", INT, 0, INT32_MAX, NULL },
 	{ ROOT, "bundle-idle-timeout", INT, 0, INT32_MAX, NULL },
 	{ ROOT, "weft-max-flows", INT, 0, INT32_MAX, NULL },
+	{ ROOT, "weft-cache-addresses", BOOL, 0, 0, NULL },
 #define BRIDGE OVSDB_TABLE_BRIDGE, OVSDB_BRIDGE_OTHER_CONFIG
 	{ BRIDGE, "hwaddr", MAC, 0, 0, NULL },
 	{ BRIDGE, "datapath-id", DPID, 0, 0, NULL },

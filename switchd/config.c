@@ -354,6 +354,9 @@ configure_workers(struct ovsdb_row *root)
 	of_set_bundle_idle_timeout(bundle_s > 0 ? (unsigned)bundle_s : 0);
 	int max_flows = (int)ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "weft-max-flows", 0);
 	of_set_max_flows(max_flows > 0 ? (unsigned)max_flows : 0);
+	/* Suites that need dummies compare rows of dpctl/dump-flows with Open vSwitch's. */
+	view_read_addresses(ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG, "weft-cache-addresses",
+					    port_class("dummy")->available()));
 	if (workers_configure(ovsdb_smap_get(root, OVSDB_ROOT_OTHER_CONFIG, "pmd-cpu-mask"),
 			      n_sleeping_workers(root), &err))
 		wf_warn_rl("pmd-cpu-mask: %s", err.text);

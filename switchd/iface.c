@@ -295,9 +295,12 @@ apply_settings(struct sw_iface *i)
 	if (!i->is_local && i->port->class->set_mac && sw_parse_mac(mac, addr) && !(addr[0] & 1) &&
 	    memcmp(addr, i->mac, 6) && i->port->class->set_mac(i->port, addr, &err))
 		failed = true;
-	if (mtu && (uint32_t)mtu != i->status.mtu && i->port->class->set_mtu &&
-	    i->port->class->set_mtu(i->port, (uint32_t)mtu, &err))
-		failed = true;
+	if (mtu && (uint32_t)mtu != i->status.mtu && i->port->class->set_mtu) {
+		if (i->port->class->set_mtu(i->port, (uint32_t)mtu, &err))
+			failed = true;
+		else
+			sw_iface_refresh(i); /* internal devices follow it */
+	}
 	/* Of a port that works nothing else can be wrong. */
 	set_error(i, failed ? err.text : NULL);
 }

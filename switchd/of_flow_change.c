@@ -283,6 +283,10 @@ commit_change(struct of_switch *sw, struct of_change *ch, struct of_conn *reques
 			ch->old->removed_reason = REASON_REPLACED;
 			ch->old->successor = ch->new;
 			rule_ref(ch->new);
+		} else {
+			/* The age is that of the flow, as in ovs-vswitchd. */
+			atomic_store_explicit(&ch->new->counter.used_ms,
+					      of_rule_used_ms(ch->old), memory_order_relaxed);
 		}
 	} else {
 		if (ch->old) {

@@ -44,13 +44,13 @@ age_s(int64_t now_ms, int64_t since_ms)
 	return age < 0 ? 0 : age > UINT16_MAX ? UINT16_MAX : (int)age;
 }
 
-static int64_t
-rule_used_ms(const struct rule *r)
+int64_t
+of_rule_used_ms(const struct rule *r)
 {
 	int64_t used = atomic_load_explicit(&((struct rule *)r)->counter.used_ms,
 					    memory_order_relaxed);
 
-	return used > r->created_ms ? used : r->created_ms;
+	return used ? used : r->created_ms;
 }
 
 void
@@ -62,7 +62,7 @@ of_flow_stats_fill(struct rule *r, int64_t now, struct of_flow_stats *fs)
 		.match = r->match, .cookie = r->cookie, .table = r->table_id,
 		.priority = (uint16_t)r->priority, .idle_timeout = r->idle_timeout,
 		.hard_timeout = r->hard_timeout, .importance = r->importance, .flags = r->flags,
-		.idle_age = age_s(now, rule_used_ms(r)), .hard_age = age_s(now, modified),
+		.idle_age = age_s(now, of_rule_used_ms(r)), .hard_age = age_s(now, modified),
 		.n_packets = atomic_load_explicit(&r->counter.packets, memory_order_relaxed),
 		.n_bytes = atomic_load_explicit(&r->counter.bytes, memory_order_relaxed),
 		.actions = r->actions->data, .actions_size = r->actions->size,

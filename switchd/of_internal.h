@@ -453,6 +453,8 @@ void of_stat_trigger_book(struct of_switch *, struct rule *r, bool in);
 void of_stat_triggers_run(struct of_switch *); /* each second */
 void of_stat_triggers_done(struct of_switch *);
 /* What a reply says of the flow. */
+/* When a packet last used the rule, or one that it replaced; else when it was made. */
+int64_t of_rule_used_ms(const struct rule *);
 void of_flow_stats_fill(struct rule *, int64_t now_ms, struct of_flow_stats *);
 
 /* of_table.c */

@@ -40,6 +40,7 @@ struct sw_iface {
 	int64_t opened_ms;
 	uint64_t link_resets_base;      /* of the device when it was opened */
 	bool in_workers;                /* its queues are served */
+	bool mtu_followed;              /* has the MTU of another port: it is to go with that one */
 	char *htb;                      /* qos.c: linux-htb that is in force */
 	struct sw_link *link;           /* uplinks.h; NULL: no bond, no LACP, no BFD */
 	/* As last configured: nothing is done while these are the same. */

@@ -9,6 +9,7 @@ extern const struct port_class port_class_afxdp;
 extern const struct port_class port_class_dpdk;
 extern const struct port_class port_class_dummy;
 extern const struct port_class port_class_dummy_internal;
+extern const struct port_class port_class_dummy_pmd;
 extern const struct port_class port_class_internal;
 extern const struct port_class port_class_system;
 extern const struct port_class port_class_tap;

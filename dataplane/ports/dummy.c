@@ -192,6 +192,13 @@ dummy_internal_open(const char *name, const struct port_options *o, struct port 
 	return open_class(&port_class_dummy_internal, name, o, portp, err);
 }
 
+static int
+dummy_pmd_open(const char *name, const struct port_options *o, struct port **portp,
+	       struct wf_err *err)
+{
+	return open_class(&port_class_dummy_pmd, name, o, portp, err);
+}
+
 static void
 dummy_close(struct port *p, bool destroy)
 {
@@ -347,6 +354,13 @@ dummy_get_addresses(struct port *p, struct port_address *out, unsigned room)
 	.set_up = dummy_set_up
 
 const struct port_class port_class_dummy = { .type = "dummy", .open = dummy_open, DUMMY_OPERATIONS };
+/* In Open vSwitch a dummy that is polled.  There are no cores to spare for tests: a sleeping worker
+ * serves it. */
+const struct port_class port_class_dummy_pmd = {
+	.type = "dummy-pmd",
+	.open = dummy_pmd_open,
+	DUMMY_OPERATIONS,
+};
 const struct port_class port_class_dummy_internal = {
 	.type = "dummy-internal",
 	.open = dummy_internal_open,

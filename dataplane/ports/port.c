@@ -12,6 +12,7 @@ static const struct port_class *const classes[] = {
 	&port_class_dpdk,
 	&port_class_dummy,
 	&port_class_dummy_internal,
+	&port_class_dummy_pmd,
 	&port_class_internal,
 	&port_class_system,
 	&port_class_tap,
