@@ -30,6 +30,14 @@ rotate_left(uint64_t v, unsigned n)
 	return v << (n & 63) | v >> (-n & 63);
 }
 
+static int
+by_dst(const void *a_, const void *b_)
+{
+	const struct packing *a = a_, *b = b_;
+
+	return a->dst != b->dst ? a->dst - b->dst : a->src - b->src;
+}
+
 /* First fit, words with most bits first. */
 static void
 pack_layout(struct cache_table *t)
@@ -52,9 +60,14 @@ pack_layout(struct cache_table *t)
 			used[dst] |= rotate_left(mask[w], rotate);
 			if (dst >= t->n_packed)
 				t->n_packed = dst + 1;
-			t->packings[t->n_packings++] = (struct packing){ mask[w], w, dst, rotate };
+			t->packings[t->n_packings++] =
+				(struct packing){ mask[w], w, dst, rotate, false };
 		}
 	}
+	qsort(t->packings, t->n_packings, sizeof(t->packings[0]), by_dst);
+	for (unsigned i = 0; i < t->n_packings; i++)
+		t->packings[i].last =
+			i + 1 == t->n_packings || t->packings[i + 1].dst != t->packings[i].dst;
 }
 
 static struct bucket6 *
@@ -118,12 +131,13 @@ key_make(const struct cache_table *t, uint32_t slot, uint32_t generation, uint64
 				k[n++] = words[w] & of_key_words_c(&t->layout.mask)[w];
 		}
 	}
-	for (unsigned i = 0; i < t->n_packed; i++)
-		k[n + i] = 0;
-	for (unsigned i = 0; i < t->n_packings; i++) {
-		const struct packing *p = &t->packings[i];
-
-		k[n + p->dst] |= rotate_left(words[p->src] & p->mask, p->rotate);
+	uint64_t packed = 0, *at = &k[n];
+	for (const struct packing *p = t->packings, *end = p + t->n_packings; p < end; p++) {
+		packed |= rotate_left(words[p->src] & p->mask, p->rotate);
+		if (p->last) {
+			*at++ = packed;
+			packed = 0;
+		}
 	}
 	n += t->n_packed;
 	key->n_words = n;
@@ -239,18 +253,20 @@ void
 cache_find(struct cache *c, const struct cache_key *keys, unsigned n, struct flow **flows)
 {
 	const struct cache_table *t = c->cur;
+	const struct flow *likely_one[BURST_MAX];
 
 	/* Three passes, so that the misses of one stage overlap: buckets, entries, plans. */
-	for (unsigned i = 0; i < n; i++)
-		__builtin_prefetch(&t->buckets[keys[i].hash & t->mask]);
+	if (n > 1)
+		for (unsigned i = 0; i < n; i++)
+			__builtin_prefetch(&t->buckets[keys[i].hash & t->mask]);
 	for (unsigned i = 0; i < n; i++) {
 		const struct bucket6 *b = &t->buckets[keys[i].hash & t->mask];
 		uint16_t tag = tag_of(keys[i].hash);
-
 		unsigned bits = tag_matches(b, tag);
 
+		likely_one[i] = NULL;
 		if (likely(bits)) {
-			const struct flow *f = b->flows[__builtin_ctz(bits)];
+			const struct flow *f = likely_one[i] = b->flows[__builtin_ctz(bits)];
 
 			/* The hot line, and where a longer key goes on. */
 			__builtin_prefetch(&f->plan);
@@ -262,8 +278,11 @@ cache_find(struct cache *c, const struct cache_key *keys, unsigned n, struct flo
 		}
 	}
 	for (unsigned i = 0; i < n; i++) {
-		flows[i] = ctable_find(t, &keys[i]);
-		if (flows[i])
+		const struct flow *f = likely_one[i];
+
+		flows[i] = likely(f && key_equal(f, &keys[i])) ? (struct flow *)f
+								: ctable_find(t, &keys[i]);
+		if (likely(flows[i]))
 			__builtin_prefetch(flows[i]->plan);
 	}
 }
@@ -614,10 +633,8 @@ cache_n_flows(const struct cache *c)
 }
 
 bool
-plan_is_fresh(struct plan *plan, const struct view *v)
+plan_check(struct plan *plan, const struct view *v)
 {
-	if (likely(plan->version == v->version))
-		return true;
 	if (plan->version < v->config_version)
 		return false;
 	for (uint32_t i = 0; i < plan->n_steps; i++) {

@@ -125,7 +125,12 @@ flow_account(struct flow *f, uint32_t bytes, int64_t now_ms)
 }
 
 /* Is what the plan's walk saw still what it would see now? (rule 3) */
-bool plan_is_fresh(struct plan *, const struct view *);
+bool plan_check(struct plan *, const struct view *);
+static inline bool
+plan_is_fresh(struct plan *plan, const struct view *v)
+{
+	return plan->version == v->version || plan_check(plan, v);
+}
 
 /* --- Main ------------------------------------------------------------------------------- */
 

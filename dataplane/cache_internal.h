@@ -15,10 +15,12 @@ struct bucket6 {
 };
 static_assert(sizeof(struct bucket6) == 64, "a bucket is one line");
 
-/* Bits of one word of a key, and where they go in the packed ones. */
+/* Bits of one word of a key, and where they go in the packed ones.  Sorted by 'dst', 'last' says that
+ * the next one has another. */
 struct packing {
 	uint64_t mask;
 	uint8_t src, dst, rotate;
+	bool last;
 };
 
 /* One layout generation. */

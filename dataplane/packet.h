@@ -55,7 +55,12 @@ void *pkt_push(struct rte_mbuf *, uint32_t size);
 /* Drops bytes from the front; NULL (unchanged) when the packet has fewer. */
 void *pkt_pull(struct rte_mbuf *, uint32_t size);
 /* Bytes behind the packet's end are undefined when it grows; not beyond pkt_capacity(). */
-void pkt_set_size(struct rte_mbuf *, uint32_t size);
+static inline void
+pkt_set_size(struct rte_mbuf *m, uint32_t size)
+{
+	m->pkt_len = size;
+	m->data_len = size < UINT16_MAX ? (uint16_t)size : UINT16_MAX;
+}
 uint32_t pkt_capacity(const struct rte_mbuf *); /* from pkt_data() to the end of the buffer */
 /* At a thread's end: gives its free packets to the others. */
 void pkt_thread_done(void);

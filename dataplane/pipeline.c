@@ -11,6 +11,7 @@
 #include "dataplane/key_odp_text.h"
 #include "dataplane/plan_text.h"
 #include "dataplane/protocol_rx.h"
+#include "dataplane/run_short.h"
 #include "dataplane/slow_path.h"
 #include "dataplane/tunnel.h"
 
@@ -107,13 +108,7 @@ translate_for(struct runner *rn, struct xlate_in *in)
 	}
 	plan->version = in->view->version;
 	plan->has_learn = has_learn(plan->ops, ops_end(plan));
-	/* One with a guard is not that simple: what expires goes elsewhere, whatever is written. */
-	if (plan->ops_size == sizeof(struct op_output) && plan->ops->type == OP_OUTPUT &&
-	    !plan->ttl_min && !plan->mpls_ttl_min) {
-		plan->is_single_output = true;
-		plan->out_slot = plan->ops->u32;
-		plan->out_generation = ((const struct op_output *)plan->ops)->generation;
-	}
+	plan_shorten(plan);
 	atomic_store_explicit(&plan->refs, 1, memory_order_relaxed);
 	return plan;
 }
@@ -377,20 +372,17 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 	if (!n_good)
 		return;
 	cache_find(rn->cache, keys, n_good, flows);
+	for (unsigned i = 0; i < n_good; i++)
+		if (likely(flows[i]) && !flows[i]->plan->shortcut)
+			__builtin_prefetch(flows[i]->plan->ops);
 	for (unsigned i = 0; i < n_good; i++) {
 		struct flow *f = flows[i];
 		struct rte_mbuf *m = pkts[i];
 
-		/* Most packets go to one port as they are. */
 		if (likely(f && !flow_is_retired(f) && plan_is_fresh(f->plan, v))) {
-			const struct plan *plan = f->plan;
-			uint32_t out = plan->out_slot, size = pkt_size(m);
+			uint32_t size = pkt_size(m);
 
-			if (plan->is_single_output && out < v->n_slots &&
-			    !(unlikely(v->tunnels) && v->slots[out].ofp_port == OF_PORT_LOCAL) &&
-			    v->slots[out].generation == plan->out_generation &&
-			    v->slots[out].port && !(m->ol_flags & PKT_TX_OPEN) &&
-			    run_output_plain(rn, &v->slots[out], out, m)) {
+			if (run_short(rn, f->plan, &layers[i], m)) {
 				flow_account(f, size, rn->now_ms);
 				n_hits++;
 				continue;

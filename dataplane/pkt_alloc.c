@@ -220,13 +220,6 @@ pkt_capacity(const struct rte_mbuf *m)
 	return all - m->data_off;
 }
 
-void
-pkt_set_size(struct rte_mbuf *m, uint32_t size)
-{
-	m->pkt_len = size;
-	m->data_len = size < UINT16_MAX ? size : UINT16_MAX;
-}
-
 void *
 pkt_push(struct rte_mbuf *m, uint32_t size)
 {

@@ -191,23 +191,34 @@ struct counter *counter_new(void);
 void counter_ref(struct counter *);   /* of one made by counter_new() */
 void counter_unref(struct counter *); /* NULL is fine; freed after a grace period */
 
+/* Short plans: what only writes a few headers and outputs to one port, or drops, is kept as a
+ * template as well, which run_short.h applies without a walk over the operations. */
+#define SHORT_OUTPUT 1u
+#define SHORT_DROP 2u
+#define SHORT_ETH 4u        /* bytes of 'eth' in place of those that 'eth_keep' clears */
+#define SHORT_PUSH_VLAN 8u
+#define SHORT_POP_VLAN 16u
+#define SHORT_DEC_TTL 32u
+
 struct plan {
-	/* Read by run. */
-	uint32_t ops_size;
-	uint8_t ttl_min;       /* guard: IP TTL of the packet must be >= this (0: none), rule 5 */
-	uint8_t mpls_ttl_min;
-	bool cacheable;        /* false: run once, for this packet only */
-	bool has_output;       /* something may leave (NORMAL decides for itself) */
-	uint8_t drop_reason;   /* why nothing leaves, if nothing does */
-	uint8_t lacks;         /* XLATE_LACKS_*: why it is no more than an OP_SLOW, for text */
-	uint8_t n_stays;       /* at most PLAN_MAX_STAYS */
-	/* Set by pipeline.c: run looks at its OP_LEARNs before it does anything; all that the plan
-	 * does is to output to out_slot. */
-	bool has_learn, is_single_output;
-	uint32_t out_slot, out_generation;
-	struct plan_op *ops;
+	/* The first cache line: all that a short plan needs. */
 	/* View version at which every step was last found valid.  Of the thread that runs it. */
 	uint64_t version;
+	uint8_t shortcut;      /* SHORT_*; 0: the operations say more than a template can */
+	uint8_t ttl_min;       /* guard: IP TTL of the packet must be >= this (0: none), rule 5 */
+	uint8_t mpls_ttl_min;
+	uint8_t drop_reason;   /* why nothing leaves, if nothing does */
+	uint32_t out_slot, out_generation;
+	__be16 vlan_tpid, vlan_tci;
+	uint32_t ops_size;
+	uint8_t eth_keep[16], eth[16]; /* the last four of 'eth_keep' are 0xff */
+	/* Read by run. */
+	bool cacheable;        /* false: run once, for this packet only */
+	bool has_output;       /* something may leave (NORMAL decides for itself) */
+	uint8_t lacks;         /* XLATE_LACKS_*: why it is no more than an OP_SLOW, for text */
+	uint8_t n_stays;       /* at most PLAN_MAX_STAYS */
+	bool has_learn;        /* run looks at its OP_LEARNs before it does anything */
+	struct plan_op *ops;
 	struct plan_step *steps;
 	/* Cold. */
 	uint32_t n_steps, n_credits;
@@ -229,6 +240,12 @@ struct plan {
 	struct plan *next_by_hash;
 };
 
+static_assert(offsetof(struct plan, cacheable) <= 64, "a short plan is one line");
+
+/* An empty plan, at the start of a cache line. */
+struct plan *plan_new(void);
+/* Fills the template from the operations, if they fit one. */
+void plan_shorten(struct plan *);
 /* Frees ops and what they own, and drops the references.  Any thread, once nobody uses it
  * and its counters were folded. */
 void plan_free(struct plan *);

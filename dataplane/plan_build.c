@@ -283,7 +283,7 @@ buf_take(struct wf_buf *b)
 struct plan *
 pb_finish(struct plan_builder *b)
 {
-	struct plan *p = wf_xzalloc(sizeof *p);
+	struct plan *p = plan_new();
 
 	p->ops_size = (uint32_t)b->ops.size;
 	p->n_steps = (uint32_t)(b->steps.size / sizeof(struct plan_step));

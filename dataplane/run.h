@@ -6,7 +6,8 @@
  *   run_set.c      writes into headers, with checksums
  *   run_push.c     tags and labels come and go
  *   run_select.c   groups
- *   run_output.c   ports, NORMAL, mirrors, packet-ins, transmit batches
+ *   run_output.c   ports, NORMAL, mirrors, packet-ins, transmit batches (run_tx.h)
+ *   run_short.h    plans that are one template
  *
  * A runner is what one thread needs to do that; a pass is one way of one packet through one
  * lookup.  Ownership: whoever is handed a packet together with 'owned' must free or pass it on.
@@ -190,10 +191,6 @@ void tunnel_set_source_ports(uint16_t low, uint16_t high);
 void tunnel_get_source_ports(uint16_t *low, uint16_t *high);
 
 /* --- run_output.c ------------------------------------------------------------------------ */
-/* A packet without open offloads to a port of the pinned view: false (nothing done) if it does
- * not fit. */
-bool run_output_plain(struct runner *, const struct view_slot *, uint32_t slot,
-		      struct rte_mbuf *owned);
 /* An outer packet without Ethernet header to the host's sockets. */
 void run_output_outer(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_output(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);

@@ -6,13 +6,14 @@
 
 #include "dataplane/policer.h"
 #include "dataplane/protocol_rx.h"
+#include "dataplane/run_tx.h"
 #include "dataplane/slow_path.h"
 #include "dataplane/tunnel.h"
 
 /* --- Transmit batches ------------------------------------------------------------------------- */
 
-static void
-flush_batch(struct runner *rn, struct tx_batch *b)
+void
+runner_flush_batch(struct runner *rn, struct tx_batch *b)
 {
 	struct port *port = b->port;
 	bool shared = port->n_txq <= 1 || rn->txq >= port->n_txq;
@@ -44,7 +45,7 @@ runner_flush(struct runner *rn)
 		struct tx_batch *b = rn->batches[rn->dirty[i]];
 
 		if (b->n)
-			flush_batch(rn, b);
+			runner_flush_batch(rn, b);
 		b->port = NULL;
 	}
 	rn->n_dirty = 0;
@@ -60,52 +61,29 @@ runner_release(struct runner *rn, bool send)
 	rn->held = NULL;
 	for (size_t n = held.size / sizeof(*b); n; n--, b++) {
 		if (send)
-			flush_batch(rn, b);
+			runner_flush_batch(rn, b);
 		else
 			pkt_free_bulk(b->pkts, b->n);
 	}
 	wf_buf_done(&held);
 }
 
-static inline struct tx_batch *
-batch_of(struct runner *rn, uint32_t slot, struct port *port)
+void
+runner_more_batches(struct runner *rn, uint32_t slot)
 {
-	if (unlikely(slot >= rn->n_batches)) {
-		uint32_t n = rn->view->n_slots;
+	uint32_t n = rn->view->n_slots;
 
+	if (slot >= rn->n_batches) {
 		rn->batches = wf_xrealloc(rn->batches, n * sizeof(*rn->batches));
-		memset(rn->batches + rn->n_batches, 0,
-		       (n - rn->n_batches) * sizeof(*rn->batches));
+		memset(rn->batches + rn->n_batches, 0, (n - rn->n_batches) * sizeof(*rn->batches));
 		rn->n_batches = n;
 		rn->dirty = wf_xrealloc(rn->dirty, n * sizeof(*rn->dirty));
 	}
-	struct tx_batch *b = rn->batches[slot];
-	if (unlikely(!b))
-		b = rn->batches[slot] = wf_xzalloc(sizeof(*b));
-	if (!b->port) {
-		b->port = port;
-		rn->dirty[rn->n_dirty++] = slot;
-	}
-	return b;
-}
-
-static inline void
-enqueue(struct runner *rn, uint32_t slot, struct port *port, struct rte_mbuf *m)
-{
-	struct tx_batch *b = batch_of(rn, slot, port);
-
-	b->pkts[b->n++] = m;
-	if (b->n == BURST_MAX)
-		flush_batch(rn, b);
+	if (!rn->batches[slot])
+		rn->batches[slot] = wf_xzalloc(sizeof(struct tx_batch));
 }
 
 /* --- Output to a port ----------------------------------------------------------------------------- */
-
-static bool
-fits(const struct port *port, const struct rte_mbuf *m)
-{
-	return !port->max_frame || pkt_size(m) <= port->max_frame;
-}
 
 static void
 output_segments(struct pass *p, uint32_t slot, struct port *port, struct rte_mbuf *m)
@@ -119,8 +97,8 @@ output_segments(struct pass *p, uint32_t slot, struct port *port, struct rte_mbu
 	if (rc < 0)
 		pass_drop(p, -rc);
 	for (int i = 0; i < rc; i++) {
-		if (fits(port, segments[i])) {
-			enqueue(p->rn, slot, port, segments[i]);
+		if (port_fits(port, segments[i])) {
+			runner_enqueue(p->rn, slot, port, segments[i]);
 			p->fate->n_out++;
 		} else {
 			pass_drop(p, DROP_OUT_MTU);
@@ -151,15 +129,6 @@ fit_offloads(struct pass *p, const struct port *port, struct rte_mbuf *m)
 	return true;
 }
 
-bool
-run_output_plain(struct runner *rn, const struct view_slot *vs, uint32_t slot, struct rte_mbuf *m)
-{
-	if (unlikely(!fits(vs->port, m)))
-		return false;
-	enqueue(rn, slot, vs->port, m);
-	return true;
-}
-
 void
 run_output_outer(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *m)
 {
@@ -171,7 +140,7 @@ run_output_outer(struct pass *p, uint32_t slot, uint32_t generation, struct rte_
 		pkt_free(m);
 		return;
 	}
-	enqueue(p->rn, slot, vs->port, m);
+	runner_enqueue(p->rn, slot, vs->port, m);
 	p->fate->n_out++;
 }
 
@@ -202,7 +171,7 @@ run_output(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *
 		output_segments(p, slot, vs->port, m);
 		return;
 	}
-	if (unlikely(!fits(vs->port, m)) && !(m->ol_flags & PKT_TX_SEG)) {
+	if (unlikely(!port_fits(vs->port, m)) && !(m->ol_flags & PKT_TX_SEG)) {
 		pass_drop(p, DROP_OUT_MTU);
 		pkt_free(m);
 		return;
@@ -211,7 +180,7 @@ run_output(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *
 		m->hash.sched.queue_id = p->skb_priority;
 		m->ol_flags |= PKT_HAS_QUEUE;
 	}
-	enqueue(p->rn, slot, vs->port, m);
+	runner_enqueue(p->rn, slot, vs->port, m);
 	p->fate->n_out++;
 }
 

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Short plans (plan.h, SHORT_*): one template of writes, then one port or none. */
+#ifndef WEFT_DATAPLANE_RUN_SHORT_H
+#define WEFT_DATAPLANE_RUN_SHORT_H
+
+#include "dataplane/run_tx.h"
+
+/* The IP header of a packet whose TTL may go from 'least' or above down by one; NULL: it has none
+ * that is whole, or its TTL is lower. */
+static inline uint8_t *
+short_ip(const struct rte_mbuf *m, const struct pkt_layers *l, uint8_t least)
+{
+	uint8_t *ip = pkt_data(m) + l->l3;
+
+	if (unlikely(l->l3 == PKT_NO_OFS || pkt_size(m) < l->l3 + 40u)) {
+		if (l->l3 == PKT_NO_OFS || pkt_size(m) < l->l3 + 20u || ip[0] >> 4 != 4)
+			return NULL;
+	}
+	uint8_t version = ip[0] >> 4;
+	if (likely(version == 4))
+		return ip[8] >= least ? ip : NULL;
+	return version == 6 && ip[7] >= least ? ip : NULL;
+}
+
+static inline void
+short_dec_ttl(uint8_t *ip)
+{
+	if (unlikely(ip[0] >> 4 == 6)) {
+		ip[7]--;
+		return;
+	}
+	uint16_t before, after, sum;
+	uint32_t s;
+
+	/* RFC 1624 equation 3, over the word of TTL and protocol. */
+	memcpy(&before, ip + 8, 2);
+	ip[8]--;
+	memcpy(&after, ip + 8, 2);
+	memcpy(&sum, ip + 10, 2);
+	s = (uint32_t)(uint16_t)~sum + (uint16_t)~before + after;
+	s = (s & 0xffff) + (s >> 16);
+	s += s >> 16;
+	sum = (uint16_t)~s;
+	memcpy(ip + 10, &sum, 2);
+}
+
+/* Runs a plan that was found valid on a packet with these layers, from a port.  False: it is no
+ * short one, or the packet needs more care: nothing was done. */
+static inline bool
+run_short(struct runner *rn, const struct plan *plan, const struct pkt_layers *l,
+	  struct rte_mbuf *m)
+{
+	const struct view *v = rn->view;
+	unsigned what = plan->shortcut;
+	uint32_t out = plan->out_slot;
+
+	if (unlikely(!what || m->ol_flags & PKT_TX_OPEN))
+		return false;
+	if (unlikely(what & SHORT_DROP)) {
+		if (plan->ttl_min && !short_ip(m, l, plan->ttl_min))
+			return false;
+		stat_add(&rn->drops[plan->drop_reason], 1);
+		pkt_free(m);
+		return true;
+	}
+	if (unlikely(out >= v->n_slots))
+		return false;
+	const struct view_slot *vs = &v->slots[out];
+	if (unlikely(vs->generation != plan->out_generation || !vs->port ||
+		     (v->tunnels && vs->ofp_port == OF_PORT_LOCAL) ||
+		     !port_fits_size(vs->port, pkt_size(m) + (what & SHORT_PUSH_VLAN ? 4 : 0))))
+		return false;
+	if (what != SHORT_OUTPUT || plan->ttl_min) {
+		uint8_t *data = pkt_data(m), *ip = NULL;
+		uint8_t least = what & SHORT_DEC_TTL && plan->ttl_min < 2 ? 2 : plan->ttl_min;
+
+		if (least && !(ip = short_ip(m, l, least)))
+			return false;
+		if (what & SHORT_POP_VLAN) {
+			if (unlikely(pkt_size(m) < 18 || data[12] != 0x81 || data[13] != 0))
+				return false;
+		} else if (what & SHORT_PUSH_VLAN) {
+			if (unlikely(m->data_off < 4))
+				return false;
+		}
+		/* From here on nothing fails. */
+		if (what & SHORT_DEC_TTL)
+			short_dec_ttl(ip);
+		if (what & (SHORT_ETH | SHORT_PUSH_VLAN | SHORT_POP_VLAN)) {
+			uint64_t eth[2], keep[2], set[2];
+
+			/* Frames have 14 bytes at least, buffers more. */
+			memcpy(eth, data, 16);
+			memcpy(keep, plan->eth_keep, 16);
+			memcpy(set, plan->eth, 16);
+			eth[0] = (eth[0] & keep[0]) | set[0];
+			eth[1] = (eth[1] & keep[1]) | set[1];
+			if (what & SHORT_PUSH_VLAN) {
+				uint32_t tag = 0;
+
+				memcpy(&tag, &plan->vlan_tpid, 2);
+				memcpy((uint8_t *)&tag + 2, &plan->vlan_tci, 2);
+				memcpy(data - 4, eth, 12);
+				memcpy(data + 8, &tag, 4);
+				m->data_off -= 4;
+				pkt_set_size(m, pkt_size(m) + 4);
+			} else if (what & SHORT_POP_VLAN) {
+				memcpy(data + 4, eth, 12);
+				m->data_off += 4;
+				pkt_set_size(m, pkt_size(m) - 4);
+			} else {
+				memcpy(data, eth, 12);
+			}
+		}
+	}
+	runner_enqueue(rn, out, vs->port, m);
+	return true;
+}
+
+#endif
