@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "dataplane/pkt_fast.h"
 #include "dataplane/run.h"
 
 /* --- Keys -------------------------------------------------------------------------- */
@@ -38,6 +39,14 @@ by_dst(const void *a_, const void *b_)
 	return a->dst != b->dst ? a->dst - b->dst : a->src - b->src;
 }
 
+static void
+mark_last(struct packing *p, unsigned n)
+{
+	qsort(p, n, sizeof(*p), by_dst);
+	for (unsigned i = 0; i < n; i++)
+		p[i].last = i + 1 == n || p[i + 1].dst != p[i].dst;
+}
+
 /* First fit, words with most bits first. */
 static void
 pack_layout(struct cache_table *t)
@@ -64,10 +73,16 @@ pack_layout(struct cache_table *t)
 				(struct packing){ mask[w], w, dst, rotate, false };
 		}
 	}
-	qsort(t->packings, t->n_packings, sizeof(t->packings[0]), by_dst);
-	for (unsigned i = 0; i < t->n_packings; i++)
-		t->packings[i].last =
-			i + 1 == t->n_packings || t->packings[i + 1].dst != t->packings[i].dst;
+	mark_last(t->packings, t->n_packings);
+
+	struct of_key fast[2];
+	pkt_fast_bits(&fast[0], &fast[1]);
+	for (unsigned v = 0; v < 2; v++) {
+		for (unsigned i = 0; i < t->n_packings; i++)
+			if (t->packings[i].mask & of_key_words(&fast[v])[t->packings[i].src])
+				t->fast[v][t->n_fast[v]++] = t->packings[i];
+		mark_last(t->fast[v], t->n_fast[v]);
+	}
 }
 
 static struct bucket6 *
@@ -100,15 +115,48 @@ ctable_new(const struct key_layout *layout)
 	return t;
 }
 
+/* Each packed word is stored once; those without packings are the caller's to clear. */
+static inline void
+pack(const struct packing *p, unsigned n, const uint64_t *words, uint64_t *out)
+{
+	uint64_t packed = 0;
+
+	for (const struct packing *end = p + n; p < end; p++) {
+		packed |= rotate_left(words[p->src] & p->mask, p->rotate);
+		if (p->last) {
+			out[p->dst] = packed;
+			packed = 0;
+		}
+	}
+}
+
+static inline uint32_t
+hash_words(const uint64_t *k, unsigned n)
+{
+	uint64_t h = wf_hash_seed;
+
+	for (unsigned i = 0; i + 1 < n; i += 2)
+		h = wf_hash_mix64(h ^ k[i], k[i + 1]);
+	if (n & 1)
+		h = wf_hash_mix64(h, k[n - 1]);
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static inline uint64_t
+first_word(uint32_t slot, uint32_t generation)
+{
+	return (uint64_t)(slot < MAX_SLOTS ? slot : MAX_SLOTS) << 48 | (uint64_t)generation << 16;
+}
+
 static inline void
 key_make(const struct cache_table *t, uint32_t slot, uint32_t generation, uint64_t frozen_id,
 	 const struct of_key *parsed, struct cache_key *key)
 {
 	const uint64_t *words = of_key_words_c(parsed);
-	uint64_t *k = key->words, h = wf_hash_seed;
+	uint64_t *k = key->words;
 	unsigned n = 1;
 
-	k[0] = (uint64_t)(slot < MAX_SLOTS ? slot : MAX_SLOTS) << 48 | (uint64_t)generation << 16;
+	k[0] = first_word(slot, generation);
 	if (unlikely(frozen_id)) {
 		const struct of_key *m = &t->layout.mask;
 
@@ -131,21 +179,10 @@ key_make(const struct cache_table *t, uint32_t slot, uint32_t generation, uint64
 				k[n++] = words[w] & of_key_words_c(&t->layout.mask)[w];
 		}
 	}
-	uint64_t packed = 0, *at = &k[n];
-	for (const struct packing *p = t->packings, *end = p + t->n_packings; p < end; p++) {
-		packed |= rotate_left(words[p->src] & p->mask, p->rotate);
-		if (p->last) {
-			*at++ = packed;
-			packed = 0;
-		}
-	}
+	pack(t->packings, t->n_packings, words, &k[n]);
 	n += t->n_packed;
 	key->n_words = n;
-	for (unsigned i = 0; i + 1 < n; i += 2)
-		h = wf_hash_mix64(h ^ k[i], k[i + 1]);
-	if (n & 1)
-		h = wf_hash_mix64(h, k[n - 1]);
-	key->hash = h ^ h >> 32;
+	key->hash = hash_words(k, n);
 }
 
 void
@@ -153,6 +190,21 @@ cache_key_make(const struct cache *c, uint32_t slot, uint32_t generation, uint64
 	       const struct of_key *parsed, struct cache_key *key)
 {
 	key_make(c->cur, slot, generation, frozen_id, parsed, key);
+}
+
+void
+cache_key_make_fast(const struct cache *c, uint32_t slot, uint32_t generation,
+		    const struct of_key *parsed, bool is_ipv6, struct cache_key *key)
+{
+	const struct cache_table *t = c->cur;
+	uint64_t *k = key->words;
+
+	k[0] = first_word(slot, generation);
+	for (unsigned i = 1; i <= t->n_packed; i++)
+		k[i] = 0;
+	pack(t->fast[is_ipv6], t->n_fast[is_ipv6], of_key_words_c(parsed), &k[1]);
+	key->n_words = t->n_packed + 1;
+	key->hash = hash_words(k, t->n_packed + 1);
 }
 
 void

@@ -90,7 +90,10 @@ void cache_sync(struct cache *, const struct view *, int64_t now_ms);
  * dp_hash, pkt_mark and skb_priority. */
 void cache_key_make(const struct cache *, uint32_t slot, uint32_t generation, uint64_t frozen_id,
 		    const struct of_key *parsed, struct cache_key *);
-/* Looks up 'n' keys at once; NULL where there is none. */
+/* The same key for one that pkt_fast_parse() made. */
+void cache_key_make_fast(const struct cache *, uint32_t slot, uint32_t generation,
+			 const struct of_key *parsed, bool is_ipv6, struct cache_key *);
+/* Looks up 'n' keys at once, at most BURST_MAX; NULL where there is none. */
 void cache_find(struct cache *, const struct cache_key *, unsigned n, struct flow **);
 /* Is there an entry of an older layout? 'parsed' as for cache_key_make().  It moves over. */
 struct flow *cache_find_old(struct cache *, uint32_t slot, uint32_t generation,

@@ -28,6 +28,9 @@ struct cache_table {
 	struct key_layout layout;
 	unsigned n_packings, n_packed;
 	struct packing packings[OF_KEY_WORDS];
+	/* Those of them that keys of pkt_fast_parse() can fill, for IPv4 and IPv6. */
+	unsigned n_fast[2];
+	struct packing fast[2][OF_KEY_WORDS];
 	uint32_t mask;           /* buckets - 1 */
 	uint32_t n;
 	struct bucket6 *buckets;

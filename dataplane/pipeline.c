@@ -356,18 +356,19 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 		struct rte_mbuf *m = pkts[i];
 		const struct of_key *key = pkt_fast_parse(&rn->fast, m, &layers[n_good]);
 
-		if (unlikely(!key)) {
+		if (likely(key)) {
+			cache_key_make_fast(rn->cache, slot, vs->generation, key,
+					    key == &rn->fast.v6, &keys[n_good]);
+		} else {
 			if (unlikely(pkt_size(m) < 14)) {
 				stat_add(&rn->drops[DROP_RX_TOO_SHORT], 1);
 				pkt_free(m);
 				continue;
 			}
 			pkt_parse(m, OF_PT_ETH, &rn->key, &layers[n_good]);
-			key = &rn->key;
+			cache_key_make(rn->cache, slot, vs->generation, 0, &rn->key, &keys[n_good]);
 		}
-		pkts[n_good] = m;
-		cache_key_make(rn->cache, slot, vs->generation, 0, key, &keys[n_good]);
-		n_good++;
+		pkts[n_good++] = m;
 	}
 	if (!n_good)
 		return;
