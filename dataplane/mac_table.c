@@ -57,7 +57,7 @@ struct mac_array {
 struct mac_table {
 	struct mac_array *_Atomic array;
 	_Atomic int64_t aging_ms;
-	_Atomic uint64_t seq;
+	_Atomic uint64_t seq, changes;
 	pthread_mutex_t lock;
 	unsigned max_entries;
 	struct wf_hmap owners;
@@ -137,13 +137,32 @@ is_fresh(struct mac_table *t, const struct mac_entry *e, int64_t now)
 }
 
 of_port_t
-mac_table_lookup(struct mac_table *t, uint16_t vid, const uint8_t mac[6])
+mac_table_lookup_at(struct mac_table *t, uint16_t vid, const uint8_t mac[6], int64_t now_ms)
 {
 	struct mac_entry *e = find(t, vid, mac);
 
-	if (!e || !is_fresh(t, e, wf_now_ms()))
+	if (!e || !is_fresh(t, e, now_ms))
 		return OF_PORT_NONE;
 	return atomic_load_explicit(&e->port, memory_order_relaxed);
+}
+
+of_port_t
+mac_table_lookup(struct mac_table *t, uint16_t vid, const uint8_t mac[6])
+{
+	return mac_table_lookup_at(t, vid, mac, wf_now_ms());
+}
+
+uint64_t
+mac_table_changes(const struct mac_table *t)
+{
+	return atomic_load_explicit(&((struct mac_table *)t)->changes, memory_order_acquire);
+}
+
+/* After a change was made. */
+static void
+note_change(struct mac_table *t)
+{
+	atomic_fetch_add_explicit(&t->changes, 1, memory_order_release);
 }
 
 /* --- Changes, under the lock -------------------------------------------------------------- */
@@ -186,6 +205,7 @@ own(struct mac_table *t, struct mac_entry *e, of_port_t port)
 	e->listed_ms = atomic_load_explicit(&e->used_ms, memory_order_relaxed);
 	wf_list_push_back(&e->owner->entries, &e->owner_node);
 	atomic_store_explicit(&e->port, port, memory_order_relaxed);
+	note_change(t);
 }
 
 static void
@@ -199,6 +219,7 @@ remove_entry(struct mac_table *t, struct mac_entry *e)
 		p = &at->next;
 	atomic_store_explicit(p, atomic_load_explicit(&e->next, memory_order_relaxed),
 			      memory_order_release);
+	note_change(t);
 	disown(t, e);
 	t->stats.n--;
 	if (e->is_static)
@@ -263,6 +284,7 @@ insert(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port_t port, 
 	own(t, e, port);
 	atomic_init(&e->next, atomic_load_explicit(head, memory_order_relaxed));
 	atomic_store_explicit(head, e, memory_order_release);
+	note_change(t);
 	t->stats.n++;
 	if (is_static) {
 		t->stats.n_static++;
@@ -275,8 +297,14 @@ bool
 mac_table_learn(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port_t port,
 		bool is_bond, bool is_gratuitous_arp)
 {
+	return mac_table_learn_at(t, vid, mac, port, is_bond, is_gratuitous_arp, wf_now_ms());
+}
+
+bool
+mac_table_learn_at(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port_t port,
+		   bool is_bond, bool is_gratuitous_arp, int64_t now)
+{
 	struct mac_entry *e = find(t, vid, mac);
-	int64_t now = wf_now_ms();
 	bool is_new = false;
 
 	if (e && e->is_static && atomic_load_explicit(&e->port, memory_order_relaxed) != port)
@@ -418,6 +446,7 @@ mac_table_configure(struct mac_table *t, unsigned max_entries, int64_t aging_ms)
 		max_entries = DEFAULT_MAX_ENTRIES;
 	atomic_store_explicit(&t->aging_ms, aging_ms ? aging_ms : DEFAULT_AGING_MS,
 			      memory_order_relaxed);
+	note_change(t);
 	pthread_mutex_lock(&t->lock);
 	t->max_entries = max_entries;
 	t->stats.max = max_entries;

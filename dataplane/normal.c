@@ -5,9 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "dataplane/bond.h"
 #include "dataplane/packet.h"
 #include "dataplane/vlan.h"
+
+static inline int64_t
+now_ms(const struct normal_result *r)
+{
+	return r->now_ms ? r->now_ms : wf_now_ms();
+}
 
 /* Where packets of a controller come from: a trunk that learns nothing. */
 static const struct bundle from_controller = { .mode = VLAN_TRUNK, .vlan = -1, .floodable = true };
@@ -114,7 +121,7 @@ drop(struct normal_result *r, enum drop_reason reason, struct wf_str *text, cons
 
 static void
 learn_source(const struct bridge_view *bv, const struct bundle *in, const struct of_key *key,
-	     uint16_t vid, struct wf_str *text)
+	     uint16_t vid, int64_t now_ms, struct wf_str *text)
 {
 	const uint8_t *mac = key->dl_src;
 	of_port_t port;
@@ -127,8 +134,8 @@ learn_source(const struct bridge_view *bv, const struct bundle *in, const struct
 	if (bv->l2->flood_vlans && bv->l2->flood_vlans[vid / 64] >> (vid % 64) & 1)
 		return;
 	port = in->members[0];
-	if (mac_table_learn(bv->bridge->macs, vid, mac, port, in->n_members > 1,
-			    is_gratuitous_arp(key)) && text)
+	if (mac_table_learn_at(bv->bridge->macs, vid, mac, port, in->n_members > 1,
+			       is_gratuitous_arp(key), now_ms) && text)
 		wf_str_fmt(text, "-learned that %02x:%02x:%02x:%02x:%02x:%02x is on port %s in "
 			   "VLAN %d\n", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], in->name,
 			   vid);
@@ -174,7 +181,7 @@ forward(const struct view *view, const struct bridge_view *bv, const struct bund
 	const struct xport *p;
 
 	if (!flood_vlan && !(key->dl_dst[0] & 1) && bv->bridge->macs)
-		to = mac_table_lookup(bv->bridge->macs, vid, key->dl_dst);
+		to = mac_table_lookup_at(bv->bridge->macs, vid, key->dl_dst, now_ms(r));
 	if (to == OF_PORT_NONE) {
 		if (text)
 			wf_str_put(text, "-no learned MAC for destination, flooding\n");
@@ -248,7 +255,7 @@ normal_decide(const struct view *view, const struct bridge_view *bv, of_port_t i
 	if (in->bond && bond_refuses(bv, in, in_port, key, inside.v[0].vid, r, text))
 		return;
 	if (learn && bv->bridge->macs)
-		learn_source(bv, in, key, inside.v[0].vid, text);
+		learn_source(bv, in, key, inside.v[0].vid, now_ms(r), text);
 	if (!normal_mcast(view, bv, in, &inside, key, packet, learn, r, text))
 		forward(view, bv, in, &inside, key, r, text);
 }

@@ -34,6 +34,7 @@ struct normal_result {
 	enum drop_reason drop;  /* why n is 0 */
 	uint32_t mirrored;      /* mirrors that have the packet now, those given included */
 	bool for_text;          /* outputs to ports that are down are told, as OVS does: dropped there */
+	int64_t now_ms;         /* the caller's, or 0: the clock is asked */
 	uint32_t n_bytes;       /* the packet's, for the load of bonds and for mirrors; 0: does not count */
 	struct normal_output out[NORMAL_MAX_OUTPUTS];
 };
@@ -73,6 +74,10 @@ bool mac_table_del(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
  * ago then wins, because bonds reflect broadcasts. */
 bool mac_table_learn(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
 		     bool is_bond, bool is_gratuitous_arp);
+bool mac_table_learn_at(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
+			bool is_bond, bool is_gratuitous_arp, int64_t now_ms);
+/* Grows with all that may make a lookup come out otherwise at the same time of day. */
+uint64_t mac_table_changes(const struct mac_table *);
 /* An entry from before a restart, last used then; false if it is too old, or there is another
  * one, or no room.  Main. */
 bool mac_table_restore(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
@@ -82,6 +87,7 @@ bool mac_table_restore(struct mac_table *, uint16_t vid, const uint8_t mac[6], o
 bool mac_table_is_locked(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
 /* Looks up without learning: the port, or OF_PORT_NONE.  Any thread, lock-free. */
 of_port_t mac_table_lookup(struct mac_table *, uint16_t vid, const uint8_t mac[6]);
+of_port_t mac_table_lookup_at(struct mac_table *, uint16_t vid, const uint8_t mac[6], int64_t now_ms);
 void mac_table_expire(struct mac_table *); /* every second */
 struct mac_row { of_port_t port; uint16_t vid; uint8_t mac[6]; int age_s; bool is_static; };
 void mac_table_dump(struct mac_table *, void (*fn)(const struct mac_row *, void *), void *aux);

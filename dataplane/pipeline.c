@@ -403,6 +403,8 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 		pipeline_settle(rn, &fate);
 	}
 	stat_add(&rn->n_hits, n_hits);
+	if (rn->n_tallies)
+		runner_add_tallies(rn);
 	atomic_store_explicit(&rn->n_bursts,
 			      atomic_load_explicit(&rn->n_bursts, memory_order_relaxed) + 1,
 			      memory_order_release);

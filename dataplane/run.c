@@ -11,6 +11,7 @@ runner_init(struct runner *rn)
 {
 	memset(rn, 0, sizeof(*rn));
 	rn->normal = wf_xmalloc(sizeof(*rn->normal));
+	rn->memos = normal_memos_new();
 }
 
 void
@@ -21,6 +22,30 @@ runner_done(struct runner *rn)
 	free(rn->batches);
 	free(rn->dirty);
 	free(rn->normal);
+	free(rn->memos);
+}
+
+void
+runner_add_tallies(struct runner *rn)
+{
+	for (unsigned i = 0; i < rn->n_tallies; i++)
+		counter_add(rn->tallies[i].counter, rn->tallies[i].packets, rn->tallies[i].bytes,
+			    rn->now_ms);
+	rn->n_tallies = 0;
+}
+
+const struct of_key *
+pass_headers(struct pass *p, const struct rte_mbuf *m)
+{
+	if (likely(p->packet_type == OF_PT_ETH)) {
+		const struct of_key *key = pkt_fast_parse(&p->rn->fast, m, &p->layers);
+
+		if (likely(key)) {
+			p->layers_valid = true;
+			return key;
+		}
+	}
+	return pass_key(p, m);
 }
 
 const struct of_key *
@@ -274,8 +299,7 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 			}
 			break;
 		case OP_COUNT:
-			counter_add(((const struct op_count *)o)->counter, 1, p->credit_size,
-				    p->rn->now_ms);
+			runner_count(p->rn, ((const struct op_count *)o)->counter, p->credit_size);
 			break;
 		case OP_DROP:
 			pass_drop(p, o->u32);

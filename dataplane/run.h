@@ -24,6 +24,7 @@
 #define RUN_MAX_DEPTH 32 /* recirculations of one packet */
 /* And of all its copies: where patch ports make loops, copies multiply at each turn. */
 #define RUN_MAX_PASSES 4096
+#define RUN_TALLIES 4
 
 /* Packets that wait for the end of the burst. */
 struct tx_batch {
@@ -50,6 +51,13 @@ struct runner {
 	struct of_key key;
 	struct pkt_fast fast;
 	struct normal_result *normal; /* of the NORMAL being decided */
+	struct normal_memo *memos;    /* decisions of this millisecond: run_output.c */
+	/* Counters that many packets of a burst go to; added at its end. */
+	unsigned n_tallies;
+	struct tally {
+		struct counter *counter;
+		uint64_t packets, bytes;
+	} tallies[RUN_TALLIES];
 	/* Written by this thread alone. */
 	_Atomic uint64_t drops[DROP_N_REASONS];
 	_Atomic uint64_t n_bursts; /* done; whoever sees it (acquire) sees what its flows counted */
@@ -157,6 +165,28 @@ pass_layers(struct pass *p, const struct rte_mbuf *m)
 	}
 	return &p->layers;
 }
+void runner_add_tallies(struct runner *);
+/* One packet to a counter that is alive until the burst's end.  Atomic additions cost 20 cycles. */
+static inline void
+runner_count(struct runner *rn, struct counter *c, uint64_t bytes)
+{
+	if (unlikely(rn->is_main)) {
+		counter_add(c, 1, bytes, rn->now_ms);
+		return;
+	}
+	for (unsigned i = 0; i < rn->n_tallies; i++) {
+		if (rn->tallies[i].counter == c) {
+			rn->tallies[i].packets++;
+			rn->tallies[i].bytes += bytes;
+			return;
+		}
+	}
+	if (rn->n_tallies == RUN_TALLIES)
+		runner_add_tallies(rn);
+	rn->tallies[rn->n_tallies++] = (struct tally){ c, 1, bytes };
+}
+/* The headers of the packet as it is now; nothing else of the key is set. */
+const struct of_key *pass_headers(struct pass *, const struct rte_mbuf *);
 /* The headers of the packet as it is now, in the runner's scratch key; in_port is set. */
 const struct of_key *pass_key(struct pass *, const struct rte_mbuf *);
 
@@ -172,6 +202,8 @@ bool run_pop_vlan(struct pass *, struct rte_mbuf *);
 /* --- run_select.c ------------------------------------------------------------------------ */
 void run_select(struct pass *, const struct op_select *, struct rte_mbuf *, bool owned);
 uint32_t run_hash(struct pass *, const struct rte_mbuf *, uint32_t basis, unsigned algorithm);
+/* The same of headers. */
+uint32_t run_hash_key(const struct of_key *, uint32_t basis);
 
 /* --- run_tunnel.c: docs/tunnels.md ------------------------------------------------------- */
 struct op_tunnel_push;
@@ -195,6 +227,7 @@ void tunnel_get_source_ports(uint16_t *low, uint16_t *high);
 void run_output_outer(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_output(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_normal(struct pass *, const struct op_normal *, struct rte_mbuf *, bool owned);
+struct normal_memo *normal_memos_new(void);
 void run_mirror(struct pass *, const struct op_normal *, struct rte_mbuf *);
 /* True: the packet was taken over. */
 bool run_protocol(struct pass *, const struct op_protocol *, struct rte_mbuf *);

@@ -36,13 +36,19 @@ hash_symmetric(const struct of_key *key, uint32_t basis)
 }
 
 uint32_t
-run_hash(struct pass *p, const struct rte_mbuf *m, uint32_t basis, unsigned algorithm)
+run_hash_key(const struct of_key *key, uint32_t basis)
 {
-	uint64_t h = hash_symmetric(pass_key(p, m), basis);
+	uint64_t h = hash_symmetric(key, basis);
 	uint32_t folded = h ^ h >> 32;
 
-	(void)algorithm; /* all that are asked for are met by the symmetric one */
 	return folded ? folded : 1; /* 0 says "no hash yet" */
+}
+
+uint32_t
+run_hash(struct pass *p, const struct rte_mbuf *m, uint32_t basis, unsigned algorithm)
+{
+	(void)algorithm; /* all that are asked for are met by the symmetric one */
+	return run_hash_key(pass_headers(p, m), basis);
 }
 
 static uint64_t

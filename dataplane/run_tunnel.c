@@ -33,7 +33,7 @@ static void
 fill_packet(struct pass *p, const struct op_tunnel_push *op, const struct rte_mbuf *m,
 	    struct tnl_packet *pkt)
 {
-	const struct of_key *k = pass_key(p, m);
+	const struct of_key *k = pass_headers(p, m);
 	bool is_ip = k->dl_type == RTE_BE16(0x0800) || k->dl_type == RTE_BE16(0x86dd);
 
 	memset(pkt, 0, sizeof *pkt);
@@ -41,7 +41,7 @@ fill_packet(struct pass *p, const struct op_tunnel_push *op, const struct rte_mb
 		uint16_t low, high;
 
 		tunnel_get_source_ports(&low, &high);
-		pkt->src_port = tnl_source_port(run_hash(p, m, 0, 0), low, high);
+		pkt->src_port = tnl_source_port(run_hash_key(k, 0), low, high);
 	}
 	if (op->t.has_seq)
 		pkt->seq = atomic_fetch_add_explicit(&op->state->seq, 1, memory_order_relaxed);
@@ -64,7 +64,7 @@ run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf
 	uint8_t *frame;
 
 	fill_packet(p, op, m, &pkt);
-	counter_add(op->state->tx, 1, pkt_size(m), p->rn->now_ms);
+	runner_count(p->rn, op->state->tx, pkt_size(m));
 	frame = pkt_push(m, op->t.size);
 	if (!frame || !tnl_template_apply(&op->t, frame, pkt_size(m), &pkt)) {
 		pass_drop(p, DROP_TUNNEL_TOO_LONG);
@@ -88,7 +88,7 @@ run_tunnel_send(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf
 
 	fill_packet(p, op, m, &pkt);
 	pkt.leave_csum = true;
-	counter_add(op->state->tx, 1, pkt_size(m), p->rn->now_ms);
+	runner_count(p->rn, op->state->tx, pkt_size(m));
 	frame = pkt_push(m, op->t.size);
 	if (!frame || !tnl_template_apply(&op->t, frame, pkt_size(m), &pkt)) {
 		pass_drop(p, DROP_TUNNEL_TOO_LONG);
@@ -298,7 +298,7 @@ pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 				set_ecn(&next, m, k);
 		}
 	}
-	counter_add(tp->state->rx, 1, pkt_size(m), p->rn->now_ms);
+	runner_count(p->rn, tp->state->rx, pkt_size(m));
 	if (next.packet_type != OF_PT_ETH && tp->config.pt_mode == TNL_PT_LEGACY_L3) {
 		/* The bridge is one of Ethernet: a header without addresses, as Open vSwitch makes it. */
 		struct op_push_eth push = { .op = { .type = OP_PUSH_ETH, .size = sizeof push },
@@ -369,7 +369,7 @@ run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *
 
 	if (!bv || !underlay_get()->n_addresses)
 		return false;
-	const struct of_key *k = pass_key(p, m);
+	const struct of_key *k = pass_headers(p, m);
 	if (tunnel_endpoint_for(v, bv->bridge, k, &index)) {
 		if (unlikely(m->ol_flags & PKT_TX_OPEN))
 			pkt_finish_checksums(m, pass_layers(p, m));
