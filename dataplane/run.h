@@ -54,7 +54,7 @@ struct runner {
 	struct normal_memo *memos;    /* decisions of this millisecond: run_output.c */
 	/* Counters that many packets of a burst go to; added at its end. */
 	unsigned n_tallies;
-	struct tally {
+	struct run_tally {
 		struct counter *counter;
 		uint64_t packets, bytes;
 	} tallies[RUN_TALLIES];
@@ -183,7 +183,7 @@ runner_count(struct runner *rn, struct counter *c, uint64_t bytes)
 	}
 	if (rn->n_tallies == RUN_TALLIES)
 		runner_add_tallies(rn);
-	rn->tallies[rn->n_tallies++] = (struct tally){ c, 1, bytes };
+	rn->tallies[rn->n_tallies++] = (struct run_tally){ c, 1, bytes };
 }
 /* The headers of the packet as it is now; nothing else of the key is set. */
 const struct of_key *pass_headers(struct pass *, const struct rte_mbuf *);

@@ -365,6 +365,7 @@ memo_of(const struct pass *p, const struct bridge_view *bv, of_port_t in_port,
 	const struct rte_mbuf *m, uint64_t head[2])
 {
 	const uint8_t *data = pkt_data(m);
+	uint64_t type_mask;
 	uint8_t proto;
 
 	if (p->packet_type != OF_PT_ETH || pkt_size(m) < 34 || data[0] & 1 || !bv->bridge->macs ||
@@ -378,8 +379,10 @@ memo_of(const struct pass *p, const struct bridge_view *bv, of_port_t in_port,
 		return NULL;
 	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_GRE)
 		return NULL;
-	head[1] = 0;
-	memcpy(head, data, 14);
+	/* Whole words at once; what lies behind the 14 bytes is there, and taken off. */
+	memcpy(head, data, 16);
+	memcpy(&type_mask, (const uint8_t[]){ 255, 255, 255, 255, 255, 255, 0, 0 }, 8);
+	head[1] &= type_mask;
 	return &p->rn->memos[wf_hash_mix64(head[0], head[1] ^ in_port) % N_MEMOS];
 }
 

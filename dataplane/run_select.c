@@ -7,16 +7,36 @@
 #include "base/hash.h"
 #include "openflow/field.h"
 
+static_assert(offsetof(struct of_key, dl_dst) % 8 == 0 &&
+		      offsetof(struct of_key, dl_src) == offsetof(struct of_key, dl_dst) + 6,
+	      "12 bytes from the start of a word");
+
+/* Source and destination, by loads of whole words: those of parts of words that were just stored
+ * wait until the stores are done. */
+static inline void
+addresses(const struct of_key *key, uint64_t macs[2])
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	const uint64_t *w = of_key_words_c(key) + offsetof(struct of_key, dl_dst) / 8;
+
+	macs[0] = w[0] >> 48 | (w[1] & 0xffffffff) << 16;
+	macs[1] = w[0] & 0xffffffffffff;
+#else
+	macs[0] = macs[1] = 0;
+	memcpy(&macs[0], key->dl_src, 6);
+	memcpy(&macs[1], key->dl_dst, 6);
+#endif
+}
+
 /* A hash of both directions of a conversation: addresses are combined so that swapping source
  * and destination does not matter.  Layers 2 to 4. */
 static uint64_t
 hash_symmetric(const struct of_key *key, uint32_t basis)
 {
-	uint64_t macs[2] = { 0, 0 }, h;
+	uint64_t macs[2], h;
 	bool is_ip = key->dl_type == RTE_BE16(0x0800) || key->dl_type == RTE_BE16(0x86dd);
 
-	memcpy(&macs[0], key->dl_src, 6);
-	memcpy(&macs[1], key->dl_dst, 6);
+	addresses(key, macs);
 	h = wf_hash_mix64(macs[0] ^ macs[1], basis + 0x1000193ull);
 	h = wf_hash_mix64(h, (uint64_t)key->dl_type << 16 | key->vlans[0].tci);
 	if (!is_ip)
