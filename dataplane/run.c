@@ -299,7 +299,8 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 			}
 			break;
 		case OP_COUNT:
-			runner_count(p->rn, ((const struct op_count *)o)->counter, p->credit_size);
+			counter_add(((const struct op_count *)o)->counter, 1, p->credit_size,
+				    p->rn->now_ms);
 			break;
 		case OP_DROP:
 			pass_drop(p, o->u32);
