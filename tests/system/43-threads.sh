@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# limit: 240
+# limit: 400
 #
 #   h1 --- p1 [ br0 ] p2 --- h2, p3 --- h3     two workers
 #
@@ -86,10 +86,10 @@ if vsctl s1 get Open_vSwitch . iface_types | grep -w '"\?dpdkvhostuser"\?' > /de
 fi
 churn_ports > "$T/ports.log" 2>&1 &
 churn_dumps &
-BUNDLES=${BUNDLES:-60}
+BUNDLES=${BUNDLES:-30}
 rc=0
 # Slow enough for a daemon that takes ten times as long for a packet.
-out=$(OVS_RUNDIR=$T/s1 GAP=0.002 timeout 200 /usr/bin/python3 -B "$ROOT/tests/system/bundle.py" "$T" "$BUNDLES" 2>&1) || rc=$?
+out=$(OVS_RUNDIR=$T/s1 GAP=0.002 timeout "${BUNDLES_LIMIT:-300}" /usr/bin/python3 -B "$ROOT/tests/system/bundle.py" "$T" "$BUNDLES" 2>&1) || rc=$?
 touch "$T/stop"
 wait
 if [ $rc = 0 ]; then

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# limit: 240
+# limit: 600
 #
 # For random packets: the datapath actions that ofproto/trace prints are what is done, and all
 # counters are those of the generator (trace_packets.py).  Two bridges with a patch between them, ports
@@ -21,7 +21,7 @@ for p in p1 p2 p3 p4 q2 q3; do
 		-- set interface $p type=dummy ofport_request=${p#?} options:tx_pcap="$T/$p.pcap"
 done
 
-CLIENT_LIMIT=220 in_dir s1 python3 "$ROOT/tests/system/trace_packets.py" "$T/s1" "$T" "${PACKETS:-10000}" "${SEED:-1}" |
+CLIENT_LIMIT=580 in_dir s1 python3 "$ROOT/tests/system/trace_packets.py" "$T/s1" "$T" "${PACKETS:-10000}" "${SEED:-1}" |
 	tee "$T/out" || true
 N_FAILED=$(grep -c '^not ok' "$T/out" || true)
 [ "$(grep -c '^ok' "$T/out" || true)" != 0 ] || [ "$N_FAILED" != 0 ] || fail "the generator runs" "it said nothing"
