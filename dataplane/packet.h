@@ -67,6 +67,10 @@ void pkt_thread_done(void);
 
 /* The packet's queue (set_queue) is in hash.sched.queue_id; for ports with a queueing discipline. */
 #define PKT_HAS_QUEUE RTE_MBUF_F_FIRST_FREE
+/* The open offloads are those of a packet inside a tunnel (its headers begin m->l2_len bytes behind the outer
+ * L4 header's start, and m->l3_len is its IP header's size).  No port takes them: such a packet comes out
+ * of its tunnel whole, or is segmented before anything else is done to it. */
+#define PKT_TX_INNER (RTE_MBUF_F_FIRST_FREE << 1)
 #define PKT_TX_SEG (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)
 #define PKT_TX_OPEN (PKT_TX_SEG | RTE_MBUF_F_TX_L4_MASK)
 

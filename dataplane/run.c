@@ -109,6 +109,26 @@ needs_plain_packet(const struct plan_op *o)
 	return false;
 }
 
+/* What a GSO packet inside a tunnel may pass whole on its way to the end of the tunnel. */
+static bool
+keeps_inner(const struct plan_op *o)
+{
+	switch (o->type) {
+	case OP_OUTPUT:
+	case OP_NORMAL:
+	case OP_METER:
+	case OP_COUNT:
+	case OP_DROP:
+	case OP_MIRROR:
+	case OP_CLONE:
+	case OP_RECIRC:
+	case OP_LEARN:
+	case OP_TUNNEL_POP:
+		return true;
+	}
+	return false;
+}
+
 /* Runs [o, end) on each segment of a GSO packet. */
 static void
 run_on_segments(struct pass *p, const struct plan_op *o, const struct plan_op *end,
@@ -240,7 +260,8 @@ run_ops(struct pass *p, const struct plan_op *o, const struct plan_op *end, stru
 		bool last = next >= end;
 		enum drop_reason why;
 
-		if (unlikely(m->ol_flags & PKT_TX_OPEN) && needs_plain_packet(o)) {
+		if (unlikely(m->ol_flags & PKT_TX_OPEN) &&
+		    (needs_plain_packet(o) || (m->ol_flags & PKT_TX_INNER && !keeps_inner(o)))) {
 			if (m->ol_flags & PKT_TX_SEG) {
 				run_on_segments(p, o, end, m);
 				return;

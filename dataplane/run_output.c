@@ -120,7 +120,7 @@ fit_offloads(struct pass *p, const struct port *port, struct rte_mbuf *m)
 		need = PORT_CAP_TSO;
 	else if (m->ol_flags & RTE_MBUF_F_TX_UDP_SEG)
 		need = PORT_CAP_UFO;
-	if (need && !(caps & need))
+	if ((need && !(caps & need)) || unlikely(m->ol_flags & PKT_TX_INNER))
 		return false;
 	const struct pkt_layers *layers = pass_layers(p, m);
 	if (!need && !(caps & PORT_CAP_CSUM))

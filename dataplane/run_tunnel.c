@@ -269,7 +269,7 @@ pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 	}
 	pkt_pull(m, l->l3 + (uint32_t)ofs);
 	pkt_set_size(m, (uint32_t)inner_size);
-	m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
+	m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK | PKT_TX_INNER);
 
 	struct pass next = {
 		.rn = p->rn, .fate = p->fate, .bridge = tp->bridge, .in_slot = tp->slot,
@@ -371,7 +371,7 @@ run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *
 		return false;
 	const struct of_key *k = pass_headers(p, m);
 	if (tunnel_endpoint_for(v, bv->bridge, k, &index)) {
-		if (unlikely(m->ol_flags & PKT_TX_OPEN))
+		if (unlikely(m->ol_flags & PKT_TX_OPEN) && !(m->ol_flags & PKT_TX_INNER))
 			pkt_finish_checksums(m, pass_layers(p, m));
 		pop(p, tv->endpoints[index].udp_port ? index : sort_gre(p, index, m), m);
 		return true;

@@ -29,7 +29,13 @@ l4_view(const struct rte_mbuf *m, const struct pkt_layers *layers, struct l4_vie
 		return false;
 	v->ip = data + layers->l3;
 	v->l4 = data + layers->l4;
-	v->l4_size = size - layers->l2_pad - layers->l4;
+	if (m->ol_flags & PKT_TX_INNER) {
+		if (layers->l4 + m->l2_len + m->l3_len > size - layers->l2_pad)
+			return false;
+		v->ip = data + layers->l4 + m->l2_len;
+		v->l4 = v->ip + m->l3_len;
+	}
+	v->l4_size = (uint32_t)(data + size - layers->l2_pad - v->l4);
 	v->is_ipv6 = v->ip[0] >> 4 == 6;
 
 	/* The last header before L4 names it; the parser has checked the chain. */
@@ -86,8 +92,8 @@ pkt_finish_checksums(struct rte_mbuf *m, const struct pkt_layers *layers)
 
 	if (m->ol_flags & PKT_TX_OPEN && l4_view(m, layers, &v))
 		write_l4_checksum(&v);
-	m->ol_flags &= ~(uint64_t)(PKT_TX_OPEN | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4 |
-				   RTE_MBUF_F_TX_IPV6);
+	m->ol_flags &= ~(uint64_t)(PKT_TX_OPEN | PKT_TX_INNER | RTE_MBUF_F_TX_IP_CKSUM |
+				   RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
 	m->tso_segsz = 0;
 }
 
@@ -149,6 +155,42 @@ get32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
+/* Mends the outer headers of a segment inside a tunnel. */
+static void
+finish_outer(uint8_t *data, uint32_t size, const struct pkt_layers *layers, unsigned i)
+{
+	uint8_t *ip = data + layers->l3, *l4 = data + layers->l4;
+	uint32_t l4_size = size - layers->l4;
+	bool is_v6 = ip[0] >> 4 == 6;
+	__be16 sum = 0;
+
+	if (is_v6) {
+		put16(ip + 4, size - layers->l3 - 40);
+	} else {
+		put16(ip + 2, size - layers->l3);
+		put16(ip + 4, (ip[4] << 8 | ip[5]) + i);
+		put16(ip + 10, 0);
+		sum = csum(ip, (ip[0] & 0xf) * 4);
+		memcpy(ip + 10, &sum, sizeof(sum));
+	}
+	if (ip[is_v6 ? 6 : 9] == IPPROTO_UDP) {
+		put16(l4 + 4, l4_size);
+		if (!l4[6] && !l4[7])
+			return;
+		put16(l4 + 6, 0);
+		sum = (__be16)~csum_fold(csum_add(is_v6 ? csum_pseudo6(ip + 8, ip + 24, IPPROTO_UDP, l4_size)
+							: csum_pseudo4(ip, IPPROTO_UDP, l4_size),
+						  l4, l4_size));
+		if (!sum)
+			sum = 0xffff;
+		memcpy(l4 + 6, &sum, sizeof(sum));
+	} else if (l4[0] & 0x80) {
+		put16(l4 + 4, 0);
+		sum = (__be16)~csum_fold(csum_add(0, l4, l4_size));
+		memcpy(l4 + 4, &sum, sizeof(sum));
+	}
+}
+
 /* Mends the headers of the segment 's', which is number 'i' and carries 'payload' bytes from
  * 'ofs' of the whole. */
 static void
@@ -198,7 +240,8 @@ pkt_segment(const struct rte_mbuf *m, const struct pkt_layers *layers, struct rt
 		return 1;
 	}
 
-	uint32_t head = layers->l4 + header, payload = v.l4_size - header;
+	uint32_t ip_ofs = (uint32_t)(v.ip - (uint8_t *)pkt_data(m)), l4_ofs = (uint32_t)(v.l4 - (uint8_t *)pkt_data(m));
+	uint32_t head = l4_ofs + header, payload = v.l4_size - header;
 	uint32_t n = (payload + m->tso_segsz - 1) / m->tso_segsz;
 	if (n > room)
 		return -DROP_OUT_MTU;
@@ -217,10 +260,12 @@ pkt_segment(const struct rte_mbuf *m, const struct pkt_layers *layers, struct rt
 		s->hash = m->hash;
 
 		struct l4_view sv = v;
-		sv.ip = pkt_data(s) + layers->l3;
-		sv.l4 = pkt_data(s) + layers->l4;
+		sv.ip = pkt_data(s) + ip_ofs;
+		sv.l4 = pkt_data(s) + l4_ofs;
 		sv.l4_size = header + part;
 		finish_segment(&sv, i, ofs, i + 1 == n);
+		if (m->ol_flags & PKT_TX_INNER)
+			finish_outer(pkt_data(s), head + part, layers, i);
 		out[i] = s;
 		ofs += part;
 	}

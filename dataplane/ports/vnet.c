@@ -91,6 +91,52 @@ proto_at(const uint8_t *p, unsigned l3, bool ipv4, unsigned start)
 	return l3 + 40 == start ? p[l3 + 6] : IPPROTO_MAX;
 }
 
+/* The IP header that ends at 'start' and whose packet ends with the frame; 0: there is none. */
+static unsigned
+inner_l3(const uint8_t *p, uint32_t size, unsigned start, unsigned from, bool is_v6)
+{
+	if (is_v6)
+		return from + 40 <= start && p[start - 40] >> 4 == 6 && p[start - 34] == IPPROTO_TCP &&
+			       get16(p + start - 36) == size - start ? start - 40 : 0;
+	for (unsigned header = 20; header <= 60 && from + header <= start; header += 4) {
+		const uint8_t *ip = p + start - header;
+
+		if (ip[0] == (0x40 | header / 4) && ip[9] == IPPROTO_TCP &&
+		    get16(ip + 2) == size - start + header)
+			return start - header;
+	}
+	return 0;
+}
+
+/* A kernel that encapsulates leaves the segmentation of the inner packet to the device.  The header says
+ * where the inner TCP header is, not that there is an outer one. */
+static bool
+take_tunnel(const struct virtio_net_hdr *hdr, unsigned start, unsigned l3, bool is_v4, struct rte_mbuf *m)
+{
+	bool is_v6 = (hdr->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) == VIRTIO_NET_HDR_GSO_TCPV6;
+	const uint8_t *p = pkt_data(m);
+	unsigned l4 = l3 + (is_v4 ? (p[l3] & 15u) * 4 : 40), proto = p[l3 + (is_v4 ? 9 : 6)], inner, header;
+	uint32_t size = pkt_size(m);
+
+	if (l3 > 127 || (is_v4 && l4 < l3 + 20) || (proto != IPPROTO_UDP && proto != IPPROTO_GRE) ||
+	    l4 + 4 > start || start + 20 > size || hdr->csum_offset != CSUM_OFS_TCP ||
+	    !vnet_gso_size_is_sane(size, hdr->gso_size))
+		return false;
+	inner = inner_l3(p, size, start, l4 + 4, is_v6);
+	header = (p[start + 12] >> 4) * 4u;
+	if (!inner || inner - l4 > 127 || header < 20 || start + header > size)
+		return false;
+	m->outer_l2_len = l3;
+	m->outer_l3_len = l4 - l3;
+	m->l2_len = inner - l4;
+	m->l3_len = start - inner;
+	m->l4_len = header;
+	m->tso_segsz = hdr->gso_size;
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_TCP_SEG | PKT_TX_INNER |
+		       RTE_MBUF_F_RX_L4_CKSUM_GOOD | (is_v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
+	return true;
+}
+
 bool
 vnet_to_packet(const struct virtio_net_hdr *hdr, unsigned shift, struct rte_mbuf *m)
 {
@@ -125,7 +171,12 @@ vnet_to_packet(const struct virtio_net_hdr *hdr, unsigned shift, struct rte_mbuf
 	} else if (udp && hdr->csum_offset == CSUM_OFS_UDP) {
 		flags |= RTE_MBUF_F_TX_UDP_CKSUM;
 	} else if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
-		return false;
+		unsigned kind = hdr->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
+		bool is_v4 = ether_type == ETH_P_IP && l3 + 20 <= start;
+
+		return (is_v4 || (ether_type == ETH_P_IPV6 && l3 + 40 <= start)) &&
+		       (kind == VIRTIO_NET_HDR_GSO_TCPV4 || kind == VIRTIO_NET_HDR_GSO_TCPV6) &&
+		       take_tunnel(hdr, start, l3, is_v4, m);
 	} else {
 		m->ol_flags |= flags;
 		if (proto == IPPROTO_SCTP && hdr->csum_offset == CSUM_OFS_SCTP)

@@ -121,6 +121,21 @@ both "ERSPAN type II" erspan 172.17.0.1 172.17.0.2 options:key=10 options:erspan
 both "ERSPAN type III" erspan 172.17.0.1 172.17.0.2 options:key=10 options:erspan_ver=2 options:erspan_dir=1 \
 	options:erspan_hwid=4
 both "VXLAN with a policy" vxlan 172.17.0.1 172.17.0.2 options:key=3 options:exts=gbp
+
+# --- BFD inside tunnels ---------------------------------------------------------------------------
+
+both "VXLAN without one" vxlan 172.17.0.1 172.17.0.2 options:key=3
+bfd_is() { [ "$(vsctl "$1" get interface t "bfd_status:$2" | tr -d '"')" = "$3" ]; }
+vsctl s1 set interface t bfd:enable=true bfd:min_rx=200 bfd:min_tx=200
+vsctl s2 set interface t bfd:enable=true bfd:min_rx=200 bfd:min_tx=200
+check "BFD in the tunnel is up here" retry 20 bfd_is s1 state up
+check "and at the peer" retry 20 bfd_is s2 state up
+check "forwarding" retry 5 bfd_is s1 forwarding true
+vsctl s2 set interface t bfd:enable=false
+check "and down when the peer stops" retry 20 bfd_is s1 state down
+vsctl s1 set interface t bfd:enable=false
+check "ordinary packets pass all the while" ping -c 2 -i 0.2 -W 2 10.9.1.2
+
 equal "nobody was told that a port or protocol is unreachable" "$before" "$(icmp_out)"
 
 # The port is the kernel's again when no tunnel needs it.

@@ -15,6 +15,7 @@
 #include "base/crc32c.h"
 #include "tunnels/checksum.h"
 #include "dataplane/drop.h"
+#include "dataplane/ports/vnet.h"
 #include "openflow/key.h"
 #include "packets.h"
 
@@ -240,6 +241,72 @@ push_and_pull_keep_the_bytes(void **state)
 	assert_null(pkt_alloc(PKT_LARGE_ROOM + 1));
 }
 
+/* Ethernet, IPv4, UDP with or without a checksum, VXLAN around a GSO packet: what a kernel that
+ * encapsulates gives to a packet socket. */
+static void
+tunnels_are_segmented_inside(void **state)
+{
+	for (unsigned with_csum = 0; with_csum < 2; with_csum++) {
+		struct packet_spec spec = { .proto = IPPROTO_TCP, .payload = 3000, .seed = 9 };
+		struct rte_mbuf *inner = packet_make(&spec), *m = packet_make(&spec), *out[8], *plain[8];
+		struct pkt_layers layers;
+		struct of_key key;
+		uint8_t *h = pkt_push(m, 50);
+		uint32_t size = pkt_size(m);
+		struct virtio_net_hdr hdr = { VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4,
+					      54 + 50, 1000, 50 + 34, 16 };
+
+		memset(h, 0, 50);
+		memcpy(h + 12, (const uint8_t[]){ 8, 0, 0x45, 0, (uint8_t)((size - 14) >> 8),
+						  (uint8_t)(size - 14), 0, 1, 0x40, 0, 64, 17, 0, 0, 10, 0,
+						  0, 1, 10, 0, 0, 2, 0x80, 1, 0x12, 0xb5 }, 26);
+		h[38] = (uint8_t)((size - 34) >> 8);
+		h[39] = (uint8_t)(size - 34);
+		h[41] = (uint8_t)with_csum;
+		h[42] = 8;
+		assert_true(vnet_to_packet(&hdr, 0, m));
+		assert_true(m->ol_flags & PKT_TX_INNER);
+		memset(&key, 0, sizeof(key));
+		pkt_parse(m, OF_PT_ETH, &key, &layers);
+		assert_int_equal(pkt_segment_count(m, &layers), 3);
+		assert_int_equal(pkt_segment(m, &layers, out, 8), 3);
+
+		hdr.csum_start = 34;
+		hdr.hdr_len = 54;
+		assert_true(vnet_to_packet(&hdr, 0, inner));
+		pkt_parse(inner, OF_PT_ETH, &key, &layers);
+		assert_int_equal(pkt_segment(inner, &layers, plain, 8), 3);
+		for (unsigned i = 0; i < 3; i++) {
+			const uint8_t *s = pkt_data(out[i]);
+
+			assert_int_equal(pkt_size(out[i]), pkt_size(plain[i]) + 50);
+			assert_memory_equal(s + 50, pkt_data(plain[i]), pkt_size(plain[i]));
+			assert_true(checksums_are_right(s + 50, pkt_size(plain[i])));
+			assert_int_equal(s[16] << 8 | s[17], pkt_size(out[i]) - 14);
+			assert_int_equal(s[18] << 8 | s[19], 1 + i);
+			assert_int_equal(s[38] << 8 | s[39], pkt_size(out[i]) - 34);
+			assert_int_equal(slow_checksum(s + 14, 20, 0), 0);
+			if (with_csum)
+				assert_true(checksums_are_right(s, pkt_size(out[i])));
+			else
+				assert_int_equal(s[40] | s[41], 0);
+		}
+		pkt_free_bulk(out, 3);
+		pkt_free_bulk(plain, 3);
+		pkt_free(m);
+		pkt_free(inner);
+
+		/* What lies about the inner packet is refused. */
+		m = packet_make(&spec);
+		memcpy(pkt_push(m, 50), (const uint8_t[50]){ [12] = 8, [14] = 0x45, [23] = 17 }, 50);
+		hdr.csum_start = 50 + 35;
+		assert_false(vnet_to_packet(&hdr, 0, m));
+		hdr.csum_start = 40;
+		assert_false(vnet_to_packet(&hdr, 0, m));
+		pkt_free(m);
+	}
+}
+
 int
 main(void)
 {
@@ -251,6 +318,7 @@ main(void)
 		cmocka_unit_test(prepared_offloads_have_the_pseudo_sum),
 		cmocka_unit_test(segments_make_up_the_packet),
 		cmocka_unit_test(push_and_pull_keep_the_bytes),
+		cmocka_unit_test(tunnels_are_segmented_inside),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
