@@ -26,11 +26,13 @@ declare -A ADDRESS=([a]=10.77.0.1 [b]=10.77.0.2 [c]=10.77.0.3 [d]=10.77.0.4
 declare -A VLAN=([a]=10 [b]=10 [c]=20 [d]=20 [vm1]=10 [vm2]=20)
 
 export OVS_RUNDIR=$D OVS_DBDIR=$D OVS_LOGDIR=$D OVS_SYSCONFDIR=$D OVS_SYSLOG_METHOD=null
+TUNNEL= # set: the demonstration of lab_tunnel.sh
+. "$ROOT/tests/lib/lab_tunnel.sh"
 lab() { ip netns exec $LAB "$@"; }
 
 # --- down ----------------------------------------------------------------------------------------
 
-namespaces() { ip netns list | awk '$1 ~ /^weft-(lab|a|b|c|d)$/ { print $1 }'; }
+namespaces() { ip netns list | awk '$1 ~ /^weft-(lab|host1|host2|a|b|c|d)$/ { print $1 }'; }
 
 # Every process of the lab lives in one of its namespaces: all of them go, whatever has become of
 # the pid files.
@@ -42,10 +44,14 @@ processes() {
 }
 
 down() {
-	local p i n mine
+	local p i n mine h
 	# An orderly end first, so that the daemon removes its devices itself.
 	[ ! -e $D/ovs-vswitchd.pid ] ||
 		timeout 5 ovs-appctl -t ovs-vswitchd exit --cleanup > /dev/null 2>&1 || true
+	for h in 1 2; do
+		[ ! -e $D/host$h/ovs-vswitchd.pid ] ||
+			on $h timeout 5 ovs-appctl -t ovs-vswitchd exit --cleanup > /dev/null 2>&1 || true
+	done
 	for p in $(processes); do
 		kill "$p" 2> /dev/null || true
 	done
@@ -66,7 +72,11 @@ down() {
 say() { printf '%s\n' "$*"; }
 
 give_up() {
+	local log
 	say "weft up: $1" >&2
+	for log in $D/host[12]/ovs-vswitchd.log; do
+		[ ! -e $log ] || { say "the end of $log:"; tail -n 20 $log; } >&2
+	done
 	[ ! -e $D/ovs-vswitchd.log ] || { say "the end of the switch's log:"; tail -n 20 $D/ovs-vswitchd.log; } >&2
 	down
 	exit 1
@@ -215,6 +225,10 @@ up() {
 	[ -x "$SWITCHD" ] || { say "weft up: there is no daemon at $SWITCHD" >&2; exit 1; }
 	down
 	trap 'give_up "stopped"' INT TERM
+	if [ -n "$TUNNEL" ]; then
+		up_tunnel
+		return
+	fi
 	mkdir -p $D
 	start_switch
 	start_namespaces
@@ -234,6 +248,10 @@ status() {
 		say "the lab is down"
 		return 0
 	fi
+	if [ -e $D/tunnel ]; then
+		status_tunnel
+		return
+	fi
 	for p in ovsdb-server ovs-vswitchd vm1 vm2; do
 		if [ -e $D/$p.pid ] && kill -0 "$(cat $D/$p.pid)" 2> /dev/null; then
 			say "$p: runs, process $(cat $D/$p.pid)"
@@ -247,10 +265,25 @@ status() {
 	return $n
 }
 
-case ${1:-} in
-up | down | status) "$1" ;;
+command=${1:-}
+if [ "$command" = up ] && [ "${2:-}" = --tunnel ]; then
+	case ${3:-} in
+	vxlan | gre | geneve) TUNNEL=$3 ;;
+	*)
+		say "weft up: --tunnel takes vxlan, gre or geneve, not '${3:-}'" >&2
+		exit 2
+		;;
+	esac
+	shift 2
+fi
+if [ $# -gt 1 ] && [ -z "$TUNNEL" ]; then
+	say "weft $command: unknown argument '$2'" >&2
+	exit 2
+fi
+case $command in
+up | down | status) "$command" ;;
 *)
-	say "usage: lab.sh up|down|status" >&2
+	say "usage: lab.sh up [--tunnel vxlan|gre|geneve] | down | status" >&2
 	exit 2
 	;;
 esac
