@@ -130,6 +130,8 @@ plan_text_set_tunnel(struct plan_printer *p, const struct op_set_tunnel *op)
 static const unsigned vport_type[] = {
 	[TNL_GRE] = 3, [TNL_VXLAN] = 4, [TNL_GENEVE] = 5, [TNL_ERSPAN] = 107, [TNL_GTPU] = 110,
 };
+#define VPORT_IP6ERSPAN 108u
+#define VPORT_IP6GRE 109u
 
 static void
 put_ip(struct wf_str *s, const struct tnl_template *t)
@@ -225,7 +227,8 @@ plan_text_tunnel_push(struct plan_printer *p, const struct op_tunnel_push *op)
 
 	plan_text_comma(p);
 	wf_str_fmt(s, "tnl_push(tnl_port(%" PRIu32 "),header(size=%u,type=%u,eth(dst=", op->number, t->size,
-		   vport_type[t->type]);
+		   !op->is_ip6_type ? vport_type[t->type]
+		   : t->type == TNL_GRE ? VPORT_IP6GRE : VPORT_IP6ERSPAN);
 	put_mac(s, t->header);
 	wf_str_put(s, ",src=");
 	put_mac(s, t->header + 6);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "dataplane/translate_internal.h"
+#include "dataplane/tunnel.h"
 #include "openflow/tlv_map.h"
 
 WF_LOG_MODULE(ofproto_dpif_xlate);
@@ -580,6 +581,40 @@ wc_always(struct of_key *wc, const struct of_key *key)
 	wc->dl_type = 0xffff;
 	if (xlate_is_ip(key))
 		wc->nw_frag |= OF_FRAG_MASK;
+	if (!tunnel_key_is_set(key))
+		return;
+	/* They chose the port. */
+	wc->tun_id = UINT64_MAX;
+	if (key->tun_dst) {
+		wc->tun_src = wc->tun_dst = UINT32_MAX;
+	} else {
+		memset(&wc->tun_ipv6_src, 0xff, sizeof wc->tun_ipv6_src);
+		memset(&wc->tun_ipv6_dst, 0xff, sizeof wc->tun_ipv6_dst);
+	}
+	wc->tun_flags |= OF_TUN_F_DF | OF_TUN_F_CSUM | OF_TUN_F_KEY;
+	wc->tun_tos = 0xff;
+	if (xlate_is_ip(key) && (key->tun_tos & 3) == 3)
+		wc->nw_tos |= 3;
+}
+
+/* For text: what the pop does to the ECN bits of a packet before the walk.  False: it drops it. */
+static bool
+show_ecn(struct xctx *ctx)
+{
+	int ecn;
+
+	if (!ctx->in->trace || !tunnel_key_is_set(&ctx->key) || !xlate_is_ip(&ctx->key))
+		return true;
+	ecn = tnl_ecn_decap(ctx->key.tun_tos, ctx->key.nw_tos);
+	if (ecn < 0) {
+		ctx->drop = DROP_TUNNEL_ECN;
+		return false;
+	}
+	if (ecn != (ctx->key.nw_tos & 3)) {
+		ctx->key.nw_tos |= 3;
+		ctx->written.nw_tos |= 3;
+	}
+	return true;
 }
 
 /* The mask as a datapath would keep it: of the packet only, and of headers that it had. */
@@ -736,7 +771,8 @@ translate_once(const struct xlate_in *in, bool *crowded)
 	/* Guards speak of what the key does not compare.  (What the walk writes is known only then.) */
 	bool ttl_is_keyed = ctx.known.nw_ttl == 0xff;
 	bool mpls_ttl_is_keyed = !(~ctx.known.mpls_lse[0] & htonl(0xff));
-	walk(&ctx);
+	if (show_ecn(&ctx))
+		walk(&ctx);
 	if (ttl_is_keyed)
 		flags.ttl_min = 0;
 	if (mpls_ttl_is_keyed)

@@ -120,6 +120,7 @@ fill_push(struct op_tunnel_push *op, const struct tunnel_port *tp, const struct 
 	op->state = tp->state;
 	atomic_fetch_add_explicit(&tp->state->refs, 1, memory_order_relaxed);
 	op->number = e->number;
+	op->is_ip6_type = tp->config.is_ip6_type;
 	op->tos = tp->config.tos;
 	memcpy(&op->t, t, offsetof(struct tnl_template, header) + t->size);
 }
@@ -164,14 +165,13 @@ put_set_tunnel(struct xctx *ctx, const struct tunnel_port *tp, const struct tnl_
 	op->op.u8 = (uint8_t)e->exts;
 	op->op.u32 = e->number;
 	op->meta = *m;
+	if (!fit_packet_type(ctx, &tp->config, &inner))
+		return;
+	xlate_commit(ctx);
 	if (e->slot != UINT32_MAX) {
-		if (fit_packet_type(ctx, &tp->config, &inner)) {
-			xlate_commit(ctx);
-			send_by_host(ctx, tp, m, inner);
-		}
+		send_by_host(ctx, tp, m, inner);
 		return;
 	}
-	xlate_commit(ctx);
 	out = pb_put(&ctx->b, OP_OUTPUT, sizeof *out);
 	out->op.u32 = e->number;
 	out->generation = 0;

@@ -20,6 +20,7 @@
  * ports share it. */
 struct tunnel_endpoint {
 	enum tnl_type type;
+	bool is_ip6_type;       /* of the first of its ports; for texts */
 	uint16_t udp_port;      /* 0: GRE, ERSPAN */
 	unsigned exts;          /* of VXLAN, as the first of its ports has them */
 	uint32_t number;        /* its number as users see it */
@@ -132,7 +133,8 @@ struct op_tunnel_push {
 	uint32_t generation;       /* SEND: of the sockets' slot, which is out_number */
 	uint32_t mark;             /* SEND */
 	uint8_t tos;               /* the template's, without ECN */
-	uint8_t pad[7];
+	bool is_ip6_type;          /* for text */
+	uint8_t pad[6];
 	struct tnl_template t;     /* as much of it as is used; then the ops on the outer packet */
 };
 static inline const struct plan_op *

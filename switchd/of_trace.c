@@ -152,6 +152,19 @@ is_datapath(const char *name)
 	return false;
 }
 
+/* Which fields the options of a tunnel are is known with the bridge. */
+static void
+read_options(struct trace_request *r, const char *flow, struct of_dp_key *dp)
+{
+	const struct of_tlv_map *before = of_tlv_map_enter(&r->sw->tlv_map);
+	uint16_t flags = r->key.tun_flags;
+
+	free(of_dp_key_parse(flow, slot_of_name, NULL, dp));
+	of_tlv_map_enter(before);
+	tunnel_part_copy(&r->key, &dp->key);
+	r->key.tun_flags = flags;
+}
+
 static char *
 parse_flow(struct trace_request *r)
 {
@@ -174,8 +187,12 @@ parse_flow(struct trace_request *r)
 						    r->key.recirc_id);
 			frozen_unref(f);
 		}
-		return dp.has_in_port ? resolve_slot(r, dp.in_port)
-				      : wf_xstrdup("flow has no in_port");
+		if (!dp.has_in_port)
+			return wf_xstrdup("flow has no in_port");
+		error = resolve_slot(r, dp.in_port);
+		if (!error && tunnel_key_is_set(&r->key))
+			read_options(r, flow, &dp);
+		return error;
 	}
 	if (!error)
 		error = wf_xstrdup("empty flow");

@@ -50,14 +50,17 @@ sw_tunnel_number_taken(uint32_t number)
 	return false;
 }
 
-/* The UDP port if nobody has that number, as Open vSwitch does; else the next free one. */
+/* The first number in the name (a UDP port, the 6 of IPv6) if nobody has it, as Open vSwitch's dummies
+ * do; else the next free one. */
 static uint32_t
-choose_number(uint16_t udp_port)
+choose_number(const struct tunnel_endpoint *e)
 {
-	uint32_t n = udp_port ? udp_port : 1;
+	uint32_t wish = e->udp_port ? e->udp_port : e->is_ip6_type ? 6 : 0, n = 1;
 
+	if (wish && !sw_iface_by_slot(wish) && !sw_tunnel_number_taken(wish))
+		return wish;
 	while (sw_iface_by_slot(n) || sw_tunnel_number_taken(n))
-		n = n == udp_port ? 1 : n + 1;
+		n++;
 	return n;
 }
 
@@ -72,7 +75,7 @@ name_endpoint(struct tunnel_endpoint *e)
 	if (e->udp_port)
 		snprintf(e->name, sizeof e->name, "%s_%u", prefix[e->type], e->udp_port);
 	else
-		snprintf(e->name, sizeof e->name, "%s", prefix[e->type]);
+		snprintf(e->name, sizeof e->name, "%s%s", e->is_ip6_type ? "ip6" : "", prefix[e->type]);
 }
 
 static struct endpoint *
@@ -86,7 +89,8 @@ endpoint_get(const struct tnl_config *c)
 	p = wf_xzalloc(sizeof *p);
 	p->e.type = c->type;
 	p->e.udp_port = c->dst_port;
-	p->e.number = choose_number(c->dst_port);
+	p->e.is_ip6_type = c->is_ip6_type;
+	p->e.number = choose_number(&p->e);
 	p->e.slot = UINT32_MAX;
 	name_endpoint(&p->e);
 	wf_list_push_back(&endpoints, &p->node);

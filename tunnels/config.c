@@ -358,6 +358,7 @@ tnl_config_parse(struct tnl_config *config, const char *name, const char *type,
 		return wf_err(err, -EINVAL, "%s: tunnels of type %s are not built; use vxlan, geneve or "
 			      "gre", name, type);
 	c.type = types[p.type_index].type;
+	c.is_ip6_type = !strncmp(type, "ip6", 3);
 	c.dst_port = types[p.type_index].port;
 	/* in_key and out_key before key, wherever they stand. */
 	if (key && (rc = take_key(&p, "key", key, !find(o, n, "in_key"), !find(o, n, "out_key"))))

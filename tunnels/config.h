@@ -16,6 +16,7 @@ enum tnl_pt_mode { TNL_PT_LEGACY_L2, TNL_PT_LEGACY_L3, TNL_PT_AWARE };
 
 struct tnl_config {
 	enum tnl_type type;
+	bool is_ip6_type;              /* "ip6gre", "ip6erspan": the same by another name */
 	struct in6_addr local, remote; /* IPv4 mapped; unspecified: any */
 	bool local_flow, remote_flow;  /* "flow": the packet's own metadata says */
 	uint64_t in_key, out_key;

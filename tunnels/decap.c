@@ -23,6 +23,7 @@ tnl_error_text(enum tnl_error e)
 /* The outer packet while it is taken apart: 'p' is what remains of it. */
 struct outer {
 	const uint8_t *l3, *p, *end;
+	const uint8_t *frame_end; /* padding, and what lying lengths leave out, included */
 	uint8_t proto;
 };
 
@@ -243,6 +244,8 @@ take_gre_base(struct outer *o, unsigned flags, struct tnl_meta *m, uint16_t *pro
 		m->flags |= TNL_F_SEQ;
 	}
 	o->p += size;
+	/* As Open vSwitch: what is inside has lengths of its own. */
+	o->end = o->frame_end;
 	return TNL_OK;
 }
 
@@ -358,7 +361,7 @@ enum tnl_error
 tnl_decap(enum tnl_type type, unsigned exts, const void *ip, size_t size, unsigned flags,
 	  struct tnl_meta *meta, uint32_t *inner, size_t *inner_ofs, size_t *inner_size)
 {
-	struct outer o = { .l3 = ip };
+	struct outer o = { .l3 = ip, .frame_end = (const uint8_t *)ip + size };
 	struct tnl_meta m;
 	uint32_t what = 0;
 	enum tnl_error e;

@@ -112,8 +112,8 @@ both() {
 }
 vsctl s1 del-port vx -- del-port vx6
 both "GRE" gre 172.17.0.1 172.17.0.2
-both "GRE with key, sequence numbers and checksum" gre 172.17.0.1 172.17.0.2 options:key=123456 options:csum=true \
-	options:seq=true
+both "GRE with key and checksum" gre 172.17.0.1 172.17.0.2 options:key=123456 options:csum=true
+both "GRE with sequence numbers" gre 172.17.0.1 172.17.0.2 options:key=123456 options:seq=true
 both "GRE over IPv6" gre fd17::1 fd17::2 options:key=5
 both "Geneve" geneve 172.17.0.1 172.17.0.2 options:key=77
 both "Geneve over IPv6" geneve fd17::1 fd17::2 options:key=77 options:csum=true
