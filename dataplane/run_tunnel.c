@@ -118,7 +118,17 @@ endpoint_of(const struct tunnel_view *tv, const struct of_key *k, uint32_t *inde
 	return NULL;
 }
 
-/* Is it to an IP address of this bridge (ARP: does it speak to one)? */
+/* RFC 4291 section 2.7.1: ff02::1:ff00:0/104 and the last three bytes of the address. */
+static bool
+is_solicited_node(const struct in6_addr *dst, const struct in6_addr *a)
+{
+	static const uint8_t prefix[13] = { 0xff, 2, [11] = 1, 0xff };
+
+	return !memcmp(dst, prefix, sizeof prefix) && !memcmp(dst->s6_addr + 13, a->s6_addr + 13, 3);
+}
+
+/* Is it to an IP address of this bridge (ARP: does it speak to one)?  Without 'and_mac' also to the group
+ * by which an IPv6 address is asked for. */
 static bool
 is_our_address(const struct bridge *bridge, const struct of_key *k, bool and_mac)
 {
@@ -131,7 +141,8 @@ is_our_address(const struct bridge *bridge, const struct of_key *k, bool and_mac
 		if ((and_mac && memcmp(a->mac, k->dl_dst, 6)) || a->dp != bridge ||
 		    tnl_is_ipv4(&a->a.addr) == is_v6)
 			continue;
-		if (is_v6 ? !memcmp(&k->ipv6_dst, &a->a.addr, 16)
+		if (is_v6 ? !memcmp(&k->ipv6_dst, &a->a.addr, 16) ||
+				    (!and_mac && is_solicited_node(&k->ipv6_dst, &a->a.addr))
 			  : !memcmp(&k->nw_dst, a->a.addr.s6_addr + 12, 4))
 			return true;
 	}
@@ -282,6 +293,7 @@ pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 		fail(p, DROP_CONTINUATION_TOO_DEEP, m);
 		return;
 	}
+	runner_count(p->rn, tp->state->rx, pkt_size(m));
 	if (!p->bridge)
 		guess_offloads(&next, m);
 	if ((meta.tos & 3) == 3) {
@@ -298,7 +310,6 @@ pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 				set_ecn(&next, m, k);
 		}
 	}
-	runner_count(p->rn, tp->state->rx, pkt_size(m));
 	if (next.packet_type != OF_PT_ETH && tp->config.pt_mode == TNL_PT_LEGACY_L3) {
 		/* The bridge is one of Ethernet: a header without addresses, as Open vSwitch makes it. */
 		struct op_push_eth push = { .op = { .type = OP_PUSH_ETH, .size = sizeof push },

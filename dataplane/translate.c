@@ -597,6 +597,23 @@ wc_always(struct of_key *wc, const struct of_key *key)
 		wc->nw_tos |= 3;
 }
 
+/* For text: the Ethernet header that the pop gives to what a port of legacy_l3 received. */
+static void
+show_push_eth(struct xctx *ctx)
+{
+	const struct tunnel_port *tp;
+	struct op_push_eth *op;
+
+	if (!ctx->in->trace || ctx->key.packet_type == OF_PT_ETH || !ctx->view->tunnels)
+		return;
+	tp = tunnel_port_by_slot(ctx->view->tunnels, ctx->in->in_slot);
+	if (!tp || tp->config.pt_mode != TNL_PT_LEGACY_L3)
+		return;
+	op = pb_put(&ctx->b, OP_PUSH_ETH, sizeof *op);
+	op->dl_type = (uint16_t)ctx->key.packet_type;
+	ctx->key.packet_type = OF_PT_ETH;
+}
+
 /* For text: what the pop does to the ECN bits of a packet before the walk.  False: it drops it. */
 static bool
 show_ecn(struct xctx *ctx)

@@ -13,6 +13,46 @@ struct field_use {
 };
 
 static bool
+names(const struct field_use *u, unsigned field)
+{
+	return field >= OF_F_TUN_METADATA0 && field < OF_F_TUN_METADATA0 + OF_TLV_N_FIELDS &&
+	       u->fields >> (field - OF_F_TUN_METADATA0) & 1;
+}
+
+/* Do the actions write one of the fields? */
+static bool
+actions_write(const struct field_use *u, const struct rule_actions *actions)
+{
+	of_action_for_each(a, actions->data, actions->size)
+	{
+		switch (a->type) {
+		case OF_A_SET_FIELD:
+			if (names(u, ((const struct of_act_set_field *)a)->field))
+				return true;
+			break;
+		case OF_A_REG_MOVE:
+			if (names(u, ((const struct of_act_move *)a)->dst.field))
+				return true;
+			break;
+		case OF_A_STACK_POP:
+			if (names(u, ((const struct of_act_stack *)a)->sf.field))
+				return true;
+			break;
+		case OF_A_DELETE_FIELD:
+			if (names(u, a->u32))
+				return true;
+			break;
+		case OF_A_LEARN:
+			of_learn_for_each_spec(s, (const struct of_act_learn *)a)
+				if (names(u, s->dst.field))
+					return true;
+			break;
+		}
+	}
+	return false;
+}
+
+static bool
 rule_uses(struct rule *r, void *u_)
 {
 	struct field_use *u = u_;
@@ -35,6 +75,7 @@ rule_uses(struct rule *r, void *u_)
 								    OF_F_TUN_METADATA0 + i))))
 				u->used = true;
 	}
+	u->used |= actions_write(u, r->actions);
 	return !u->used;
 }
 
