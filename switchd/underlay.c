@@ -337,9 +337,24 @@ sw_underlay_forget(const char *device)
 
 static struct wf_timer age_timer;
 
+/* So that a peer in use does not vanish for the length of an ARP exchange. */
+#define ASK_AGAIN_MAX 32 /* a second */
+
+static void
+ask_again(const char *bridge, const struct in6_addr *target, void *aux)
+{
+	struct underlay_wish w = { .target = *target };
+
+	snprintf(w.bridge, sizeof w.bridge, "%s", bridge);
+	if (sw_bridge_find(bridge) && source_on(bridge, target, &w.source))
+		on_wish(&w);
+}
+
 static void
 on_age(struct wf_timer *t)
 {
+	if (sw_tunnels_exist())
+		tnl_neigh_for_each_old(neighs, wf_now_ms(), ASK_AGAIN_MAX, ask_again, NULL);
 	if (tnl_neigh_expire(neighs, wf_now_ms()))
 		publish(UNDERLAY_NEIGHS);
 	wf_timer_set(t, 1000, on_age, NULL);

@@ -157,6 +157,23 @@ tnl_neigh_expire(struct tnl_neighs *t, int64_t now_ms)
 	return any;
 }
 
+void
+tnl_neigh_for_each_old(const struct tnl_neighs *t, int64_t now_ms, unsigned max,
+		       void (*fn)(const char *, const struct in6_addr *, void *), void *aux)
+{
+	int64_t left = t->aging_s * 100LL > 2000 ? t->aging_s * 100LL : 2000;
+	struct neigh *n;
+
+	wf_hmap_for_each(n, node, &t->map) {
+		if (!max)
+			return;
+		if (n->expires_ms - now_ms <= left) {
+			fn(n->bridge, &n->addr, aux);
+			max--;
+		}
+	}
+}
+
 unsigned
 tnl_neigh_aging_s(const struct tnl_neighs *t)
 {

@@ -26,6 +26,10 @@ struct tnl_neighs *tnl_neighs_copy(const struct tnl_neighs *);
 /* Of one bridge, or of all (NULL).  True if there were any. */
 bool tnl_neigh_flush(struct tnl_neighs *, const char *bridge_or_null);
 bool tnl_neigh_expire(struct tnl_neighs *, int64_t now_ms);
+/* Calls 'fn' for those that end within a tenth of the ageing time, or two seconds if that is more; at most
+ * 'max' of them. */
+void tnl_neigh_for_each_old(const struct tnl_neighs *, int64_t now_ms, unsigned max,
+			    void (*fn)(const char *bridge, const struct in6_addr *, void *aux), void *aux);
 unsigned tnl_neigh_aging_s(const struct tnl_neighs *);
 /* 1 to TNL_NEIGH_MAX_AGING_S, else false.  Shortens what is there. */
 bool tnl_neigh_set_aging_s(struct tnl_neighs *, unsigned, int64_t now_ms);

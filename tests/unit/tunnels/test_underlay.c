@@ -173,6 +173,37 @@ test_neighbours_age(void **state)
 	tnl_neighs_free(t);
 }
 
+static void
+count_old(const char *bridge, const struct in6_addr *a, void *n)
+{
+	assert_string_equal(bridge, "br0");
+	++*(unsigned *)n;
+}
+
+/* Who is about to be forgotten is asked again before. */
+static void
+test_old_neighbours_are_known(void **state)
+{
+	struct tnl_neighs *t = tnl_neighs_new();
+	const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
+	struct in6_addr a = { .s6_addr = { 0xfd, [15] = 1 } }, b = { .s6_addr = { 0xfd, [15] = 2 } };
+	unsigned n = 0;
+
+	assert_true(tnl_neigh_set(t, "br0", &a, mac, 0));
+	assert_true(tnl_neigh_set(t, "br0", &b, mac, 50000));
+	tnl_neigh_for_each_old(t, 809999, 10, count_old, &n);
+	assert_int_equal(n, 0);
+	tnl_neigh_for_each_old(t, 810000, 10, count_old, &n);
+	assert_int_equal(n, 1);
+	tnl_neigh_for_each_old(t, 860000, 1, count_old, &n);
+	assert_int_equal(n, 2);
+	assert_false(tnl_neigh_set(t, "br0", &a, mac, 860000));
+	n = 0;
+	tnl_neigh_for_each_old(t, 860000, 10, count_old, &n);
+	assert_int_equal(n, 1);
+	tnl_neighs_free(t);
+}
+
 /* A flood of made up senders fills the table and no more. */
 static void
 test_neighbours_are_bounded(void **state)
@@ -274,6 +305,7 @@ main(void)
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_source_addresses),
 		cmocka_unit_test(test_neighbours_age),
+		cmocka_unit_test(test_old_neighbours_are_known),
 		cmocka_unit_test(test_neighbours_are_bounded),
 		cmocka_unit_test(test_requests_are_what_open_vswitch_sends),
 		cmocka_unit_test(test_learns_from_an_advertisement),
