@@ -30,7 +30,10 @@ peer_vxlan() {
 	ip -n peer addr add "$5" dev "$1"
 }
 # icmp_out: destination unreachable messages that this host has sent.
-icmp_out() { awk '/^Icmp:/ && ++n == 2 { print $17 }' /proc/net/snmp; }
+icmp_out() {
+	awk '/^Icmp:/ && !c { for (i = 1; i <= NF; i++) if ($i == "OutDestUnreachs") c = i; next }
+		/^Icmp:/ { print $c }' /proc/net/snmp
+}
 counted() { appctl s1 coverage/show | grep "$1" > /dev/null; }
 
 # --- The kernel's VXLAN ---------------------------------------------------------------------------
@@ -109,7 +112,12 @@ both() {
 	vsctl s2 --if-exists del-port br-stock t -- add-port br-stock t -- set interface t type="$type" \
 		options:remote_ip="$local" options:local_ip="$remote" "$@"
 	check "$what" retry 15 ping -c 2 -i 0.2 -W 1 10.9.1.2
+	# While there was no tunnel the kernel may have said so.
+	before=$(icmp_out)
+	ping -c 2 -i 0.2 -W 1 10.9.1.2 > /dev/null || true
+	told=$((told + $(icmp_out) - before))
 }
+told=0
 vsctl s1 del-port vx -- del-port vx6
 both "GRE" gre 172.17.0.1 172.17.0.2
 both "GRE with key and checksum" gre 172.17.0.1 172.17.0.2 options:key=123456 options:csum=true
@@ -136,7 +144,7 @@ check "and down when the peer stops" retry 20 bfd_is s1 state down
 vsctl s1 set interface t bfd:enable=false
 check "ordinary packets pass all the while" ping -c 2 -i 0.2 -W 2 10.9.1.2
 
-equal "nobody was told that a port or protocol is unreachable" "$before" "$(icmp_out)"
+equal "nobody was told that a port or protocol is unreachable" 0 "$told"
 
 # The port is the kernel's again when no tunnel needs it.
 vsctl s1 del-port t
