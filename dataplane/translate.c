@@ -788,6 +788,7 @@ translate_once(const struct xlate_in *in, bool *crowded)
 	/* Guards speak of what the key does not compare.  (What the walk writes is known only then.) */
 	bool ttl_is_keyed = ctx.known.nw_ttl == 0xff;
 	bool mpls_ttl_is_keyed = !(~ctx.known.mpls_lse[0] & htonl(0xff));
+	show_push_eth(&ctx);
 	if (show_ecn(&ctx))
 		walk(&ctx);
 	if (ttl_is_keyed)
