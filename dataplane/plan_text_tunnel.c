@@ -227,8 +227,9 @@ plan_text_tunnel_push(struct plan_printer *p, const struct op_tunnel_push *op)
 
 	plan_text_comma(p);
 	wf_str_fmt(s, "tnl_push(tnl_port(%" PRIu32 "),header(size=%u,type=%u,eth(dst=", op->number, t->size,
-		   !op->is_ip6_type ? vport_type[t->type]
-		   : t->type == TNL_GRE ? VPORT_IP6GRE : VPORT_IP6ERSPAN);
+		   t->is_ipv6 && t->type == TNL_GRE      ? VPORT_IP6GRE
+		   : t->is_ipv6 && t->type == TNL_ERSPAN ? VPORT_IP6ERSPAN
+							 : vport_type[t->type]);
 	put_mac(s, t->header);
 	wf_str_put(s, ",src=");
 	put_mac(s, t->header + 6);

@@ -120,7 +120,6 @@ fill_push(struct op_tunnel_push *op, const struct tunnel_port *tp, const struct 
 	op->state = tp->state;
 	atomic_fetch_add_explicit(&tp->state->refs, 1, memory_order_relaxed);
 	op->number = e->number;
-	op->is_ip6_type = tp->config.is_ip6_type;
 	op->tos = tp->config.tos;
 	memcpy(&op->t, t, offsetof(struct tnl_template, header) + t->size);
 }

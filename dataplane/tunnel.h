@@ -133,8 +133,7 @@ struct op_tunnel_push {
 	uint32_t generation;       /* SEND: of the sockets' slot, which is out_number */
 	uint32_t mark;             /* SEND */
 	uint8_t tos;               /* the template's, without ECN */
-	bool is_ip6_type;          /* for text */
-	uint8_t pad[6];
+	uint8_t pad[7];
 	struct tnl_template t;     /* as much of it as is used; then the ops on the outer packet */
 };
 static inline const struct plan_op *
