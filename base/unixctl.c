@@ -27,6 +27,8 @@ WF_COVERAGE(unixctl_replied);
 
 /* A request; ovs-appctl's are a few hundred bytes, but ofproto/trace takes packets. */
 #define MAX_REQUEST (4u << 20)
+/* Replies that a client may leave unread before its next request is looked at. */
+#define MAX_BACKLOG (1u << 20)
 
 struct command {
 	struct wf_hmap_node node;
@@ -38,7 +40,8 @@ struct command {
 };
 
 /* A client.  One request at a time: while 'id' is set, input is paused, and the struct
- * outlives the client until the handler has replied. */
+ * outlives the client until the handler has replied.  Input is paused, too, while the client
+ * does not read its replies, so that what it costs is bounded. */
 struct unixctl_conn {
 	struct wf_list node;
 	struct wf_stream *stream; /* NULL: the client is gone */
@@ -131,6 +134,12 @@ json_text(const char *text)
 	return json;
 }
 
+static bool
+takes_requests(const struct unixctl_conn *conn)
+{
+	return !conn->id && wf_stream_backlog(conn->stream) < MAX_BACKLOG;
+}
+
 static void
 send_reply(struct unixctl_conn *conn, json_t *body, bool success)
 {
@@ -176,7 +185,7 @@ reply(struct unixctl_conn *conn, bool success, const char *body)
 	json_decref(conn->id);
 	conn->id = NULL;
 	if (!conn->in_input)
-		wf_stream_pause_input(conn->stream, false);
+		wf_stream_pause_input(conn->stream, !takes_requests(conn));
 }
 
 void
@@ -304,7 +313,7 @@ on_input(void *arg, const uint8_t *data, size_t size)
 	size_t taken = 0;
 
 	conn->in_input = true;
-	while (!conn->id && conn->stream) {
+	while (conn->stream && takes_requests(conn)) {
 		ssize_t n = take_message(conn, data + taken, size - taken);
 
 		if (n < 0)
@@ -316,10 +325,18 @@ on_input(void *arg, const uint8_t *data, size_t size)
 	conn->in_input = false;
 	/* The handler may have closed the server. */
 	if (conn->stream)
-		wf_stream_pause_input(conn->stream, conn->id != NULL);
+		wf_stream_pause_input(conn->stream, !takes_requests(conn));
 	else if (!conn->id)
 		free_conn(conn);
 	return taken;
+}
+
+static void
+on_drained(void *arg)
+{
+	struct unixctl_conn *conn = arg;
+
+	wf_stream_pause_input(conn->stream, !takes_requests(conn));
 }
 
 static void
@@ -331,7 +348,9 @@ on_closed(void *arg, int why, const char *text)
 static void
 on_accept(void *arg, struct wf_stream *stream)
 {
-	static const struct wf_stream_ops ops = { .input = on_input, .closed = on_closed };
+	static const struct wf_stream_ops ops = {
+		.input = on_input, .drained = on_drained, .closed = on_closed,
+	};
 	struct unixctl_conn *conn = wf_xzalloc(sizeof(*conn));
 
 	conn->stream = stream;

@@ -255,6 +255,54 @@ a_client_that_leaves_before_the_answer_does_no_harm(void **state)
 	close(fd);
 }
 
+/* Asks on a connection of its own. */
+static long
+n_replied(void)
+{
+	static const char ask[] = "{\"method\":\"coverage/read-counter\","
+				  "\"params\":[\"unixctl_replied\"],\"id\":1}";
+	char got[100] = "";
+	long n = -1;
+	int fd = connect_raw();
+
+	send_text(fd, ask);
+	assert_true(read(fd, got, sizeof(got) - 1) > 0);
+	assert_int_equal(sscanf(got, "{\"id\":1,\"result\":\"%ld", &n), 1);
+	close(fd);
+	return n;
+}
+
+static void
+who_does_not_read_is_not_served_on(void **state)
+{
+	static const char frame[] = "{\"id\":1,\"result\":\"\\n\",\"error\":null}";
+	enum { N = 1000, REPLY_SIZE = 100000 + sizeof(frame) - 1 };
+	struct wf_str requests = WF_STR_INIT;
+	long before = n_replied(), now = before, last;
+	static char buf[65536];
+	int fd = connect_raw();
+	size_t got = 0;
+	ssize_t n;
+
+	for (int i = 0; i < N; i++)
+		wf_str_put(&requests, "{\"method\":\"big\",\"params\":[\"100000\"],\"id\":1}");
+	send_text(fd, wf_str_cstr(&requests));
+	wf_str_done(&requests);
+	do {
+		last = now;
+		usleep(300000);
+		now = n_replied() - 1; /* without the question itself */
+	} while (now > last + 1);
+	/* 1 MB and what the socket holds. */
+	assert_in_range(now - before, 1, N / 4);
+
+	/* Once it reads, every answer comes. */
+	while (got < (size_t)N * REPLY_SIZE && (n = read(fd, buf, sizeof(buf))) > 0)
+		got += n;
+	assert_int_equal(got, (size_t)N * REPLY_SIZE);
+	close(fd);
+}
+
 static void
 a_long_turn_is_warned_of(void **state)
 {
@@ -318,6 +366,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(a_request_may_come_byte_by_byte),
 		cmocka_unit_test(garbage_ends_its_own_connection_only),
 		cmocka_unit_test(a_client_that_leaves_before_the_answer_does_no_harm),
+		cmocka_unit_test(who_does_not_read_is_not_served_on),
 		cmocka_unit_test(a_long_turn_is_warned_of),
 		cmocka_unit_test(warp_moves_the_stopped_clock),
 	};
