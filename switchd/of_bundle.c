@@ -17,6 +17,8 @@
 #include "openflow/msg_group.h"
 
 #define QUOTE_SIZE 64
+/* Bundles that a session may have open at a time.  They are looked up in a list. */
+#define MAX_BUNDLES 256
 
 /* A bundle that nobody adds to for so long is given up. */
 static int64_t idle_timeout_ms = 10000;
@@ -109,6 +111,17 @@ bundle_new(struct of_conn *c, uint32_t id, uint16_t flags, const struct of_msg *
 	memcpy(b->opening, m->data, b->opening_size);
 	wf_list_push_back(&c->bundles, &b->node);
 	return b;
+}
+
+static bool
+has_room(const struct of_conn *c)
+{
+	const struct wf_list *node;
+	unsigned n = 0;
+
+	for (node = c->bundles.next; node != &c->bundles; node = node->next)
+		n++;
+	return n < MAX_BUNDLES;
 }
 
 void
@@ -204,6 +217,9 @@ of_handle_bundle_add(struct of_conn *c, const struct of_msg *m)
 
 	if (err)
 		return err;
+	b = bundle_find(c, add.bundle);
+	if (!b && !has_room(c))
+		return OF_ERR_OFPBFC_OUT_OF_BUNDLES;
 	e.weight = (uint16_t)(1 + m->size / 256);
 	if (!of_flows_have_room(e.weight))
 		return OF_ERR_OFPBFC_MSG_TOO_MANY;
@@ -211,7 +227,6 @@ of_handle_bundle_add(struct of_conn *c, const struct of_msg *m)
 	if (err)
 		return err;
 	of_flows_keep(e.weight);
-	b = bundle_find(c, add.bundle);
 	if (!b) {
 		b = bundle_new(c, add.bundle, add.flags, m);
 	} else if (b->closed || b->flags != add.flags) {
@@ -406,6 +421,8 @@ of_handle_bundle_control(struct of_conn *c, const struct of_msg *m)
 	case OF_BCT_OPEN_REQUEST:
 		if (b)
 			err = OF_ERR_OFPBFC_BAD_ID;
+		else if (!has_room(c))
+			err = OF_ERR_OFPBFC_OUT_OF_BUNDLES;
 		if (b)
 			bundle_free(b);
 		if (!err)

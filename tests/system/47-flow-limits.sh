@@ -99,6 +99,8 @@ ofctl s1 del-flows br0
 used=$(($(peak_mb) - before))
 sanitized || [ $used -lt $((LIMIT * 700 / 1048576 + 24)) ] && ok "that costs at most $used MB" ||
 	fail "a bundle's cost" "$used MB"
+# Each bundle that is open costs the look-up of all others.
+equal "bundles beyond 256 of a session: OUT_OF_BUNDLES" 17:5=1244 "$(flood open 1500 2> /dev/null)"
 check "flows can be added again" ofctl s1 add-flow br0 in_port=1,actions=drop
 equal "they are" 1 "$(n_flows)"
 

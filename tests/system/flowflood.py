@@ -5,6 +5,7 @@
                                        of which kind
     flowflood.py MGMT add-deaf N       the same, but never reads; ends when the switch takes no more
     flowflood.py MGMT bundle N         adds them to a bundle that is never committed
+    flowflood.py MGMT open N           opens N bundles
 """
 import select
 import socket
@@ -36,6 +37,10 @@ def flow_mod(i):
 def bundle_add(i):
     inner = flow_mod(i)
     return struct.pack("!BBHIIHH", V, BUNDLE_ADD, 16 + len(inner), i, 1, 0, 1) + inner
+
+
+def bundle_open(i):
+    return struct.pack("!BBHIIHH", V, BUNDLE_CONTROL, 16, i, i + 1, 0, 1)
 
 
 class Peer:
@@ -103,6 +108,8 @@ def main():
     path, what, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
     if what == "bundle":
         flood(path, n, bundle_add)
+    elif what == "open":
+        flood(path, n, bundle_open)
     else:
         flood(path, n, flow_mod, what == "add-deaf")
 
