@@ -2,8 +2,9 @@
 /* Packets to controllers: who gets them, in which form, and how many.
  *
  * Two bounds.  A session whose peer does not read gets none (of_conn_async()).  One with a
- * configured rate gets so many a second; what comes faster waits in a queue of its own, and
- * is dropped when that is full, from the port that has most packets there. */
+ * configured rate gets so many a second; what comes faster waits in a queue of its own, whose
+ * ports are served in turn, and is dropped when that is full, from the port that has most packets
+ * there. */
 #include "switchd/of_internal.h"
 
 #include <stdlib.h>
@@ -23,18 +24,56 @@ WF_COVERAGE(packet_in_dropped_meter);
 
 struct pin {
 	struct wf_list node;
-	of_port_t port;
 	size_t size;
 	uint8_t data[];
+};
+
+/* What waits of one port; there while it has any. */
+struct pin_port {
+	struct wf_list node;
+	of_port_t port;
+	struct wf_list pins; /* oldest first */
+	unsigned n;
 };
 
 struct of_pin_queue {
 	struct of_conn *conn;
 	int64_t tokens, filled_ms; /* thousandths of a message */
-	struct wf_list pins;
-	unsigned n;
+	struct wf_list ports;      /* in the order in which they are served */
+	unsigned n;                /* packets of all ports */
 	struct wf_timer timer;
 };
+
+static struct pin_port *
+port_of(struct of_pin_queue *q, of_port_t port)
+{
+	struct pin_port *p;
+
+	wf_list_for_each(p, node, &q->ports)
+		if (p->port == port)
+			return p;
+	p = wf_xzalloc(sizeof(*p));
+	p->port = port;
+	wf_list_init(&p->pins);
+	wf_list_push_back(&q->ports, &p->node);
+	return p;
+}
+
+/* The oldest packet of the port, which goes to the end of the row.  The caller frees it. */
+static struct pin *
+take(struct of_pin_queue *q, struct pin_port *p)
+{
+	struct pin *pin = wf_container(wf_list_pop_front(&p->pins), struct pin, node);
+
+	wf_list_remove(&p->node);
+	p->n--;
+	q->n--;
+	if (p->n)
+		wf_list_push_back(&q->ports, &p->node);
+	else
+		free(p);
+	return pin;
+}
 
 static void
 fill(struct of_pin_queue *q)
@@ -59,9 +98,8 @@ queue_run(struct wf_timer *t)
 
 	fill(q);
 	while (q->n && q->tokens >= 1000) {
-		struct pin *p = wf_container(wf_list_pop_front(&q->pins), struct pin, node);
+		struct pin *p = take(q, wf_container(q->ports.next, struct pin_port, node));
 
-		q->n--;
 		q->tokens -= 1000;
 		wf_buf_put(&q->conn->out, p->data, p->size);
 		of_conn_async(q->conn);
@@ -71,28 +109,24 @@ queue_run(struct wf_timer *t)
 		wf_timer_set(&q->timer, 10, queue_run, q);
 }
 
-/* The port that has most packets waiting loses its oldest. */
+/* The port that has most packets waiting loses its oldest, and keeps its place in the row. */
 static void
 drop_one(struct of_pin_queue *q)
 {
-	struct pin *p, *i, *victim = NULL;
-	unsigned most = 0;
+	struct pin_port *p, *most = NULL;
 
-	wf_list_for_each(p, node, &q->pins) {
-		unsigned n = 0;
-
-		wf_list_for_each(i, node, &q->pins)
-			n += i->port == p->port;
-		if (n > most) {
-			most = n;
-			victim = p;
-		}
-	}
-	if (!victim)
+	wf_list_for_each(p, node, &q->ports)
+		if (!most || p->n > most->n)
+			most = p;
+	if (!most)
 		return;
-	wf_list_remove(&victim->node);
-	free(victim);
-	q->n--;
+	if (most->n > 1) {
+		free(wf_container(wf_list_pop_front(&most->pins), struct pin, node));
+		most->n--;
+		q->n--;
+	} else {
+		free(take(q, most));
+	}
 	wf_coverage_inc(packet_in_dropped_rate);
 }
 
@@ -111,7 +145,7 @@ send_limited(struct of_conn *c, of_port_t port)
 		q = c->pins = wf_xzalloc(sizeof(*q));
 		q->conn = c;
 		q->filled_ms = wf_now_ms() - 1000;
-		wf_list_init(&q->pins);
+		wf_list_init(&q->ports);
 	}
 	fill(q);
 	if (!q->n && q->tokens >= 1000) {
@@ -122,11 +156,12 @@ send_limited(struct of_conn *c, of_port_t port)
 	if (q->n >= max)
 		drop_one(q);
 	struct pin *p = wf_xmalloc(sizeof(*p) + c->out.size);
-	p->port = port;
+	struct pin_port *of = port_of(q, port);
 	p->size = c->out.size;
 	memcpy(p->data, c->out.data, p->size);
 	wf_buf_clear(&c->out);
-	wf_list_push_back(&q->pins, &p->node);
+	wf_list_push_back(&of->pins, &p->node);
+	of->n++;
 	q->n++;
 	if (!q->timer.heap_index)
 		wf_timer_set(&q->timer, 10, queue_run, q);
@@ -140,8 +175,8 @@ of_packet_in_conn_done(struct of_conn *c)
 	if (!q)
 		return;
 	wf_timer_cancel(&q->timer);
-	while (!wf_list_is_empty(&q->pins))
-		free(wf_container(wf_list_pop_front(&q->pins), struct pin, node));
+	while (q->n)
+		free(take(q, wf_container(q->ports.next, struct pin_port, node)));
 	free(q);
 	c->pins = NULL;
 }
