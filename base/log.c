@@ -229,6 +229,13 @@ find_module(const char *name)
 	return NULL;
 }
 
+/* A module may have several files, each with levels of its own; users know only its name. */
+static bool
+is_of_module(const struct wf_log_module *m, const struct wf_log_module *module)
+{
+	return !module || !strcmp(m->name, module->name);
+}
+
 static int
 find_dest(const char *name)
 {
@@ -323,7 +330,7 @@ set_levels(char *word, char *rest, struct wf_err *err)
 	level = level < 0 ? WF_DBG : level - 1;
 	for (struct wf_log_module *m = modules; m; m = m->next)
 		for (int d = 0; d < WF_LOG_N_DESTS; d++)
-			if ((!module || m == module) && (dest < 0 || d == dest))
+			if (is_of_module(m, module) && (dest < 0 || d == dest))
 				set_level(m, d, level);
 	return 0;
 }
@@ -483,10 +490,11 @@ wf_log_list(void)
 	qsort(lines, n, sizeof(*lines), compare_lines);
 	wf_str_put(&s, "                 console    syslog    file\n"
 		       "                 -------    ------    ------\n");
-	for (i = 0; i < n; i++) {
-		wf_str_put(&s, lines[i]);
+	for (i = 0; i < n; i++)
+		if (!i || strcmp(lines[i], lines[i - 1]))
+			wf_str_put(&s, lines[i]);
+	for (i = 0; i < n; i++)
 		free(lines[i]);
-	}
 	free(lines);
 	return wf_str_steal(&s);
 }
@@ -516,7 +524,7 @@ wf_log_rate_limits(const char *name, bool honor)
 			return -ENOENT;
 	}
 	for (struct wf_log_module *m = modules; m; m = m->next)
-		if (!only || m == only)
+		if (is_of_module(m, only))
 			__atomic_store_n(&m->honor_rate_limits, honor, __ATOMIC_RELAXED);
 	return 0;
 }

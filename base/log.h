@@ -5,7 +5,7 @@
  *   2026-01-31T12:00:00.123Z|00001|bridge|INFO|text          (main thread)
  *   2026-01-31T12:00:00.123Z|00002|netdev(worker1)|WARN|text  (other threads)
  *
- * A module is one per .c file:  WF_LOG_MODULE(bridge);  then  wf_info("...").
+ * A module is one per .c file; files of the same name count as one for who sets levels:  WF_LOG_MODULE(bridge);  then  wf_info("...").
  * Threads: any.  Never call it per packet; use wf_warn_rl() on paths that a
  * remote party can trigger (a token bucket per call site; the number suppressed is
  * said when it speaks again).

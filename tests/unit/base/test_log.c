@@ -200,6 +200,31 @@ list_has_the_columns_of_ovs(void **state)
 	assert_int_equal(wf_log_rate_limits("any", true), 0);
 }
 
+/* Another file of the module "test_log". */
+static struct wf_log_module second_file = {
+	"test_log", NULL, { WF_INFO, WF_INFO, WF_INFO }, WF_INFO, true,
+};
+
+static void
+files_of_one_module_are_set_together(void **state)
+{
+	char *list;
+
+	memcpy(second_file.levels, wf_this_module.levels, sizeof(second_file.levels));
+	wf_log_register(&second_file);
+	assert_int_equal(wf_log_set("test_log:file:dbg", NULL), 0);
+	wf_log_rate_limits("test_log", false);
+	assert_int_equal(second_file.levels[WF_LOG_FILE], WF_DBG);
+	assert_int_equal(wf_this_module.levels[WF_LOG_FILE], WF_DBG);
+	assert_false(second_file.honor_rate_limits);
+	assert_false(wf_this_module.honor_rate_limits);
+	list = wf_log_list();
+	assert_int_equal(count(list, "\ntest_log "), 1);
+	free(list);
+	assert_int_equal(wf_log_set("test_log:file:info", NULL), 0);
+	wf_log_rate_limits("test_log", true);
+}
+
 static void
 flood(void)
 {
@@ -371,6 +396,7 @@ main(void)
 		cmocka_unit_test(list_has_the_columns_of_ovs),
 		cmocka_unit_test(reopen_follows_a_rotation),
 		cmocka_unit_test(threads_write_whole_lines),
+		cmocka_unit_test(files_of_one_module_are_set_together),
 		cmocka_unit_test(a_flood_is_cut_and_told),
 	};
 	int rc;
