@@ -136,7 +136,7 @@ on_del(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	if (!sw_parse_mac(argv[3], mac))
 		unixctl_reply_error(conn, "bad MAC address");
 	else if (!mac_table_del(b->dp->macs, (uint16_t)atoi(argv[2]), mac))
-		unixctl_reply_error(conn, "Entry not found");
+		unixctl_reply_error(conn, "could not find static mac entry");
 	else
 		unixctl_reply(conn, NULL);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/daemon.h"
 #include "base/hash.h"
 #include "base/hmap.h"
 #include "base/unixctl.h"
@@ -36,7 +37,38 @@ struct dump {
 	bool names, more;
 	const struct bridge *only; /* of dpif/dump-flows; NULL: dpctl's, of all */
 	const char *ufid;          /* only this row; NULL: all */
+	struct of_key wanted, wanted_mask; /* filter=: only rows with these values */
 };
+
+/* Ports of a filter are the datapath's, as in the rows. */
+static of_port_t
+slot_of_name(void *aux, const char *name)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+
+	wf_hmap_for_each(b, node, &sw_bridges) {
+		i = sw_iface_find(b, name);
+		if (i && i->port)
+			return i->slot;
+	}
+	return OF_PORT_NONE;
+}
+
+/* What a row does not look at may be anything, as in Open vSwitch. */
+static bool
+is_wanted(const struct dump *d, const struct row *r)
+{
+	const uint64_t *mask = of_key_words_c(&d->wanted_mask), *want = of_key_words_c(&d->wanted);
+	struct of_key key = r->masked, seen = r->mask;
+	uint64_t differ = 0;
+
+	key.in_port = r->in_slot;
+	seen.in_port = UINT32_MAX;
+	for (unsigned k = 0; k < OF_KEY_WORDS; k++)
+		differ |= (of_key_words_c(&key)[k] ^ want[k]) & mask[k] & of_key_words_c(&seen)[k];
+	return !differ;
+}
 
 static struct row *
 find_row(struct dump *d, const struct row *like, uint32_t hash)
@@ -152,6 +184,7 @@ print_row(const struct dump *d, const struct row *r, struct wf_str *s)
 static void
 print_rows(struct dump *d, bool heads, struct wf_str *s)
 {
+	bool head = false;
 	int core = -2;
 
 	workers_dump_flows(add_entry, d);
@@ -166,20 +199,24 @@ print_rows(struct dump *d, bool heads, struct wf_str *s)
 			at = &d->first;
 			/* Sleeping workers do what OVS's main thread does for ports that are not
 			 * polled. */
-			if (heads && core < 0)
-				wf_str_put(s, "flow-dump from the main thread:\n");
-			else if (heads)
-				wf_str_fmt(s, "flow-dump from pmd on cpu core: %d\n", core);
+			head = heads;
 		}
 		r = *at;
 		*at = r->next;
+		if (head && is_wanted(d, r)) {
+			if (core < 0)
+				wf_str_put(s, "flow-dump from the main thread:\n");
+			else
+				wf_str_fmt(s, "flow-dump from pmd on cpu core: %d\n", core);
+			head = false;
+		}
 		if (d->ufid) {
 			char ufid[48];
 
 			ufid_of(r, ufid);
 			if (!strcmp(ufid, d->ufid))
 				print_row(d, r, s);
-		} else {
+		} else if (is_wanted(d, r)) {
 			print_row(d, r, s);
 		}
 		free(r->actions);
@@ -188,22 +225,78 @@ print_rows(struct dump *d, bool heads, struct wf_str *s)
 	wf_hmap_done(&d->rows);
 }
 
+/* "type=LIST": where flows may be; all of ours are in the datapath itself ("ovs"). */
+static bool
+parse_types(const char *list, bool *ours)
+{
+	static const char *const types[] = { "ovs", "tc", "dpdk", "offloaded", "non-offloaded",
+					     "partially-offloaded" };
+
+	*ours = false;
+	while (*list) {
+		size_t n = strcspn(list, ","), k = 0;
+
+		while (k < sizeof types / sizeof types[0] &&
+		       (strlen(types[k]) != n || strncmp(types[k], list, n)))
+			k++;
+		if (k == sizeof types / sizeof types[0] && strcmp(list, "all"))
+			return false;
+		*ours |= k == 0 || k == 4 || k == sizeof types / sizeof types[0];
+		list += n + (list[n] == ',');
+	}
+	return true;
+}
+
+/* Returns what is wrong, or NULL.  The caller frees it. */
+static char *
+parse_dump(struct dump *d, int argc, const char *argv[], bool *ours)
+{
+	char *error, *text;
+
+	*ours = true;
+	for (int k = 1; k < argc; k++)
+		if (!strcmp(argv[k], "-m") || !strcmp(argv[k], "--more")) {
+			d->more = true;
+		} else if (!strcmp(argv[k], "--names")) {
+			d->names = true;
+		} else if (!strncmp(argv[k], "type=", 5)) {
+			if (!parse_types(argv[k] + 5, ours))
+				return wf_xasprintf("%s: Failed to parse type (%s) (Invalid argument)",
+						    wf_program_name, argv[k] + 5);
+		} else if (!strncmp(argv[k], "filter=", 7)) {
+			error = of_key_parse(&d->wanted, &d->wanted_mask, argv[k] + 7, slot_of_name,
+					     NULL);
+			if (error) {
+				text = wf_xasprintf("%s: Failed to parse filter (%s)", wf_program_name, error);
+				free(error);
+				return text;
+			}
+		} else if (argv[k][0] != '-' && strncmp(argv[k], "pmd=", 4) &&
+			   !sw_is_datapath(argv[k])) {
+			return wf_xasprintf("%s: datapath not found (Invalid argument)", wf_program_name);
+		}
+	return NULL;
+}
+
 static void
 on_dpctl_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
 	struct dump d = { .first = NULL };
 	struct wf_str s = WF_STR_INIT;
 
-	for (int k = 1; k < argc; k++)
-		if (!strcmp(argv[k], "-m") || !strcmp(argv[k], "--more"))
-			d.more = true;
-		else if (!strcmp(argv[k], "--names"))
-			d.names = true;
-		else if (!strncmp(argv[k], "type=", 5) && !strstr(argv[k], "ovs") &&
-			 !strstr(argv[k], "all")) {
-			unixctl_reply(conn, NULL); /* nothing is offloaded */
-			return;
-		}
+	char *error;
+	bool ours;
+
+	error = parse_dump(&d, argc, argv, &ours);
+	if (error) {
+		unixctl_reply_error(conn, error);
+		free(error);
+		return;
+	}
+	if (!ours) {
+		unixctl_reply(conn, NULL);
+		return;
+	}
 	wf_hmap_init(&d.rows);
 	print_rows(&d, true, &s);
 	unixctl_reply(conn, wf_str_cstr(&s));
