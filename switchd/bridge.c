@@ -442,9 +442,7 @@ read_controller(const struct ovsdb_row *row, struct of_controller_config *c)
 	c->in_band = strcmp(ovsdb_str_or(row, OVSDB_CONTROLLER_CONNECTION_MODE, "in-band"),
 			    "out-of-band") != 0;
 	c->is_service = !strcmp(ovsdb_str_or(row, OVSDB_CONTROLLER_TYPE, ""), "service");
-	c->dscp = (unsigned)ovsdb_smap_int(row, OVSDB_CONTROLLER_OTHER_CONFIG, "dscp", 48);
-	if (c->dscp > 63)
-		c->dscp = 48;
+	c->dscp = (unsigned)sw_within(row, OVSDB_CONTROLLER_OTHER_CONFIG, "dscp", 0, 63, 48);
 }
 
 static const char **
@@ -483,7 +481,7 @@ read_in_band(const struct ovsdb_row *bridge, struct of_switch_config *c,
 	struct ovsdb_row *row;
 
 	c->in_band_queue =
-		(int)ovsdb_smap_int(bridge, OVSDB_BRIDGE_OTHER_CONFIG, "in-band-queue", -1);
+		(int)sw_within(bridge, OVSDB_BRIDGE_OTHER_CONFIG, "in-band-queue", 0, INT32_MAX, -1);
 	c->in_band_remotes = remotes;
 	for (unsigned k = 0; off && k < c->n_controllers; k++)
 		controllers[k].in_band = false;

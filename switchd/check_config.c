@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "dataplane/worker.h"
 #include "switchd/switchd.h"
 
 WF_LOG_MODULE(bridge);
@@ -34,6 +35,8 @@ static const struct key {
 	{ ROOT, "bundle-idle-timeout", INT, 0, INT32_MAX, NULL },
 	{ ROOT, "weft-max-flows", INT, 0, INT32_MAX, NULL },
 	{ ROOT, "weft-cache-addresses", BOOL, 0, 0, NULL },
+	{ ROOT, "weft-workers", INT, 1, WORKERS_MAX_SLEEPING, NULL },
+	{ ROOT, "n-handler-threads", INT, 1, WORKERS_MAX_SLEEPING, NULL },
 #define BRIDGE OVSDB_TABLE_BRIDGE, OVSDB_BRIDGE_OTHER_CONFIG
 	{ BRIDGE, "hwaddr", MAC, 0, 0, NULL },
 	{ BRIDGE, "datapath-id", DPID, 0, 0, NULL },
@@ -102,9 +105,16 @@ sw_parse_dpid(const char *text, uint64_t *dpid)
 int64_t
 sw_positive(const struct ovsdb_row *bridge, const char *key, int64_t dflt)
 {
-	int64_t v = ovsdb_smap_int(bridge, OVSDB_BRIDGE_OTHER_CONFIG, key, dflt);
+	return sw_within(bridge, OVSDB_BRIDGE_OTHER_CONFIG, key, 1, INT32_MAX, dflt);
+}
 
-	return v > 0 && v <= INT32_MAX ? v : dflt;
+int64_t
+sw_within(const struct ovsdb_row *row, enum ovsdb_column column, const char *key, int64_t min,
+	  int64_t max, int64_t dflt)
+{
+	int64_t v = ovsdb_smap_int(row, column, key, dflt);
+
+	return v >= min && v <= max ? v : dflt;
 }
 
 /* What the value should be; NULL: it is. */

@@ -324,15 +324,11 @@ n_sleeping_workers(struct ovsdb_row *root)
 	static const char *const keys[] = { "weft-workers", "n-handler-threads" };
 
 	for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
-		const char *text = ovsdb_smap_get(root, OVSDB_ROOT_OTHER_CONFIG, keys[k]);
-		int64_t n = ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, keys[k], 0);
+		int64_t n = sw_within(root, OVSDB_ROOT_OTHER_CONFIG, keys[k], 1,
+				      WORKERS_MAX_SLEEPING, 0);
 
-		if (!text)
-			continue;
-		if (n >= 1 && n <= WORKERS_MAX_SLEEPING)
+		if (n)
 			return (unsigned)n;
-		wf_warn_rl("other_config:%s=\"%s\" is no number from 1 to %d; it is ignored", keys[k],
-			   text, WORKERS_MAX_SLEEPING);
 	}
 	return 0;
 }
@@ -350,13 +346,13 @@ configure_workers(struct ovsdb_row *root)
 {
 	struct wf_err err = { "" };
 
-	int bundle_s = (int)ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "bundle-idle-timeout", 0);
-	of_set_bundle_idle_timeout(bundle_s > 0 ? (unsigned)bundle_s : 0);
-	int max_flows = (int)ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "weft-max-flows", 0);
-	of_set_max_flows(max_flows > 0 ? (unsigned)max_flows : 0);
 	/* Suites that need dummies compare rows of dpctl/dump-flows with Open vSwitch's. */
 	view_read_addresses(ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG, "weft-cache-addresses",
 					    port_class("dummy")->available()));
+	of_set_bundle_idle_timeout((unsigned)sw_within(root, OVSDB_ROOT_OTHER_CONFIG,
+						       "bundle-idle-timeout", 0, INT32_MAX, 0));
+	of_set_max_flows((unsigned)sw_within(root, OVSDB_ROOT_OTHER_CONFIG, "weft-max-flows", 0,
+					     INT32_MAX, 0));
 	if (workers_configure(ovsdb_smap_get(root, OVSDB_ROOT_OTHER_CONFIG, "pmd-cpu-mask"),
 			      n_sleeping_workers(root), &err))
 		wf_warn_rl("pmd-cpu-mask: %s", err.text);

@@ -307,10 +307,9 @@ on_stats_timer(struct wf_timer *t)
 void
 sw_status_configure(const struct ovsdb_row *root)
 {
-	int64_t ms = ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "stats-update-interval", 5000);
+	int64_t ms = sw_within(root, OVSDB_ROOT_OTHER_CONFIG, "stats-update-interval", 5000, INT32_MAX,
+			       5000);
 
-	if (ms < 5000)
-		ms = 5000;
 	if (ms == stats_interval)
 		return;
 	stats_interval = ms;

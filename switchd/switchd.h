@@ -163,6 +163,9 @@ bool sw_parse_mac(const char *text_or_null, uint8_t mac[6]);
 bool sw_parse_dpid(const char *text_or_null, uint64_t *dpid);
 /* A number above 0 in a bridge's other_config, else 'dflt'. */
 int64_t sw_positive(const struct ovsdb_row *bridge, const char *key, int64_t dflt);
+/* A number from 'min' to 'max' in a map of strings, else 'dflt'. */
+int64_t sw_within(const struct ovsdb_row *, enum ovsdb_column, const char *key, int64_t min, int64_t max,
+		  int64_t dflt);
 
 /* local_ip.c */
 void sw_bridge_configure_local_ip(struct sw_bridge *);

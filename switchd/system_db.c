@@ -4,6 +4,7 @@
 
 #include "ovsdb/txn.h"
 #include "switchd/switchd.h"
+#include "tunnels/config.h"
 
 void
 sw_write_system_columns(struct ovsdb_row *root)
@@ -12,6 +13,8 @@ sw_write_system_columns(struct ovsdb_row *root)
 	const char *dpdk = ports_dpdk_version();
 	const char *names[32];
 	unsigned n = port_class_types(names, 32);
+
+	n += tnl_types_built(names + n, 32 - n);
 
 	ovsdb_datum_add_str(&types, "netdev");
 	ovsdb_datum_add_str(&types, "system");

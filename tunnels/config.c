@@ -47,6 +47,17 @@ tnl_is_tunnel_type(const char *type)
 	return type_index(type) < N_TYPES;
 }
 
+unsigned
+tnl_types_built(const char *names[], unsigned room)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < N_TYPES && n < room; i++)
+		if (types[i].is_built)
+			names[n++] = types[i].name;
+	return n;
+}
+
 bool
 tnl_type_of(const char *type, enum tnl_type *t)
 {

@@ -38,6 +38,8 @@ struct tnl_option { const char *key, *value; };
 
 /* Is this an Interface.type of a tunnel, and one that we can carry? */
 bool tnl_is_tunnel_type(const char *type);
+/* The types that are built, into 'names'.  Returns how many. */
+unsigned tnl_types_built(const char *names[], unsigned room);
 bool tnl_type_of(const char *type, enum tnl_type *);
 
 /* Reads the options of port 'name'.  Returns 0, or -EINVAL with the reason in 'err'; '*config' is then

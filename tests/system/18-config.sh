@@ -80,6 +80,22 @@ vsctl s1 set bridge br0 datapath_type=netdev
 check "datapath_type of a live bridge: its ports come back" retry 10 can_ping a 10.0.0.2
 equal "and they have no error" "[][]" "$(get interface v-a error)$(get interface v-b error)"
 
+echo "# values out of range, and the switch as a whole"
+# Kept in 32 bits this would be a limit of one flow.
+vsctl s1 set open . other_config:weft-max-flows=4294967297 other_config:n-handler-threads=many
+check "a limit that is too large is no limit" ofctl s1 add-flows br0 - <<< $'in_port=11,actions=drop\nin_port=12,actions=drop'
+vsctl s1 set open . other_config:x=1 -- set open . other_config:x=2
+equal "each is named in the log, once" "1 1" \
+	"$(grep -c 'weft-max-flows="4294967297" is not a number' "$T/s1/ovs-vswitchd.log") $(grep -c 'n-handler-threads="many" is not a number' "$T/s1/ovs-vswitchd.log")"
+vsctl s1 clear open . other_config
+ofctl s1 del-flows br0 in_port=11
+ofctl s1 del-flows br0 in_port=12
+types=" $(vsctl s1 get open . iface_types | tr -d '[],') "
+for type in internal patch system tap erspan geneve gre gtpu ip6erspan ip6gre vxlan; do
+	[[ $types == *" $type "* ]] || fail "iface_types has $type" "$types"
+done
+check "iface_types has what can be made, and no stt" [ "${types/ stt /}" = "$types" ]
+
 echo "# interfaces"
 vsctl s1 add-port br0 i0 -- set interface i0 type=internal
 check "an internal port is a device" test -e /sys/class/net/i0
