@@ -12,6 +12,8 @@ isolate "$@"
 need qemu-system-x86_64 iperf3
 export WEFT_LAB_DIR=$T/lab
 
+check "up refuses what it does not know" eval '! out=$("$ROOT/weft" up --no-such-thing 2>&1) &&
+	[[ $out == *no-such-thing* ]]'
 for round in 1 2; do
 	if timeout 180 "$ROOT/tests/lib/lab.sh" up > "$T/up.$round" 2>&1; then
 		ok "up, round $round: $(grep '^TCP from' "$T/up.$round")"
