@@ -111,6 +111,13 @@ register_members(struct sw_port *p)
 	}
 }
 
+/* The database takes any number; a time of more than weeks is for ever, and is added to others. */
+static int64_t
+milliseconds(int64_t v)
+{
+	return v < 0 ? 0 : v > INT32_MAX ? INT32_MAX : v;
+}
+
 void
 sw_bond_configure(struct sw_port *p)
 {
@@ -122,12 +129,12 @@ sw_bond_configure(struct sw_port *p)
 		b = p->up->bond = bond_new(p);
 	was = *b;
 	b->mode = read_mode(p);
-	b->updelay = ovsdb_int(p->row, OVSDB_PORT_BOND_UPDELAY, 0);
-	b->downdelay = ovsdb_int(p->row, OVSDB_PORT_BOND_DOWNDELAY, 0);
+	b->updelay = milliseconds(ovsdb_int(p->row, OVSDB_PORT_BOND_UPDELAY, 0));
+	b->downdelay = milliseconds(ovsdb_int(p->row, OVSDB_PORT_BOND_DOWNDELAY, 0));
 	b->basis = (uint32_t)ovsdb_smap_int(p->row, other, "bond-hash-basis", 0);
 	b->rebalance_ms = ovsdb_smap_int(p->row, other, "bond-rebalance-interval", 10000);
-	if (b->rebalance_ms && b->rebalance_ms < 1000)
-		b->rebalance_ms = 1000;
+	b->rebalance_ms = !b->rebalance_ms ? 0 : b->rebalance_ms < 1000 ? 1000
+						 : milliseconds(b->rebalance_ms);
 	b->fallback_ab = ovsdb_smap_bool(p->row, other, "lacp-fallback-ab", false);
 	b->lb_output = b->mode == BOND_BALANCE_TCP &&
 		       ovsdb_smap_bool(p->row, other, "lb-output-action", false);

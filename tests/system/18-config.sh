@@ -96,6 +96,19 @@ for type in internal patch system tap erspan geneve gre gtpu ip6erspan ip6gre vx
 done
 check "iface_types has what can be made, and no stt" [ "${types/ stt /}" = "$types" ]
 
+for k in 1 2; do
+	ip link add "n$k" type veth peer name "m$k"
+	ip link set "n$k" up
+	ip link set "m$k" up
+done
+vsctl s1 add-bond br0 nb n1 n2 bond_mode=balance-slb bond_updelay=9223372036854775807 \
+	other_config:bond-rebalance-interval=9223372036854775807
+due() { appctl s1 bond/show nb | sed -n 's/^next rebalance: \(.*\) ms/\1/p'; }
+check "a time that is as long as numbers go is not over at once" [ "$(due)" -gt 2000000000 ]
+vsctl s1 del-port br0 nb
+ip link del n1
+ip link del n2
+
 echo "# interfaces"
 vsctl s1 add-port br0 i0 -- set interface i0 type=internal
 check "an internal port is a device" test -e /sys/class/net/i0
