@@ -29,6 +29,9 @@ static uint32_t n_addresses;
 static struct tnl_routes *routes;
 static struct tnl_neighs *neighs;
 static bool use_kernel = true;
+/* The kernel's addresses while everything is read anew, so that they are asked for once and not for
+ * each of a million routes; else NULL. */
+static const struct ifaddrs *gathered;
 
 /* --- Addresses ------------------------------------------------------------------------------------ */
 
@@ -104,18 +107,21 @@ source_on(const char *dev, const struct in6_addr *dst, struct in6_addr *src)
 {
 	struct tnl_address list[32];
 	const struct tnl_address *found;
-	struct ifaddrs *kernel = NULL;
+	struct ifaddrs *asked = NULL;
 	unsigned n = 0, plen;
 	struct in6_addr a;
 
 	for (uint32_t i = 0; i < n_addresses && n < 32; i++)
 		if (!strcmp(addresses[i].bridge, dev))
 			list[n++] = addresses[i].a;
-	if (!n && use_kernel && !getifaddrs(&kernel)) {
-		for (const struct ifaddrs *f = kernel; f && n < 32; f = f->ifa_next)
+	if (!n && use_kernel) {
+		if (!gathered && getifaddrs(&asked))
+			asked = NULL;
+		for (const struct ifaddrs *f = gathered ? gathered : asked; f && n < 32; f = f->ifa_next)
 			if (!strcmp(f->ifa_name, dev) && from_kernel(f, &a, &plen))
 				list[n++] = (struct tnl_address){ a, (uint8_t)plen };
-		freeifaddrs(kernel);
+		if (asked)
+			freeifaddrs(asked);
 	}
 	found = tnl_source_address(list, n, dst);
 	if (found)
@@ -216,10 +222,12 @@ on_refresh(struct wf_timer *t)
 	if (!addresses)
 		addresses = wf_xzalloc(sizeof *addresses);
 	gather_addresses(kernel);
+	gathered = kernel;
 	tnl_routes_flush_kernel(routes);
 	if (use_kernel)
 		gather_kernel_routes();
 	tnl_routes_for_each(routes, refresh_route, NULL);
+	gathered = NULL;
 	if (kernel)
 		freeifaddrs(kernel);
 	publish(UNDERLAY_ROUTES);
@@ -233,19 +241,32 @@ sw_underlay_changed(void)
 		wf_timer_set(&refresh_timer, 0, on_refresh, NULL);
 }
 
-static void
-on_kernel_event(void *s_)
-{
-	nl_recvmsgs_default(s_);
-}
-
 /* Many events come together: one reading of everything answers them. */
-static int
-on_kernel_message(struct nl_msg *msg, void *aux)
+static void
+refresh_soon(void)
 {
 	if (sw_tunnels_exist() && !refresh_timer.heap_index)
 		wf_timer_set(&refresh_timer, 50, on_refresh, NULL);
+}
+
+static int
+on_kernel_message(struct nl_msg *msg, void *aux)
+{
+	refresh_soon();
 	return NL_OK;
+}
+
+static void
+on_kernel_event(void *s_)
+{
+	int rc;
+
+	do
+		rc = nl_recvmsgs_default(s_);
+	while (rc >= 0);
+	/* More came than the socket holds: what was lost is in the kernel's tables, too. */
+	if (rc != -NLE_AGAIN)
+		refresh_soon();
 }
 
 static void

@@ -65,6 +65,25 @@ check "remote address and key by the flow" retry 5 can_ping peer 10.9.0.1
 check "and matched on the way in" test "$(ofctl s1 dump-flows br-int | sed -n 's/.*n_packets=\([0-9]*\).*tun_id=0x7.*/\1/p')" -ge 2
 check "the trace says what happens" grep -q "tnl_push(tnl_port(4789).*vni=0x7" \
 	<(appctl s1 ofproto/trace br-int in_port=h0)
+# More routes at once than the socket that tells of them holds.
+vsctl s1 add-port br-int far -- set interface far type=vxlan options:remote_ip=198.51.100.9 ofport_request=90
+ofctl s1 add-flow br-int in_port=91,actions=output:90
+appctl s1 tnl/neigh/set br-phy 172.16.0.77 00:00:00:00:00:77 > /dev/null
+goes_by_bridge() {
+	! appctl s1 ofproto/trace br-int in_port=91 | grep '^Datapath actions:.*set(tunnel(dst=198.51.100.9' > /dev/null
+}
+check "no route: it is left to the kernel" eval '! goes_by_bridge'
+kill -STOP "$(daemon_pid s1)"
+{
+	seq -f 'route add 10.%.0f.0.0/24 via 172.16.0.77 dev br-phy' 100 200
+	for i in $(seq 0 59); do
+		seq -f "route add 11.$i.%.0f.0/24 via 172.16.0.77 dev br-phy" 0 255
+	done
+	echo "route add 198.51.100.0/24 via 172.16.0.77 dev br-phy"
+} | ip -batch -
+kill -CONT "$(daemon_pid s1)"
+check "a route that came with 15,000 others is seen" retry 30 goes_by_bridge
+vsctl s1 del-port far
 vsctl s1 del-port vx
 check "without the port it is over" cannot_ping peer 10.9.0.1
 check "the switch is alive" vsctl s1 --timeout=5 add-br br-later
