@@ -610,11 +610,9 @@ classifier_stamp(struct classifier *cls, uint64_t version)
 
 /* --- Searches of the writer --------------------------------------------------------------- */
 
-struct rule *
-classifier_find(const struct classifier *cls, const struct of_match *m, uint32_t priority,
-		uint64_t version)
+static struct rule *
+find_in(const struct subtable *st, const struct of_match *m, uint32_t priority, uint64_t version)
 {
-	struct subtable *st = subtable_find(cls, m);
 	_Atomic uint64_t *slot = st ? subtable_slot(st, m, hash_match(m)) : NULL;
 
 	if (!slot)
@@ -721,6 +719,27 @@ classifier_find_overlap(const struct classifier *cls, const struct of_match *m, 
 
 	classifier_for_each(cls, NULL, version, check_overlap, &o);
 	return o.found;
+}
+
+struct rule *
+classifier_find(const struct classifier *cls, const struct of_match *m, uint32_t priority,
+		uint64_t version)
+{
+	return find_in(subtable_find(cls, m), m, priority, version);
+}
+
+struct rule *
+classifier_find_shared(const struct classifier *cls, const struct of_match *m, uint32_t priority,
+		       uint64_t version)
+{
+	/* 'recent' and 'by_mask' are the writer's. */
+	const struct subtables *sts = atomic_load_explicit(&cls->subtables, memory_order_acquire);
+	unsigned n = of_match_n_words(m);
+
+	for (uint32_t i = 0; i < sts->n; i++)
+		if (subtable_has_mask_of(sts->st[i], m, n))
+			return find_in(sts->st[i], m, priority, version);
+	return NULL;
 }
 
 /* --- Lookup ---------------------------------------------------------------------------------- */

@@ -37,6 +37,9 @@ void classifier_stamp(struct classifier *, uint64_t version);
 
 struct rule *classifier_find(const struct classifier *, const struct of_match *, uint32_t priority,
 			     uint64_t version);
+/* The same for any thread that passes quiescent points. */
+struct rule *classifier_find_shared(const struct classifier *, const struct of_match *,
+				    uint32_t priority, uint64_t version);
 struct rule *classifier_find_overlap(const struct classifier *, const struct of_match *,
 				     uint32_t priority, uint64_t version);
 void classifier_for_each(const struct classifier *, const struct of_match *pattern, uint64_t version,

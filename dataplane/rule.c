@@ -340,6 +340,15 @@ table_find(const struct table *t, const struct of_match *m, uint32_t priority, u
 }
 
 struct rule *
+table_find_shared(const struct table *t, const struct of_match *m, uint32_t priority,
+		  uint64_t version)
+{
+	const struct classifier *cls = atomic_load_explicit(&t->cls, memory_order_acquire);
+
+	return cls ? classifier_find_shared(cls, m, priority, version) : NULL;
+}
+
+struct rule *
 table_find_overlap(const struct table *t, const struct of_match *m, uint32_t priority,
 		   uint64_t version)
 {

@@ -136,6 +136,9 @@ void table_undo_add(struct table *, struct rule *);
 void table_undo_remove(struct table *, struct rule *);
 /* The rule with exactly this match and priority that is visible at 'version', or NULL. */
 struct rule *table_find(const struct table *, const struct of_match *, uint32_t priority, uint64_t version);
+/* The same for workers, too. */
+struct rule *table_find_shared(const struct table *, const struct of_match *, uint32_t priority,
+			       uint64_t version);
 /* A visible rule of this priority that overlaps, other than 'except', or NULL. */
 struct rule *table_find_overlap(const struct table *, const struct of_match *, uint32_t priority, uint64_t version);
 /* Calls 'fn' for each rule visible at 'version' that is a subset of 'pattern' (NULL: all);

@@ -170,8 +170,8 @@ find_learned(struct xctx *ctx, const struct learned_flow *f)
 {
 	struct of_match *m = of_match_pack(&f->match);
 	/* As of now: the walk may be repeated, in its own view, after it has learned. */
-	struct rule *r = table_find(&f->bridge->tables[f->table_id], m, f->priority,
-				    view_get()->version);
+	struct rule *r = table_find_shared(&f->bridge->tables[f->table_id], m, f->priority,
+					   view_get()->version);
 
 	free(m);
 	if (!r || r->idle_timeout != f->idle_timeout || r->hard_timeout != f->hard_timeout ||
