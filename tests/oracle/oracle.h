@@ -158,6 +158,7 @@ struct oresult {
 	bool metered;
 	unsigned n_entries;    /* of copies into bridges, by patch ports */
 	unsigned n_learned;    /* flows that came or changed */
+	unsigned n_paused;     /* times that a controller got it with a continuation */
 	unsigned n_stays;      /* in bridges with mirrors, one after the other */
 	unsigned n_banded;     /* times that a meter's band acted */
 	struct ooutput *out;

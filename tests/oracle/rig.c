@@ -445,10 +445,13 @@ compare_wire(struct scene *s, const struct wire *w)
 			print_frame("got ", pkt_data(got.m[i]), pkt_size(got.m[i]));
 		if (i < n)
 			print_frame("want", want[i]->b, want[i]->size);
-		for (unsigned k = 0; !s->explained && (k < n || k < got.n) && k < 64; k++)
-			fprintf(stderr, "output %u: case %d, %u bytes; got %u bytes\n", k,
-				k < n ? (int)case_no[k] : -1, k < n ? want[k]->size : 0,
-				k < got.n ? pkt_size(got.m[k]) : 0);
+		for (unsigned k = 0; !s->explained && (k < n || k < got.n) && k < 64; k++) {
+			fprintf(stderr, "output %u of case %d:\n", k, k < n ? (int)case_no[k] : -1);
+			if (k < got.n)
+				print_frame("got ", pkt_data(got.m[k]), pkt_size(got.m[k]));
+			if (k < n)
+				print_frame("want", want[k]->b, want[k]->size);
+		}
 		if (!s->explained)
 			scene_explain(s, i < n ? case_no[i] : n ? case_no[n - 1] : 0);
 		s->explained = true;

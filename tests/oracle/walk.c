@@ -695,9 +695,12 @@ do_action(struct owalk *w, const struct of_action *a)
 		break;
 	case OF_A_CONTROLLER:
 		emit(w, OF_PORT_CONTROLLER, w->miss_rule ? 6 : 1, 0);
-		if (((const struct of_act_controller *)a)->pause)
+		if (((const struct of_act_controller *)a)->pause) {
 			w->res->unordered = w->res->has_effects = true; /* and goes on at once */
-		w->res->undefined |= w->dropped && ((const struct of_act_controller *)a)->pause;
+			w->res->n_paused++;
+			/* It comes back as a packet of its own, to what it has learned itself. */
+			w->res->undefined |= w->dropped || w->res->n_learned;
+		}
 		break;
 	case OF_A_GROUP:
 		group(w, a->u32);
@@ -956,7 +959,7 @@ oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct
 
 	oracle_packet_no++;
 	res->has_effects = res->exposed = false;
-	res->n_stays = res->n_entries = res->n_learned = res->n_banded = 0;
+	res->n_stays = res->n_entries = res->n_learned = res->n_banded = res->n_paused = 0;
 	w->res = res;
 	w->br = br;
 	w->f = *f;
@@ -972,6 +975,8 @@ oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct
 	 * they meet what another one has learned, and which of them finds a meter exhausted, is not
 	 * defined. */
 	res->undefined |= res->n_entries && (res->n_learned || res->n_banded);
+	/* Likewise those that were paused: the second meets what the first has learned. */
+	res->undefined |= res->n_paused > 1 && res->n_learned;
 	if (w->failed == NO_ROOM || w->failed == LIMIT) {
 		res->n = before;
 		res->undefined |= res->has_effects;
