@@ -151,7 +151,7 @@ struct oresult {
 	uint32_t case_no;      /* of the packet being walked */
 	bool unordered;        /* a packet was paused and went on later than what followed it */
 	bool has_effects;      /* its walk did what an error that follows does not undo for sure */
-	bool exposed;          /* its walk may have been cut in two by a second look-up */
+	unsigned n_exposed;    /* times that its walk may have been cut in two by a second look-up */
 	bool undefined;        /* such an error followed */
 	/* A meter dropped packets, in this round: what rules count of them that are looked up after
 	 * it is not defined. */

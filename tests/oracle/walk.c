@@ -171,7 +171,7 @@ out_port(struct owalk *w, of_port_t port, unsigned max_len)
 	w->resubmits = copy->resubmits;
 	if (copy->failed == LIMIT)
 		w->failed = LIMIT;
-	w->res->undefined |= copy->failed == NO_ROOM && w->res->exposed;
+	w->res->undefined |= copy->failed == NO_ROOM && w->res->n_exposed;
 	free(copy);
 }
 
@@ -648,7 +648,8 @@ has_bottom_before_last(const struct of_key *k)
 static void
 expose(struct owalk *w)
 {
-	w->res->has_effects = w->res->exposed = true;
+	w->res->has_effects = true;
+	w->res->n_exposed++;
 	w->res->undefined |= w->dropped;
 }
 
@@ -958,7 +959,8 @@ oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct
 	unsigned before = res->n;
 
 	oracle_packet_no++;
-	res->has_effects = res->exposed = false;
+	res->has_effects = false;
+	res->n_exposed = 0;
 	res->n_stays = res->n_entries = res->n_learned = res->n_banded = res->n_paused = 0;
 	w->res = res;
 	w->br = br;
@@ -975,8 +977,8 @@ oracle_run(struct obridge *br, of_port_t in_port, const struct oframe *f, struct
 	 * they meet what another one has learned, and which of them finds a meter exhausted, is not
 	 * defined. */
 	res->undefined |= res->n_entries && (res->n_learned || res->n_banded);
-	/* Likewise those that were paused: the second meets what the first has learned. */
-	res->undefined |= res->n_paused > 1 && res->n_learned;
+	/* Likewise those that were paused or cut in two: the second meets what the first has learned. */
+	res->undefined |= (res->n_paused > 1 || res->n_exposed > 1) && res->n_learned;
 	if (w->failed == NO_ROOM || w->failed == LIMIT) {
 		res->n = before;
 		res->undefined |= res->has_effects;
