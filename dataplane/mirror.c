@@ -102,6 +102,8 @@ mirror_outputs(const struct view *view, const struct bridge_view *bv, uint32_t s
 	struct xvlans wire;
 
 	r->n = 0;
+	r->drop = DROP_NONE;
+	r->for_text = false;
 	r->n_bytes = n_bytes;
 	if (!at || !at->bundle)
 		return;

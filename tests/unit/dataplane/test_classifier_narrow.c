@@ -145,6 +145,7 @@ prefixes_and_ports(void **state)
 	/* A rule that goes takes its part of the mask with it. */
 	t->prefixes = NARROW_DEFAULT_FIELDS;
 	rig_flow_del(r[0]);
+	rule_unref(r[0]); /* what rig_flow() gave */
 	wf_rcu_drain();
 	key = rig_key("in_port=1,tcp,nw_dst=10.1.2.15,tp_dst=79");
 	memset(&wc, 0, sizeof wc);
