@@ -482,6 +482,9 @@ enter(struct owalk *w)
 	if (in)
 		mirror(w, in->src_mirrors, in);
 	lookup(w, w->k.in_port, 0, true);
+	/* The first action set is as deep as the first rule. */
+	if (w->depth < 0)
+		w->depth = 0;
 	if (!w->failed)
 		finish_set(w);
 }
