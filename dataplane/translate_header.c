@@ -346,7 +346,7 @@ push_mpls(struct xctx *ctx, uint16_t type)
 	xlate_commit(ctx);
 	op = pb_put(&ctx->b, OP_PUSH_MPLS, sizeof *op);
 	op->op.u32 = type;
-	op->op.u8 = 1;
+	op->op.u8 = n || was_ip; /* else what follows is not looked at for a TTL */
 	if (n) {
 		memmove(&k->mpls_lse[1], &k->mpls_lse[0], n * sizeof k->mpls_lse[0]);
 		memmove(&ctx->known.mpls_lse[1], &ctx->known.mpls_lse[0],
