@@ -418,10 +418,12 @@ oframe_store(struct oframe *f, const struct of_key *k)
 	} else {
 		uint32_t label = ntohl(k->ipv6_label);
 
-		l3[0] = (uint8_t)(0x60 | k->nw_tos >> 4);
-		l3[1] = (uint8_t)(k->nw_tos << 4 | (label >> 16 & 15));
-		p16(l3 + 2, label & 0xffff);
-		l3[7] = k->nw_ttl;
+		if (w.end) { /* else they were not parsed either */
+			l3[0] = (uint8_t)(0x60 | k->nw_tos >> 4);
+			l3[1] = (uint8_t)(k->nw_tos << 4 | (label >> 16 & 15));
+			p16(l3 + 2, label & 0xffff);
+			l3[7] = k->nw_ttl;
+		}
 		memcpy(l3 + 8, &k->ipv6_src, 16);
 		memcpy(l3 + 24, &k->ipv6_dst, 16);
 	}
