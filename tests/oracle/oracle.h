@@ -140,6 +140,7 @@ struct ooutput {
 	const struct obridge *bridge;
 	of_port_t port;  /* OF_PORT_CONTROLLER: a packet-in */
 	uint8_t reason;
+	bool exposed;    /* perhaps behind a second look-up */
 	uint32_t case_no;
 	struct oframe frame;
 };

@@ -461,11 +461,12 @@ compare_wire(struct scene *s, const struct wire *w)
 	return same;
 }
 
-/* Behind a second look-up a table-miss entry's packet-in does not say that it is one. */
+/* Behind a second look-up a packet-in does not say that it is a table-miss entry's, an action set's or
+ * a group's. */
 static bool
-same_reason(uint8_t got, uint8_t want)
+same_reason(uint8_t got, const struct ooutput *want)
 {
-	return got == want || (got == OF_PIR_ACTION && want == OF_PIR_EXPLICIT_MISS);
+	return got == want->reason || (got == OF_PIR_ACTION && want->exposed);
 }
 
 static bool
@@ -480,7 +481,7 @@ compare_packet_ins(struct scene *s)
 			continue;
 		if (n >= s->packet_ins.n ||
 		    s->br[s->packet_ins.in[n].bridge] != s->br[out->bridge == s->model[1]] ||
-		    !same_reason(s->packet_ins.in[n].reason, out->reason) ||
+		    !same_reason(s->packet_ins.in[n].reason, out) ||
 		    s->packet_ins.in[n].f.size != out->frame.size ||
 		    memcmp(s->packet_ins.in[n].f.b, out->frame.b, out->frame.size)) {
 			fprintf(stderr, "packet-in %u of %u, of case %u: ", n, s->packet_ins.n,

@@ -71,6 +71,7 @@ emit_frame(struct owalk *w, of_port_t port, uint8_t reason, const struct oframe 
 	o->bridge = w->br;
 	o->port = port;
 	o->reason = reason;
+	o->exposed = res->n_exposed != 0;
 	o->case_no = res->case_no;
 	o->frame.size = max_len && f->size > max_len ? max_len : f->size;
 	memcpy(o->frame.b, f->b, o->frame.size);

@@ -44,7 +44,7 @@ for w in 1 2 1 2; do
 	check "v-a is bound to worker $w" retry 5 is_served_by v-a "$w"
 done
 vsctl s1 set Open_vSwitch . other_config:weft-workers=none
-check "a number that is none: the default" retry 5 grep -q 'weft-workers.*is no number' "$T/s1/ovs-vswitchd.log"
+check "a number that is none: the default" retry 5 grep -q 'weft-workers.*is not a number' "$T/s1/ovs-vswitchd.log"
 vsctl s1 set Open_vSwitch . other_config:weft-workers=1
 check "one worker again" retry 5 has_threads 1
 vsctl s1 remove Open_vSwitch . other_config weft-workers
