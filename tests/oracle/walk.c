@@ -555,6 +555,7 @@ meter(struct owalk *w, uint32_t id)
 		w->res->undefined |= m->bands[0].type == 2;
 		return;
 	}
+	w->res->n_exposed += m->bands[0].type == 2;
 	band = oracle_meter_charge(m, w->f.size);
 	if (!band)
 		return;
