@@ -77,6 +77,8 @@ run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf
 	sub.tunnel = NULL;
 	sub.layers_valid = false;
 	sub.trunc = 0;
+	sub.pushed_tags = 0;
+	sub.credit_size = pkt_size(m); /* flows of the underlay count the outer packet */
 	run_ops(&sub, nested, end, m);
 }
 
