@@ -11,7 +11,8 @@ weft_packages() {
 	case $1 in
 	build)
 		echo gcc meson ninja-build pkg-config libbpf-dev libdpdk-dev libjansson-dev libcmocka-dev \
-			libnl-3-dev libnl-route-3-dev libssl-dev libuv1-dev ccache
+			libnl-3-dev libnl-route-3-dev libssl-dev libuv1-dev \
+			libyang2-dev ccache
 		;;
 	clang)	# the second compiler, and the libraries of its sanitizers and fuzzer
 		echo clang libclang-rt-14-dev
