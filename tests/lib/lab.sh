@@ -265,7 +265,20 @@ status() {
 	return $n
 }
 
+# --check-arguments in front: says only whether they are right, before anything is installed or built.
+check_only=
+if [ "${1:-}" = --check-arguments ]; then
+	check_only=1
+	shift
+fi
 command=${1:-}
+case $command in
+up | down | status) ;;
+*)
+	say "usage: lab.sh up [--tunnel vxlan|gre|geneve] | down | status" >&2
+	exit 2
+	;;
+esac
 if [ "$command" = up ] && [ "${2:-}" = --tunnel ]; then
 	case ${3:-} in
 	vxlan | gre | geneve) TUNNEL=$3 ;;
@@ -276,14 +289,8 @@ if [ "$command" = up ] && [ "${2:-}" = --tunnel ]; then
 	esac
 	shift 2
 fi
-if [ $# -gt 1 ] && [ -z "$TUNNEL" ]; then
+if [ $# -gt 1 ]; then
 	say "weft $command: unknown argument '$2'" >&2
 	exit 2
 fi
-case $command in
-up | down | status) "$command" ;;
-*)
-	say "usage: lab.sh up [--tunnel vxlan|gre|geneve] | down | status" >&2
-	exit 2
-	;;
-esac
+[ -n "$check_only" ] || "$command"

@@ -26,4 +26,9 @@ left=$(ps -e -o stat=,args= | awk '$1 !~ /^Z/ && /ovs-vswitchd|ovsdb-server|iper
 equal "no process is left" "" "$left"
 nothing_else() { ! "$ROOT/tests/lib/lab.sh" up --tunnel ipip; }
 check "another kind is refused" nothing_else
+# Arguments come first; who is not root gets no further.
+as_nobody() { unshare --user --map-user=1 "$ROOT/weft" "$@" 2>&1 || true; }
+equal "weft up takes --tunnel" "./weft up needs root" "$(as_nobody up --tunnel gre)"
+equal "and what is a kind" "weft up: --tunnel takes vxlan, gre or geneve, not 'ipip'" "$(as_nobody up --tunnel ipip)"
+equal "and nothing behind it" "weft up: unknown argument 'more'" "$(as_nobody up --tunnel gre more)"
 finish
