@@ -60,15 +60,9 @@ static bool
 put_counts(struct rule *r, void *v_)
 {
 	struct counts_visit *v = v_;
-	int64_t used = atomic_load_explicit(&r->counter.used_ms, memory_order_relaxed);
-	struct state_counts c = {
-		.flow = r->seq,
-		.packets = atomic_load_explicit(&r->counter.packets, memory_order_relaxed),
-		.bytes = atomic_load_explicit(&r->counter.bytes, memory_order_relaxed),
-		.used_ms = used ? used + v->boot : 0,
-	};
+	struct state_counts c;
 
-	if (!r->hidden && (c.packets || c.used_ms))
+	if (state_counts_of(r, v->boot, &c))
 		state_counts_put(v->out, &c);
 	return true;
 }

@@ -38,5 +38,7 @@ void state_unmap(void);
 void state_bridge_anew(struct of_switch *);
 /* Writes what has changed of the bridge's MAC table. */
 void state_macs(struct of_switch *, bool even_if_unchanged);
+/* What is kept of the flow's counters; false: nothing is.  boot: state_boot_offset(). */
+bool state_counts_of(const struct rule *, int64_t boot, struct state_counts *);
 
 #endif

@@ -542,19 +542,27 @@ struct counts_visit {
 	int64_t boot;
 };
 
+bool
+state_counts_of(const struct rule *r, int64_t boot, struct state_counts *c)
+{
+	int64_t used = atomic_load_explicit(&r->counter.used_ms, memory_order_relaxed);
+
+	*c = (struct state_counts){
+		.flow = r->seq,
+		.packets = atomic_load_explicit(&r->counter.packets, memory_order_relaxed),
+		.bytes = atomic_load_explicit(&r->counter.bytes, memory_order_relaxed),
+		.used_ms = used ? used + boot : 0,
+	};
+	return !r->hidden && (c->packets || c->used_ms);
+}
+
 static bool
 put_counts(struct rule *r, void *v_)
 {
 	struct counts_visit *v = v_;
-	int64_t used = atomic_load_explicit(&r->counter.used_ms, memory_order_relaxed);
-	struct state_counts c = {
-		.flow = r->seq,
-		.packets = atomic_load_explicit(&r->counter.packets, memory_order_relaxed),
-		.bytes = atomic_load_explicit(&r->counter.bytes, memory_order_relaxed),
-		.used_ms = used ? used + v->boot : 0,
-	};
+	struct state_counts c;
 
-	if (r->hidden || (!c.packets && !c.used_ms))
+	if (!state_counts_of(r, v->boot, &c))
 		return true;
 	if (v->buf && v->n == GONE_IN_FRAME) {
 		state_log_end(state.log);
