@@ -53,24 +53,34 @@ fill_packet(struct pass *p, const struct op_tunnel_push *op, const struct rte_mb
 		pkt->ttl = k->nw_ttl;
 }
 
-/* The packet is ours, without open offloads. */
+/* Puts the outer header in front; false: the packet is gone, and counted.  The packet is ours,
+ * without open offloads.  leave_csum: the host's socket sums UDP. */
+static bool
+put_outer(struct pass *p, const struct op_tunnel_push *op, bool leave_csum, struct rte_mbuf *m)
+{
+	struct tnl_packet pkt;
+	uint8_t *frame;
+
+	fill_packet(p, op, m, &pkt);
+	pkt.leave_csum = leave_csum;
+	runner_count(p->rn, op->state->tx, pkt_size(m));
+	frame = pkt_push(m, op->t.size);
+	if (frame && tnl_template_apply(&op->t, frame, pkt_size(m), &pkt))
+		return true;
+	pass_drop(p, DROP_TUNNEL_TOO_LONG);
+	pkt_free(m);
+	return false;
+}
+
 void
 run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf *m)
 {
 	const struct plan_op *nested = op_tunnel_push_nested(op);
 	const struct plan_op *end = (const struct plan_op *)((const uint8_t *)op + op->op.size);
 	struct pass sub = *p;
-	struct tnl_packet pkt;
-	uint8_t *frame;
 
-	fill_packet(p, op, m, &pkt);
-	runner_count(p->rn, op->state->tx, pkt_size(m));
-	frame = pkt_push(m, op->t.size);
-	if (!frame || !tnl_template_apply(&op->t, frame, pkt_size(m), &pkt)) {
-		pass_drop(p, DROP_TUNNEL_TOO_LONG);
-		pkt_free(m);
+	if (!put_outer(p, op, false, m))
 		return;
-	}
 	sub.bridge = op->underlay;
 	sub.in_port = OF_PORT_LOCAL;
 	sub.packet_type = OF_PT_ETH;
@@ -85,18 +95,8 @@ run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf
 void
 run_tunnel_send(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf *m)
 {
-	struct tnl_packet pkt;
-	uint8_t *frame;
-
-	fill_packet(p, op, m, &pkt);
-	pkt.leave_csum = true;
-	runner_count(p->rn, op->state->tx, pkt_size(m));
-	frame = pkt_push(m, op->t.size);
-	if (!frame || !tnl_template_apply(&op->t, frame, pkt_size(m), &pkt)) {
-		pass_drop(p, DROP_TUNNEL_TOO_LONG);
-		pkt_free(m);
+	if (!put_outer(p, op, true, m))
 		return;
-	}
 	pkt_pull(m, op->t.l3_ofs);
 	m->hash.usr = op->mark;
 	run_output_outer(p, op->out_number, op->generation, m);
