@@ -13,6 +13,7 @@ from scapy.layers.inet6 import IPv6  # noqa: E402
 from scapy.layers.l2 import ARP, Ether  # noqa: E402
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from switch_side import Failure, SwitchSide  # noqa: E402
 from wire import Wire  # noqa: E402
 
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
@@ -54,10 +55,6 @@ CASES = [
      (["in_port=1,actions=set_field:0x55->tun_id,set_field:{remote}->{dst},output:2"],
       ["in_port=2,tun_id=0x55,{src}={remote},actions=output:1"])),
 ]
-
-
-class Failure(Exception):
-    pass
 
 
 def total(data, start=0):
@@ -116,17 +113,10 @@ def comparable(frame):
     return bytes(b), None
 
 
-class Side:
+class Side(SwitchSide):
     def __init__(self, top, name, host, link, namespace):
-        self.name, self.dir = name, os.path.join(top, name)
+        super().__init__(top, name)
         self.host, self.wire = Wire(host), Wire(link, namespace)
-        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_SYSLOG_METHOD="null")
-
-    def run(self, *command):
-        r = subprocess.run(command, env=self.env, stdin=subprocess.DEVNULL, timeout=30,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if r.returncode:
-            raise Failure(f"{self.name}: {' '.join(command)}: {r.stdout.strip()}")
 
     def flows(self, lines, v6, peer):
         words = {"remote": ADDRESS[peer][v6], "dst": ("tun_dst", "tun_ipv6_dst")[v6],

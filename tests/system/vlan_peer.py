@@ -12,6 +12,7 @@ from scapy.layers.inet6 import IPv6  # noqa: E402
 from scapy.layers.l2 import ARP, Ether  # noqa: E402
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from switch_side import Failure, SwitchSide  # noqa: E402
 from wire import Wire  # noqa: E402
 
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
@@ -122,18 +123,11 @@ NORMAL = [
 ]
 
 
-class Side:
+class Side(SwitchSide):
     def __init__(self, top, name, host, host_port, link, namespace=None):
-        self.name, self.dir = name, os.path.join(top, name)
+        super().__init__(top, name)
         self.host, self.host_port, self.link = Wire(host), host_port, link
         self.wire = Wire(link, namespace)
-        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_SYSLOG_METHOD="null")
-
-    def run(self, *command):
-        r = subprocess.run(command, env=self.env, stdin=subprocess.DEVNULL, timeout=30,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if r.returncode:
-            raise RuntimeError(f"{self.name}: {' '.join(command)}: {r.stdout.strip()}")
 
     def flows(self, lines):
         self.run("ovs-ofctl", "-O", "OpenFlow13", "del-flows", f"br-{self.name}")
@@ -182,7 +176,7 @@ def attempt(name, sender, receiver, names, on_link, prepare):
                 print(f"not ok {what}: {n}: {why}")
                 return
         print(f"ok {what} ({len(names)} packets)")
-    except (RuntimeError, subprocess.TimeoutExpired) as e:
+    except (Failure, subprocess.TimeoutExpired) as e:
         print(f"not ok {what}: {' '.join(str(e).split())}")
 
 
