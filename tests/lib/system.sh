@@ -106,6 +106,19 @@ equal() {
 	fi
 }
 
+# take_results FILE: the lines of a test program that says "ok ..." and "not ok ...: ..." itself, and
+# "# end" when it has run all of its cases.
+take_results() {
+	local line
+	while IFS= read -r line; do
+		case $line in
+		"not ok "*) fail "$(sed 's/^not ok \([^:]*\):.*/\1/' <<< "$line")" "${line#*: }" ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done < "$1"
+	check "all cases were run" grep -q '^# end' "$1"
+}
+
 # retry SECONDS COMMAND...: until it succeeds; false after that time.
 retry() {
 	local end=$((SECONDS + $1))
@@ -181,6 +194,17 @@ in_dir() {
 vsctl() { local s=$1; shift; in_dir "$s" ovs-vsctl --timeout=20 "$@"; }
 ofctl() { local s=$1; shift; in_dir "$s" ovs-ofctl "$@"; }
 appctl() { local s=$1; shift; in_dir "$s" ovs-appctl --timeout=20 "$@"; }
+
+# veth_ports SWITCH BRIDGE N: port I of the bridge is pI, and hI is its other end; all are up.
+veth_ports() {
+	local i
+	for ((i = 1; i <= $3; i++)); do
+		ip link add "p$i" type veth peer name "h$i"
+		ip link set "p$i" up
+		ip link set "h$i" up
+		vsctl "$1" add-port "$2" "p$i" -- set interface "p$i" ofport_request="$i"
+	done
+}
 
 db_start() {
 	local d=$T/$1

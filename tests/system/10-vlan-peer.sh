@@ -43,12 +43,6 @@ vsctl stock add-port br-stock ps -- set interface ps ofport_request=1 -- \
 	add-port br-stock ls -- set interface ls ofport_request=2
 
 /usr/bin/python3 -B "$ROOT/tests/system/vlan_peer.py" "$T" > "$T/results" || true
-while IFS= read -r line; do
-	case $line in
-	"not ok "*) fail "$(sed 's/^not ok \([^:]*\):.*/\1/' <<< "$line")" "${line#*: }" ;;
-	*) printf '%s\n' "$line" ;;
-	esac
-done < "$T/results"
-check "all cases were run" grep -q '^# end' "$T/results"
+take_results "$T/results"
 check "weft is alive" alive weft
 finish

@@ -8,12 +8,7 @@ isolate "$@"
 
 switch_start s1
 vsctl s1 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure protocols=OpenFlow13
-for i in 1 2 3; do
-	ip link add "p$i" type veth peer name "h$i"
-	ip link set "p$i" up
-	ip link set "h$i" up
-	vsctl s1 add-port br0 "p$i" -- set interface "p$i" ofport_request="$i"
-done
+veth_ports s1 br0 3
 ROUNDS=${ROUNDS:-3000}
 rc=0
 out=$(/usr/bin/python3 -B "$ROOT/tests/system/barrier.py" "$T/s1/br0.mgmt" "$ROUNDS" 2>&1) || rc=$?

@@ -12,12 +12,7 @@ isolate "$@"
 switch_start s1
 vsctl s1 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure \
 	protocols=OpenFlow13,OpenFlow14
-for i in 1 2 3; do
-	ip link add "p$i" type veth peer name "h$i"
-	ip link set "p$i" up
-	ip link set "h$i" up
-	vsctl s1 add-port br0 "p$i" -- set interface "p$i" ofport_request="$i"
-done
+veth_ports s1 br0 3
 LEARNER=0200000000aa0200000000bb88b50000
 ofctl s1 -O OpenFlow14 add-flow br0 \
 	'table=0,in_port=3,actions=learn(table=9,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:1->NXM_NX_REG1[])'

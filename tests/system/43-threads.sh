@@ -19,12 +19,7 @@ vsctl s1 --no-wait set Open_vSwitch . other_config:weft-workers=2
 daemon_start s1
 vsctl s1 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure \
 	protocols=OpenFlow10,OpenFlow13,OpenFlow14
-for i in 1 2 3; do
-	ip link add "p$i" type veth peer name "h$i"
-	ip link set "p$i" up
-	ip link set "h$i" up
-	vsctl s1 add-port br0 "p$i" -- set interface "p$i" ofport_request="$i"
-done
+veth_ports s1 br0 3
 for x in 1 2; do
 	cat > "$T/bundle.$x" <<-END
 	flow add table=0,priority=10,in_port=1,actions=set_field:$x->reg0,learn(table=5,priority=7,idle_timeout=2,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),goto_table:1

@@ -11,12 +11,7 @@ isolate "$@"
 switch_start s1
 vsctl s1 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure \
 	protocols=OpenFlow10,OpenFlow13,OpenFlow15
-for i in 1 2 3; do
-	ip link add "p$i" type veth peer name "h$i"
-	ip link set "p$i" up
-	ip link set "h$i" up
-	vsctl s1 add-port br0 "p$i" -- set interface "p$i" ofport_request="$i"
-done
+veth_ports s1 br0 3
 of15() { /usr/bin/python3 -B "$ROOT/tests/system/openflow15.py" "$T/s1/br0.mgmt" "$@"; }
 flow() { ofctl s1 -O OpenFlow15 add-flow br0 "$@"; }
 refused() { # NAME ERROR FLOW

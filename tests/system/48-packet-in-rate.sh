@@ -8,12 +8,7 @@ isolate "$@"
 
 switch_start s1
 vsctl s1 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure
-for i in 1 2; do
-	ip link add "p$i" type veth peer name "h$i"
-	ip link set "p$i" up
-	ip link set "h$i" up
-	vsctl s1 add-port br0 "p$i" -- set interface "p$i" ofport_request="$i"
-done
+veth_ports s1 br0 2
 vsctl s1 set-controller br0 ptcp:6699:127.0.0.1 -- set controller br0 \
 	controller_rate_limit=100 controller_burst_limit=100 controller_queue_size=500
 ofctl s1 add-flow br0 'dl_type=0x88b5,actions=controller:100'

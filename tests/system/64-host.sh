@@ -120,6 +120,16 @@ kill_it() {
 	kill -9 "$pid"
 	retry 5 is_gone "$pid"
 }
+all_live_on() {
+	local how=$1
+	check "$how: host" retry 20 can_ping net 10.0.0.9
+	check "$how: guest" retry 20 can_ping net 10.0.0.50
+	if streams_end; then
+		ok "$how: TCP lives on (host: $(tail -n 1 "$T/stream.host"); guest: $(tail -n 1 "$T/stream.guest"))"
+	else
+		fail "$how: TCP lives on" "$(tail -q -n 1 "$T/stream.host" "$T/stream.guest" | tr '\n' ' ')"
+	fi
+}
 turn() {
 	local how=$1 to=$2
 	streams
@@ -129,13 +139,7 @@ turn() {
 	*) daemon_stop s1 ;;
 	esac
 	[ "$how" = upgrade ] || check "$how: starts" daemon_start s1 "$to"
-	check "$how: host" retry 20 can_ping net 10.0.0.9
-	check "$how: guest" retry 20 can_ping net 10.0.0.50
-	if streams_end; then
-		ok "$how: TCP lives on (host: $(tail -n 1 "$T/stream.host"); guest: $(tail -n 1 "$T/stream.guest"))"
-	else
-		fail "$how: TCP lives on" "$(tail -q -n 1 "$T/stream.host" "$T/stream.guest" | tr '\n' ' ')"
-	fi
+	all_live_on "$how"
 	equal "$how: devices, addresses, routes, port numbers, offloads" "$before" "$(snapshot)"
 }
 before=$(snapshot)
@@ -166,13 +170,7 @@ else
 	streams
 	daemon_stop s1
 	check "back to stock, in user space: starts" stock_start
-	check "back to stock: host" retry 20 can_ping net 10.0.0.9
-	check "back to stock: guest" retry 20 can_ping net 10.0.0.50
-	if streams_end; then
-		ok "back to stock: TCP lives on (host: $(tail -n 1 "$T/stream.host"); guest: $(tail -n 1 "$T/stream.guest"))"
-	else
-		fail "back to stock: TCP lives on" "$(tail -q -n 1 "$T/stream.host" "$T/stream.guest" | tr '\n' ' ')"
-	fi
+	all_live_on "back to stock"
 
 	got=$(snapshot)
 	equal "back to stock: addresses and routes" "$(grep -E 'inet|via|dev' <<< "$before")" "$(grep -E 'inet|via|dev' <<< "$got")"

@@ -43,12 +43,6 @@ ip -n peer addr add fd16::2/64 dev br-phy nodad
 ip -n peer link set br-phy up
 
 /usr/bin/python3 -B "$ROOT/tests/system/tunnel_peer.py" "$T" > "$T/results" || true
-while IFS= read -r line; do
-	case $line in
-	"not ok "*) fail "$(sed 's/^not ok \([^:]*\):.*/\1/' <<< "$line")" "${line#*: }" ;;
-	*) printf '%s\n' "$line" ;;
-	esac
-done < "$T/results"
-check "all cases were run" grep -q '^# end' "$T/results"
+take_results "$T/results"
 check "weft is alive" alive weft
 finish
