@@ -326,8 +326,8 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 	found_or_not(p, &key, f, m);
 }
 
-void
-pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
+static void
+burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 {
 	const struct view *v = rn->view;
 	const struct view_slot *vs = slot < v->n_slots ? &v->slots[slot] : NULL;
@@ -403,6 +403,13 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 		pipeline_settle(rn, &fate);
 	}
 	stat_add(&rn->n_hits, n_hits);
+}
+
+void
+pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
+{
+	burst(rn, slot, pkts, n);
+	/* However it ended: the counters are there only until the next quiescent point. */
 	if (rn->n_tallies)
 		runner_add_tallies(rn);
 	atomic_store_explicit(&rn->n_bursts,
