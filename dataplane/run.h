@@ -211,6 +211,12 @@ struct tunnel_endpoint;
 void run_tunnel_push(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *owned);
 /* Out by the host's socket. */
 void run_tunnel_send(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *owned);
+/* What came out of a tunnel enters the bridge of its port: 'p' says what it is. */
+struct tunnel_port;
+void run_tunnel_enter(struct pass *, const struct tunnel_port *, struct rte_mbuf *owned);
+/* run_too_big.c: of a packet on its way into a tunnel with options:pmtud.  True: it does not fit the path;
+ * it was taken over, and its sender told. */
+bool run_tunnel_too_big(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *);
 /* What the host's sockets of slot 'slot' received; false (nothing done): the slot is none of theirs. */
 bool run_tunnel_receive(struct runner *, uint32_t slot, struct rte_mbuf **, unsigned n);
 /* A packet on its way to a bridge's LOCAL port: true if it was for a tunnel (and is taken over). */

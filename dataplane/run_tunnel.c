@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "dataplane/protocol_rx.h"
 #include "dataplane/tunnel.h"
+#include "dataplane/tunnel_mtu.h"
 #include "tunnels/checksum.h"
 
 /* --- Out ------------------------------------------------------------------------------------- */
@@ -79,6 +80,8 @@ run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf
 	const struct plan_op *end = (const struct plan_op *)((const uint8_t *)op + op->op.size);
 	struct pass sub = *p;
 
+	if (unlikely(op->op.u8 & TUNNEL_PMTUD) && run_tunnel_too_big(p, op, m))
+		return;
 	if (!put_outer(p, op, false, m))
 		return;
 	sub.bridge = op->underlay;
@@ -95,6 +98,8 @@ run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf
 void
 run_tunnel_send(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf *m)
 {
+	if (unlikely(op->op.u8 & TUNNEL_PMTUD) && run_tunnel_too_big(p, op, m))
+		return;
 	if (!put_outer(p, op, true, m))
 		return;
 	pkt_pull(m, op->t.l3_ofs);
@@ -245,6 +250,26 @@ guess_offloads(struct pass *p, struct rte_mbuf *m)
 	}
 }
 
+void
+run_tunnel_enter(struct pass *p, const struct tunnel_port *tp, struct rte_mbuf *m)
+{
+	if (p->packet_type != OF_PT_ETH && tp->config.pt_mode == TNL_PT_LEGACY_L3) {
+		/* The bridge is one of Ethernet: a header without addresses, as Open vSwitch makes it. */
+		struct op_push_eth push = { .op = { .type = OP_PUSH_ETH, .size = sizeof push },
+					    .dl_type = (uint16_t)p->packet_type };
+		enum drop_reason why = run_push(p, &push.op, m);
+
+		if (why) {
+			fail(p, why, m);
+			return;
+		}
+		p->packet_type = OF_PT_ETH;
+		p->layers_valid = false;
+	}
+	if (!is_protocol(p, p->rn->view->bridges[tp->bridge->index], tp, m))
+		pipeline_packet(p, m);
+}
+
 static void
 pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 {
@@ -312,21 +337,7 @@ pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 				set_ecn(&next, m, k);
 		}
 	}
-	if (next.packet_type != OF_PT_ETH && tp->config.pt_mode == TNL_PT_LEGACY_L3) {
-		/* The bridge is one of Ethernet: a header without addresses, as Open vSwitch makes it. */
-		struct op_push_eth push = { .op = { .type = OP_PUSH_ETH, .size = sizeof push },
-					    .dl_type = (uint16_t)inner };
-		enum drop_reason why = run_push(&next, &push.op, m);
-
-		if (why) {
-			fail(p, why, m);
-			return;
-		}
-		next.packet_type = OF_PT_ETH;
-		next.layers_valid = false;
-	}
-	if (!is_protocol(&next, bv, tp, m))
-		pipeline_packet(&next, m);
+	run_tunnel_enter(&next, tp, m);
 }
 
 /* The endpoint of an outer packet that came to one of this protocol. */
@@ -388,6 +399,13 @@ run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *
 			pkt_finish_checksums(m, pass_layers(p, m));
 		pop(p, tv->endpoints[index].udp_port ? index : sort_gre(p, index, m), m);
 		return true;
+	}
+	if (unlikely(k->nw_proto == IPPROTO_ICMP || k->nw_proto == IPPROTO_ICMPV6) &&
+	    is_our_address(bv->bridge, k, false)) {
+		const struct pkt_layers *l = pass_layers(p, m);
+
+		if (l->l3 != PKT_NO_OFS)
+			tunnel_path_heard(pkt_data(m) + l->l3, pkt_size(m) - l->l3, p->rn->now_ms);
 	}
 	/* Answers to us, and who says by himself that he is there. */
 	if ((k->dl_type == RTE_BE16(0x0806) ||

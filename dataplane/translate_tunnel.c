@@ -113,10 +113,14 @@ make_template(struct xctx *ctx, const struct tunnel_port *tp, const struct tnl_m
 /* The part of the operation that pushes and sends have in common. */
 static void
 fill_push(struct op_tunnel_push *op, const struct tunnel_port *tp, const struct tunnel_endpoint *e,
-	  const struct tnl_template *t)
+	  const struct tnl_meta *m, const struct tnl_template *t)
 {
 	op->op.u8 = (tp->config.tos_inherit ? TUNNEL_TOS_INHERIT : 0) |
-		    (tp->config.ttl_inherit ? TUNNEL_TTL_INHERIT : 0);
+		    (tp->config.ttl_inherit ? TUNNEL_TTL_INHERIT : 0) |
+		    (tp->config.pmtud ? TUNNEL_PMTUD : 0) | (m->flags & TNL_F_KEY ? TUNNEL_HAS_KEY : 0);
+	op->slot = tp->slot;
+	op->slot_generation = tp->generation;
+	op->id = m->id;
 	op->state = tp->state;
 	atomic_fetch_add_explicit(&tp->state->refs, 1, memory_order_relaxed);
 	op->number = e->number;
@@ -147,7 +151,7 @@ send_by_host(struct xctx *ctx, const struct tunnel_port *tp, const struct tnl_me
 	if (!make_template(ctx, tp, &m, inner, no_mac, no_mac, &t))
 		return;
 	op = pb_put(&ctx->b, OP_TUNNEL_SEND, push_size(&t));
-	fill_push(op, tp, e, &t);
+	fill_push(op, tp, e, &m, &t);
 	op->out_number = e->slot;
 	op->generation = e->generation;
 	op->mark = ctx->key.pkt_mark;
@@ -362,7 +366,7 @@ push(struct xctx *ctx, const struct tunnel_port *tp, const struct way *w, const 
 	xctx_save(ctx, saved);
 	ofs = pb_open(&ctx->b, OP_TUNNEL_PUSH, push_size(t), &outer);
 	op = pb_at(&ctx->b, ofs);
-	fill_push(op, tp, e, t);
+	fill_push(op, tp, e, m, t);
 	op->op.u16 = (uint16_t)push_size(t);
 	op->underlay = w->bv->bridge;
 	op->out_number = w->local->slot;

@@ -34,6 +34,9 @@ struct tunnel_state {
 	_Atomic uint32_t refs;
 	_Atomic uint32_t seq;   /* GRE: the next sequence number */
 	struct counter *rx, *tx;
+#define TUNNEL_N_TOLD 64
+	/* options:pmtud: when (low 32 bits) a flow (its hash) was told last that its packets are too big. */
+	_Atomic uint64_t told[TUNNEL_N_TOLD];
 };
 struct tunnel_state *tunnel_state_new(void);
 void tunnel_state_unref(struct tunnel_state *); /* any thread; freed after a grace period */
@@ -124,14 +127,18 @@ void underlay_set_learn_handler(void (*fn)(const char *bridge, const struct in6_
 
 #define TUNNEL_TOS_INHERIT 1u /* DSCP of the inner IP header */
 #define TUNNEL_TTL_INHERIT 2u
+#define TUNNEL_PMTUD 4u /* tell who sends what does not fit the path */
+#define TUNNEL_HAS_KEY 8u
 struct op_tunnel_push {
 	struct plan_op op;         /* u8: TUNNEL_*_INHERIT; u16: where the nested ops begin */
 	struct tunnel_state *state; /* reference */
-	struct bridge *underlay;
+	struct bridge *underlay;   /* SEND: NULL */
 	uint32_t number;           /* of the endpoint, for text */
 	uint32_t out_number;       /* slot of the underlay's LOCAL port, for text */
 	uint32_t generation;       /* SEND: of the sockets' slot, which is out_number */
 	uint32_t mark;             /* SEND */
+	uint32_t slot, slot_generation; /* of the tunnel port */
+	uint64_t id;               /* the key */
 	uint8_t tos;               /* the template's, without ECN */
 	uint8_t pad[7];
 	struct tnl_template t;     /* as much of it as is used; then the ops on the outer packet */

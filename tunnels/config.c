@@ -290,6 +290,11 @@ take_option(struct parser *p, const struct tnl_option *o)
 		c->seq = is_true;
 	} else if (!strcmp(key, "df_default")) {
 		c->df = strcmp(o->value, "false") != 0;
+	} else if (!strcmp(key, "pmtud")) {
+		if (!is_true && strcmp(o->value, "false"))
+			return bad(p, key, o->value, "must be \"true\" (whoever sends packets that do not "
+				   "fit the path is told so by ICMP) or \"false\" (the default)");
+		c->pmtud = is_true;
 	} else if (!strcmp(key, "exts") && c->type == TNL_VXLAN) {
 		take_exts(p, o->value);
 	} else if (strcmp(key, "key") && strcmp(key, "packet_type") && !is_foreign_option(key)) {
@@ -472,6 +477,8 @@ tnl_config_format(const struct tnl_config *c, struct wf_str *s)
 	if (c->pt_mode != default_pt_mode(c))
 		put(s, start, "packet_type", "%s", c->pt_mode == TNL_PT_LEGACY_L2 ? "legacy_l2"
 						   : c->pt_mode == TNL_PT_LEGACY_L3 ? "legacy_l3" : "ptap");
+	if (c->pmtud)
+		put(s, start, "pmtud", "true");
 	put_address(s, start, "remote_ip", &c->remote, c->remote_flow);
 	if (c->seq)
 		put(s, start, "seq", "true");

@@ -26,6 +26,7 @@ struct tnl_config {
 	uint16_t dst_port;             /* UDP, host order; 0: GRE and ERSPAN */
 	unsigned exts;                 /* TNL_EXT_* */
 	bool csum, seq, df;
+	bool pmtud;                    /* ICMP to who sends what does not fit the path */
 	enum tnl_pt_mode pt_mode;
 	bool set_egress_mark;
 	uint32_t egress_mark;

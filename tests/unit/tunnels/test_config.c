@@ -62,6 +62,8 @@ test_text_comes_back(void **state)
 		  "remote_ip=flow" },
 		{ "erspan", "erspan_hwid=7 erspan_dir=1 erspan_ver=2 remote_ip=1.1.1.1",
 		  "erspan_dir=1, erspan_hwid=0x7, erspan_ver=2, remote_ip=1.1.1.1" },
+		{ "geneve", "remote_ip=1.1.1.1 pmtud=true", "pmtud=true, remote_ip=1.1.1.1" },
+		{ "geneve", "remote_ip=1.1.1.1 pmtud=false", "remote_ip=1.1.1.1" },
 		{ "gtpu", "remote_ip=1.1.2.92 key=0x10", "key=16, remote_ip=1.1.2.92" },
 	};
 
@@ -101,6 +103,9 @@ test_says_what_is_wrong(void **state)
 		  "p1: vxlan tunnel: options:dst_port=70000: must be a UDP port, 1 to 65535" },
 		{ "vxlan", "remote_ip=1.1.1.1 key=a",
 		  "p1: vxlan tunnel: options:key=a: must be \"flow\" or a number" },
+		{ "geneve", "remote_ip=1.1.1.1 pmtud=yes",
+		  "p1: geneve tunnel: options:pmtud=yes: must be \"true\" (whoever sends packets that do not fit "
+		  "the path is told so by ICMP) or \"false\" (the default)" },
 		{ "stt", "remote_ip=1.1.1.1",
 		  "p1: tunnels of type stt are not built; use vxlan, geneve or gre" },
 	};
