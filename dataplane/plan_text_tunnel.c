@@ -129,6 +129,7 @@ plan_text_set_tunnel(struct plan_printer *p, const struct op_set_tunnel *op)
 /* The numbers of vport types that Open vSwitch prints. */
 static const unsigned vport_type[] = {
 	[TNL_GRE] = 3, [TNL_VXLAN] = 4, [TNL_GENEVE] = 5, [TNL_ERSPAN] = 107, [TNL_GTPU] = 110,
+	[TNL_LISP] = 105,
 };
 #define VPORT_IP6ERSPAN 108u
 #define VPORT_IP6GRE 109u
@@ -213,6 +214,9 @@ put_tunnel_header(struct wf_str *s, const struct tnl_template *t)
 		break;
 	case TNL_GTPU:
 		wf_str_fmt(s, "gtpu(flags=0x%x,msgtype=%u,teid=0x%x)", h[0], h[1], be(h + 4, 4));
+		break;
+	case TNL_LISP:
+		wf_str_fmt(s, "lisp(flags=0x%x,iid=0x%x)", h[0], h[0] & 8 ? be(h + 4, 3) : 0);
 		break;
 	case TNL_N_TYPES:
 		break;

@@ -70,6 +70,7 @@ name_endpoint(struct tunnel_endpoint *e)
 	static const char *const prefix[] = {
 		[TNL_VXLAN] = "vxlan_sys", [TNL_GENEVE] = "genev_sys", [TNL_GRE] = "gre_sys",
 		[TNL_ERSPAN] = "erspan_sys", [TNL_GTPU] = "gtpu_sys",
+		[TNL_LISP] = "lisp_sys",
 	};
 
 	if (e->udp_port)

@@ -24,9 +24,9 @@ static const struct {
 	{ "gtpu", TNL_GTPU, TNL_PORT_GTPU, false, true, false, false, true },
 	{ "ip6erspan", TNL_ERSPAN, 0, true, false, false, false, true },
 	{ "ip6gre", TNL_GRE, 0, true, true, true, true, true },
+	{ "lisp", TNL_LISP, TNL_PORT_LISP, false, true, false, false, true },
 	{ "vxlan", TNL_VXLAN, TNL_PORT_VXLAN, true, false, true, false, true },
 	{ "bareudp", TNL_N_TYPES, 0, false, true, false, false, false },
-	{ "lisp", TNL_N_TYPES, 4341, false, true, false, false, false },
 	{ "stt", TNL_N_TYPES, 7471, true, false, false, false, false },
 };
 #define N_TYPES (sizeof types / sizeof types[0])
@@ -73,13 +73,14 @@ static bool
 carries_l3(const struct tnl_config *c)
 {
 	return c->type == TNL_GRE || c->type == TNL_GENEVE || c->type == TNL_GTPU ||
+	       c->type == TNL_LISP ||
 	       (c->type == TNL_VXLAN && (c->exts & TNL_EXT_GPE));
 }
 
 static enum tnl_pt_mode
 default_pt_mode(const struct tnl_config *c)
 {
-	return c->type == TNL_GTPU ? TNL_PT_LEGACY_L3 : TNL_PT_LEGACY_L2;
+	return c->type == TNL_GTPU || c->type == TNL_LISP ? TNL_PT_LEGACY_L3 : TNL_PT_LEGACY_L2;
 }
 
 /* --- Values ---------------------------------------------------------------------------- */

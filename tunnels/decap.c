@@ -357,6 +357,32 @@ take_gtpu(struct outer *o, struct tnl_meta *m, uint32_t *inner)
 	return TNL_OK;
 }
 
+/* RFC 6830 sections 5.1 and 5.3: reserved flags and what the bits announce beside the instance are not
+ * ours to read; a nonce and a map version exclude each other.  The packet's own version says what it is. */
+static enum tnl_error
+take_lisp(struct outer *o, struct tnl_meta *m, uint32_t *inner)
+{
+	const uint8_t *h = o->p;
+
+	if (o->end - h < 8)
+		return TNL_E_OUTER_SHORT;
+	if ((h[0] & (LISP_N | LISP_V)) == (LISP_N | LISP_V))
+		return TNL_E_BAD_FLAGS;
+	if (o->end - h == 8)
+		return TNL_E_INNER_SHORT;
+	switch (h[8] >> 4) {
+	case 4: *inner = TNL_INNER_L3(0x0800); break;
+	case 6: *inner = TNL_INNER_L3(0x86dd); break;
+	default: return TNL_E_BAD_PROTOCOL;
+	}
+	if (h[0] & LISP_I) {
+		m->id = rd24(h + 4);
+		m->flags |= TNL_F_KEY;
+	}
+	o->p += 8;
+	return TNL_OK;
+}
+
 enum tnl_error
 tnl_decap(enum tnl_type type, unsigned exts, const void *ip, size_t size, unsigned flags,
 	  struct tnl_meta *meta, uint32_t *inner, size_t *inner_ofs, size_t *inner_size)
@@ -384,6 +410,7 @@ tnl_decap(enum tnl_type type, unsigned exts, const void *ip, size_t size, unsign
 	case TNL_GRE: e = take_gre(&o, flags, &m, &what); break;
 	case TNL_ERSPAN: e = take_erspan(&o, flags, &m, &what); break;
 	case TNL_GTPU: e = take_gtpu(&o, &m, &what); break;
+	case TNL_LISP: e = take_lisp(&o, &m, &what); break;
 	case TNL_N_TYPES: e = TNL_E_NOT_TUNNEL;
 	}
 	if (!e && o.end - o.p < (what == TNL_INNER_ETH ? 14 : 1))

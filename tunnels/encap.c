@@ -128,6 +128,24 @@ put_gtpu(uint8_t **p, const struct tnl_meta *m, uint32_t inner)
 	return TNL_OK;
 }
 
+/* The one locator of this end is up; there is no nonce, since nobody asks for its echo. */
+static enum tnl_error
+put_lisp(uint8_t **p, const struct tnl_meta *m, uint32_t inner)
+{
+	uint8_t *h = *p;
+
+	if (inner != TNL_INNER_L3(0x0800) && inner != TNL_INNER_L3(0x86dd))
+		return TNL_E_BAD_PROTOCOL;
+	h[0] = LISP_L;
+	if (m->flags & TNL_F_KEY) {
+		h[0] |= LISP_I;
+		wr24(h + 4, (uint32_t)m->id);
+	}
+	h[7] = 1;
+	*p += 8;
+	return TNL_OK;
+}
+
 static uint8_t *
 put_ip(struct tnl_template *t, uint8_t *p, uint8_t proto, const struct tnl_meta *m)
 {
@@ -179,6 +197,7 @@ tnl_template_make(struct tnl_template *t, enum tnl_type type, unsigned exts,
 		break;
 	case TNL_ERSPAN: e = put_erspan(t, &p, m, inner); break;
 	case TNL_GTPU: e = put_gtpu(&p, m, inner); break;
+	case TNL_LISP: e = put_lisp(&p, m, inner); break;
 	case TNL_N_TYPES: e = TNL_E_NOT_TUNNEL;
 	}
 	t->size = (uint16_t)(p - t->header);

@@ -6,6 +6,7 @@
  *   GRE     RFC 2784, keys and sequence numbers RFC 2890; Ethernet inside is 0x6558
  *   ERSPAN  draft-foschiano-erspan, types II and III
  *   GTP-U   3GPP TS 29.281
+ *   LISP    RFC 6830 section 5: IPv4 or IPv6 without an Ethernet header
  *
  * over IPv4 and IPv6.  Nothing here knows a port, a route or OpenFlow; the data path and the load
  * balancer use it alike.  Threads: any; no state but what the caller gives.
@@ -19,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum tnl_type { TNL_VXLAN, TNL_GENEVE, TNL_GRE, TNL_ERSPAN, TNL_GTPU, TNL_N_TYPES };
+enum tnl_type { TNL_VXLAN, TNL_GENEVE, TNL_GRE, TNL_ERSPAN, TNL_GTPU, TNL_LISP, TNL_N_TYPES };
 
 /* Extensions of VXLAN that an endpoint takes besides the plain header. */
 #define TNL_EXT_GBP 1u
@@ -28,6 +29,7 @@ enum tnl_type { TNL_VXLAN, TNL_GENEVE, TNL_GRE, TNL_ERSPAN, TNL_GTPU, TNL_N_TYPE
 #define TNL_PORT_VXLAN 4789
 #define TNL_PORT_GENEVE 6081
 #define TNL_PORT_GTPU 2152
+#define TNL_PORT_LISP 4341
 
 /* What is inside, as an OpenFlow packet type: namespace << 16 | type.  (1, EtherType) is a packet
  * without an Ethernet header. */
@@ -44,7 +46,7 @@ enum tnl_type { TNL_VXLAN, TNL_GENEVE, TNL_GRE, TNL_ERSPAN, TNL_GTPU, TNL_N_TYPE
 #define TNL_MAX_OPTIONS 252 /* bytes of Geneve options: 63 words */
 struct tnl_meta {
 	struct in6_addr src, dst; /* IPv4 as mapped addresses */
-	uint64_t id;              /* VNI, key, session or TEID; host order */
+	uint64_t id;              /* VNI, key, session, TEID or instance; host order */
 	uint8_t flags;            /* TNL_F_* */
 	uint8_t tos, ttl;
 	uint8_t gbp_flags;        /* as the second byte of the VXLAN header: D 0x40, A 0x08 */

@@ -39,6 +39,12 @@ enum { GPE_IPV4 = 1, GPE_IPV6, GPE_ETHERNET, GPE_NSH, GPE_MPLS };
 #define GTPU_OPTIONAL 0x07
 #define GTPU_GPDU 255
 
+/* LISP, first byte: nonce, locator status bits, echo nonce, map version, instance; three reserved. */
+#define LISP_N 0x80
+#define LISP_L 0x40
+#define LISP_V 0x10
+#define LISP_I 0x08
+
 static inline uint16_t
 rd16(const uint8_t *p)
 {

@@ -91,7 +91,7 @@ vsctl s1 clear open . other_config
 ofctl s1 del-flows br0 in_port=11
 ofctl s1 del-flows br0 in_port=12
 types=" $(vsctl s1 get open . iface_types | tr -d '[],') "
-for type in internal patch system tap erspan geneve gre gtpu ip6erspan ip6gre vxlan; do
+for type in internal patch system tap erspan geneve gre gtpu ip6erspan ip6gre lisp vxlan; do
 	[[ $types == *" $type "* ]] || fail "iface_types has $type" "$types"
 done
 check "iface_types has what can be made, and no stt" [ "${types/ stt /}" = "$types" ]

@@ -51,6 +51,9 @@ VECTORS = {
     "erspan3": V4 / GRE(proto=0x22eb, seqnum_present=1, sequence_number=1)
                / ERSPAN_III(ver=2, session_id=0x237, hw=7, d=1) / INNER,
     "gtpu": V4 / udp(2152, False) / GTP_U_Header(gtp_type=255, teid=0x11223344) / PLAIN,
+    # scapy knows no LISP: the header of RFC 6830 section 5.1 as bytes (L and I; instance, one locator).
+    "lisp": V4 / udp(4341, False) / Raw(bytes.fromhex("4800000012345601")) / PLAIN,
+    "lisp_v6": V6 / udp(4341, True) / Raw(bytes.fromhex("4000000000000001")) / PLAIN6,
 }
 
 print("/* SPDX-License-Identifier: Apache-2.0 */\n/* Written by make_vectors.py with scapy; do not edit. */")

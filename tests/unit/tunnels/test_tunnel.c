@@ -45,6 +45,8 @@ static const struct vector {
 	V(erspan2, TNL_ERSPAN, 0, TNL_INNER_ETH, 36, 0x7b, TNL_F_KEY | TNL_F_DF | TNL_F_SEQ, 1),
 	V(erspan3, TNL_ERSPAN, 0, TNL_INNER_ETH, 40, 0x237, TNL_F_KEY | TNL_F_DF | TNL_F_SEQ, 1),
 	V(gtpu, TNL_GTPU, 0, TNL_INNER_L3(0x0800), 36, 0x11223344, TNL_F_KEY | TNL_F_DF),
+	V(lisp, TNL_LISP, 0, TNL_INNER_L3(0x0800), 36, 0x123456, TNL_F_KEY | TNL_F_DF),
+	V(lisp_v6, TNL_LISP, 0, TNL_INNER_L3(0x86dd), 56, 0, TNL_F_CSUM),
 };
 #define FOR_EACH_VECTOR(v) \
 	for (const struct vector *v = vectors; v < vectors + sizeof vectors / sizeof *vectors; v++)
@@ -230,6 +232,8 @@ static const struct bad {
 	{ "gtpu", 29, 1, TNL_E_BAD_PROTOCOL, 0 },
 	{ "gtpu", 30, 0xff, TNL_E_OUTER_LENGTH, 0 },
 	{ "gtpu", 36, 0x95, TNL_E_BAD_PROTOCOL, 0 },
+	{ "lisp", 28, 0x98, TNL_E_BAD_FLAGS, 0 },    /* a nonce and a map version */
+	{ "lisp", 36, 0x55, TNL_E_BAD_PROTOCOL, 0 },
 };
 
 static void
