@@ -228,8 +228,7 @@ class Report:
             peers = [k for k in kinds if k != "ours"] or [None]
             for peer in peers:
                 theirs = kinds.get(peer, [])
-                ratios = [1.0 if o == p else (o / p if higher else p / o) if o and p else 0.0
-                          for o, p in zip(ours, theirs)]
+                ratios = [_ratio(o, p, higher) for o, p in zip(ours, theirs)]
                 row = {"case": f"{under}: {case.strip()}" if under and self.args.json else case,
                        "unit": unit,
                        "ours": _median(ours), "peer": _median(theirs), "against": peer,
@@ -241,6 +240,14 @@ class Report:
                     print(f"{case:44s} {unit:10s} {_cell(row['ours'], 11)} {_cell(row['peer'], 11)}"
                           f"  {_cell(row['ratio'], 6)} {_cell(row['min'], 6)} "
                           f"{_cell(row['max'], 6)}  {peer or '-'}")
+
+
+def _ratio(ours, peer, higher):
+    """A count of 0 against one that is not 0 counts as 1: a ratio without end is none."""
+    if ours == peer:
+        return 1.0
+    over, under = (ours, peer) if higher else (peer, ours)
+    return over / (under or 1)
 
 
 def _median(values):
