@@ -57,7 +57,7 @@ struct mac_array {
 struct mac_table {
 	struct mac_array *_Atomic array;
 	_Atomic int64_t aging_ms;
-	_Atomic uint64_t seq, changes;
+	_Atomic uint64_t seq;
 	pthread_mutex_t lock;
 	unsigned max_entries;
 	struct wf_hmap owners;
@@ -152,17 +152,50 @@ mac_table_lookup(struct mac_table *t, uint16_t vid, const uint8_t mac[6])
 	return mac_table_lookup_at(t, vid, mac, wf_now_ms());
 }
 
-uint64_t
-mac_table_changes(const struct mac_table *t)
+_Atomic uint32_t mac_stamps[MAC_STAMPS];
+
+static uint16_t
+cell_of(const struct mac_table *t, uint16_t vid, const uint8_t mac[6])
 {
-	return atomic_load_explicit(&((struct mac_table *)t)->changes, memory_order_acquire);
+	/* Not the bits by which buckets are chosen. */
+	return (wf_hash_u64((uintptr_t)t >> 4, mac_hash(vid, mac))) % MAC_STAMPS;
 }
 
 /* After a change was made. */
 static void
-note_change(struct mac_table *t)
+note_change(const struct mac_table *t, const struct mac_entry *e)
 {
-	atomic_fetch_add_explicit(&t->changes, 1, memory_order_release);
+	atomic_fetch_add_explicit(&mac_stamps[cell_of(t, e->vid, e->mac)], 1, memory_order_release);
+}
+
+bool
+mac_table_lease(struct mac_table *t, uint16_t vid, const uint8_t src[6], const uint8_t dst[6],
+		of_port_t port, int64_t now, struct mac_lease *lease)
+{
+	struct mac_entry *e;
+
+	lease->cells[0] = cell_of(t, vid, src);
+	lease->cells[1] = cell_of(t, vid, dst);
+	/* Before the entries: what changes while they are read makes the sum another. */
+	lease->stamp = mac_stamp(lease->cells[0]) + mac_stamp(lease->cells[1]);
+	e = find(t, vid, src);
+	if (!e || atomic_load_explicit(&e->port, memory_order_relaxed) != port)
+		return false;
+	lease->until_ms = atomic_load_explicit(&e->used_ms, memory_order_relaxed) + STAMP_MS;
+	lease->to = OF_PORT_NONE;
+	e = find(t, vid, dst);
+	if (e) {
+		int64_t end = atomic_load_explicit(&e->used_ms, memory_order_relaxed) +
+			      atomic_load_explicit(&t->aging_ms, memory_order_relaxed);
+
+		/* One that has aged may be young again at any time. */
+		if (!is_fresh(t, e, now))
+			return false;
+		if (!e->is_static && end < lease->until_ms)
+			lease->until_ms = end;
+		lease->to = atomic_load_explicit(&e->port, memory_order_relaxed);
+	}
+	return lease->until_ms > now;
 }
 
 /* --- Changes, under the lock -------------------------------------------------------------- */
@@ -205,7 +238,7 @@ own(struct mac_table *t, struct mac_entry *e, of_port_t port)
 	e->listed_ms = atomic_load_explicit(&e->used_ms, memory_order_relaxed);
 	wf_list_push_back(&e->owner->entries, &e->owner_node);
 	atomic_store_explicit(&e->port, port, memory_order_relaxed);
-	note_change(t);
+	note_change(t, e);
 }
 
 static void
@@ -219,7 +252,7 @@ remove_entry(struct mac_table *t, struct mac_entry *e)
 		p = &at->next;
 	atomic_store_explicit(p, atomic_load_explicit(&e->next, memory_order_relaxed),
 			      memory_order_release);
-	note_change(t);
+	note_change(t, e);
 	disown(t, e);
 	t->stats.n--;
 	if (e->is_static)
@@ -284,7 +317,7 @@ insert(struct mac_table *t, uint16_t vid, const uint8_t mac[6], of_port_t port, 
 	own(t, e, port);
 	atomic_init(&e->next, atomic_load_explicit(head, memory_order_relaxed));
 	atomic_store_explicit(head, e, memory_order_release);
-	note_change(t);
+	note_change(t, e);
 	t->stats.n++;
 	if (is_static) {
 		t->stats.n_static++;
@@ -446,7 +479,9 @@ mac_table_configure(struct mac_table *t, unsigned max_entries, int64_t aging_ms)
 		max_entries = DEFAULT_MAX_ENTRIES;
 	atomic_store_explicit(&t->aging_ms, aging_ms ? aging_ms : DEFAULT_AGING_MS,
 			      memory_order_relaxed);
-	note_change(t);
+	/* Whatever was said of its entries' age. */
+	for (unsigned i = 0; i < MAC_STAMPS; i++)
+		atomic_fetch_add_explicit(&mac_stamps[i], 1, memory_order_release);
 	pthread_mutex_lock(&t->lock);
 	t->max_entries = max_entries;
 	t->stats.max = max_entries;

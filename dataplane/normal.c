@@ -182,6 +182,7 @@ forward(const struct view *view, const struct bridge_view *bv, const struct bund
 
 	if (!flood_vlan && !(key->dl_dst[0] & 1) && bv->bridge->macs)
 		to = mac_table_lookup_at(bv->bridge->macs, vid, key->dl_dst, now_ms(r));
+	r->to = to;
 	if (to == OF_PORT_NONE) {
 		if (text)
 			wf_str_put(text, "-no learned MAC for destination, flooding\n");
@@ -214,6 +215,7 @@ normal_decide(const struct view *view, const struct bridge_view *bv, of_port_t i
 	struct xvlans wire, inside;
 
 	r->n = 0;
+	r->to = OF_PORT_NONE;
 	r->for_text = text != NULL;
 	r->drop = DROP_NONE;
 	r->mirrored = mirrored;
@@ -247,6 +249,7 @@ normal_decide(const struct view *view, const struct bridge_view *bv, of_port_t i
 		return;
 	}
 	xvlans_received(in, &wire, &inside);
+	r->vid = inside.v[0].vid;
 	if (port && !bv->l2->forward_bpdu && is_reserved(key->dl_dst)) {
 		drop(r, DROP_RX_RESERVED_MULTICAST, text,
 		     "-packet has reserved destination MAC, dropping\n");

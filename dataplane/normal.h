@@ -36,6 +36,8 @@ struct normal_result {
 	bool for_text;          /* outputs to ports that are down are told, as OVS does: dropped there */
 	int64_t now_ms;         /* the caller's, or 0: the clock is asked */
 	uint32_t n_bytes;       /* the packet's, for the load of bonds and for mirrors; 0: does not count */
+	uint16_t vid;           /* the VLAN that it is in */
+	of_port_t to;           /* where the MAC table says that the destination is; OF_PORT_NONE: nowhere */
 	struct normal_output out[NORMAL_MAX_OUTPUTS];
 };
 
@@ -76,8 +78,27 @@ bool mac_table_learn(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_
 		     bool is_bond, bool is_gratuitous_arp);
 bool mac_table_learn_at(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,
 			bool is_bond, bool is_gratuitous_arp, int64_t now_ms);
-/* Grows with all that may make a lookup come out otherwise at the same time of day. */
-uint64_t mac_table_changes(const struct mac_table *);
+/* What is known of a packet from 'src' behind 'port' to 'dst', and how long: until 'until_ms', as long as
+ * the sum of mac_stamp() of both cells is 'stamp', the packet would teach nothing and change nothing in
+ * the table, and 'dst' is behind 'to' (OF_PORT_NONE: no entry).  False: this packet matters to the table.
+ * Any thread, lock-free. */
+struct mac_lease {
+	uint16_t cells[2];
+	uint32_t stamp;
+	int64_t until_ms;
+	of_port_t to;
+};
+bool mac_table_lease(struct mac_table *, uint16_t vid, const uint8_t src[6], const uint8_t dst[6],
+		     of_port_t port, int64_t now_ms, struct mac_lease *);
+/* Counts changes of entries of all tables, by the hash of their addresses: strange addresses that come and
+ * go touch few of the others' cells. */
+#define MAC_STAMPS 2048u
+extern _Atomic uint32_t mac_stamps[MAC_STAMPS];
+static inline uint32_t
+mac_stamp(uint16_t cell)
+{
+	return atomic_load_explicit(&mac_stamps[cell % MAC_STAMPS], memory_order_acquire);
+}
 /* An entry from before a restart, last used then; false if it is too old, or there is another
  * one, or no room.  Main. */
 bool mac_table_restore(struct mac_table *, uint16_t vid, const uint8_t mac[6], of_port_t port,

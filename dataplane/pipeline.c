@@ -373,9 +373,16 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	if (!n_good)
 		return;
 	cache_find(rn->cache, keys, n_good, flows);
-	for (unsigned i = 0; i < n_good; i++)
-		if (likely(flows[i]) && !flows[i]->plan->shortcut)
-			__builtin_prefetch(flows[i]->plan->ops);
+	for (unsigned i = 0; i < n_good; i++) {
+		const struct plan *plan = likely(flows[i]) ? flows[i]->plan : NULL;
+
+		if (unlikely(!plan))
+			continue;
+		if (plan->shortcut & SHORT_NORMAL)
+			normal_memo_prefetch(rn->memos, plan->out_slot, pkts[i]);
+		else if (!plan->shortcut)
+			__builtin_prefetch(plan->ops);
+	}
 	for (unsigned i = 0; i < n_good; i++) {
 		struct flow *f = flows[i];
 		struct rte_mbuf *m = pkts[i];

@@ -199,6 +199,7 @@ void counter_unref(struct counter *); /* NULL is fine; freed after a grace perio
 #define SHORT_PUSH_VLAN 8u
 #define SHORT_POP_VLAN 16u
 #define SHORT_DEC_TTL 32u
+#define SHORT_NORMAL 64u    /* with OUTPUT alone: to where NORMAL says; out_slot is normal_memo_who() */
 
 struct plan {
 	/* The first cache line: all that a short plan needs. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/normal_memo.h"
+
 struct plan *
 plan_new(void)
 {
@@ -41,6 +43,15 @@ take(struct plan *p, const struct plan_op *o, unsigned *what)
 		p->out_slot = o->u32;
 		p->out_generation = ((const struct op_output *)o)->generation;
 		return true;
+	case OP_NORMAL: {
+		const struct op_normal *normal = (const struct op_normal *)o;
+
+		p->out_slot = normal_memo_who(normal->bridge, normal->in_port);
+		if (*what || !p->out_slot)
+			return false;
+		*what |= SHORT_OUTPUT | SHORT_NORMAL;
+		return true;
+	}
 	case OP_SET_ETH:
 		*what |= SHORT_ETH;
 		take_eth(p, (const struct op_set_eth *)o);

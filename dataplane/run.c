@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "dataplane/normal_memo.h"
 #include "dataplane/slow_path.h"
 #include "dataplane/tunnel.h"
 
@@ -22,7 +23,7 @@ runner_done(struct runner *rn)
 	free(rn->batches);
 	free(rn->dirty);
 	free(rn->normal);
-	free(rn->memos);
+	normal_memos_free(rn->memos);
 }
 
 void

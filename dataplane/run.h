@@ -51,7 +51,7 @@ struct runner {
 	struct of_key key;
 	struct pkt_fast fast;
 	struct normal_result *normal; /* of the NORMAL being decided */
-	struct normal_memo *memos;    /* decisions of this millisecond: run_output.c */
+	struct normal_memos *memos;   /* decisions of NORMAL: normal_memo.h */
 	/* Counters that many packets of a burst go to; added at its end. */
 	unsigned n_tallies;
 	struct run_tally {
@@ -233,7 +233,6 @@ void tunnel_get_source_ports(uint16_t *low, uint16_t *high);
 void run_output_outer(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_output(struct pass *, uint32_t slot, uint32_t generation, struct rte_mbuf *owned);
 void run_normal(struct pass *, const struct op_normal *, struct rte_mbuf *, bool owned);
-struct normal_memo *normal_memos_new(void);
 void run_mirror(struct pass *, const struct op_normal *, struct rte_mbuf *);
 /* True: the packet was taken over. */
 bool run_protocol(struct pass *, const struct op_protocol *, struct rte_mbuf *);

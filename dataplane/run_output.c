@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "base/hash.h"
+#include "dataplane/normal_memo.h"
 #include "dataplane/policer.h"
 #include "dataplane/protocol_rx.h"
 #include "dataplane/run_tx.h"
@@ -337,84 +337,7 @@ note_mirrored(struct pass *p, const struct plan_op *op)
 		p->mirrored[op->u16] |= p->rn->normal->mirrored;
 }
 
-/* Decisions of NORMAL that are the same for all packets with the same first 14 bytes: no tag,
- * unicast, TCP, UDP or GRE, to one plain port as it is.  They hold as long as the view is the same and
- * the MAC table did not change, and not longer than the millisecond in which they were made, so that
- * stations are stamped and age as without them. */
-#define N_MEMOS 64u
-struct normal_memo {
-	uint64_t version;       /* of the view; 0: none */
-	const struct bridge *bridge;
-	int64_t now_ms;
-	uint64_t changes;
-	uint64_t head[2];
-	of_port_t in_port;
-	uint32_t slot, generation;
-};
-
-struct normal_memo *
-normal_memos_new(void)
-{
-	return wf_xzalloc(N_MEMOS * sizeof(struct normal_memo));
-}
-
-/* Where the decision for such a packet is, or would be; NULL: it is not such a packet.  'head': its
- * first 14 bytes. */
-static struct normal_memo *
-memo_of(const struct pass *p, const struct bridge_view *bv, of_port_t in_port,
-	const struct rte_mbuf *m, uint64_t head[2])
-{
-	const uint8_t *data = pkt_data(m);
-	uint64_t type_mask;
-	uint8_t proto;
-
-	if (p->packet_type != OF_PT_ETH || pkt_size(m) < 34 || data[0] & 1 || !bv->bridge->macs ||
-	    !bv->l2 || bv->l2->has_mirrors)
-		return NULL;
-	if (data[12] == 0x08 && data[13] == 0x00)
-		proto = data[23];
-	else if (data[12] == 0x86 && data[13] == 0xdd)
-		proto = data[20];
-	else
-		return NULL;
-	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_GRE)
-		return NULL;
-	/* Whole words at once; what lies behind the 14 bytes is there, and taken off. */
-	memcpy(head, data, 16);
-	memcpy(&type_mask, (const uint8_t[]){ 255, 255, 255, 255, 255, 255, 0, 0 }, 8);
-	head[1] &= type_mask;
-	return &p->rn->memos[wf_hash_mix64(head[0], head[1] ^ in_port) % N_MEMOS];
-}
-
-static bool
-memo_holds(const struct pass *p, const struct normal_memo *memo, const struct bridge_view *bv,
-	   of_port_t in_port, const uint64_t head[2])
-{
-	return memo->head[0] == head[0] && memo->head[1] == head[1] && memo->in_port == in_port &&
-	       memo->bridge == bv->bridge && memo->version == p->rn->view->version &&
-	       memo->now_ms == p->rn->now_ms && memo->changes == mac_table_changes(bv->bridge->macs);
-}
-
-static void
-memo_write(struct pass *p, struct normal_memo *memo, const struct bridge_view *bv,
-	   of_port_t in_port, const uint64_t head[2], uint64_t changes)
-{
-	const struct normal_result *r = p->rn->normal;
-	const struct normal_output *o = &r->out[0];
-	const struct xport *in = xport_find(bv->ports, in_port);
-
-	memo->version = 0;
-	if (r->n != 1 || o->port->is_patch || o->port->is_tunnel || o->n_pop || o->tagged ||
-	    o->max_len || o->is_mirror || !o->port->bundle || o->port->bundle->bond || !in ||
-	    !in->bundle || in->bundle->bond)
-		return;
-	*memo = (struct normal_memo){
-		.version = p->rn->view->version, .bridge = bv->bridge, .now_ms = p->rn->now_ms,
-		.changes = changes, .head = { head[0], head[1] }, .in_port = in_port,
-		.slot = o->port->slot, .generation = o->port->generation,
-	};
-}
-
+/* As was decided for such a packet before. */
 static void
 run_memo(struct pass *p, const struct normal_memo *memo, struct rte_mbuf *m, bool owned)
 {
@@ -425,7 +348,7 @@ run_memo(struct pass *p, const struct normal_memo *memo, struct rte_mbuf *m, boo
 		return;
 	}
 	p->trunc = 0;
-	run_output(p, memo->slot, memo->generation, m);
+	run_output(p, memo->slot, p->rn->view->slots[memo->slot].generation, m);
 	p->trunc = trunc;
 }
 
@@ -434,8 +357,8 @@ run_normal(struct pass *p, const struct op_normal *op, struct rte_mbuf *m, bool 
 {
 	struct runner *rn = p->rn;
 	const struct bridge_view *bv = bridge_view(rn->view, op->bridge);
-	struct normal_memo *memo;
-	uint64_t head[2], changes = 0;
+	uint64_t key[2];
+	bool keep;
 
 	if (!bv) {
 		pass_drop(p, DROP_RX_NO_BRIDGE);
@@ -443,20 +366,23 @@ run_normal(struct pass *p, const struct op_normal *op, struct rte_mbuf *m, bool 
 			pkt_free(m);
 		return;
 	}
-	memo = memo_of(p, bv, op->in_port, m, head);
-	if (memo) {
-		if (memo_holds(p, memo, bv, op->in_port, head)) {
+	keep = p->packet_type == OF_PT_ETH && bv->l2 && bv->bridge->macs &&
+	       normal_memo_key(normal_memo_who(op->bridge, op->in_port), m, key);
+	if (keep) {
+		const struct normal_memo *memo = normal_memo_find(
+			rn->memos, rn->view->config_version, rn->now_ms, key);
+
+		if (memo) {
 			run_memo(p, memo, m, owned);
 			return;
 		}
-		changes = mac_table_changes(bv->bridge->macs);
 	}
 	rn->normal->now_ms = rn->now_ms;
 	normal_decide(rn->view, bv, op->in_port, pass_key(p, m), m, true,
 		      op->mirrored | mirrored_of(p, &op->op), rn->normal, NULL);
 	note_mirrored(p, &op->op);
-	if (memo)
-		memo_write(p, memo, bv, op->in_port, head, changes);
+	if (keep)
+		normal_memo_put(rn->memos, rn->view, bv, op->in_port, key, rn->normal);
 	if (!rn->normal->n)
 		pass_drop(p, rn->normal->drop);
 	run_outputs(p, op, m, owned);

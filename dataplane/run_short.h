@@ -3,6 +3,7 @@
 #ifndef WEFT_DATAPLANE_RUN_SHORT_H
 #define WEFT_DATAPLANE_RUN_SHORT_H
 
+#include "dataplane/normal_memo.h"
 #include "dataplane/run_tx.h"
 
 /* The IP header of a packet whose TTL may go from 'least' or above down by one; NULL: it has none
@@ -52,7 +53,7 @@ run_short(struct runner *rn, const struct plan *plan, const struct pkt_layers *l
 {
 	const struct view *v = rn->view;
 	unsigned what = plan->shortcut;
-	uint32_t out = plan->out_slot;
+	uint32_t out = plan->out_slot, generation = plan->out_generation;
 
 	if (unlikely(!what || m->ol_flags & PKT_TX_OPEN))
 		return false;
@@ -63,14 +64,24 @@ run_short(struct runner *rn, const struct plan *plan, const struct pkt_layers *l
 		pkt_free(m);
 		return true;
 	}
-	if (unlikely(out >= v->n_slots))
+	if (what & SHORT_NORMAL) {
+		const struct normal_memo *memo;
+		uint64_t key[2];
+
+		if (!normal_memo_key(out, m, key) ||
+		    !(memo = normal_memo_find(rn->memos, v->config_version, rn->now_ms, key)))
+			return false;
+		out = memo->slot;
+		generation = v->slots[out].generation;
+	} else if (unlikely(out >= v->n_slots)) {
 		return false;
+	}
 	const struct view_slot *vs = &v->slots[out];
-	if (unlikely(vs->generation != plan->out_generation || !vs->port ||
+	if (unlikely(vs->generation != generation || !vs->port ||
 		     (v->tunnels && vs->ofp_port == OF_PORT_LOCAL) ||
 		     !port_fits_size(vs->port, pkt_size(m) + (what & SHORT_PUSH_VLAN ? 4 : 0))))
 		return false;
-	if (what != SHORT_OUTPUT || plan->ttl_min) {
+	if ((what & ~SHORT_NORMAL) != SHORT_OUTPUT || plan->ttl_min) {
 		uint8_t *data = pkt_data(m), *ip = NULL;
 		uint8_t least = what & SHORT_DEC_TTL && plan->ttl_min < 2 ? 2 : plan->ttl_min;
 
