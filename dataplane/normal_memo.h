@@ -57,11 +57,10 @@ normal_memo_who(const struct bridge *b, of_port_t in_port)
 	return (b->index + 1) << 16 | (in_port & 0xffff);
 }
 
-/* False: no decisions are kept for such frames. */
+/* False: no decisions are kept for such frames.  'data': of 14 bytes at least. */
 static inline bool
-normal_memo_key(uint32_t who, const struct rte_mbuf *m, uint64_t key[2])
+normal_memo_key_of(uint32_t who, const uint8_t *data, uint64_t key[2])
 {
-	const uint8_t *data = pkt_data(m);
 	uint32_t src;
 	uint16_t type;
 
@@ -74,6 +73,12 @@ normal_memo_key(uint32_t who, const struct rte_mbuf *m, uint64_t key[2])
 	memcpy(&src, data + 8, 4);
 	key[1] = (uint64_t)who << 32 | src;
 	return true;
+}
+
+static inline bool
+normal_memo_key(uint32_t who, const struct rte_mbuf *m, uint64_t key[2])
+{
+	return normal_memo_key_of(who, pkt_data(m), key);
 }
 
 static inline uint64_t

@@ -378,10 +378,15 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 
 		if (unlikely(!plan))
 			continue;
-		if (plan->shortcut & SHORT_NORMAL)
-			normal_memo_prefetch(rn->memos, plan->out_slot, pkts[i]);
-		else if (!plan->shortcut)
+		if (plan->shortcut & SHORT_TUNNEL) {
 			__builtin_prefetch(plan->ops);
+			__builtin_prefetch((const uint8_t *)plan->ops + 64);
+			__builtin_prefetch((const uint8_t *)plan->ops + 128);
+		} else if (plan->shortcut & SHORT_NORMAL) {
+			normal_memo_prefetch(rn->memos, plan->out_slot, pkts[i]);
+		} else if (!plan->shortcut) {
+			__builtin_prefetch(plan->ops);
+		}
 	}
 	for (unsigned i = 0; i < n_good; i++) {
 		struct flow *f = flows[i];

@@ -199,6 +199,8 @@ void counter_unref(struct counter *); /* NULL is fine; freed after a grace perio
 #define SHORT_PUSH_VLAN 8u
 #define SHORT_POP_VLAN 16u
 #define SHORT_DEC_TTL 32u
+#define SHORT_TUNNEL 128u   /* with OUTPUT: one TUNNEL_PUSH, in it COUNTs and one OUTPUT or NORMAL, which
+			     * the template speaks of */
 #define SHORT_NORMAL 64u    /* with OUTPUT alone: to where NORMAL says; out_slot is normal_memo_who() */
 
 struct plan {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dataplane/normal_memo.h"
+#include "dataplane/tunnel.h"
 
 struct plan *
 plan_new(void)
@@ -33,6 +34,28 @@ take_eth(struct plan *p, const struct op_set_eth *op)
 	}
 }
 
+static bool take(struct plan *, const struct plan_op *, unsigned *what);
+
+/* What the underlay's bridge does with the outer packet: it counts, and sends it one way. */
+static bool
+take_push(struct plan *p, const struct op_tunnel_push *push, unsigned *what)
+{
+	const struct plan_op *o = op_tunnel_push_nested(push);
+	const struct plan_op *end = (const struct plan_op *)((const uint8_t *)push + push->op.size);
+
+	if (push->t.has_seq)
+		return false;
+	for (; o < end; o = (const struct plan_op *)((const uint8_t *)o + o->size)) {
+		if (*what & SHORT_OUTPUT)
+			return false;
+		if (o->type == OP_COUNT)
+			continue;
+		if ((o->type != OP_OUTPUT && o->type != OP_NORMAL) || !take(p, o, what))
+			return false;
+	}
+	return *what & SHORT_OUTPUT;
+}
+
 /* One operation into the template; false: it does not fit. */
 static bool
 take(struct plan *p, const struct plan_op *o, unsigned *what)
@@ -52,6 +75,11 @@ take(struct plan *p, const struct plan_op *o, unsigned *what)
 		*what |= SHORT_OUTPUT | SHORT_NORMAL;
 		return true;
 	}
+	case OP_TUNNEL_PUSH:
+		if (*what || !take_push(p, (const struct op_tunnel_push *)o, what))
+			return false;
+		*what |= SHORT_TUNNEL;
+		return true;
 	case OP_SET_ETH:
 		*what |= SHORT_ETH;
 		take_eth(p, (const struct op_set_eth *)o);

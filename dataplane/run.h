@@ -24,7 +24,7 @@
 #define RUN_MAX_DEPTH 32 /* recirculations of one packet */
 /* And of all its copies: where patch ports make loops, copies multiply at each turn. */
 #define RUN_MAX_PASSES 4096
-#define RUN_TALLIES 4
+#define RUN_TALLIES 6
 
 /* Packets that wait for the end of the burst. */
 struct tx_batch {
@@ -209,6 +209,9 @@ uint32_t run_hash_key(const struct of_key *, uint32_t basis);
 struct op_tunnel_push;
 struct tunnel_endpoint;
 void run_tunnel_push(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *owned);
+/* A short plan of SHORT_TUNNEL on a packet from a port with these layers.  False: nothing was done. */
+bool run_tunnel_push_short(struct runner *, const struct plan *, const struct pkt_layers *,
+			   struct rte_mbuf *owned);
 /* Out by the host's socket. */
 void run_tunnel_send(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *owned);
 /* What came out of a tunnel enters the bridge of its port: 'p' says what it is. */

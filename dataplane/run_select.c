@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/hash.h"
+#include "dataplane/flow_hash.h"
 #include "openflow/field.h"
 
 static_assert(offsetof(struct of_key, dl_dst) % 8 == 0 &&
@@ -28,8 +29,6 @@ addresses(const struct of_key *key, uint64_t macs[2])
 #endif
 }
 
-/* A hash of both directions of a conversation: addresses are combined so that swapping source
- * and destination does not matter.  Layers 2 to 4. */
 static uint64_t
 hash_symmetric(const struct of_key *key, uint32_t basis)
 {
@@ -37,16 +36,15 @@ hash_symmetric(const struct of_key *key, uint32_t basis)
 	bool is_ip = key->dl_type == RTE_BE16(0x0800) || key->dl_type == RTE_BE16(0x86dd);
 
 	addresses(key, macs);
-	h = wf_hash_mix64(macs[0] ^ macs[1], basis + 0x1000193ull);
-	h = wf_hash_mix64(h, (uint64_t)key->dl_type << 16 | key->vlans[0].tci);
+	h = flow_hash_link(macs[0] ^ macs[1], basis, key->dl_type, key->vlans[0].tci);
 	if (!is_ip)
 		return h;
 
 	uint64_t src[2], dst[2];
 	memcpy(src, &key->ipv6_src, 16);
 	memcpy(dst, &key->ipv6_dst, 16);
-	h = wf_hash_mix64(h ^ (src[0] ^ dst[0]), src[1] ^ dst[1]);
-	h = wf_hash_mix64(h, (uint64_t)(key->nw_src ^ key->nw_dst) << 8 | key->nw_proto);
+	h = flow_hash_network(h, src[0] ^ dst[0], src[1] ^ dst[1], key->nw_src ^ key->nw_dst,
+			      key->nw_proto);
 	/* Fragments of one packet go one way: without ports. */
 	if (!(key->nw_frag & OF_FRAG_ANY) &&
 	    (key->nw_proto == IPPROTO_TCP || key->nw_proto == IPPROTO_UDP ||
@@ -58,10 +56,7 @@ hash_symmetric(const struct of_key *key, uint32_t basis)
 uint32_t
 run_hash_key(const struct of_key *key, uint32_t basis)
 {
-	uint64_t h = hash_symmetric(key, basis);
-	uint32_t folded = h ^ h >> 32;
-
-	return folded ? folded : 1; /* 0 says "no hash yet" */
+	return flow_hash_fold(hash_symmetric(key, basis));
 }
 
 uint32_t

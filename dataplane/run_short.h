@@ -64,6 +64,8 @@ run_short(struct runner *rn, const struct plan *plan, const struct pkt_layers *l
 		pkt_free(m);
 		return true;
 	}
+	if (what & SHORT_TUNNEL)
+		return run_tunnel_push_short(rn, plan, l, m);
 	if (what & SHORT_NORMAL) {
 		const struct normal_memo *memo;
 		uint64_t key[2];

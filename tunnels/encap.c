@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tunnels/tunnel.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "tunnels/checksum.h"
@@ -209,15 +210,18 @@ finish_ipv4(const struct tnl_template *t, uint8_t *ip, size_t total, const struc
 {
 	uint64_t sum;
 
+	const uint8_t *was = t->header + t->l3_ofs;
+
+	/* By what changed (RFC 1624 equation 3): nothing is read that was just written. */
 	wr16(ip + 2, (uint32_t)total);
-	if (pkt->tos || pkt->ttl) {
-		if (pkt->tos)
-			ip[1] = pkt->tos;
-		if (pkt->ttl)
-			ip[8] = pkt->ttl;
-		sum = csum_add(0, ip, 20);
-	} else {
-		sum = csum_add(t->ip_sum, ip + 2, 2);
+	sum = t->ip_sum + htons((uint16_t)total);
+	if (pkt->tos) {
+		ip[1] = pkt->tos;
+		sum += htons(pkt->tos) + (uint64_t)(uint16_t)~htons(was[1]);
+	}
+	if (pkt->ttl) {
+		ip[8] = pkt->ttl;
+		sum += htons((uint16_t)(pkt->ttl << 8)) + (uint64_t)(uint16_t)~htons((uint16_t)(was[8] << 8));
 	}
 	memcpy(ip + 10, &(uint16_t){ (uint16_t)~csum_fold(sum) }, 2);
 }
@@ -259,6 +263,21 @@ finish_udp(const struct tnl_template *t, uint8_t *frame, uint8_t *udp, size_t si
 	memcpy(udp + 6, &value, 2);
 }
 
+/* In pieces of 32 bytes, of which the last lies over the one before. */
+static inline void
+put_header(uint8_t *to, const uint8_t *from, size_t size)
+{
+	size_t at = 0;
+
+	if (size < 32) {
+		memcpy(to, from, size);
+		return;
+	}
+	for (; at + 32 <= size; at += 32)
+		memcpy(to + at, from + at, 32);
+	memcpy(to + size - 32, from + size - 32, 32);
+}
+
 bool
 tnl_template_apply(const struct tnl_template *t, uint8_t *frame, size_t frame_size,
 		   const struct tnl_packet *pkt)
@@ -268,7 +287,7 @@ tnl_template_apply(const struct tnl_template *t, uint8_t *frame, size_t frame_si
 
 	if (total > 65535 || frame_size < t->size)
 		return false;
-	memcpy(frame, t->header, t->size);
+	put_header(frame, t->header, t->size);
 	if (t->is_ipv6)
 		finish_ipv6(frame + t->l3_ofs, total, pkt);
 	else
