@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The placement document: which node owns which slot of which table, and who owned it before.
+ *
+ *   pool "web" (id 1)
+ *     sites:  slot -> site, former site, ...        read by edges: bucket of (VIP, client)
+ *     dc1:    slot -> server, former server, ...    read by the local balancers of dc1: slot of a flow
+ *     dc2:    slot -> server, ...
+ *
+ * It is data with one writer (plc_update(), behind "weft-glb place"); balancers read it and compute
+ * nothing, so that two which never talk agree, and a fresh one knows the history.  Node and
+ * pool ids are 32 bits, permanent and never given twice.
+ *
+ * Threads: a document belongs to one thread.  Memory: everything in it belongs to the document. */
+#ifndef WEFT_GLB_PLACEMENT_H
+#define WEFT_GLB_PLACEMENT_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define PLC_OWNERS 3		   /* owners a slot remembers, the current one included */
+#define PLC_MIN_SLOTS 256	   /* a table's slots are a power of two, so that it can double */
+#define PLC_MAX_SLOTS (1u << 23)   /* 100,000 servers at 64 slots each */
+#define PLC_SLOTS_A_MEMBER 64	   /* when a table is made */
+#define PLC_MIN_SLOTS_A_MEMBER 50  /* below that the table doubles: a share is within 2 % from here */
+#define PLC_NAME_MAX 63
+
+struct plc_slot {
+	uint32_t owner[PLC_OWNERS]; /* node ids: the current owner, then former ones; 0: none */
+	uint32_t moved;		    /* number of the document that last changed the current owner */
+};
+
+struct plc_member {
+	uint32_t node;
+	uint32_t weight; /* 0: drains: owns no slot, stays in the lists of those it had */
+};
+
+struct plc_table {
+	struct plc_member *members; /* by node id */
+	size_t n_members;
+	struct plc_slot *slots;
+	uint32_t n_slots;
+};
+
+enum plc_kind { PLC_SITE, PLC_SERVER };
+
+struct plc_node {
+	uint32_t id;
+	enum plc_kind kind;
+	char name[PLC_NAME_MAX + 1];
+	struct in6_addr address; /* of its tunnel end; IPv4 as ::ffff:a.b.c.d */
+	bool no_second_chance;	 /* a foreign GRE end: never sent a hop list */
+	bool gone;		 /* no longer wanted; its id stays taken */
+};
+
+struct plc_site_table {
+	uint32_t site;
+	struct plc_table servers;
+};
+
+struct plc_pool {
+	uint32_t id;
+	char name[PLC_NAME_MAX + 1];
+	bool gone;
+	struct plc_table sites;
+	struct plc_site_table *by_site;
+	size_t n_by_site;
+};
+
+struct placement {
+	uint32_t number;  /* of the document; each change counts one */
+	uint32_t next_id; /* of the next node or pool */
+	uint8_t hash_key[16];
+	struct plc_node *nodes; /* by id */
+	size_t n_nodes;
+	struct plc_pool *pools; /* by id */
+	size_t n_pools;
+};
+
+struct placement *plc_new(void); /* number 0, empty, a fresh random key */
+void plc_free(struct placement *);
+
+const struct plc_node *plc_node_by_id(const struct placement *, uint32_t id);
+struct plc_node *plc_node_by_name(const struct placement *, enum plc_kind, const char *name);
+struct plc_pool *plc_pool_by_name(const struct placement *, const char *name);
+const struct plc_table *plc_servers_at(const struct plc_pool *, uint32_t site); /* NULL: none */
+
+/* --- one table ------------------------------------------------------------------------------- */
+
+struct plc_rules {
+	const uint32_t *dead; /* nodes that are gone with all their connections: no list keeps them */
+	size_t n_dead;
+	uint32_t forget_before; /* former owners of slots moved before that document have no flows left */
+	bool cut;		/* do it even if flows are cut */
+};
+
+struct plc_moves {
+	uint32_t moved; /* slots with another current owner */
+	uint32_t cut;	/* slots in whose list an owner was lost that was neither dead nor forgotten */
+	bool doubled;
+};
+
+/* Makes 'want' (sorted by node, none twice) the members of 'table' and moves as few slots as give
+ * each its share within one slot.  'number' marks the moved slots.  Returns 0, or -EBUSY if flows would be cut ("would cut N slots ..."), or -EINVAL.  On failure
+ * the table is unchanged. */
+int plc_table_edit(struct plc_table *, const struct plc_member *want, size_t n_want, uint32_t number,
+		   const struct plc_rules *, struct plc_moves *ret_moves, struct wf_err *);
+void plc_table_done(struct plc_table *);
+
+/* --- the document as JSON (docs/glb-design.md) ------------------------------------------------ */
+
+/* Returns a document or NULL with 'err': what, where in the text, and the rule.  Checks everything
+ * that readers rely on: ids known and unique, slots a power of two, owners distinct. */
+struct placement *plc_parse(const char *text, size_t len, struct wf_err *);
+struct placement *plc_load(const char *path, struct wf_err *);
+void plc_format(const struct placement *, struct wf_str *);
+/* Writes beside 'path' and renames, so that readers see the old or the new one. */
+int plc_save(const struct placement *, const char *path, struct wf_err *);
+
+/* --- the writer ------------------------------------------------------------------------------ */
+
+/* Applies what the operator wants (JSON, docs/glb.md) as the next document.  'ret_report' gets a
+ * line per changed table.  Returns 1 if something changed, 0 if not, or a negative errno with
+ * 'err'; the document must then be thrown away. */
+int plc_update(struct placement *, const char *want, size_t len, const char *const dead[],
+	       size_t n_dead, uint32_t forget_before, bool cut, struct wf_str *ret_report,
+	       struct wf_err *);
+
+#endif

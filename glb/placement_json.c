@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The document's text.  Slots are strings of 64, "17 17/3@5 ...": owner, /former owners, @document that moved
+ * it; a million slots as JSON arrays would take a second to read. */
+#include "glb/placement.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "glb/address.h"
+#include "glb/file.h"
+
+#define SLOTS_A_LINE 64
+
+/* --- out ------------------------------------------------------------------------------------- */
+
+static void
+put_table(struct wf_str *s, const struct plc_table *t, const char *indent)
+{
+	wf_str_fmt(s, "{\n%s  \"members\": {", indent);
+	for (size_t i = 0; i < t->n_members; i++)
+		wf_str_fmt(s, "%s\"%u\": %u", i ? ", " : " ", t->members[i].node, t->members[i].weight);
+	wf_str_fmt(s, " },\n%s  \"slots\": [", indent);
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		const struct plc_slot *slot = &t->slots[i];
+
+		if (i % SLOTS_A_LINE)
+			wf_str_putc(s, ' ');
+		else
+			wf_str_fmt(s, "%s\n%s    \"", i ? "\"," : "", indent);
+		wf_str_fmt(s, "%u", slot->owner[0]);
+		for (unsigned k = 1; k < PLC_OWNERS && slot->owner[k]; k++)
+			wf_str_fmt(s, "/%u", slot->owner[k]);
+		if (slot->moved)
+			wf_str_fmt(s, "@%u", slot->moved);
+	}
+	wf_str_fmt(s, "%s\n%s  ]\n%s}", t->n_slots ? "\"" : "", indent, indent);
+}
+
+void
+plc_format(const struct placement *p, struct wf_str *s)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	wf_str_fmt(s, "{\n  \"format\": \"weft-glb-placement 1\",\n  \"number\": %u,\n  \"next-id\": %u,\n"
+		   "  \"hash-key\": \"", p->number, p->next_id);
+	wf_str_hex(s, p->hash_key, sizeof p->hash_key);
+	wf_str_put(s, "\",\n  \"nodes\": [");
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		const struct plc_node *n = &p->nodes[i];
+
+		wf_str_fmt(s, "%s\n    { \"id\": %u, \"kind\": \"%s\", \"name\": \"%s\", \"address\": \"%s\"%s%s }",
+			   i ? "," : "", n->id, n->kind == PLC_SITE ? "site" : "server", n->name,
+			   glb_address_text(&n->address, address),
+			   n->no_second_chance ? ", \"no-second-chance\": true" : "",
+			   n->gone ? ", \"gone\": true" : "");
+	}
+	wf_str_put(s, "\n  ],\n  \"pools\": [");
+	for (size_t i = 0; i < p->n_pools; i++) {
+		const struct plc_pool *pool = &p->pools[i];
+
+		wf_str_fmt(s, "%s\n    { \"id\": %u, \"name\": \"%s\",%s\n      \"sites\": ", i ? "," : "",
+			   pool->id, pool->name, pool->gone ? " \"gone\": true," : "");
+		put_table(s, &pool->sites, "      ");
+		wf_str_put(s, ",\n      \"servers\": {");
+		for (size_t k = 0; k < pool->n_by_site; k++) {
+			wf_str_fmt(s, "%s\n        \"%u\": ", k ? "," : "", pool->by_site[k].site);
+			put_table(s, &pool->by_site[k].servers, "        ");
+		}
+		wf_str_put(s, "\n      } }");
+	}
+	wf_str_put(s, "\n  ]\n}\n");
+}
+
+int
+plc_save(const struct placement *p, const char *path, struct wf_err *err)
+{
+	struct wf_str s = WF_STR_INIT;
+	int rc;
+
+	plc_format(p, &s);
+	rc = glb_file_replace(path, s.s, s.len, err);
+	wf_str_done(&s);
+	return rc;
+}
+
+/* --- in -------------------------------------------------------------------------------------- */
+
+static bool
+get_u32(const json_t *object, const char *name, uint32_t *ret)
+{
+	const json_t *v = json_object_get(object, name);
+
+	if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > UINT32_MAX)
+		return false;
+	*ret = (uint32_t)json_integer_value(v);
+	return true;
+}
+
+/* A name is printed between quotes and used as a word of command lines. */
+static bool
+get_name(const json_t *object, char *ret)
+{
+	const char *name = json_string_value(json_object_get(object, "name"));
+
+	if (!glb_name_is_good(name))
+		return false;
+	strcpy(ret, name);
+	return true;
+}
+
+static int
+get_members(const struct placement *p, const json_t *members, enum plc_kind kind, const char *where,
+	    struct plc_table *t, struct wf_err *err)
+{
+	const char *name;
+	json_t *v;
+
+	if (!json_is_object(members))
+		return wf_err(err, -EINVAL, "%s: members: is an object, node id: weight", where);
+	t->members = wf_xzalloc((json_object_size(members) + 1) * sizeof *t->members);
+	json_object_foreach((json_t *)members, name, v) {
+		char *end;
+		unsigned long id = strtoul(name, &end, 10);
+		const struct plc_node *node = id <= UINT32_MAX && !*end ? plc_node_by_id(p, (uint32_t)id) : NULL;
+
+		if (!node || node->kind != kind)
+			return wf_err(err, -EINVAL, "%s: members: %s is not the id of a %s", where, name,
+				      kind == PLC_SITE ? "site" : "server");
+		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > 1000000)
+			return wf_err(err, -EINVAL, "%s: members: weight of %s: is 0 to 1000000", where, name);
+		if (t->n_members && t->members[t->n_members - 1].node >= node->id)
+			return wf_err(err, -EINVAL, "%s: members: %s: ids are in ascending order", where, name);
+		t->members[t->n_members].node = node->id;
+		t->members[t->n_members++].weight = (uint32_t)json_integer_value(v);
+	}
+	return 0;
+}
+
+static const char *
+get_slot(const char *c, struct plc_slot *slot)
+{
+	for (unsigned k = 0; k < PLC_OWNERS; k++) {
+		char *end;
+
+		if (*c < '0' || *c > '9')
+			return NULL;
+		slot->owner[k] = (uint32_t)strtoul(c, &end, 10);
+		for (unsigned i = 0; i < k; i++)
+			if (slot->owner[i] == slot->owner[k])
+				return NULL;
+		if (k && !slot->owner[k])
+			return NULL;
+		c = end;
+		if (*c != '/')
+			break;
+		c++;
+	}
+	if (*c == '@') {
+		char *end;
+
+		if (c[1] < '0' || c[1] > '9')
+			return NULL;
+		slot->moved = (uint32_t)strtoul(c + 1, &end, 10);
+		c = end;
+	}
+	if (*c == ' ')
+		c++;
+	else if (*c)
+		return NULL;
+	return c;
+}
+
+static int
+get_slots(const json_t *lines, const char *where, struct plc_table *t, struct wf_err *err)
+{
+	size_t n_lines = json_array_size(lines), i;
+	json_t *line;
+
+	if (!json_is_array(lines))
+		return wf_err(err, -EINVAL, "%s: slots: is an array of strings", where);
+	if (n_lines > PLC_MAX_SLOTS / SLOTS_A_LINE)
+		return wf_err(err, -EINVAL, "%s: slots: at most %u", where, PLC_MAX_SLOTS);
+	t->slots = wf_xzalloc((n_lines * SLOTS_A_LINE + 1) * sizeof *t->slots);
+	json_array_foreach(lines, i, line) {
+		const char *c = json_string_value(line);
+
+		for (unsigned k = 0; k < SLOTS_A_LINE; k++) {
+			struct plc_slot *slot = &t->slots[t->n_slots++];
+			bool known = true;
+
+			c = c && *c ? get_slot(c, slot) : NULL;
+			for (unsigned o = 0; c && o < PLC_OWNERS; o++) {
+				const struct plc_member *m = t->members;
+				size_t lo = 0, hi = t->n_members;
+
+				while (slot->owner[o] && lo < hi) {
+					size_t mid = (lo + hi) / 2;
+
+					if (m[mid].node == slot->owner[o])
+						break;
+					if (m[mid].node < slot->owner[o])
+						lo = mid + 1;
+					else
+						hi = mid;
+				}
+				known &= !slot->owner[o] || lo < hi;
+			}
+			if (!c || !known)
+				return wf_err(err, -EINVAL, "%s: slots: %zu: is \"owner/former/former@document\" "
+					      "with members of the table, each once, %d slots a string",
+					      where, i * SLOTS_A_LINE + k, SLOTS_A_LINE);
+		}
+		if (c && *c)
+			return wf_err(err, -EINVAL, "%s: slots: string %zu has more than %d", where, i, SLOTS_A_LINE);
+	}
+	if (t->n_slots & (t->n_slots - 1))
+		return wf_err(err, -EINVAL, "%s: slots: %u is not a power of two", where, t->n_slots);
+	return 0;
+}
+
+static int
+get_table(const struct placement *p, const json_t *o, enum plc_kind kind, const char *where,
+	  struct plc_table *t, struct wf_err *err)
+{
+	int rc = get_members(p, json_object_get(o, "members"), kind, where, t, err);
+
+	return rc ? rc : get_slots(json_object_get(o, "slots"), where, t, err);
+}
+
+static int
+get_nodes(struct placement *p, const json_t *nodes, struct wf_err *err)
+{
+	json_t *o;
+	size_t i;
+
+	if (!json_is_array(nodes))
+		return wf_err(err, -EINVAL, "nodes: is an array");
+	p->nodes = wf_xzalloc((json_array_size(nodes) + 1) * sizeof *p->nodes);
+	json_array_foreach(nodes, i, o) {
+		struct plc_node *n = &p->nodes[p->n_nodes];
+		const char *kind = json_string_value(json_object_get(o, "kind"));
+
+		if (!get_u32(o, "id", &n->id) || !n->id || n->id >= p->next_id ||
+		    (p->n_nodes && n[-1].id >= n->id))
+			return wf_err(err, -EINVAL, "nodes: %zu: id: is ascending, below next-id", i);
+		if (!get_name(o, n->name))
+			return wf_err(err, -EINVAL, "nodes: %u: name: %s", n->id, GLB_NAME_RULE);
+		if (!kind || (strcmp(kind, "site") && strcmp(kind, "server")))
+			return wf_err(err, -EINVAL, "nodes: %u: kind: is site or server", n->id);
+		n->kind = strcmp(kind, "site") ? PLC_SERVER : PLC_SITE;
+		if (!glb_address_parse(json_string_value(json_object_get(o, "address")), &n->address))
+			return wf_err(err, -EINVAL, "nodes: %u: address: is an IPv4 or IPv6 address", n->id);
+		n->no_second_chance = json_is_true(json_object_get(o, "no-second-chance"));
+		n->gone = json_is_true(json_object_get(o, "gone"));
+		p->n_nodes++;
+	}
+	return 0;
+}
+
+static int
+get_pool(struct placement *p, const json_t *o, size_t at, struct wf_err *err)
+{
+	struct plc_pool *pool = &p->pools[p->n_pools];
+	const json_t *servers = json_object_get(o, "servers");
+	char where[PLC_NAME_MAX + 64];
+	const char *id;
+	json_t *v;
+	int rc;
+
+	p->n_pools++;
+	if (!get_u32(o, "id", &pool->id) || !pool->id || pool->id >= p->next_id ||
+	    (at && pool[-1].id >= pool->id))
+		return wf_err(err, -EINVAL, "pools: %zu: id: is ascending, below next-id", at);
+	if (!get_name(o, pool->name))
+		return wf_err(err, -EINVAL, "pools: %u: name: %s", pool->id, GLB_NAME_RULE);
+	pool->gone = json_is_true(json_object_get(o, "gone"));
+	snprintf(where, sizeof where, "pools: %s: sites", pool->name);
+	rc = get_table(p, json_object_get(o, "sites"), PLC_SITE, where, &pool->sites, err);
+	if (rc)
+		return rc;
+	if (!json_is_object(servers))
+		return wf_err(err, -EINVAL, "pools: %s: servers: is an object, site id: table", pool->name);
+	pool->by_site = wf_xzalloc((json_object_size(servers) + 1) * sizeof *pool->by_site);
+	json_object_foreach((json_t *)servers, id, v) {
+		struct plc_site_table *st = &pool->by_site[pool->n_by_site++];
+		const struct plc_node *site;
+		char *end;
+
+		st->site = (uint32_t)strtoul(id, &end, 10);
+		site = *end ? NULL : plc_node_by_id(p, st->site);
+		if (!site || site->kind != PLC_SITE || plc_servers_at(pool, st->site) != &st->servers)
+			return wf_err(err, -EINVAL, "pools: %s: servers: %s is not the id of a site", pool->name, id);
+		snprintf(where, sizeof where, "pools: %s: servers: %s", pool->name, id);
+		rc = get_table(p, v, PLC_SERVER, where, &st->servers, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+get_key(struct placement *p, const char *hex)
+{
+	if (!hex || strlen(hex) != 2 * sizeof p->hash_key || strspn(hex, "0123456789abcdef") != strlen(hex))
+		return -EINVAL;
+	for (unsigned i = 0; i < sizeof p->hash_key; i++) {
+		unsigned byte;
+
+		sscanf(hex + 2 * i, "%2x", &byte);
+		p->hash_key[i] = (uint8_t)byte;
+	}
+	return 0;
+}
+
+static int
+get_document(struct placement *p, const json_t *root, struct wf_err *err)
+{
+	const char *format = json_string_value(json_object_get(root, "format"));
+	const json_t *pools = json_object_get(root, "pools");
+	json_t *o;
+	size_t i;
+	int rc;
+
+	if (!format || strcmp(format, "weft-glb-placement 1"))
+		return wf_err(err, -EINVAL, "format: is \"weft-glb-placement 1\"");
+	if (!get_u32(root, "number", &p->number))
+		return wf_err(err, -EINVAL, "number: is 0 to 4294967295");
+	if (!get_u32(root, "next-id", &p->next_id) || !p->next_id)
+		return wf_err(err, -EINVAL, "next-id: is 1 to 4294967295");
+	if (get_key(p, json_string_value(json_object_get(root, "hash-key"))))
+		return wf_err(err, -EINVAL, "hash-key: is 32 hexadecimal digits, lower case");
+	rc = get_nodes(p, json_object_get(root, "nodes"), err);
+	if (rc)
+		return rc;
+	if (!json_is_array(pools))
+		return wf_err(err, -EINVAL, "pools: is an array");
+	p->pools = wf_xzalloc((json_array_size(pools) + 1) * sizeof *p->pools);
+	json_array_foreach(pools, i, o) {
+		rc = get_pool(p, o, i, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+struct placement *
+plc_parse(const char *text, size_t len, struct wf_err *err)
+{
+	json_error_t e;
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+	struct placement *p;
+
+	if (!root) {
+		wf_err(err, -EINVAL, "line %d: %s", e.line, e.text);
+		return NULL;
+	}
+	p = plc_new();
+	if (get_document(p, root, err)) {
+		plc_free(p);
+		p = NULL;
+	}
+	json_decref(root);
+	return p;
+}
+
+struct placement *
+plc_load(const char *path, struct wf_err *err)
+{
+	struct placement *p;
+	struct wf_err why = { "" };
+	size_t len;
+	char *text = glb_file_read(path, &len, err);
+
+	if (!text)
+		return NULL;
+	p = plc_parse(text, len, &why);
+	if (!p)
+		wf_err(err, -EINVAL, "%s: %s", path, why.text);
+	free(text);
+	return p;
+}
