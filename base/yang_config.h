@@ -15,7 +15,7 @@
  * An error says file and line, the path in the data, the value, the rule (the module's own
  * error-message where it has one, else what the type allows) and, where it can, the way out.
  *
- * Where modules are looked for, the first that exists: the folder WEFT_YANGDIR of the environment;
+ * Where modules are looked for, the first that exists: WEFT_YANGDIR of the environment (folders, by :);
  * yang/ of the build folder that the program was built in, if it still lies there; the installed
  * DATADIR/weft/yang.
  *

@@ -10,7 +10,7 @@
 weft_packages() {
 	case $1 in
 	build)
-		echo gcc meson ninja-build pkg-config libbpf-dev libdpdk-dev libjansson-dev libcmocka-dev \
+		echo gcc meson ninja-build pkg-config libbpf-dev libdpdk-dev libjansson-dev libcmocka-dev libmaxminddb-dev \
 			libnl-3-dev libnl-route-3-dev libssl-dev libuv1-dev \
 			libyang2-dev ccache
 		;;
