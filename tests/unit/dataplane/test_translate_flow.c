@@ -176,51 +176,45 @@ outputs(const struct plan *p, char text[16])
 	}
 }
 
+/* A group of 'n' buckets that runs before an output to port 3: the plan, which is for one packet. */
+static struct plan *
+plan_of_failover(const char *table1, const char *const buckets[], unsigned n)
+{
+	struct rule *r[] = { rig_flow(br, "actions=group:5,3"), rig_flow(br, table1) };
+	struct of_key key = rig_key(TCP1);
+	struct plan *p;
+	char text[16];
+
+	rig_group(br, 5, GROUP_FF, n, buckets);
+	p = rig_translate(br, &key);
+	outputs(p, text);
+	assert_string_equal(text, "2,3");
+	assert_false(p->cacheable);
+	rig_flow_del(r[0]);
+	rig_flow_del(r[1]);
+	view_group_set(br, 5, NULL);
+	view_publish(false);
+	return p;
+}
+
 /* Buckets that a packet does not take cost it nothing, not even when they lead in circles. */
 static void
 buckets_of_others(void **state)
 {
 	static const char *const loops[] = { "2", "resubmit(,1)", "resubmit(,1)" };
-	struct rule *r[] = { rig_flow(br, "actions=group:5,3"),
-			     rig_flow(br, "table=1,actions=group:5") };
-	struct of_key key = rig_key(TCP1);
-	struct plan *p;
-	char text[16];
 
-	rig_group(br, 5, GROUP_FF, 3, loops);
-	p = rig_translate(br, &key);
-	outputs(p, text);
-	assert_string_equal(text, "2,3");
-	assert_false(p->cacheable);
-	plan_free(p);
-	rig_flow_del(r[0]);
-	rig_flow_del(r[1]);
-	view_group_set(br, 5, NULL);
-	view_publish(false);
+	plan_free(plan_of_failover("table=1,actions=group:5", loops, 3));
 }
 
 static void
 buckets_of_others_do_not_learn(void **state)
 {
 	static const char *const buckets[] = { "2", "resubmit(,1)" };
-	struct rule *r[] = { rig_flow(br, "actions=group:5,3"),
-			     rig_flow(br, "table=1,actions=learn(table=2,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
-					  "output:NXM_OF_IN_PORT[]),4") };
-	struct of_key key = rig_key(TCP1);
-	struct plan *p;
-	char text[16];
+	struct plan *p = plan_of_failover("table=1,actions=learn(table=2,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+					  "output:NXM_OF_IN_PORT[]),4", buckets, 2);
 
-	rig_group(br, 5, GROUP_FF, 2, buckets);
-	p = rig_translate(br, &key);
-	outputs(p, text);
-	assert_string_equal(text, "2,3");
 	assert_null(find_op(p, OP_LEARN));
-	assert_false(p->cacheable);
 	plan_free(p);
-	rig_flow_del(r[0]);
-	rig_flow_del(r[1]);
-	view_group_set(br, 5, NULL);
-	view_publish(false);
 }
 
 /* A TTL that is written later does not make the packet's own known. */
