@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <stdatomic.h>
 
+#include "dataplane/pkt_load.h"
 #include "openflow/key.h"
 
 static _Atomic unsigned vlan_limit = OF_MAX_VLANS;
@@ -46,24 +47,6 @@ be16_at(const uint8_t *p)
 	return p[0] << 8 | p[1];
 }
 
-static inline __be16
-raw16_at(const uint8_t *p)
-{
-	__be16 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline __be32
-raw32_at(const uint8_t *p)
-{
-	__be32 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 static inline bool
 is_vlan(uint16_t dl_type)
 {
@@ -87,8 +70,8 @@ parse_vlans(struct cursor *c, struct of_key *key, unsigned more)
 
 	/* A tag counts if the EtherType behind it is there as well. */
 	while (n < limit && is_vlan(be16_at(c->p)) && c->left >= 6) {
-		key->vlans[n].tpid = raw16_at(c->p);
-		key->vlans[n].tci = raw16_at(c->p + 2) | htons(OF_VLAN_CFI);
+		key->vlans[n].tpid = load16(c->p);
+		key->vlans[n].tci = load16(c->p + 2) | htons(OF_VLAN_CFI);
 		skip(c, 4);
 		n++;
 	}
@@ -133,7 +116,7 @@ parse_mpls(struct cursor *c, struct of_key *key)
 		bool bottom = c->p[2] & 1;
 
 		if (n < OF_MAX_MPLS)
-			key->mpls_lse[n] = raw32_at(c->p);
+			key->mpls_lse[n] = load32(c->p);
 		skip(c, 4);
 		if (bottom)
 			return;
@@ -153,9 +136,9 @@ parse_arp(struct cursor *c, struct of_key *key)
 	if (p[6] == 0)
 		key->nw_proto = p[7];
 	memcpy(key->arp_sha, p + 8, 6);
-	key->nw_src = raw32_at(p + 14);
+	key->nw_src = load32(p + 14);
 	memcpy(key->arp_tha, p + 18, 6);
-	key->nw_dst = raw32_at(p + 24);
+	key->nw_dst = load32(p + 24);
 }
 
 static void
@@ -176,7 +159,7 @@ parse_nsh(struct cursor *c, struct of_key *key)
 	key->nsh.ttl = head >> 6 & 0x3f;
 	key->nsh.mdtype = p[2] & 0xf;
 	key->nsh.np = p[3];
-	key->nsh.path_hdr = raw32_at(p + 4);
+	key->nsh.path_hdr = load32(p + 4);
 	if (p[2] == 1)
 		memcpy(key->nsh.context, p + 8, 16);
 }
@@ -198,8 +181,8 @@ parse_ipv4(struct cursor *c, struct of_key *key, struct pkt_layers *layers)
 	layers->l2_pad = c->left - total;
 	c->left = total;
 
-	key->nw_src = raw32_at(p + 12);
-	key->nw_dst = raw32_at(p + 16);
+	key->nw_src = load32(p + 12);
+	key->nw_dst = load32(p + 16);
 	key->nw_tos = p[1];
 	key->nw_ttl = p[8];
 	key->nw_proto = p[9];
@@ -319,7 +302,7 @@ parse_ipv6(struct cursor *c, struct of_key *key, struct pkt_layers *layers)
 	}
 	key->nw_tos = be16_at(p) >> 4;
 	key->nw_ttl = p[7];
-	key->ipv6_label = raw32_at(p) & htonl(0x000fffff);
+	key->ipv6_label = load32(p) & htonl(0x000fffff);
 	return true;
 }
 
@@ -328,7 +311,7 @@ parse_nd(struct cursor *c, struct of_key *key)
 {
 	static const uint8_t zero[6];
 
-	key->nd_reserved = raw32_at(c->p + 4);
+	key->nd_reserved = load32(c->p + 4);
 	skip(c, 8);
 	if (c->left < 16)
 		return;
@@ -367,21 +350,21 @@ parse_l4(struct cursor *c, struct of_key *key)
 	switch (key->nw_proto) {
 	case IPPROTO_TCP:
 		if (left >= 20 && (p[12] >> 4) >= 5 && (p[12] >> 4) * 4u <= left) {
-			key->tp_src = raw16_at(p);
-			key->tp_dst = raw16_at(p + 2);
-			key->tcp_flags = raw16_at(p + 12) & htons(0x0fff);
+			key->tp_src = load16(p);
+			key->tp_dst = load16(p + 2);
+			key->tcp_flags = load16(p + 12) & htons(0x0fff);
 		}
 		break;
 	case IPPROTO_UDP:
 		if (left >= 8) {
-			key->tp_src = raw16_at(p);
-			key->tp_dst = raw16_at(p + 2);
+			key->tp_src = load16(p);
+			key->tp_dst = load16(p + 2);
 		}
 		break;
 	case IPPROTO_SCTP:
 		if (left >= 12) {
-			key->tp_src = raw16_at(p);
-			key->tp_dst = raw16_at(p + 2);
+			key->tp_src = load16(p);
+			key->tp_dst = load16(p + 2);
 		}
 		break;
 	case IPPROTO_ICMP:
@@ -421,7 +404,7 @@ parse(const struct rte_mbuf *m, uint32_t packet_type, enum pkt_depth depth, unsi
 		key->n_vlans_hint = parse_vlans(&c, key, more_tags);
 		dl_type = parse_dl_type(&c);
 		if (dl_type == 0x88e7 && c.left >= 4) { /* IEEE 802.1ah I-TAG */
-			uint32_t tag = ntohl(raw32_at(c.p));
+			uint32_t tag = ntohl(load32(c.p));
 
 			key->pbb_isid = (tag & 0xffffff) | 1u << 31;
 			key->pbb_uca = tag >> 27 & 1;
