@@ -40,11 +40,24 @@ by_dst(const void *a_, const void *b_)
 }
 
 static void
-mark_last(struct packing *p, unsigned n)
+make_recipe(const struct cache_table *t, unsigned kind, struct key_recipe *r)
 {
-	qsort(p, n, sizeof(*p), by_dst);
-	for (unsigned i = 0; i < n; i++)
-		p[i].last = i + 1 == n || p[i + 1].dst != p[i].dst;
+	struct pkt_source sources[PKT_MAX_SOURCES];
+	struct of_key fixed;
+	unsigned n_sources = pkt_kind_key(kind, &fixed, sources);
+
+	/* In the order of 't->packings', which is that of 'dst'. */
+	for (const struct packing *p = t->packings; p < t->packings + t->n_packings; p++) {
+		r->fixed[p->dst] |=
+			rotate_left(of_key_words(&fixed)[p->src] & p->mask, p->rotate);
+		for (const struct pkt_source *s = sources; s < sources + n_sources; s++)
+			if (s->word == p->src && s->mask & p->mask)
+				r->parts[r->n++] = (struct key_part){
+					rotate_left(s->mask & p->mask, p->rotate), s->ofs,
+					(s->rotate + p->rotate) & 63, p->dst, false };
+	}
+	for (unsigned i = 0; i < r->n; i++)
+		r->parts[i].last = i + 1 == r->n || r->parts[i + 1].dst != r->parts[i].dst;
 }
 
 /* First fit, words with most bits first. */
@@ -73,16 +86,12 @@ pack_layout(struct cache_table *t)
 				(struct packing){ mask[w], w, dst, rotate, false };
 		}
 	}
-	mark_last(t->packings, t->n_packings);
-
-	struct of_key fast[2];
-	pkt_fast_bits(&fast[0], &fast[1]);
-	for (unsigned v = 0; v < 2; v++) {
-		for (unsigned i = 0; i < t->n_packings; i++)
-			if (t->packings[i].mask & of_key_words(&fast[v])[t->packings[i].src])
-				t->fast[v][t->n_fast[v]++] = t->packings[i];
-		mark_last(t->fast[v], t->n_fast[v]);
-	}
+	qsort(t->packings, t->n_packings, sizeof(t->packings[0]), by_dst);
+	for (unsigned i = 0; i < t->n_packings; i++)
+		t->packings[i].last = i + 1 == t->n_packings ||
+				      t->packings[i + 1].dst != t->packings[i].dst;
+	for (unsigned kind = 0; kind < PKT_KINDS; kind++)
+		make_recipe(t, kind, &t->recipes[kind]);
 }
 
 static struct bucket6 *
@@ -193,18 +202,33 @@ cache_key_make(const struct cache *c, uint32_t slot, uint32_t generation, uint64
 }
 
 void
-cache_key_make_fast(const struct cache *c, uint32_t slot, uint32_t generation,
-		    const struct of_key *parsed, bool is_ipv6, struct cache_key *key)
+cache_key_of_frame(const struct cache *c, uint32_t slot, uint32_t generation,
+		   const uint8_t *frame, unsigned kind, struct cache_key *key)
 {
 	const struct cache_table *t = c->cur;
-	uint64_t *k = key->words;
+	const struct key_recipe *r = &t->recipes[kind];
+	const struct key_part *p = r->parts, *end = p + r->n;
+	uint64_t *k = key->words, word = 0;
+	unsigned n = t->n_packed + 1;
 
 	k[0] = first_word(slot, generation);
-	for (unsigned i = 1; i <= t->n_packed; i++)
-		k[i] = 0;
-	pack(t->fast[is_ipv6], t->n_fast[is_ipv6], of_key_words_c(parsed), &k[1]);
-	key->n_words = t->n_packed + 1;
-	key->hash = hash_words(k, t->n_packed + 1);
+	for (unsigned i = 1; i < n; i++)
+		k[i] = r->fixed[i - 1];
+	for (; p < end; p++) {
+		word |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
+		if (p->last) {
+			k[1 + p->dst] = word | r->fixed[p->dst];
+			word = 0;
+		}
+	}
+	key->n_words = n;
+	key->hash = hash_words(k, n);
+}
+
+bool
+cache_kind_is_one_key(const struct cache *c, unsigned kind)
+{
+	return !c->cur->recipes[kind].n;
 }
 
 void

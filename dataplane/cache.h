@@ -90,9 +90,11 @@ void cache_sync(struct cache *, const struct view *, int64_t now_ms);
  * dp_hash, pkt_mark and skb_priority. */
 void cache_key_make(const struct cache *, uint32_t slot, uint32_t generation, uint64_t frozen_id,
 		    const struct of_key *parsed, struct cache_key *);
-/* The same key for one that pkt_fast_parse() made. */
-void cache_key_make_fast(const struct cache *, uint32_t slot, uint32_t generation,
-			 const struct of_key *parsed, bool is_ipv6, struct cache_key *);
+/* The same key for a frame of one of the kinds of pkt_fast.h. */
+void cache_key_of_frame(const struct cache *, uint32_t slot, uint32_t generation,
+			const uint8_t *frame, unsigned kind, struct cache_key *);
+/* Have all frames of this kind from one port the same key? */
+bool cache_kind_is_one_key(const struct cache *, unsigned kind);
 /* Looks up 'n' keys at once, at most BURST_MAX; NULL where there is none. */
 void cache_find(struct cache *, const struct cache_key *, unsigned n, struct flow **);
 /* Is there an entry of an older layout? 'parsed' as for cache_key_make().  It moves over. */
@@ -116,10 +118,10 @@ uint32_t cache_n_flows(const struct cache *);
 void cache_end_burst(struct cache *);
 
 static inline void
-flow_account(struct flow *f, uint32_t bytes, int64_t now_ms)
+flow_account(struct flow *f, uint32_t packets, uint64_t bytes, int64_t now_ms)
 {
 	atomic_store_explicit(&f->packets,
-			      atomic_load_explicit(&f->packets, memory_order_relaxed) + 1,
+			      atomic_load_explicit(&f->packets, memory_order_relaxed) + packets,
 			      memory_order_relaxed);
 	atomic_store_explicit(&f->bytes,
 			      atomic_load_explicit(&f->bytes, memory_order_relaxed) + bytes,

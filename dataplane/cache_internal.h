@@ -6,6 +6,7 @@
 
 #include "dataplane/cache.h"
 #include "dataplane/cache_plans.h"
+#include "dataplane/pkt_fast.h"
 
 #define WAYS 6
 struct bucket6 {
@@ -23,14 +24,24 @@ struct packing {
 	bool last;
 };
 
+/* How the packed words come out of a frame of one kind (pkt_fast.h): those of 'fixed', and into them
+ * the sources, sorted and marked as above. */
+struct key_recipe {
+	unsigned n;
+	struct key_part {
+		uint64_t mask;
+		uint8_t ofs, rotate, dst;
+		bool last;
+	} parts[PKT_MAX_SOURCES];
+	uint64_t fixed[OF_KEY_WORDS];
+};
+
 /* One layout generation. */
 struct cache_table {
 	struct key_layout layout;
 	unsigned n_packings, n_packed;
 	struct packing packings[OF_KEY_WORDS];
-	/* Those of them that keys of pkt_fast_parse() can fill, for IPv4 and IPv6. */
-	unsigned n_fast[2];
-	struct packing fast[2][OF_KEY_WORDS];
+	struct key_recipe recipes[PKT_KINDS];
 	uint32_t mask;           /* buckets - 1 */
 	uint32_t n;
 	struct bucket6 *buckets;

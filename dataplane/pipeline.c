@@ -176,7 +176,7 @@ run_flow(struct pass *p, struct flow *f, struct rte_mbuf *m)
 	}
 	if (gone_to_main(p, plan, m))
 		return;
-	flow_account(f, pass_credit_size(p, m), p->rn->now_ms);
+	flow_account(f, 1, pass_credit_size(p, m), p->rn->now_ms);
 	run_plan(p, plan, m);
 }
 
@@ -326,6 +326,34 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 	found_or_not(p, &key, f, m);
 }
 
+/* One key for all packets of a burst, and all that the plan does is send them on: true, and they are on
+ * their way.  Else nothing was done. */
+static bool
+burst_as_one(struct runner *rn, struct flow *f, struct rte_mbuf **pkts, unsigned n)
+{
+	struct short_out out = { .slot = UINT32_MAX };
+	uint64_t open = 0, bytes = 0;
+	uint32_t longest = 0;
+
+	if (!f || !plan_is_fresh(f->plan, rn->view) || f->plan->shortcut != SHORT_OUTPUT ||
+	    f->plan->ttl_min || !short_out_is(rn, f->plan->out_slot, f->plan->out_generation, &out))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t size = pkt_size(pkts[i]);
+
+		open |= pkts[i]->ol_flags;
+		bytes += size;
+		longest = size > longest ? size : longest;
+	}
+	if (unlikely(open & PKT_TX_OPEN || longest > out.max_frame))
+		return false;
+	flow_account(f, n, bytes, rn->now_ms);
+	for (unsigned i = 0; i < n; i++)
+		runner_put(rn, out.batch, pkts[i]);
+	stat_add(&rn->n_hits, n);
+	return true;
+}
+
 static void
 burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 {
@@ -334,9 +362,10 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	const struct bridge_view *bv = vs && vs->port && vs->bridge < v->n_bridges
 					       ? v->bridges[vs->bridge] : NULL;
 	struct cache_key keys[BURST_MAX];
-	struct pkt_layers layers[BURST_MAX];
 	struct flow *flows[BURST_MAX];
-	unsigned n_good = 0, n_hits = 0;
+	struct pkt_layers layers[BURST_MAX]; /* of those that the parser had to look at */
+	uint8_t kinds[BURST_MAX], key_of[BURST_MAX], known[PKT_KINDS];
+	unsigned n_good = 0, n_keys = 0, n_hits = 0;
 
 	if (unlikely(!bv)) {
 		if (run_tunnel_receive(rn, slot, pkts, n))
@@ -352,13 +381,22 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		n = protocol_rx_burst(rn, bv->bridge, slot, vs->generation, vs->ofp_port, protocols,
 				      pkts, n);
 	rn->key.packet_type = OF_PT_ETH;
+	memset(known, UINT8_MAX, sizeof(known));
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
-		const struct of_key *key = pkt_fast_parse(&rn->fast, m, &layers[n_good]);
+		unsigned kind = pkt_kind(m);
 
-		if (likely(key)) {
-			cache_key_make_fast(rn->cache, slot, vs->generation, key,
-					    key == &rn->fast.v6, &keys[n_good]);
+		pkts[n_good] = m;
+		kinds[n_good] = kind;
+		if (likely(kind != PKT_KIND_OTHER)) {
+			if (known[kind] != UINT8_MAX) {
+				key_of[n_good++] = known[kind];
+				continue;
+			}
+			if (cache_kind_is_one_key(rn->cache, kind))
+				known[kind] = n_keys;
+			cache_key_of_frame(rn->cache, slot, vs->generation, pkt_data(m), kind,
+					   &keys[n_keys]);
 		} else {
 			if (unlikely(pkt_size(m) < 14)) {
 				stat_add(&rn->drops[DROP_RX_TOO_SHORT], 1);
@@ -366,15 +404,18 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 				continue;
 			}
 			pkt_parse(m, OF_PT_ETH, &rn->key, &layers[n_good]);
-			cache_key_make(rn->cache, slot, vs->generation, 0, &rn->key, &keys[n_good]);
+			cache_key_make(rn->cache, slot, vs->generation, 0, &rn->key, &keys[n_keys]);
 		}
-		pkts[n_good++] = m;
+		key_of[n_good++] = n_keys++;
 	}
 	if (!n_good)
 		return;
-	cache_find(rn->cache, keys, n_good, flows);
+	cache_find(rn->cache, keys, n_keys, flows);
+	if (n_keys == 1 && burst_as_one(rn, flows[0], pkts, n_good))
+		return;
 	for (unsigned i = 0; i < n_good; i++) {
-		const struct plan *plan = likely(flows[i]) ? flows[i]->plan : NULL;
+		const struct flow *f = flows[key_of[i]];
+		const struct plan *plan = likely(f) ? f->plan : NULL;
 
 		if (unlikely(!plan))
 			continue;
@@ -388,30 +429,38 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 			__builtin_prefetch(plan->ops);
 		}
 	}
+
+	struct short_out out = { .slot = UINT32_MAX };
 	for (unsigned i = 0; i < n_good; i++) {
-		struct flow *f = flows[i];
+		const struct cache_key *key = &keys[key_of[i]];
+		struct flow *f = flows[key_of[i]];
 		struct rte_mbuf *m = pkts[i];
+		unsigned kind = kinds[i];
 
 		if (likely(f && !flow_is_retired(f) && plan_is_fresh(f->plan, v))) {
 			uint32_t size = pkt_size(m);
 
-			if (run_short(rn, f->plan, &layers[i], m)) {
-				flow_account(f, size, rn->now_ms);
+			if (run_short(rn, f->plan, &out, kind, &layers[i], m)) {
+				flow_account(f, 1, size, rn->now_ms);
 				n_hits++;
 				continue;
 			}
 		} else {
 			/* An earlier packet of this burst may have brought or replaced it. */
-			cache_find(rn->cache, &keys[i], 1, &f);
+			cache_find(rn->cache, key, 1, &f);
 		}
 
 		struct run_fate fate = { 0 };
 		struct pass p = {
 			.rn = rn, .fate = &fate, .bridge = bv->bridge, .in_slot = slot,
 			.in_generation = vs->generation, .in_port = vs->ofp_port,
-			.packet_type = OF_PT_ETH, .layers = layers[i], .layers_valid = true,
+			.packet_type = OF_PT_ETH, .layers_valid = true,
 		};
-		found_or_not(&p, &keys[i], f, m);
+		if (kind != PKT_KIND_OTHER)
+			pkt_kind_layers(m, kind, &p.layers);
+		else
+			p.layers = layers[i];
+		found_or_not(&p, key, f, m);
 		pipeline_settle(rn, &fate);
 	}
 	stat_add(&rn->n_hits, n_hits);

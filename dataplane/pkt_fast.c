@@ -1,35 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/pkt_fast.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
-
-static inline uint16_t
-load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t
-load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t
-load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 /* A value that was loaded from 'size' bytes, as part of a word in memory from byte 'ofs' on. */
 static inline uint64_t
@@ -52,117 +24,105 @@ static_assert(AT(vlans) == 0 && AT(nw_src) == 0 && AT(nw_dst) == 4 && AT(ipv6_sr
 static_assert(WORD(nw_tos) == WORD(ipv6_label) && WORD(nw_proto) == WORD(nw_ttl) &&
 		      WORD(tp_src) == WORD(tcp_flags) && WORD(tp_src) == WORD(tp_dst),
 	      "words that are stored whole");
+static_assert(AT(nw_tos) == 7, "the traffic class of IPv6 is moved there");
 
-/* L4 of 'left' bytes: sets ports and flags; false: leave it to the parser. */
-static inline bool
-fast_l4(uint64_t *k, const uint8_t *l4, uint32_t left, uint8_t proto)
-{
-	uint64_t flags = 0;
-
-	if (proto == IPPROTO_TCP) {
-		if (left < 20 || l4[12] >> 4 < 5 || (l4[12] >> 4) * 4u > left)
-			return false;
-		flags = load16(l4 + 12) & htons(0x0fff);
-	} else if (proto != IPPROTO_UDP || left < 8) {
-		return false;
-	}
-	k[WORD(tp_src)] = part(load32(l4), 4, AT(tp_src)) | part(flags, 2, AT(tcp_flags));
-	return true;
-}
-
-/* Where an early "no" leaves words behind, the next "yes" writes the same words. */
 const struct of_key *
 pkt_fast_parse(struct pkt_fast *f, const struct rte_mbuf *m, struct pkt_layers *layers)
 {
-	const uint8_t *data = pkt_data(m), *ip = data + 14;
-	uint32_t size = pkt_size(m), left;
-	uint64_t vlan = 0, *k, tos, ttl, proto;
+	unsigned kind = pkt_kind(m);
+
+	if (kind == PKT_KIND_OTHER)
+		return NULL;
+	pkt_kind_layers(m, kind, layers);
+
+	const uint8_t *data = pkt_data(m), *ip = data + layers->l3, *l4 = data + layers->l4;
+	uint64_t vlan = 0, flags = 0, tos, ttl, proto, *k;
 	uint32_t label = 0;
-	bool tagged = false;
+	uint16_t type;
 	struct of_key *key;
 
-	/* The least that any of them has: Ethernet, a tag, IPv4, UDP. */
-	if (size < 14 + 4 + 20 + 8)
-		return NULL;
-	uint16_t type = load16(data + 12);
-	if (type == htons(0x8100)) {
-		uint16_t tci = load16(data + 14) | htons(OF_VLAN_CFI);
-
-		vlan = part(type, 2, offsetof(struct of_vlan, tpid)) |
-		       part(tci, 2, offsetof(struct of_vlan, tci));
-		type = load16(data + 16);
-		ip += 4;
-		tagged = true;
-	}
-	left = data + size - ip;
-	if (type == htons(0x0800)) {
-		uint32_t total = ntohs(load16(ip + 2));
-
-		if (ip[0] != 0x45 || load16(ip + 6) & htons(0x3fff) || total < 20 || total > left)
-			return NULL;
-		key = &f->v4;
-		k = of_key_words(key);
-		if (!fast_l4(k, ip + 20, total - 20, ip[9]))
-			return NULL;
-		k[WORD(nw_src)] = load64(ip + 12);
-		tos = ip[1];
-		ttl = ip[8];
-		proto = ip[9];
-		layers->l4 = ip + 20 - data;
-		if (left - total > UINT16_MAX)
-			return NULL;
-		layers->l2_pad = left - total;
-	} else if (type == htons(0x86dd)) {
-		uint32_t payload;
-
-		if (left < 40 || ip[0] >> 4 != 6)
-			return NULL;
-		payload = ntohs(load16(ip + 4));
-		if (payload > left - 40)
-			return NULL;
+	if (kind & PKT_KIND_IPV6) {
 		key = &f->v6;
 		k = of_key_words(key);
-		if (!fast_l4(k, ip + 40, payload, ip[6]))
-			return NULL;
 		for (unsigned i = 0; i < 4; i++)
 			k[WORD(ipv6_src) + i] = load64(ip + 8 + 8 * i);
+		type = htons(0x86dd);
 		tos = (uint8_t)(ntohs(load16(ip)) >> 4);
 		label = load32(ip) & htonl(0xfffff);
 		ttl = ip[7];
 		proto = ip[6];
-		layers->l4 = ip + 40 - data;
-		if (left - 40 - payload > UINT16_MAX)
-			return NULL;
-		layers->l2_pad = left - 40 - payload;
 	} else {
-		return NULL;
+		key = &f->v4;
+		k = of_key_words(key);
+		k[WORD(nw_src)] = load64(ip + 12);
+		type = htons(0x0800);
+		tos = ip[1];
+		ttl = ip[8];
+		proto = ip[9];
 	}
+	if (kind & PKT_KIND_TAGGED)
+		vlan = part(load16(data + 12), 2, offsetof(struct of_vlan, tpid)) |
+		       part(load16(data + 14) | htons(OF_VLAN_CFI), 2,
+			    offsetof(struct of_vlan, tci));
+	if (kind & PKT_KIND_TCP)
+		flags = load16(l4 + 12) & htons(0x0fff);
 	k[WORD(dl_dst)] = load64(data);
 	k[WORD(dl_type)] = part(load32(data + 8), 4, 0) | part(type, 2, AT(dl_type)) |
-			   part(tagged, 1, AT(n_vlans_hint));
+			   part(!!(kind & PKT_KIND_TAGGED), 1, AT(n_vlans_hint));
 	k[WORD(vlans)] = vlan;
 	k[WORD(ipv6_label)] = part(label, 4, AT(ipv6_label)) | part(tos, 1, AT(nw_tos));
 	k[WORD(nw_ttl)] = part(ttl, 1, AT(nw_ttl)) | part(proto, 1, AT(nw_proto));
-	layers->l2_5 = PKT_NO_OFS;
-	layers->l3 = ip - data;
+	k[WORD(tp_src)] = part(load32(l4), 4, AT(tp_src)) | part(flags, 2, AT(tcp_flags));
 	return key;
 }
 
-void
-pkt_fast_bits(struct of_key *v4, struct of_key *v6)
+/* 'size' bytes of the frame from 'frame_ofs' on are the bytes from 'key_ofs' on of the key, under 'bits'
+ * (of one value of that size). */
+static struct pkt_source
+bytes_of(unsigned key_ofs, unsigned frame_ofs, unsigned size, uint64_t bits)
 {
-	memset(v4, 0, sizeof(*v4));
-	memset(v4->dl_dst, 0xff, 6);
-	memset(v4->dl_src, 0xff, 6);
-	v4->dl_type = 0xffff;
-	v4->n_vlans_hint = 1;
-	v4->vlans[0].tpid = v4->vlans[0].tci = 0xffff;
-	v4->nw_tos = v4->nw_ttl = v4->nw_proto = 0xff;
-	v4->tp_src = v4->tp_dst = 0xffff;
-	v4->tcp_flags = htons(0x0fff);
-	*v6 = *v4;
-	v4->nw_src = v4->nw_dst = 0xffffffff;
-	memset(&v6->ipv6_src, 0xff, 16);
-	memset(&v6->ipv6_dst, 0xff, 16);
-	v6->ipv6_label = htonl(0xfffff);
+	return (struct pkt_source){ part(bits, size, key_ofs % 8), (uint8_t)(key_ofs / 8),
+				    (uint8_t)(frame_ofs - key_ofs % 8), 0 };
+}
+
+unsigned
+pkt_kind_key(unsigned kind, struct of_key *fixed, struct pkt_source s[PKT_MAX_SOURCES])
+{
+	bool v6 = kind & PKT_KIND_IPV6;
+	unsigned ip = pkt_kind_l3(kind), l4 = ip + (v6 ? 40 : 20), n = 0;
+
+	memset(fixed, 0, sizeof(*fixed));
+	fixed->dl_type = v6 ? htons(0x86dd) : htons(0x0800);
+	fixed->nw_proto = kind & PKT_KIND_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+	s[n++] = bytes_of(offsetof(struct of_key, dl_dst), 0, 8, UINT64_MAX);
+	s[n++] = bytes_of(offsetof(struct of_key, dl_src) + 2, 8, 4, UINT32_MAX);
+	if (kind & PKT_KIND_TAGGED) {
+		fixed->n_vlans_hint = 1;
+		fixed->vlans[0].tpid = htons(0x8100);
+		fixed->vlans[0].tci = htons(OF_VLAN_CFI);
+		s[n++] = bytes_of(offsetof(struct of_key, vlans[0].tci), 14, 2,
+				  htons((uint16_t)~OF_VLAN_CFI));
+	}
+	if (v6) {
+		for (unsigned i = 0; i < 4; i++)
+			s[n++] = bytes_of(offsetof(struct of_key, ipv6_src) + 8 * i, ip + 8 + 8 * i,
+					  8, UINT64_MAX);
+		s[n++] = bytes_of(offsetof(struct of_key, ipv6_label), ip, 4, htonl(0xfffff));
+		/* RFC 8200 section 3: the traffic class is the low half of the first byte and the high half of
+		 * the second. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		s[n++] = (struct pkt_source){ part(0xf0, 1, 7), WORD(nw_tos), (uint8_t)ip, 60 };
+		s[n++] = (struct pkt_source){ part(0x0f, 1, 7), WORD(nw_tos), (uint8_t)ip, 44 };
+#else
+		s[n++] = (struct pkt_source){ part(0xff, 1, 7), WORD(nw_tos), (uint8_t)ip, 12 };
+#endif
+	} else {
+		s[n++] = bytes_of(offsetof(struct of_key, nw_src), ip + 12, 8, UINT64_MAX);
+		s[n++] = bytes_of(offsetof(struct of_key, nw_tos), ip + 1, 1, 0xff);
+	}
+	s[n++] = bytes_of(offsetof(struct of_key, nw_ttl), ip + (v6 ? 7 : 8), 1, 0xff);
+	s[n++] = bytes_of(offsetof(struct of_key, tp_src), l4, 4, UINT32_MAX);
+	if (kind & PKT_KIND_TCP)
+		s[n++] = bytes_of(offsetof(struct of_key, tcp_flags), l4 + 12, 2, htons(0x0fff));
+	return n;
 }

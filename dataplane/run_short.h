@@ -4,17 +4,46 @@
 #define WEFT_DATAPLANE_RUN_SHORT_H
 
 #include "dataplane/normal_memo.h"
+#include "dataplane/pkt_fast.h"
 #include "dataplane/run_tx.h"
+
+/* Where short plans of one burst went last, looked up once: of the pinned view. */
+struct short_out {
+	uint32_t slot, generation; /* slot UINT32_MAX: nowhere yet */
+	uint32_t max_frame;
+	struct tx_batch *batch;
+};
+
+/* Makes 'out' this port; false: it is gone, or wants a closer look at the packet. */
+static inline bool
+short_out_is(struct runner *rn, uint32_t slot, uint32_t generation, struct short_out *out)
+{
+	if (likely(slot == out->slot && generation == out->generation))
+		return true;
+
+	const struct view *v = rn->view;
+	if (unlikely(slot >= v->n_slots))
+		return false;
+	const struct view_slot *vs = &v->slots[slot];
+	if (unlikely(vs->generation != generation || !vs->port ||
+		     (v->tunnels && vs->ofp_port == OF_PORT_LOCAL)))
+		return false;
+	out->slot = slot;
+	out->generation = generation;
+	out->max_frame = vs->port->max_frame ? vs->port->max_frame : UINT32_MAX;
+	out->batch = runner_batch(rn, out->slot, vs->port);
+	return true;
+}
 
 /* The IP header of a packet whose TTL may go from 'least' or above down by one; NULL: it has none
  * that is whole, or its TTL is lower. */
 static inline uint8_t *
-short_ip(const struct rte_mbuf *m, const struct pkt_layers *l, uint8_t least)
+short_ip(const struct rte_mbuf *m, uint32_t l3, uint8_t least)
 {
-	uint8_t *ip = pkt_data(m) + l->l3;
+	uint8_t *ip = pkt_data(m) + l3;
 
-	if (unlikely(l->l3 == PKT_NO_OFS || pkt_size(m) < l->l3 + 40u)) {
-		if (l->l3 == PKT_NO_OFS || pkt_size(m) < l->l3 + 20u || ip[0] >> 4 != 4)
+	if (unlikely(l3 == PKT_NO_OFS || pkt_size(m) < l3 + 40u)) {
+		if (l3 == PKT_NO_OFS || pkt_size(m) < l3 + 20u || ip[0] >> 4 != 4)
 			return NULL;
 	}
 	uint8_t version = ip[0] >> 4;
@@ -45,49 +74,49 @@ short_dec_ttl(uint8_t *ip)
 	memcpy(ip + 10, &sum, 2);
 }
 
-/* Runs a plan that was found valid on a packet with these layers, from a port.  False: it is no
- * short one, or the packet needs more care: nothing was done. */
+/* Runs a plan that was found valid on a packet of this kind from a port; 'l' need only be right where
+ * the kind does not say it.  False: it is no short one, or the packet needs more care: nothing was done. */
 static inline bool
-run_short(struct runner *rn, const struct plan *plan, const struct pkt_layers *l,
-	  struct rte_mbuf *m)
+run_short(struct runner *rn, const struct plan *plan, struct short_out *out, unsigned kind,
+	  struct pkt_layers *l, struct rte_mbuf *m)
 {
-	const struct view *v = rn->view;
+	uint32_t l3 = likely(kind != PKT_KIND_OTHER) ? pkt_kind_l3(kind) : l->l3;
+	uint32_t slot = plan->out_slot, generation = plan->out_generation;
 	unsigned what = plan->shortcut;
-	uint32_t out = plan->out_slot, generation = plan->out_generation;
 
 	if (unlikely(!what || m->ol_flags & PKT_TX_OPEN))
 		return false;
 	if (unlikely(what & SHORT_DROP)) {
-		if (plan->ttl_min && !short_ip(m, l, plan->ttl_min))
+		if (plan->ttl_min && !short_ip(m, l3, plan->ttl_min))
 			return false;
 		stat_add(&rn->drops[plan->drop_reason], 1);
 		pkt_free(m);
 		return true;
 	}
-	if (what & SHORT_TUNNEL)
-		return run_tunnel_push_short(rn, plan, l, m);
-	if (what & SHORT_NORMAL) {
+	if (what & (SHORT_TUNNEL | SHORT_NORMAL)) {
+		const struct view *v = rn->view;
 		const struct normal_memo *memo;
 		uint64_t key[2];
 
-		if (!normal_memo_key(out, m, key) ||
+		if (what & SHORT_TUNNEL) {
+			if (likely(kind != PKT_KIND_OTHER))
+				pkt_kind_layers(m, kind, l);
+			return run_tunnel_push_short(rn, plan, l, m);
+		}
+		if (!normal_memo_key(slot, m, key) ||
 		    !(memo = normal_memo_find(rn->memos, v->config_version, rn->now_ms, key)))
 			return false;
-		out = memo->slot;
-		generation = v->slots[out].generation;
-	} else if (unlikely(out >= v->n_slots)) {
-		return false;
+		slot = memo->slot;
+		generation = v->slots[slot].generation;
 	}
-	const struct view_slot *vs = &v->slots[out];
-	if (unlikely(vs->generation != generation || !vs->port ||
-		     (v->tunnels && vs->ofp_port == OF_PORT_LOCAL) ||
-		     !port_fits_size(vs->port, pkt_size(m) + (what & SHORT_PUSH_VLAN ? 4 : 0))))
+	if (unlikely(!short_out_is(rn, slot, generation, out) ||
+		     pkt_size(m) + (what & SHORT_PUSH_VLAN ? 4 : 0) > out->max_frame))
 		return false;
 	if ((what & ~SHORT_NORMAL) != SHORT_OUTPUT || plan->ttl_min) {
 		uint8_t *data = pkt_data(m), *ip = NULL;
 		uint8_t least = what & SHORT_DEC_TTL && plan->ttl_min < 2 ? 2 : plan->ttl_min;
 
-		if (least && !(ip = short_ip(m, l, least)))
+		if (least && !(ip = short_ip(m, l3, least)))
 			return false;
 		if (what & SHORT_POP_VLAN) {
 			if (unlikely(pkt_size(m) < 18 || data[12] != 0x81 || data[13] != 0))
@@ -126,7 +155,7 @@ run_short(struct runner *rn, const struct plan *plan, const struct pkt_layers *l
 			}
 		}
 	}
-	runner_enqueue(rn, out, vs->port, m);
+	runner_put(rn, out->batch, m);
 	return true;
 }
 

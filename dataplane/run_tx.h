@@ -22,9 +22,9 @@ port_fits(const struct port *port, const struct rte_mbuf *m)
 	return port_fits_size(port, pkt_size(m));
 }
 
-/* 'slot' of the pinned view, which has 'port'. */
-static inline void
-runner_enqueue(struct runner *rn, uint32_t slot, struct port *port, struct rte_mbuf *m)
+/* The batch of 'slot' of the pinned view, which has 'port'; stays until the burst ends. */
+static inline struct tx_batch *
+runner_batch(struct runner *rn, uint32_t slot, struct port *port)
 {
 	if (unlikely(slot >= rn->n_batches || !rn->batches[slot]))
 		runner_more_batches(rn, slot);
@@ -33,9 +33,21 @@ runner_enqueue(struct runner *rn, uint32_t slot, struct port *port, struct rte_m
 		b->port = port;
 		rn->dirty[rn->n_dirty++] = slot;
 	}
+	return b;
+}
+
+static inline void
+runner_put(struct runner *rn, struct tx_batch *b, struct rte_mbuf *m)
+{
 	b->pkts[b->n++] = m;
 	if (b->n == BURST_MAX)
 		runner_flush_batch(rn, b);
+}
+
+static inline void
+runner_enqueue(struct runner *rn, uint32_t slot, struct port *port, struct rte_mbuf *m)
+{
+	runner_put(rn, runner_batch(rn, slot, port), m);
 }
 
 #endif
