@@ -78,12 +78,13 @@ poll_events(struct worker *w, struct turn_state *s, int timeout_ms)
 	}
 }
 
+/* 'tsc': now; moves on if there was something. */
 static unsigned
-serve_queue(struct worker *w, struct rxq *q)
+serve_queue(struct worker *w, struct rxq *q, uint64_t *tsc)
 {
 	struct rte_mbuf *pkts[BURST_MAX];
 	struct runner *rn = &w->rn;
-	uint64_t start = rte_rdtsc();
+	uint64_t start = *tsc;
 	unsigned n = q->port->class->rx(q->port, q->qid, pkts, BURST_MAX);
 	uint32_t slot = q->port->slot;
 
@@ -102,8 +103,20 @@ serve_queue(struct worker *w, struct rxq *q)
 	runner_flush(rn);
 	stat_add(&w->n_rx, n_rx);
 	stat_add(&q->packets, n_rx);
-	stat_add(&q->cycles, rte_rdtsc() - start);
+	*tsc = rte_rdtsc();
+	stat_add(&q->cycles, *tsc - start);
 	return n_rx;
+}
+
+/* The clock, of which a polling worker asks every 20 us only: milliseconds are all that it needs. */
+static void
+read_clock(struct worker *w, uint64_t tsc)
+{
+	if (!w->polling || tsc - w->clock_tsc > w->clock_cycles) {
+		w->clock_tsc = tsc;
+		w->clock_cycles = rte_get_tsc_hz() / 50000;
+		w->rn.now_ms = wf_now_ms();
+	}
 }
 
 /* One burst from each queue that may have packets.  Returns the packets received. */
@@ -112,13 +125,13 @@ turn(struct worker *w, struct turn_state *s)
 {
 	struct runner *rn = &w->rn;
 	unsigned total = 0;
-	uint64_t start = rte_rdtsc();
+	uint64_t start = rte_rdtsc(), tsc = start;
 
 	follow_set(w, s);
 	if (!w->polling && ++s->rounds % ROUNDS_BETWEEN_POLLS == 0)
 		poll_events(w, s, 0);
 	rn->view = view_get();
-	rn->now_ms = wf_now_ms();
+	read_clock(w, start);
 	cache_sync(rn->cache, rn->view, rn->now_ms);
 
 	uint32_t purge = atomic_load_explicit(&w->purge_asked, memory_order_acquire);
@@ -137,7 +150,7 @@ turn(struct worker *w, struct turn_state *s)
 	for (unsigned i = 0; i < s->n; i++) {
 		if (!s->active[i] && !w->polling)
 			continue;
-		unsigned n = s->set->q[i] ? serve_queue(w, s->set->q[i]) : 0;
+		unsigned n = s->set->q[i] ? serve_queue(w, s->set->q[i], &tsc) : 0;
 
 		if (!n)
 			s->active[i] = false;
@@ -148,7 +161,9 @@ turn(struct worker *w, struct turn_state *s)
 	atomic_store_explicit(&w->n_flows, cache_n_flows(rn->cache), memory_order_relaxed);
 	if (settling && !total)
 		atomic_store_explicit(&w->settle_done, settle, memory_order_release);
-	stat_add(total ? &w->busy_cycles : &w->idle_cycles, rte_rdtsc() - start);
+	if (!total)
+		tsc = rte_rdtsc();
+	stat_add(total ? &w->busy_cycles : &w->idle_cycles, tsc - start);
 	return total;
 }
 

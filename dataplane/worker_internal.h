@@ -41,6 +41,7 @@ struct worker {
 	int epoll_fd, event_fd; /* sleeping workers */
 	struct rxq_set *_Atomic queues;
 	_Atomic bool stop;
+	uint64_t clock_tsc, clock_cycles; /* when a polling worker read the clock, and for how long it holds */
 	/* Requests: main raises the first, the worker follows with the second. */
 	_Atomic uint32_t purge_asked, purge_done;
 	_Atomic uint32_t settle_asked, settle_done;
