@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/phases.h"
 
 WF_LOG_MODULE(daemon_unix);
 
@@ -205,4 +206,5 @@ wf_monitor(pid_t daemon, int *fd)
 	free(health);
 	wf_proctitle_restore();
 	wf_log_thread_name("");
+	wf_phases_restart();
 }

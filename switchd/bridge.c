@@ -492,8 +492,9 @@ read_in_band(const struct ovsdb_row *bridge, struct of_switch_config *c,
 			remotes[c->n_in_band_remotes++] = ovsdb_str_or(row, OVSDB_MANAGER_TARGET, "");
 }
 
-void
-sw_bridge_configure_of(struct sw_bridge *b)
+static void
+with_of_config(struct sw_bridge *b,
+	       void (*fn)(struct of_switch *, const struct of_switch_config *))
 {
 	struct of_switch_config c = { .datapath_id = b->datapath_id };
 	unsigned n = ovsdb_n(b->row, OVSDB_BRIDGE_PROTOCOLS);
@@ -533,7 +534,7 @@ sw_bridge_configure_of(struct sw_bridge *b)
 	char *snoop = wf_xasprintf("punix:%s/%s.snoop", wf_rundir(), b->name);
 	c.n_snoops = 1;
 	c.snoops = (const char *const[]){ snoop };
-	of_switch_configure(b->of, &c);
+	fn(b->of, &c);
 	free(snoop);
 	free((void *)c.in_band_remotes);
 	for (unsigned k = 0; k < c.n_tables; k++) {
@@ -542,7 +543,19 @@ sw_bridge_configure_of(struct sw_bridge *b)
 	}
 	free(ts);
 	free(cs);
+}
 
+void
+sw_bridge_restore_of(struct sw_bridge *b)
+{
+	if (b->row && !of_switch_is_restored(b->of))
+		with_of_config(b, of_switch_restore);
+}
+
+void
+sw_bridge_configure_of(struct sw_bridge *b)
+{
+	with_of_config(b, of_switch_configure);
 	sw_bridge_configure_local_ip(b);
 	mac_table_configure(b->dp->macs, (unsigned)sw_positive(b->row, "mac-table-size", 8192),
 			    1000 * sw_positive(b->row, "mac-aging-time", 300));

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/phases.h"
 #include "base/rcu.h"
 #include "base/stream.h"
 #include "dataplane/worker.h"
@@ -301,9 +302,14 @@ add_new_ports(struct sw_bridge *b)
 static void
 configure_dpdk(struct ovsdb_row *root)
 {
-	unsigned n = ovsdb_n(root, OVSDB_ROOT_OTHER_CONFIG);
+	static const char *const types[] = { "dpdk", "afxdp", "dpdkvhostuser", "dpdkvhostuserclient" };
+	const struct ovsdb_replica *db = ovsdb_session_replica(sw_db);
+	unsigned n = ovsdb_n(root, OVSDB_ROOT_OTHER_CONFIG), n_devices = 0;
+	const char **devices =
+		wf_xmalloc((ovsdb_replica_n_rows(db, OVSDB_TABLE_INTERFACE) + 1) * sizeof *devices);
 	struct port_options o = { .n = n };
-	struct wf_err err = { "" };
+	struct ovsdb_row *row;
+	bool needed = false;
 
 	o.keys = wf_xmalloc((n + 1) * sizeof *o.keys);
 	o.values = wf_xmalloc((n + 1) * sizeof *o.values);
@@ -311,7 +317,18 @@ configure_dpdk(struct ovsdb_row *root)
 		o.keys[k] = ovsdb_smap_key_at(root, OVSDB_ROOT_OTHER_CONFIG, k);
 		o.values[k] = ovsdb_smap_value_at(root, OVSDB_ROOT_OTHER_CONFIG, k);
 	}
-	ports_configure_dpdk(&o, &err); /* it logged why, once */
+	ovsdb_for_each (row, db, OVSDB_TABLE_INTERFACE) {
+		const char *type = ovsdb_str_or(row, OVSDB_INTERFACE_TYPE, "");
+		const char *device = ovsdb_smap_get(row, OVSDB_INTERFACE_OPTIONS, "dpdk-devargs");
+
+		for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
+			needed |= !strcmp(type, types[k]);
+		if (!strcmp(type, "dpdk") && device && *device &&
+		    (!sw_takeover_under_way() || ports_may_share(device)))
+			devices[n_devices++] = device;
+	}
+	ports_configure_dpdk(&o, devices, n_devices, needed);
+	free(devices);
 	free(o.keys);
 	free(o.values);
 }
@@ -386,6 +403,7 @@ stored(void *arg, enum ovsdb_txn_result result, const char *text)
 {
 	if (result == OVSDB_TXN_ERROR)
 		wf_warn_rl("the database refused status: %s", text);
+	wf_phase("status stored");
 	if (result != OVSDB_TXN_CLOSED)
 		applied_once();
 }
@@ -407,6 +425,19 @@ delete_all_bridges(bool destroy_ports)
 	view_publish(false);
 }
 
+/* Until now the other daemon has forwarded what these ports have received. */
+static void
+discard_shared(void)
+{
+	struct sw_bridge *b;
+	struct sw_iface *i;
+
+	wf_hmap_for_each(b, node, &sw_bridges)
+		wf_hmap_for_each(i, node, &b->ifaces)
+			if (i->port && i->port->shared)
+				i->port->class->discard_rx(i->port);
+}
+
 static void
 apply(void)
 {
@@ -425,23 +456,32 @@ apply(void)
 		applied_once();
 		return;
 	}
+	wf_phase("database read");
 	sw_restore_wait = sw_restore_wait && ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG,
 							     "flow-restore-wait", false);
 	state_open(sw_restore_wait);
+	wf_phase("state file opened");
 	sw_check_config();
 	configure_tls(root);
 	sw_status_configure(root);
 	sw_system_stats_configure(root);
 	sw_features_set_vlan_limit(ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "vlan-limit", 1));
+	wf_phase("settings");
 	configure_dpdk(root);
 	configure_workers(root);
+	wf_phase("workers");
 	delete_gone_bridges(root);
 	add_new_bridges(root);
+	/* It takes the longest, and needs no port; those of DPDK are being made ready meanwhile. */
+	wf_hmap_for_each(b, node, &sw_bridges)
+		sw_bridge_restore_of(b);
+	wf_phase("flows and groups of the state file");
 	wf_hmap_for_each(b, node, &sw_bridges)
 		delete_gone_ports(b);
 	wf_hmap_for_each(b, node, &sw_bridges) {
 		sw_ofports_renumber(b);
 		add_new_ports(b);
+		wf_phase("ports opened");
 		sw_bridge_set_identity(b);
 		sw_bridge_set_mtu(b);
 		sw_tell_not_built(b);
@@ -451,14 +491,18 @@ apply(void)
 		if (!sw_takeover_preparing())
 			sw_qos_configure(b);
 		sw_bridge_configure_of(b);
+		wf_phase("bridge configured");
 		state_restore_macs(b->of);
 	}
 	/* Patch ports look across bridges, so all are built before any is published. */
 	wf_hmap_for_each(b, node, &sw_bridges)
 		sw_bridge_publish(b);
 	view_publish(false);
-	if (sw_takeover_preparing())
+	wf_phase("published");
+	if (sw_takeover_preparing()) {
 		sw_takeover_switch();
+		discard_shared();
+	}
 	wf_hmap_for_each(b, node, &sw_bridges)
 		wf_hmap_for_each(i, node, &b->ifaces) {
 			if (i->port && !i->in_workers && !sw_restore_wait)
@@ -471,6 +515,9 @@ apply(void)
 				sw_status_write_iface(i);
 			i->dirty = false;
 		}
+	wf_phase("ports served");
+	ports_configure_dpdk_end();
+	sw_takeover_counters();
 	if (!sw_takeover_under_way()) {
 		state_settle();
 		sw_handover_serve();
@@ -478,6 +525,7 @@ apply(void)
 	sw_write_system_columns(root);
 	ovsdb_set_int(sw_db, root, OVSDB_ROOT_CUR_CFG, ovsdb_int(root, OVSDB_ROOT_NEXT_CFG, 0));
 	ovsdb_commit(sw_db, stored, NULL);
+	wf_phase("status composed");
 }
 
 /* --- Events -------------------------------------------------------------------------------- */
@@ -616,7 +664,7 @@ sw_ports_close_others(void)
 
 	wf_hmap_for_each(b, node, &sw_bridges)
 		wf_hmap_for_each(i, node, &b->ifaces)
-			if (i->port && !i->port->class->fd_is_all)
+			if (i->port && !i->port->class->fd_is_all && !i->port->shared)
 				i->port->class->close(i->port, false);
 }
 

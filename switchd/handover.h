@@ -57,6 +57,9 @@ bool sw_takeover_under_way(void);
  * returns; on failure it does not return. */
 void sw_takeover_switch(void);
 
+/* What the other daemon counted, once the ports that it had to close first are served. */
+void sw_takeover_counters(void);
+
 /* --- On the wire (handover.c) -------------------------------------------------------------------- */
 
 enum handover_type {

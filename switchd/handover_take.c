@@ -14,6 +14,7 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/phases.h"
 #include "base/stream.h"
 #include "dataplane/ports/handed.h"
 #include "dataplane/protocol_tx.h"
@@ -31,7 +32,7 @@ WF_LOG_MODULE(handover);
 #define TAIL_ROUNDS 50
 
 static enum { NO_TAKEOVER, PREPARING, SWITCHED } phase;
-static int sock = -1;
+static int sock = -1, counters_fd = -1;
 static struct wf_fd_watch *watch;
 static void (*finished_fn)(void);
 
@@ -141,21 +142,29 @@ sw_takeover_begin(void (*finished)(void))
 
 /* --- Taking over --------------------------------------------------------------------------------- */
 
-/* The other daemon has gone, in order or not. */
-static void
-finish(int counters_fd)
+void
+sw_takeover_counters(void)
 {
 	struct stat st;
 	void *p = MAP_FAILED;
 
-	if (counters_fd >= 0 && !fstat(counters_fd, &st) && st.st_size)
+	if (counters_fd < 0 || phase != NO_TAKEOVER)
+		return;
+	if (!fstat(counters_fd, &st) && st.st_size)
 		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, counters_fd, 0);
 	if (p != MAP_FAILED) {
 		state_take_counts(p, (size_t)st.st_size);
 		munmap(p, (size_t)st.st_size);
 	}
-	if (counters_fd >= 0)
-		close(counters_fd);
+	close(counters_fd);
+	counters_fd = -1;
+	wf_phase("counters of flows");
+}
+
+/* The other daemon has gone, in order or not. */
+static void
+finish(void)
+{
 	phase = NO_TAKEOVER;
 	protocol_hold(false);
 	of_services_let_go();
@@ -178,7 +187,9 @@ on_readable(void *aux)
 		return;
 	if (rc || m.type != HANDOVER_GONE)
 		wf_warn("the daemon before this one ended without handing its counters over");
-	finish(rc ? -1 : m.fd);
+	wf_phase("the one before has ended");
+	counters_fd = rc ? -1 : m.fd;
+	finish();
 }
 
 static size_t
@@ -216,6 +227,7 @@ sw_takeover_switch(void)
 		give_up("the daemon that runs went on by itself");
 	wf_info("taken over: %lld us, %zu bytes of the state file", (long long)(wf_now_us() - start),
 		n);
+	wf_phase("taken over");
 	phase = SWITCHED;
 	watch = wf_fd_watch(sock, on_readable, NULL);
 }

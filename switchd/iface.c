@@ -271,7 +271,8 @@ attach_device(struct sw_iface *i, const char *type, const struct port_options *o
 		return false;
 	}
 	/* The daemon that runs has it still. */
-	if (sw_takeover_under_way() && !ports_is_handed(class->type, i->name))
+	if (sw_takeover_under_way() && !ports_is_handed(class->type, i->name) &&
+	    !(class->may_share && class->may_share(o)))
 		return false;
 	if (class->open(i->name, o, &i->port, &err)) {
 		i->port = NULL;

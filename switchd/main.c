@@ -13,6 +13,7 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/phases.h"
 #include "base/rcu.h"
 #include "base/unixctl.h"
 #include "dataplane/mcast_table.h"
@@ -167,6 +168,7 @@ static void
 on_first_applied(void)
 {
 	wf_daemon_ready();
+	wf_phases_end();
 	wf_info("%s (Open vSwitch) %s", wf_program_name, OVS_COMPATIBLE_VERSION);
 }
 
@@ -195,10 +197,12 @@ main(int argc, char *argv[])
 
 	sw_handover_init(argc, argv);
 	wf_daemon_init(argc, argv);
+	wf_phase("program set up");
 	parse_options(argc, argv, &o);
 	signal(SIGPIPE, SIG_IGN);
 	if (wf_daemon_start(&err))
 		wf_fatal("%s", err.text);
+	wf_phase("detached, pid file");
 	if (o.mlockall && mlockall(MCL_CURRENT | MCL_FUTURE))
 		wf_error("mlockall failed: locked memory is limited (ulimit -l)");
 	wf_loop_init();
@@ -215,6 +219,7 @@ main(int argc, char *argv[])
 		late_unixctl = o.unixctl;
 	}
 	wf_coverage_init();
+	wf_phases_unixctl_init();
 	if (o.dummy) {
 		wf_clock_unixctl_init();
 		ports_enable_dummy(o.dummy_arg);
@@ -239,6 +244,7 @@ main(int argc, char *argv[])
 	    ovsdb_server_probe(o.remote, &err) == 0 &&
 	    ovsdb_server_start(o.remote, &server, &err))
 		wf_warn("%s", err.text);
+	wf_phase("parts set up");
 	if (server)
 		sw_handover_forbid("the database server is a child of the daemon that runs and ends "
 				   "with it");
@@ -246,6 +252,8 @@ main(int argc, char *argv[])
 	    (wf_daemon_pidfile_make(&err) ||
 	     (late_unixctl && unixctl_server_open(late_unixctl, &err))))
 		wf_fatal("%s", err.text);
+	if (!sw_takeover_under_way())
+		state_preload();
 	sw_config_init(o.remote, on_first_applied);
 	sw_status_init();
 	sw_uplinks_init();

@@ -107,18 +107,57 @@ close_tools(struct of_switch *sw)
 			c->is_closing = true;
 }
 
+static uint32_t
+versions_of(const struct of_switch_config *config)
+{
+	uint32_t versions = config->versions & OF_VERSION_BITMAP_ALL;
+
+	return versions ? versions : OF_VERSION_BITMAP_ALL;
+}
+
+/* What decides whose flows these are.  Returns true if those that are there are of another life: of
+ * controllers that went, or of a switch without any. */
+static bool
+set_mode(struct of_switch *sw, const struct of_switch_config *config)
+{
+	uint32_t versions = versions_of(config);
+	bool versions_changed = versions != sw->versions;
+	bool had_controllers = sw->n_controllers > 0;
+	bool mode_changed = sw->fail_mode != config->fail_mode;
+
+	sw->versions = versions;
+	sw->fail_mode = config->fail_mode;
+	sw->flow_restore_wait = config->flow_restore_wait;
+	sw->max_pending = config->max_pending_bytes ? config->max_pending_bytes : OF_BACKLOG_MAX;
+	if (versions_changed)
+		close_tools(sw);
+	set_controllers(sw, config, versions_changed);
+	of_tables_configure(sw, config->tables, config->n_tables);
+	of_fail_update(sw);
+	return had_controllers != (sw->n_controllers > 0) || (mode_changed && !sw->n_controllers);
+}
+
+bool
+of_switch_is_restored(const struct of_switch *sw)
+{
+	return sw->restored;
+}
+
+void
+of_switch_restore(struct of_switch *sw, const struct of_switch_config *config)
+{
+	bool flush = set_mode(sw, config);
+
+	sw->restored = true;
+	if (!state_restore(sw) && flush)
+		of_flows_flush(sw);
+}
+
 void
 of_switch_configure(struct of_switch *sw, const struct of_switch_config *config)
 {
-	uint32_t versions = config->versions & OF_VERSION_BITMAP_ALL;
-	bool had_controllers = sw->n_controllers > 0, flush;
-	bool mode_changed = sw->fail_mode != config->fail_mode;
-	bool versions_changed, is_first = !sw->configured;
-
-	if (!versions)
-		versions = OF_VERSION_BITMAP_ALL;
-	versions_changed = versions != sw->versions;
-	sw->versions = versions;
+	if (!sw->restored)
+		of_switch_restore(sw, config);
 	if (sw->datapath_id != config->datapath_id) {
 		struct of_conn *c, *next;
 
@@ -129,25 +168,13 @@ of_switch_configure(struct of_switch *sw, const struct of_switch_config *config)
 		sw->datapath_id = config->datapath_id;
 		view_set_datapath_id(sw->bridge, config->datapath_id);
 	}
-	sw->fail_mode = config->fail_mode;
 	set_text(&sw->dp_desc, config->dp_desc);
 	set_text(&sw->serial_desc, config->serial_desc);
-	sw->flow_restore_wait = config->flow_restore_wait;
-	sw->max_pending = config->max_pending_bytes ? config->max_pending_bytes : OF_BACKLOG_MAX;
-	if (versions_changed)
-		close_tools(sw);
-	set_controllers(sw, config, versions_changed);
-	of_listen_snoops(sw, config->snoops, sw->n_controllers ? config->n_snoops : 0);
-	of_tables_configure(sw, config->tables, config->n_tables);
-	of_miss_update(sw);
-
-	/* Flows of another life: of controllers that went, or of a switch without any. */
-	flush = had_controllers != (sw->n_controllers > 0) ||
-		(mode_changed && !sw->n_controllers);
-	of_fail_update(sw);
-	sw->configured = true;
-	if ((!is_first || !state_restore(sw)) && flush)
+	if (set_mode(sw, config))
 		of_flows_flush(sw);
+	sw->configured = true;
+	of_listen_snoops(sw, config->snoops, sw->n_controllers ? config->n_snoops : 0);
+	of_miss_update(sw);
 	state_mode(sw);
 	of_in_band_configure(sw, config);
 	of_in_band_run(sw);

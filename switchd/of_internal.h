@@ -79,6 +79,7 @@ struct of_switch {
 	char *dp_desc, *serial_desc;  /* or NULL */
 	bool flow_restore_wait;
 	bool configured;              /* of_switch_configure() was called */
+	bool restored;                /* of_switch_restore() was */
 	unsigned n_controllers;       /* that count for the fail mode */
 	size_t max_pending;
 
@@ -101,6 +102,7 @@ struct of_switch {
 
 	/* state/: the bridge in the state file (0: not kept), and what was written of it last. */
 	uint32_t state_id;
+	uint32_t state_id_before;     /* in the file that was read, if another one */
 	uint8_t state_uuid[16];
 	uint8_t state_mode;
 	uint64_t state_macs_changes;

@@ -86,6 +86,10 @@ struct of_switch *of_switch_new(struct bridge *bridge, const struct of_switch_op
 				struct wf_err *err);
 /* 'forget': the flows go with it (the bridge is deleted). Closes all sessions. */
 void of_switch_free(struct of_switch *);
+/* The part of the first configuration that needs no port: whose flows these are, and those that are kept
+ * over restarts.  of_switch_configure() does it if nobody did. */
+void of_switch_restore(struct of_switch *, const struct of_switch_config *);
+bool of_switch_is_restored(const struct of_switch *);
 void of_switch_configure(struct of_switch *, const struct of_switch_config *);
 
 /* Ports: the agent keeps descriptions, answers PORT_DESC and sends PORT_STATUS. */

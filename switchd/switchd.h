@@ -107,6 +107,10 @@ void sw_bridge_free(struct sw_bridge *, bool destroy_ports);
 void sw_bridge_set_identity(struct sw_bridge *); /* MAC and datapath id */
 void sw_bridge_set_mtu(struct sw_bridge *);
 void sw_bridge_configure_of(struct sw_bridge *);
+/* The part of the first sw_bridge_configure_of() that takes long and needs no port. */
+void sw_bridge_restore_of(struct sw_bridge *);
+/* What is kept over restarts, before the first configuration is complete. */
+void sw_bridge_restore_of(struct sw_bridge *);
 
 /* iface.c */
 struct sw_iface *sw_iface_new(struct sw_bridge *, struct sw_port *, const char *name);

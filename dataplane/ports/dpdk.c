@@ -68,6 +68,28 @@ wishes(const struct port_options *o)
 	return wf_str_steal(&s);
 }
 
+/* --- Sharing --------------------------------------------------------------------------------- */
+
+bool
+ports_may_share(const char *devargs)
+{
+	/* Drivers that have a socket of their own on a kernel device, or nothing at all. */
+	static const char *const drivers[] = { "net_af_packet", "eth_af_packet", "net_null", "eth_null" };
+
+	for (size_t k = 0; k < sizeof drivers / sizeof drivers[0]; k++)
+		if (!strncmp(devargs, drivers[k], strlen(drivers[k])))
+			return true;
+	return false;
+}
+
+static bool
+dpdk_may_share(const struct port_options *o)
+{
+	const char *devargs = port_option(o, "dpdk-devargs");
+
+	return devargs && ports_may_share(devargs);
+}
+
 /* --- Devices --------------------------------------------------------------------------------- */
 
 static bool
@@ -266,6 +288,7 @@ open_device(const struct port_class *class, const char *name, const char *devarg
 	p->polled = true;
 	d->id = id;
 	d->devargs = wf_xstrdup(devargs);
+	p->shared = ports_may_share(devargs);
 	d->wishes = wishes(o);
 	d->n_rxq = number(o, "n_rxq", 1, PORT_MAX_QUEUES);
 	d->n_rxd = number(o, "n_rxq_desc", DESC_DEFAULT, DESC_MAX);
@@ -414,6 +437,25 @@ dpdk_rx(struct port *p, unsigned rxq, struct rte_mbuf **pkts, unsigned max)
 		pkts[n_out++] = m;
 	}
 	return n_out;
+}
+
+/* No longer than a device full of packets takes: then they are those of now. */
+#define DISCARD_BURSTS (DESC_MAX * 4 / BURST_MAX)
+
+static void
+dpdk_discard_rx(struct port *p)
+{
+	struct dpdk_port *d = p->impl;
+	struct rte_mbuf *pkts[BURST_MAX];
+
+	for (unsigned q = 0; q < p->n_rxq; q++)
+		for (unsigned k = 0; k < DISCARD_BURSTS; k++) {
+			uint16_t n = rte_eth_rx_burst(d->id, (uint16_t)q, pkts, BURST_MAX);
+
+			if (!n)
+				break;
+			rte_pktmbuf_free_bulk(pkts, n);
+		}
 }
 
 /* A copy in buffers of DPDK; NULL when there are none, or the driver takes one only. */
@@ -674,5 +716,8 @@ dpdk_put_status(struct port *p, void (*put)(void *aux, const char *, const char 
 	.get_status = dpdk_get_status, .set_mtu = dpdk_set_mtu, .set_mac = dpdk_set_mac,       \
 	.put_status = dpdk_put_status
 
-const struct port_class port_class_dpdk = { .type = "dpdk", .open = dpdk_open, DPDK_OPERATIONS };
+const struct port_class port_class_dpdk = {
+	.type = "dpdk", .open = dpdk_open, .may_share = dpdk_may_share,
+	.discard_rx = dpdk_discard_rx, DPDK_OPERATIONS
+};
 const struct port_class port_class_afxdp = { .type = "afxdp", .open = afxdp_open, DPDK_OPERATIONS };

@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_ethdev.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
@@ -19,6 +21,8 @@
 #include "base/buf.h"
 #include "base/daemon.h"
 #include "base/log.h"
+#include "base/phases.h"
+#include "dataplane/ports/dpdk_clock.h"
 #include "dataplane/worker.h"
 
 WF_LOG_MODULE(dpdk);
@@ -31,7 +35,7 @@ WF_LOG_MODULE(dpdk);
 #define POOL_NO_HUGE 16383
 #define POOL_CACHE 256
 
-static enum { EAL_NOT_STARTED, EAL_RUNNING, EAL_FAILED } state;
+static enum { EAL_NOT_STARTED, EAL_STARTING, EAL_RUNNING, EAL_FAILED } state;
 static struct wf_err start_error;
 static bool forbidden, huge_pages;
 static struct rte_mempool *pool;
@@ -271,50 +275,150 @@ thread_stop(void)
 		rte_thread_unregister();
 }
 
-int
-dpdk_start(struct wf_err *err)
+static struct rte_mempool *
+make_pool(void)
 {
-	struct args a = { .n = 0 };
+	struct rte_mempool *made = NULL;
+
+	for (unsigned n = huge_pages ? POOL_HUGE : POOL_NO_HUGE; !made && n >= POOL_MIN; n /= 2)
+		made = rte_pktmbuf_pool_create("weft", n, POOL_CACHE, 0,
+					       RTE_PKTMBUF_HEADROOM + PKT_SMALL_ROOM + 128,
+					       SOCKET_ID_ANY);
+	return made;
+}
+
+/* What the threads below work on; main leaves it alone until it has joined the first one. */
+static struct early {
+	struct args args;
+	pthread_t thread;
+	char **devices; /* to be probed */
+	unsigned n_devices;
+	int rc, error;  /* of rte_eal_init() */
+	struct rte_mempool *pool;
+} early;
+
+/* A driver sleeps while it makes its sockets; the pool is work of the processor. */
+static void *
+pool_main(void *aux)
+{
+	wf_log_thread_name("");
+	pthread_setname_np(pthread_self(), "dpdk-pool");
+	wf_phase_thread_begin();
+	early.pool = make_pool();
+	wf_phase("packet pool");
+	return NULL;
+}
+
+/* What fails is tried again, and told, when the port is made. */
+static void
+probe(const char *devargs)
+{
+	char name[128];
+	uint16_t id;
+
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(devargs, ","), devargs);
+	if (strncmp(devargs, "class=", 6) && rte_eth_dev_get_port_by_name(name, &id))
+		rte_dev_probe(devargs);
+}
+
+static void *
+start_main(void *aux)
+{
+	char *argv[65];
+	pthread_t pool_thread;
+	bool beside;
+
+	/* The lines of the log are as if main had started EAL. */
+	wf_log_thread_name("");
+	pthread_setname_np(pthread_self(), "dpdk-start");
+	wf_phase_thread_begin();
+	for (int i = 0; i < early.args.n; i++)
+		argv[i] = early.args.word[i]; /* EAL reorders its argv */
+	argv[early.args.n] = NULL;
+	dpdk_clock_quick(true);
+	early.rc = rte_eal_init(early.args.n, argv);
+	early.error = rte_errno;
+	dpdk_clock_quick(false);
+	wf_phase("EAL");
+	if (early.rc < 0)
+		return NULL;
+	beside = early.n_devices && !pthread_create(&pool_thread, NULL, pool_main, NULL);
+	for (unsigned i = 0; i < early.n_devices; i++)
+		probe(early.devices[i]);
+	if (early.n_devices)
+		wf_phase("devices probed");
+	if (beside)
+		pthread_join(pool_thread, NULL);
+	else
+		pool_main(NULL);
+	return NULL;
+}
+
+static void
+start_begin(const char *const devices[], unsigned n_devices)
+{
 	struct wf_str line = WF_STR_INIT;
 	cpu_set_t allowed;
-	char *argv[65];
-	int rc;
 
-	if (state == EAL_RUNNING)
-		return 0;
-	if (forbidden)
-		return wf_err(err, -EPERM, "DPDK is not started: other_config:dpdk-init=false");
-	if (state == EAL_FAILED)
-		return wf_err(err, -EIO, "%s", start_error.text);
 	CPU_ZERO(&allowed);
 	pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed);
-	build_args(&a, &allowed);
-	for (int i = 0; i < a.n; i++) {
-		argv[i] = a.word[i]; /* EAL reorders its argv */
-		wf_str_fmt(&line, "%s%s", i ? " " : "", a.word[i]);
-	}
-	argv[a.n] = NULL;
+	build_args(&early.args, &allowed);
+	for (int i = 0; i < early.args.n; i++)
+		wf_str_fmt(&line, "%s%s", i ? " " : "", early.args.word[i]);
+	early.devices = wf_xzalloc((n_devices + 1) * sizeof *early.devices);
+	early.n_devices = n_devices;
+	for (unsigned i = 0; i < n_devices; i++)
+		early.devices[i] = wf_xstrdup(devices[i]);
 	take_log();
 	wf_info("Using %s", rte_version());
 	wf_info("DPDK Enabled - initializing...");
 	wf_info("EAL ARGS: %s", wf_str_cstr(&line));
 	wf_str_done(&line);
 	rte_log_set_level_pattern("lib.eal", RTE_LOG_NOTICE);
-	rc = rte_eal_init(a.n, argv);
-	/* It pins its caller. */
-	pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);
-	for (int i = 0; i < a.n; i++)
-		free(a.word[i]);
-	if (rc < 0) {
+	early.rc = -1;
+	early.error = EAGAIN;
+	/* EAL pins its caller, which is a thread of its own. */
+	state = EAL_STARTING;
+	if (pthread_create(&early.thread, NULL, start_main, NULL))
+		wf_fatal("cannot create a thread: %s", wf_strerror(-errno));
+}
+
+/* Waits for the thread; then EAL runs, or it failed for good. */
+static void
+start_end(void)
+{
+	if (state != EAL_STARTING)
+		return;
+	pthread_join(early.thread, NULL);
+	for (int i = 0; i < early.args.n; i++)
+		free(early.args.word[i]);
+	for (unsigned i = 0; i < early.n_devices; i++)
+		free(early.devices[i]);
+	free(early.devices);
+	wf_phase("wait for DPDK");
+	if (early.rc < 0) {
 		state = EAL_FAILED;
-		wf_err(&start_error, -EIO, "DPDK could not be started: %s", reason(rte_errno));
+		wf_err(&start_error, -EIO, "DPDK could not be started: %s", reason(early.error));
 		wf_error("%s", start_error.text);
-		return wf_err(err, -EIO, "%s", start_error.text);
+		return;
 	}
 	state = EAL_RUNNING;
+	pool = early.pool;
+	/* A number for main, too, so that its buffers come from a cache. */
+	thread_start();
 	workers_set_thread_hooks(thread_start, thread_stop);
 	wf_info("DPDK Enabled - initialized");
-	return 0;
+}
+
+int
+dpdk_start(struct wf_err *err)
+{
+	if (state != EAL_RUNNING && forbidden)
+		return wf_err(err, -EPERM, "DPDK is not started: other_config:dpdk-init=false");
+	if (state == EAL_NOT_STARTED)
+		start_begin(NULL, 0);
+	start_end();
+	return state == EAL_RUNNING ? 0 : wf_err(err, -EIO, "%s", start_error.text);
 }
 
 bool
@@ -332,12 +436,8 @@ dpdk_has_huge_pages(void)
 struct rte_mempool *
 dpdk_pool(void)
 {
-	unsigned n = huge_pages ? POOL_HUGE : POOL_NO_HUGE;
-
-	for (; !pool && state == EAL_RUNNING && n >= POOL_MIN; n /= 2)
-		pool = rte_pktmbuf_pool_create("weft", n, POOL_CACHE, 0,
-					       RTE_PKTMBUF_HEADROOM + PKT_SMALL_ROOM + 128,
-					       SOCKET_ID_ANY);
+	if (!pool && state == EAL_RUNNING)
+		pool = make_pool();
 	return pool;
 }
 
@@ -353,8 +453,9 @@ dpdk_vhost_socket_dir(void)
 	return path;
 }
 
-int
-ports_configure_dpdk(const struct port_options *other_config, struct wf_err *err)
+void
+ports_configure_dpdk(const struct port_options *other_config, const char *const devices[],
+		     unsigned n_devices, bool needed)
 {
 	const char *init = port_option(other_config, "dpdk-init");
 
@@ -365,15 +466,15 @@ ports_configure_dpdk(const struct port_options *other_config, struct wf_err *err
 		option_values[i] = v ? wf_xstrdup(v) : NULL;
 	}
 	forbidden = init && !strcasecmp(init, "false");
-	if (init && (!strcasecmp(init, "true") || !strcasecmp(init, "try")) && state == EAL_NOT_STARTED) {
-		int rc = dpdk_start(err);
+	if (state == EAL_NOT_STARTED && !forbidden &&
+	    (needed || (init && (!strcasecmp(init, "true") || !strcasecmp(init, "try")))))
+		start_begin(devices, n_devices);
+}
 
-		/* The first port would do this, which in an upgrade is when packets wait. */
-		if (!rc)
-			dpdk_pool();
-		return rc;
-	}
-	return 0;
+void
+ports_configure_dpdk_end(void)
+{
+	start_end();
 }
 
 const char *

@@ -82,6 +82,11 @@ struct port_class {
 	/* The descriptor of rx_fd() is all that makes the port: the next daemon can go on with it
 	 * (handed.h). */
 	bool fd_is_all;
+	/* Another process may have it open at the same time, and both receive the same packets: so the next
+	 * daemon opens it before this one lets go.  NULL: none may. */
+	bool (*may_share)(const struct port_options *);
+	/* What has been received until now is dropped. */
+	void (*discard_rx)(struct port *);
 	/* Interface.status: calls put(aux, key, value) for each pair. */
 	void (*put_status)(struct port *, void (*put)(void *aux, const char *, const char *), void *aux);
 };
@@ -97,6 +102,7 @@ struct port {
 	unsigned n_rxq, n_txq;
 	_Atomic unsigned caps;   /* PORT_CAP_* for tx; a guest that connects again may change them */
 	bool polled;             /* needs a polling worker */
+	bool shared;             /* class->may_share() of its options */
 	uint32_t max_frame;      /* MTU + headers, 0: no limit */
 	pthread_spinlock_t tx_lock;
 	uint32_t slot;           /* set by the datapath */
@@ -120,9 +126,15 @@ void ports_thread_done(void);
 
 /* other_config of Open_vSwitch: what DPDK will be started with (dpdk-init, dpdk-extra,
  * dpdk-lcore-mask, dpdk-socket-mem, dpdk-socket-limit, dpdk-hugepage-dir, vhost-sock-dir).  Starts
- * it if dpdk-init says "true" or "try"; else the first port that needs it does, unless dpdk-init is
- * "false".  Returns 0, or the reason for which it could not start.  Main. */
-int ports_configure_dpdk(const struct port_options *other_config, struct wf_err *);
+ * it, in a thread of its own, if dpdk-init says "true" or "try" or a port is going to need it, and it
+ * does not say "false"; the first port that needs it waits for the thread.  'devices' are dpdk-devargs of
+ * ports that will be opened: they are probed at once.  Main. */
+void ports_configure_dpdk(const struct port_options *other_config, const char *const devices[],
+			  unsigned n_devices, bool needed);
+/* port_class.may_share() of a DPDK device. */
+bool ports_may_share(const char *devargs);
+/* Waits for the thread, if there is one.  A failure was logged. */
+void ports_configure_dpdk_end(void);
 const char *ports_dpdk_version(void); /* NULL: DPDK does not run */
 
 /* Device events of the kernel, and of classes without kernel devices: called on main with the name

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/phases.h"
 #include "base/unixctl.h"
 #include "dataplane/normal.h"
 #include "dataplane/worker.h"
@@ -87,6 +89,11 @@ keep_aside(const struct wf_err *why)
 	free(aside);
 }
 
+struct file_mark {
+	uint8_t head[64];
+	uint64_t inode, size;
+};
+
 /* Maps the file.  Returns 0, or -ENOENT. */
 static int
 map_file(struct wf_err *err)
@@ -120,15 +127,74 @@ state_unmap(void)
 	state.file = NULL;
 }
 
+/* What changes of a file while somebody writes it. */
+static bool
+read_mark(struct file_mark *m)
+{
+	int fd = open(state.path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	memset(m, 0, sizeof(*m));
+	ok = !fstat(fd, &st) && pread(fd, m->head, sizeof(m->head), 0) == sizeof(m->head);
+	close(fd);
+	m->inode = st.st_ino;
+	m->size = st.st_size;
+	return ok;
+}
+
+static struct file_mark preloaded;
+static pthread_t preloader;
+static bool preloading;
+
+/* Main leaves 'state' alone meanwhile, but for the path. */
+static void *
+preload(void *aux)
+{
+	struct wf_err err = { "" };
+
+	wf_log_thread_name("");
+	pthread_setname_np(pthread_self(), "state-file");
+	wf_phase_thread_begin();
+	if (!read_mark(&preloaded) || map_file(&err))
+		return NULL;
+	state.has_image = !state_image_build(&state.image, state.file, state.file_size, &err);
+	if (!state.has_image)
+		state_unmap();
+	wf_phase("state file read");
+	return NULL;
+}
+
+void
+state_preload(void)
+{
+	preloading = state.path && !pthread_create(&preloader, NULL, preload, NULL);
+}
+
+/* Whether what was read then is what there is now. */
+static bool
+is_preloaded(void)
+{
+	struct file_mark m;
+
+	return state.has_image && read_mark(&m) && !memcmp(&m, &preloaded, sizeof(m));
+}
+
 /* Is there something to go on with? */
 static bool
 load(const struct state_head *now)
 {
 	struct wf_err err = { "" };
-	int rc = map_file(&err);
+	int rc = 0;
 
-	if (!rc)
-		rc = state_image_build(&state.image, state.file, state.file_size, &err);
+	if (!is_preloaded()) {
+		state_unmap();
+		rc = map_file(&err);
+		if (!rc)
+			rc = state_image_build(&state.image, state.file, state.file_size, &err);
+	}
 	if (rc == -ENOENT || rc == -ENODATA)
 		return false;
 	if (rc) {
@@ -159,7 +225,12 @@ state_open(bool fresh)
 	if (state.opened || !state.path)
 		return;
 	state.opened = true;
+	if (preloading)
+		pthread_join(preloader, NULL);
+	preloading = false;
 	read_boot_id(head.boot_id);
+	if (fresh)
+		state_unmap();
 	if (fresh)
 		wf_info("flow-restore-wait is set: what %s says is forgotten", state.path);
 	if (!fresh && load(&head))
@@ -418,6 +489,7 @@ state_bridge_anew(struct of_switch *sw)
 
 	state_log_begin(state.log, STATE_BRIDGE_GONE, sw->state_id);
 	state_log_end(state.log);
+	sw->state_id_before = sw->state_id;
 	sw->state_id = ++state.last_bridge;
 	put_bridge(sw);
 	wf_hmap_for_each(p, node, &sw->ports)
@@ -451,7 +523,8 @@ state_ofport(struct of_switch *sw, const char *name, uint32_t ofport)
 	struct state_ofport o = { .ofport = ofport };
 
 	/* A number that the file has is not written again. */
-	if (!is_kept(sw) || (ofport && ofport == state_ofport_before(sw, name)) ||
+	if (!is_kept(sw) || (ofport && !sw->state_id_before &&
+			     ofport == state_ofport_before(sw, name)) ||
 	    strlen(name) >= sizeof(o.name))
 		return;
 	snprintf(o.name, sizeof(o.name), "%s", name);
@@ -468,7 +541,8 @@ state_ofport_before(struct of_switch *sw, const char *name)
 
 	if (!state.has_image || !sw->state_id)
 		return 0;
-	i = state_image_find(&state.image, sw->state_id, STATE_OFPORT, state_name_id(name));
+	i = state_image_find(&state.image, sw->state_id_before ? sw->state_id_before : sw->state_id,
+			     STATE_OFPORT, state_name_id(name));
 	if (!i)
 		return 0;
 	state_image_frame(&state.image, i, &f);

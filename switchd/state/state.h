@@ -19,6 +19,8 @@ struct rule;
 
 /* Before anything else: where the file is; NULL: RUNDIR/weft.state; "none": there is none. */
 void state_init(const char *path);
+/* Begins to read the file, in a thread, while the database is being asked. */
+void state_preload(void);
 /* Once the database says that this process is the switch: reads the file.  'fresh': whatever it
  * says is forgotten.  Later calls do nothing. */
 void state_open(bool fresh);
@@ -32,7 +34,7 @@ void state_flush(void);
 /* A bridge was made for the row of this uuid; 'forget': its row was deleted. */
 void state_bridge(struct of_switch *, const uint8_t uuid[16]);
 void state_bridge_del(struct of_switch *, bool forget);
-/* With the first configuration of a bridge, whose ports exist: fills its tables with what the file
+/* With the first configuration of a bridge, before its ports exist: fills its tables with what the file
  * has.  False: nothing is known of it (or of another life: with controllers, without). */
 bool state_restore(struct of_switch *);
 /* The same for its MAC table, once that is configured. */
