@@ -250,8 +250,21 @@ row_name_cmp(const void *a_, const void *b_)
 	return strcmp(ovsdb_str_or(*a, OVSDB_PORT_NAME, ""), ovsdb_str_or(*b, OVSDB_PORT_NAME, ""));
 }
 
+static bool
+needs_dpdk(const struct ovsdb_row *iface)
+{
+	static const char *const types[] = { "afxdp", "dpdk", "dpdkvhostuser", "dpdkvhostuserclient" };
+	const char *type = ovsdb_str_or(iface, OVSDB_INTERFACE_TYPE, "");
+
+	for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
+		if (!strcmp(type, types[k]))
+			return true;
+	return false;
+}
+
+/* 'early': only what has a number already and does not wait for DPDK. */
 static void
-add_new_ports(struct sw_bridge *b)
+add_new_ports(struct sw_bridge *b, bool early)
 {
 	unsigned n = 0;
 	struct ovsdb_row **rows = wf_xmalloc((ovsdb_n(b->row, OVSDB_BRIDGE_PORTS) + 1) * sizeof *rows);
@@ -284,7 +297,7 @@ add_new_ports(struct sw_bridge *b)
 			bool numbered = ovsdb_int(first, OVSDB_INTERFACE_OFPORT_REQUEST, 0) > 0 ||
 					ovsdb_int(first, OVSDB_INTERFACE_OFPORT, 0) > 0;
 
-			if (numbered != (pass == 0))
+			if (numbered != (pass == 0) || (early && (!numbered || needs_dpdk(first))))
 				continue;
 			if (!p)
 				p = port_new(b, name);
@@ -302,7 +315,6 @@ add_new_ports(struct sw_bridge *b)
 static void
 configure_dpdk(struct ovsdb_row *root)
 {
-	static const char *const types[] = { "dpdk", "afxdp", "dpdkvhostuser", "dpdkvhostuserclient" };
 	const struct ovsdb_replica *db = ovsdb_session_replica(sw_db);
 	unsigned n = ovsdb_n(root, OVSDB_ROOT_OTHER_CONFIG), n_devices = 0;
 	const char **devices =
@@ -321,8 +333,7 @@ configure_dpdk(struct ovsdb_row *root)
 		const char *type = ovsdb_str_or(row, OVSDB_INTERFACE_TYPE, "");
 		const char *device = ovsdb_smap_get(row, OVSDB_INTERFACE_OPTIONS, "dpdk-devargs");
 
-		for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
-			needed |= !strcmp(type, types[k]);
+		needed |= needs_dpdk(row);
 		if (!strcmp(type, "dpdk") && device && *device &&
 		    (!sw_takeover_under_way() || ports_may_share(device)))
 			devices[n_devices++] = device;
@@ -425,6 +436,23 @@ delete_all_bridges(bool destroy_ports)
 	view_publish(false);
 }
 
+/* At the start.  It takes the longest: DPDK gets ready meanwhile, and packets wait in the sockets of the
+ * kernel's ports, which are there before. */
+static void
+restore_bridges(void)
+{
+	struct sw_bridge *b;
+
+	if (!state_is_restoring())
+		return;
+	wf_hmap_for_each(b, node, &sw_bridges)
+		add_new_ports(b, true);
+	wf_phase("kernel ports opened");
+	wf_hmap_for_each(b, node, &sw_bridges)
+		sw_bridge_restore_of(b);
+	wf_phase("flows and groups of the state file");
+}
+
 /* Until now the other daemon has forwarded what these ports have received. */
 static void
 discard_shared(void)
@@ -472,15 +500,12 @@ apply(void)
 	wf_phase("workers");
 	delete_gone_bridges(root);
 	add_new_bridges(root);
-	/* It takes the longest, and needs no port; those of DPDK are being made ready meanwhile. */
-	wf_hmap_for_each(b, node, &sw_bridges)
-		sw_bridge_restore_of(b);
-	wf_phase("flows and groups of the state file");
 	wf_hmap_for_each(b, node, &sw_bridges)
 		delete_gone_ports(b);
+	restore_bridges();
 	wf_hmap_for_each(b, node, &sw_bridges) {
 		sw_ofports_renumber(b);
-		add_new_ports(b);
+		add_new_ports(b, false);
 		wf_phase("ports opened");
 		sw_bridge_set_identity(b);
 		sw_bridge_set_mtu(b);
@@ -500,6 +525,7 @@ apply(void)
 	view_publish(false);
 	wf_phase("published");
 	if (sw_takeover_preparing()) {
+		ports_configure_dpdk_end();
 		sw_takeover_switch();
 		discard_shared();
 	}

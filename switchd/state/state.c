@@ -246,6 +246,12 @@ state_open(bool fresh)
 	set_note(err.text);
 }
 
+bool
+state_is_restoring(void)
+{
+	return state.has_image && state.opened;
+}
+
 void
 state_settle(void)
 {

@@ -24,6 +24,8 @@ void state_preload(void);
 /* Once the database says that this process is the switch: reads the file.  'fresh': whatever it
  * says is forgotten.  Later calls do nothing. */
 void state_open(bool fresh);
+/* From then on until state_settle(), if the file has something to go on with. */
+bool state_is_restoring(void);
 /* The first configuration is in force: what nobody asked for is forgotten. */
 void state_settle(void);
 /* Writes what ages and closes; 'forget': removes the file. */
