@@ -9,19 +9,23 @@ import random
 import struct
 import zlib
 
+import openflow_sender as of
+
 IN, OUT = 1, 2
 SRC, DST = bytes.fromhex("0200000000aa"), bytes.fromhex("0200000000bb")
 
 
 class Workload:
     """rules: lines for add-flows.  frames: list of (bytes, redraw), redraw None or the bits of
-    (IPv4 source, destination port, source port) that every sending draws anew.  back: frames
-    that arrive at port 2.  tunnel: None or (type, "encap" or "decap")."""
+    (IPv4 source, destination port, source port) that every sending draws anew; a fourth element, the
+    number of a flow, says that they are drawn once for each pass of the trace and flow.  back: frames
+    that arrive at port 2.  tunnel: None or (type, "encap" or "decap").  controller: flow-mods that are
+    sent while the row is measured, in a circle, 100 a second.  once: no packet is sent twice."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.rules, self.frames, self.back = [], [], []
-        self.tunnel = None
+        self.tunnel, self.controller, self.once = None, [], False
 
     def rule(self, text):
         self.rules.append(text)
@@ -114,8 +118,11 @@ def write_trace(path, frames):
         for data, redraw in frames:
             ip = 18 if data[12:14] == b"\x81\x00" else 14
             code = zlib.crc32(data[ip + 12:ip + 24], data[ip + 9])
-            a, b, c = redraw or (0, 0, 0)
-            f.write(struct.pack("=IHBBBB2x", code, len(data), a, b, c, redraw is not None))
+            a, b, c = redraw[:3] if redraw else (0, 0, 0)
+            kind = 0 if redraw is None else len(redraw) - 2
+            if kind == 2:
+                code = zlib.crc32(struct.pack("=I", redraw[3]), code)
+            f.write(struct.pack("=IHBBBB2x", code, len(data), a, b, c, kind))
         f.write(bytes(at - f.tell()))
         for data, _ in frames:
             f.write(data.ljust(stride, b"\0"))
@@ -399,8 +406,87 @@ def explosion(w, share=10, victims=1000, fields=3, redraw=True):
             w.send(good[r.randrange(victims)])
 
 
-def never_seen(w, rules=150000):
-    """Exact rules; each packet is the first of its flow as long as the trace did not begin anew."""
+def campus(w, vlans=4, hosts=2000, subnets=500, entries=200, flows=30000, packets=8):
+    """Tables as Faucet writes them for one switch with ports in several VLANs (its pipeline and
+    priorities: docs/architecture.rst and faucet/valve_*.py of the project, 1.9): 0 the port's access list, 1
+    VLAN, 2 eth_src, 3 IPv4 routes, 4 eth_dst, 5 flood.  Hosts are learned: for each a rule in eth_src
+    that ends after its time, and one in eth_dst that ends when idle.  Half of the packets are
+    for a host of their own VLAN, half go through the virtual router.
+
+    Flows are short: 8 packets, then other ports; only the access list looks at those.  The
+    controller learns hosts again, 100 flow-mods a second: delete two, add two."""
+    low, acl, host, high = 9000, 9098, 9099, 9100
+    router = "0e:00:00:00:00:01"
+    r, vid = w.random, [100 + k for k in range(vlans)]
+    w.rule(f"table=0,priority={high},dl_src=ff:ff:ff:ff:ff:ff,actions=drop")
+    w.rule(f"table=0,priority={high},dl_type=0x88cc,actions=drop")
+    for k in range(entries):
+        a = f"nw_src=10.{r.randrange(vlans)}.{r.randrange(256)}.0/24,"
+        w.rule(f"table=0,priority={acl - k},in_port={IN},{r.choice(('tcp', 'udp'))},"
+               f"{a if k % 3 == 0 else ''}tp_dst={20000 + k},actions=drop")
+    w.rule(f"table=0,priority={low - 200},actions=goto_table:1")
+    for v in vid:
+        for port in (IN, OUT):
+            w.rule(f"table=1,priority={low},in_port={port},dl_vlan={v},actions=goto_table:2")
+        w.rule(f"table=2,priority={high},dl_vlan={v},ip,dl_dst={router},actions=goto_table:3")
+    w.rule(f"table=2,priority={low - 200},actions=CONTROLLER:128,goto_table:4")
+
+    def mac(k, side):
+        return b"\x02\x30" + struct.pack("!I", k << 1 | side)
+
+    def address(k, side):
+        return 0x0A000000 | (k % vlans) << 16 | side << 15 | k // vlans
+
+    for k in range(hosts):
+        v = vid[k % vlans]
+        for side, port in ((0, IN), (1, OUT)):
+            text = mac_text(mac(k, side))
+            w.rule(f"table=2,priority={host - 1},in_port={port},dl_vlan={v},dl_src={text},"
+                   f"hard_timeout={r.randrange(3000, 6000)},actions=goto_table:4")
+            w.rule(f"table=4,priority={host},dl_vlan={v},dl_dst={text},idle_timeout=9000,"
+                   f"actions=output:{port}")
+        w.rule(f"table=3,priority={host + 32},dl_vlan={vid[(k + 1) % vlans]},ip,"
+               f"nw_dst={ip_text(address(k, 1))},actions=set_field:{4096 + v}->vlan_vid,"
+               f"set_field:{router}->eth_src,set_field:{mac_text(mac(k, 1))}->eth_dst,dec_ttl,"
+               "goto_table:4")
+        # The same host, learned again: its rules go and come back.
+        match = (of.oxm(of.IN_PORT, "I", OUT) + of.oxm(of.VLAN_VID, "H", 0x1000 | v) +
+                 of.oxm(of.ETH_SRC, "6s", mac(k, 1)))
+        to = of.oxm(of.VLAN_VID, "H", 0x1000 | v) + of.oxm(of.ETH_DST, "6s", mac(k, 1))
+        w.controller += [
+            of.flow_mod(of.DELETE_STRICT, match, table=2, priority=host - 1),
+            of.flow_mod(of.DELETE_STRICT, to, table=4, priority=host),
+            of.flow_mod(of.ADD, match, of.goto(4), table=2, priority=host - 1, hard=3600),
+            of.flow_mod(of.ADD, to, of.output(OUT), table=4, priority=host, idle=9000)]
+    for k in range(subnets):
+        gateway = mac_text(mac(k % hosts, 1))
+        w.rule(f"table=3,priority={host + 24},dl_vlan={vid[k % vlans]},ip,"
+               f"nw_dst=172.{16 + (k >> 8)}.{k & 255}.0/24,"
+               f"actions=set_field:{4096 + vid[k % hosts % vlans]}->vlan_vid,"
+               f"set_field:{router}->eth_src,set_field:{gateway}->eth_dst,dec_ttl,goto_table:4")
+    w.rule(f"table=4,priority={low - 200},actions=goto_table:5")
+    for v in vid:
+        w.rule(f"table=5,priority={low},in_port={IN},dl_vlan={v},actions=output:{OUT}")
+        w.rule(f"table=5,priority={low},in_port={OUT},dl_vlan={v},actions=output:{IN}")
+    sent = []
+    for i in range(flows):
+        k, j = r.randrange(hosts), r.randrange(hosts // vlans) * vlans
+        bridged = i % 2
+        to = j + k % vlans if bridged else j + (k + vlans - 1) % vlans
+        target = address(to, 1)
+        if not bridged and i % 8 == 0:
+            n = (r.randrange(subnets // vlans) * vlans + k % vlans) % subnets
+            target = 0xAC100000 | n << 8 | r.randrange(256)
+        sent.append((frame(address(k, 0), target, 6 if i & 2 else 17, 1024, 0x8000,
+                           smac=mac(k, 0), dmac=mac(to, 1) if bridged else
+                           bytes.fromhex(router.replace(":", "")), vlan=vid[k % vlans]), i))
+    for i in w.cover(flows, flows * packets):
+        w.send(sent[i][0], (0, 12, 15, i))
+
+
+def never_seen(w, rules=200000):
+    """Exact rules; each packet is the first of its flow."""
+    w.once = True
     for i in range(rules):
         rule5(w, i)
         w.send(frame(*five(i)))
@@ -444,7 +530,9 @@ TABLE = {
     "i0": (explosion, {"share": 0}, None, None, 3),
     "i1": (explosion, {"share": 10}, 30, None, 30),
     "i10": (explosion, {"share": 100}, 30, None, 30),
+    "i100": (explosion, {"share": 1000}, 30, None, 30),
     "j": (never_seen, {}, 8, 140, 0),
+    "ctl": (campus, {}, 2, None, 10),
     "k15": (pipeline, {"unseen": True}, 1, None, 30),
     "k50": (pipeline, {"unseen": True, "tables": 50}, 1, None, 30),
 }

@@ -161,6 +161,7 @@ redraw(struct vdev *v, const struct trace_record *r, uint8_t *frame, uint32_t *h
 	uint32_t src;
 	uint16_t port;
 
+	frame += frame[12] == 0x81 ? 4 : 0; /* tagged */
 	if (r->redraw == REDRAW_PASS) {
 		bits = (r->hash + v->pass * 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
 		bits ^= bits >> 29;
