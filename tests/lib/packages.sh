@@ -12,7 +12,7 @@ weft_packages() {
 	build)
 		echo gcc meson ninja-build pkg-config libbpf-dev libdpdk-dev libjansson-dev libcmocka-dev libmaxminddb-dev \
 			libnl-3-dev libnl-route-3-dev libssl-dev libuv1-dev \
-			libyang2-dev ccache
+			libldns-dev libmicrohttpd-dev libyang2-dev ccache
 		;;
 	clang)	# the second compiler, and the libraries of its sanitizers and fuzzer
 		echo clang libclang-rt-14-dev
@@ -31,6 +31,9 @@ weft_packages() {
 			openvswitch-testcontroller python3-openvswitch iproute2 iputils-ping ethtool \
 			tcpdump ncat wget curl lftp net-tools netbase python3-pyftpdlib \
 			python3-setuptools openssl bc procps
+		;;
+	dns)	# the name servers and clients that ours is held against
+		echo bind9-dnsutils dnsperf gdnsd knot knot-dnsutils nsd
 		;;
 	system)	# tests/system and tests/bench
 		echo openvswitch-testcontroller openvswitch-switch-dpdk python3-os-ken python3-scapy tcpdump iperf3 \

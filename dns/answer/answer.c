@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/answer/answer.h"
+
+#include "dns/answer/edns.h"
+#include "dns/answer/internal.h"
+
+void
+answer_truncate(struct answer *a)
+{
+	a->flags |= DNS_TC;
+	a->n[0] = a->n[1] = a->n[2] = 0;
+	a->size = DNS_HEADER_SIZE + a->q->question_size;
+	a->ctx->counters.answers_truncated++;
+}
+
+static void
+put_image(struct answer *a, const struct dns_image *i)
+{
+	size_t size = i->size;
+
+	a->n[0] = i->n_answer;
+	a->n[1] = i->n_authority;
+	a->n[2] = i->n_additional;
+	if (a->size + size > a->limit) {
+		size = i->need_size;
+		a->n[2] = i->n_additional_needed;
+		if (a->size + size > a->limit) {
+			answer_truncate(a);
+			return;
+		}
+	}
+	dns_image_copy(i, a->out + a->size, size, a->q->qname.size);
+	a->size += size;
+}
+
+static void
+put_set(struct answer *a, const struct dns_rrset *set)
+{
+	if (set->image) {
+		put_image(a, set->image);
+		return;
+	}
+	if (a->size + set->size > a->limit) {
+		answer_truncate(a);
+		return;
+	}
+	a->n[0] = set->n;
+	memcpy(a->out + a->size, set->raw, set->size);
+	a->size += set->size;
+}
+
+const struct dns_rrset *
+answer_set(struct answer *a, const struct dns_node *n, unsigned type)
+{
+	return dns_node_set(n, type);
+}
+
+/* RFC 8482 section 4.2: a HINFO of two strings that points at the document, unless there is a CNAME. */
+static void
+put_any(struct answer *a)
+{
+	static const uint8_t hinfo[] = {
+		0xc0, 0x0c, 0, DNS_HINFO, 0, DNS_CLASS_IN, 0, 0, 0x0e, 0x10, 0, 9,
+		7, 'R', 'F', 'C', '8', '4', '8', '2', 0,
+	};
+
+	memcpy(a->out + a->size, hinfo, sizeof hinfo);
+	a->size += sizeof hinfo;
+	a->n[0] = 1;
+}
+
+static void
+put_negative(struct answer *a, const struct dns_zone *z)
+{
+	put_image(a, z->negative);
+	if (a->class == DNS_LIMIT_ANSWER)
+		a->class = DNS_LIMIT_NODATA;
+}
+
+static void
+answer_node(struct answer *a, const struct dns_find *f)
+{
+	const struct dns_rrset *set = answer_set(a, f->node, a->q->qtype);
+
+	if (set && set->n) {
+		put_set(a, set);
+		return;
+	}
+	if (!set && f->node->n_sets) {
+		const struct dns_rrset *cname = answer_set(a, f->node, DNS_CNAME);
+
+		if (cname && cname->n && a->q->qtype == DNS_ANY) {
+			put_set(a, cname);
+			return;
+		}
+		if (cname && cname->n) {
+			answer_chain(a, DNS_FOUND_NODE, f);
+			return;
+		}
+		if (a->q->qtype == DNS_ANY) {
+			put_any(a);
+			return;
+		}
+	}
+	put_negative(a, f->zone);
+}
+
+static void
+answer_name(struct answer *a)
+{
+	struct dns_find f;
+	enum dns_found found;
+
+	dns_name_hash_suffixes(&a->q->qname, a->hash);
+	found = dns_find(a->view, &a->q->qname, a->hash, a->q->qtype, &f);
+	switch (found) {
+	case DNS_FOUND_NODE:
+		a->flags |= DNS_AA;
+		answer_node(a, &f);
+		break;
+	case DNS_FOUND_NXDOMAIN:
+		a->flags |= DNS_AA;
+		a->rcode = DNS_NXDOMAIN;
+		a->class = DNS_LIMIT_NXDOMAIN;
+		put_negative(a, f.zone);
+		break;
+	case DNS_FOUND_REFERRAL:
+		a->class = DNS_LIMIT_REFERRAL;
+		put_image(a, f.node->referral);
+		break;
+	case DNS_FOUND_DNAME:
+		a->flags |= DNS_AA;
+		answer_chain(a, found, &f);
+		break;
+	case DNS_FOUND_NOT_OURS:
+		a->rcode = DNS_REFUSED;
+		a->class = DNS_LIMIT_ERROR;
+		break;
+	}
+}
+
+/* CH TXT id.server. (RFC 4892) says what NSID says. */
+static void
+answer_chaos(struct answer *a)
+{
+	static const uint8_t id[] = "\x02id\x06server", hostname[] = "\x08hostname\x04bind";
+	const uint8_t *name = a->q->qname.wire;
+	uint8_t *p = a->out + a->size;
+
+	if (!a->view->nsid_size || a->q->qtype != DNS_TXT ||
+	    (memcmp(name, id, sizeof id) && memcmp(name, hostname, sizeof hostname))) {
+		a->rcode = DNS_REFUSED;
+		a->class = DNS_LIMIT_ERROR;
+		return;
+	}
+	dns_put16(p, 0xc000 | DNS_HEADER_SIZE);
+	dns_put16(p + 2, DNS_TXT);
+	dns_put16(p + 4, DNS_CLASS_CH);
+	dns_put32(p + 6, 0);
+	dns_put16(p + 10, 1 + a->view->nsid_size);
+	p[12] = a->view->nsid_size;
+	memcpy(p + 13, a->view->nsid, a->view->nsid_size);
+	a->size += 13 + a->view->nsid_size;
+	a->n[0] = 1;
+	a->flags |= DNS_AA;
+}
+
+static void
+answer_question(struct answer *a)
+{
+	const struct dns_query *q = a->q;
+
+	if (q->qclass == DNS_CLASS_CH) {
+		answer_chaos(a);
+	} else if (q->qclass != DNS_CLASS_IN) {
+		a->rcode = DNS_REFUSED;
+		a->class = DNS_LIMIT_ERROR;
+	} else if (q->qtype == DNS_OPT || !q->qtype) {
+		a->rcode = DNS_FORMERR;
+		a->class = DNS_LIMIT_ERROR;
+	} else if (q->qtype >= 128 && q->qtype < DNS_ANY) {
+		/* Questions that are no data (RFC 6895 section 3.1): TKEY, transfers over UDP, MAILA. */
+		a->rcode = DNS_NOTIMP;
+		a->class = DNS_LIMIT_ERROR;
+	} else {
+		answer_name(a);
+	}
+}
+
+static void
+count_rcode(struct dns_counters *c, unsigned rcode)
+{
+	switch (rcode) {
+	case DNS_NOERROR:
+		c->answers_noerror++;
+		break;
+	case DNS_FORMERR:
+		c->answers_formerr++;
+		break;
+	case DNS_SERVFAIL:
+		c->answers_servfail++;
+		break;
+	case DNS_NXDOMAIN:
+		c->answers_nxdomain++;
+		break;
+	case DNS_NOTIMP:
+		c->answers_notimp++;
+		break;
+	case DNS_REFUSED:
+		c->answers_refused++;
+		break;
+	case DNS_BADVERS:
+		c->answers_badvers++;
+		break;
+	default:
+		c->answers_other++;
+		break;
+	}
+}
+
+/* False: the answer is not sent.  Maybe it is cut instead, so that a real client comes back over TCP. */
+static bool
+within_limit(struct answer *a, bool cookie_ok)
+{
+	const struct dns_view *v = a->view;
+
+	if (!v->limiter || a->client->tcp || cookie_ok ||
+	    dns_limiter_take(v->limiter, a->client, a->class, a->ctx->mono_ms))
+		return true;
+	if (v->limit_slip && ++a->ctx->n_limited % v->limit_slip == 0) {
+		a->ctx->counters.limited_slipped++;
+		if (!(a->flags & DNS_TC))
+			answer_truncate(a);
+		return true;
+	}
+	a->ctx->counters.limited_dropped++;
+	return false;
+}
+
+static void
+put_header(const struct answer *a)
+{
+	uint16_t echoed = a->q->flags & (DNS_OPCODE | DNS_RD | DNS_CD);
+
+	dns_put16(a->out, a->q->id);
+	dns_put16(a->out + 2, DNS_QR | echoed | a->flags | (a->rcode & DNS_RCODE));
+	dns_put16(a->out + 4, a->q->question_size ? 1 : 0);
+	dns_put16(a->out + 6, a->n[0]);
+	dns_put16(a->out + 8, a->n[1]);
+	dns_put16(a->out + 10, a->n[2] + a->q->has_opt);
+}
+
+static void
+count_query(struct dns_context *ctx, const struct dns_client *c, size_t size)
+{
+	if (c->tcp)
+		*(c->family == 4 ? &ctx->counters.queries_tcp4 : &ctx->counters.queries_tcp6) += 1;
+	else
+		*(c->family == 4 ? &ctx->counters.queries_udp4 : &ctx->counters.queries_udp6) += 1;
+	ctx->counters.bytes_in += size;
+}
+
+enum dns_verdict
+dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_client *client,
+	   const uint8_t *msg, size_t size, uint8_t *out, size_t *ret_size)
+{
+	struct dns_query q;
+	struct answer a;
+	enum dns_parse parsed = dns_query_parse(&q, msg, size);
+	bool cookie_ok = false;
+	size_t opt_size, limit;
+
+	count_query(ctx, client, size);
+	a.view = v;
+	a.ctx = ctx;
+	a.client = client;
+	a.q = &q;
+	a.out = out;
+	a.flags = a.rcode = 0;
+	a.n[0] = a.n[1] = a.n[2] = 0;
+	a.scope = 0;
+	a.class = DNS_LIMIT_ANSWER;
+	switch (parsed) {
+	case DNS_PARSE_SHORT:
+		ctx->counters.dropped_short++;
+		return DNS_DROP;
+	case DNS_PARSE_RESPONSE:
+		ctx->counters.dropped_response++;
+		return DNS_DROP;
+	case DNS_PARSE_FORMERR:
+		a.rcode = DNS_FORMERR;
+		/* Its options are not to be trusted. */
+		q.ecs.present = q.cookie.present = q.nsid = false;
+		break;
+	case DNS_PARSE_NOTIMP:
+		a.rcode = DNS_NOTIMP;
+		break;
+	case DNS_PARSE_BADVERS:
+		a.rcode = DNS_BADVERS;
+		break;
+	case DNS_PARSE_OK:
+	case DNS_PARSE_NO_QUESTION:
+		break;
+	}
+	opt_size = dns_edns_size(v, &q);
+	if (client->tcp)
+		limit = DNS_MESSAGE_MAX;
+	else
+		limit = q.udp_size < v->udp_limit ? q.udp_size : v->udp_limit;
+	memcpy(out + DNS_HEADER_SIZE, msg + DNS_HEADER_SIZE, q.question_size);
+	a.size = DNS_HEADER_SIZE + q.question_size;
+	a.limit = limit - opt_size;
+	if (q.has_opt)
+		ctx->counters.edns++;
+	if (q.ecs.present)
+		ctx->counters.ecs++;
+	if (parsed == DNS_PARSE_OK || parsed == DNS_PARSE_NO_QUESTION) {
+		if (q.cookie.present)
+			cookie_ok = dns_cookie_is_valid(v, &q, ctx, client);
+		if (client->tcp && parsed == DNS_PARSE_OK && q.qclass == DNS_CLASS_IN &&
+		    (q.qtype == DNS_AXFR || q.qtype == DNS_IXFR))
+			return DNS_TRANSFER;
+		if (parsed == DNS_PARSE_OK)
+			answer_question(&a);
+	} else {
+		a.class = DNS_LIMIT_ERROR;
+	}
+	if (!within_limit(&a, cookie_ok))
+		return DNS_DROP;
+	put_header(&a);
+	if (q.has_opt) {
+		dns_edns_put(v, &q, ctx, client, a.rcode, a.scope, out + a.size);
+		a.size += opt_size;
+	}
+	ctx->counters.answers++;
+	ctx->counters.bytes_out += a.size;
+	count_rcode(&ctx->counters, a.rcode);
+	*ret_size = a.size;
+	return DNS_SEND;
+}

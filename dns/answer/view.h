@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that answers are made from: one immutable object, published by one pointer.
+ *
+ * Threads: the main thread builds a view and publishes it; workers take the pointer once a burst and
+ * use it until their next quiescent point (base/rcu.h).
+ * Memory: a view holds a reference on each of its zones; freed after a grace period.
+ */
+#ifndef WEFT_DNS_ANSWER_VIEW_H
+#define WEFT_DNS_ANSWER_VIEW_H
+
+#include "dns/zone/zone.h"
+
+#define DNS_NSID_MAX 64
+
+struct dns_view {
+	/* Open addressing by the apex' hash; at most half full. */
+	struct dns_zone **slots;
+	size_t mask, n_zones;
+	uint8_t max_labels; /* of an apex: longer suffixes are not looked for */
+
+	uint16_t udp_limit; /* answers over UDP are not larger */
+	uint8_t nsid_size;  /* 0: none */
+	uint8_t nsid[DNS_NSID_MAX];
+	bool cookies;
+	/* The current and the previous secret (RFC 9018 section 5). */
+	uint8_t cookie_secret[2][16];
+	struct dns_limiter *limiter; /* NULL: none; not owned, since it outlives a view */
+	unsigned limit_slip;         /* each so many-th limited answer is sent with TC=1; 0: none */
+	void *transfers;             /* who may have which zone: server/transfer.h; NULL: nobody */
+};
+
+struct dns_view *dns_view_new(void);
+void dns_view_free(struct dns_view *);
+/* Takes over the reference.  -EEXIST if there is one with that apex; then the caller keeps it. */
+int dns_view_add_zone(struct dns_view *, struct dns_zone *);
+
+static inline struct dns_zone *
+dns_view_zone_at(const struct dns_view *v, uint64_t hash, const uint8_t *name, size_t size)
+{
+	for (size_t i = hash & v->mask;; i = (i + 1) & v->mask) {
+		struct dns_zone *z = v->slots[i];
+
+		if (!z)
+			return NULL;
+		if (z->apex->hash == hash && z->apex->name_size == size &&
+		    !memcmp(z->apex->name, name, size))
+			return z;
+	}
+}
+
+/* The zone with the longest apex that is a suffix of the name from label 'first' on, or NULL. */
+static inline struct dns_zone *
+dns_view_find_zone(const struct dns_view *v, const struct dns_name *name, const uint64_t *hash,
+		   unsigned first)
+{
+	unsigned i = first;
+
+	if (name->n_labels > i + v->max_labels)
+		i = name->n_labels - v->max_labels;
+	for (; i <= name->n_labels; i++) {
+		struct dns_zone *z = dns_view_zone_at(v, hash[i], name->wire + name->at[i], name->size - name->at[i]);
+
+		if (z)
+			return z;
+	}
+	return NULL;
+}
+
+struct dns_zone *dns_view_zone_named(const struct dns_view *, const struct dns_name *);
+
+#endif

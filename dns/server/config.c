@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/server/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/yang_config.h"
+#include "dns/zone/load.h"
+
+static void
+parse_address(const char *text, uint16_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+
+	memset(ret, 0, sizeof *ret);
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(port);
+	}
+}
+
+static bool
+parse_hex(const char *text, uint8_t *to, size_t n)
+{
+	for (size_t i = 0; text && i < n; i++)
+		if (sscanf(text + 2 * i, "%2hhx", &to[i]) != 1)
+			return false;
+	return text;
+}
+
+static int
+read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	size_t i;
+	json_t *z;
+
+	c->zones = wf_xzalloc((json_array_size(zones) + 1) * sizeof *c->zones);
+	json_array_foreach(zones, i, z)
+	{
+		struct dns_zone_conf *to = &c->zones[i];
+		const char *name = wf_json_str(z, "name", ""), *file = wf_json_str(z, "file", "");
+		struct wf_err why = { "" };
+
+		/* Names in the configuration are absolute, with or without the last dot. */
+		if (dns_name_from_text(&to->name, name, NULL, &why))
+			return wf_err(err, -EINVAL, "%s: zone %s: %s", path, name, why.text);
+		to->text = wf_xstrdup(name);
+		to->file = file[0] == '/' || !slash ? wf_xstrdup(file) : wf_xasprintf("%.*s/%s", (int)(slash - path), path, file);
+		c->n_zones++;
+	}
+	return 0;
+}
+
+static int
+read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err *err)
+{
+	const json_t *listen = json_object_get(dns, "listen"), *o;
+	uint16_t port = wf_json_u64(dns, "port", DNS_PORT);
+	size_t i;
+	json_t *a;
+
+	c->listen = wf_xzalloc((json_array_size(listen) + 1) * sizeof *c->listen);
+	json_array_foreach(listen, i, a)
+		parse_address(json_string_value(a), port, &c->listen[c->n_listen++]);
+	c->workers = wf_json_u64(dns, "workers", 0);
+	c->udp_limit = wf_json_u64(dns, "udp-size-limit", DNS_UDP_LIMIT);
+	if (wf_json_has(dns, "nsid"))
+		c->nsid = wf_xstrdup(wf_json_str(dns, "nsid", ""));
+	if (c->nsid && strlen(c->nsid) > DNS_NSID_MAX)
+		return wf_err(err, -EINVAL, "%s: /weft-dns:dns/nsid: \"%s\" is longer than %u bytes", path, c->nsid, DNS_NSID_MAX);
+	o = json_object_get(dns, "cookies");
+	c->cookies = wf_json_bool(o, "enabled", true);
+	c->have_secret[0] = parse_hex(wf_json_str(o, "secret", NULL), c->secret[0], 16);
+	c->have_secret[1] = parse_hex(wf_json_str(o, "previous-secret", NULL), c->secret[1], 16);
+	o = json_object_get(dns, "rate-limit");
+	c->limit_per_s = wf_json_u64(o, "responses-per-second", 0);
+	c->limit_slip = wf_json_u64(o, "slip", 2);
+	o = json_object_get(dns, "tcp");
+	c->tcp_max = wf_json_u64(o, "max-connections", 2000);
+	c->tcp_idle_s = wf_json_u64(o, "idle-timeout", 10);
+	c->tcp_message_s = wf_json_u64(o, "message-timeout", 5);
+	o = json_object_get(dns, "metrics");
+	if (o) {
+		c->metrics = true;
+		parse_address(wf_json_str(o, "address", "127.0.0.1"), wf_json_u64(o, "port", 9153), &c->metrics_at);
+	}
+	return read_zones(c, json_object_get(dns, "zone"), path, err);
+}
+
+int
+dns_conf_load(const char *path, struct dns_conf **ret, struct wf_err *err)
+{
+	struct wf_yang *y = wf_yang_new((const char *const[]){ "weft-dns", NULL }, err);
+	struct dns_conf *c;
+	json_t *json = NULL;
+	int rc;
+
+	if (!y)
+		return -EINVAL;
+	rc = wf_yang_load_file(y, path, &json, err);
+	wf_yang_free(y);
+	if (rc)
+		return rc;
+	c = wf_xzalloc(sizeof *c);
+	rc = read_conf(c, json_object_get(json, "weft-dns:dns"), path, err);
+	json_decref(json);
+	if (rc) {
+		dns_conf_free(c);
+		return rc;
+	}
+	*ret = c;
+	return 0;
+}
+
+void
+dns_conf_free(struct dns_conf *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_zones; i++) {
+		free(c->zones[i].text);
+		free(c->zones[i].file);
+	}
+	free(c->zones);
+	free(c->listen);
+	free(c->nsid);
+	free(c);
+}
+
+int
+dns_view_load(const struct dns_conf *c, const struct dns_view *old, struct dns_view **ret,
+	      struct wf_str *warnings, struct wf_err *err)
+{
+	struct dns_view *v = dns_view_new();
+	int rc = 0;
+
+	v->udp_limit = c->udp_limit;
+	v->cookies = c->cookies;
+	v->limit_slip = c->limit_slip;
+	if (c->nsid) {
+		v->nsid_size = strlen(c->nsid);
+		memcpy(v->nsid, c->nsid, v->nsid_size);
+	}
+	for (size_t i = 0; i < c->n_zones && !rc; i++) {
+		const struct dns_zone_conf *zc = &c->zones[i];
+		struct dns_zone *had = old ? dns_view_zone_named(old, &zc->name) : NULL, *z = NULL;
+
+		if (had && dns_zone_is_current(had, zc->file))
+			z = dns_zone_ref(had);
+		else
+			rc = dns_zone_load(&zc->name, zc->file, &z, warnings, err);
+		if (!rc && dns_view_add_zone(v, z)) {
+			dns_zone_unref(z);
+			rc = wf_err(err, -EINVAL, "zone %s is configured twice, with other letters or dots", zc->text);
+		}
+	}
+	if (rc) {
+		dns_view_free(v);
+		return rc;
+	}
+	*ret = v;
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration file (yang/weft-dns.yang) as a struct, and the view that it describes.
+ * Threads: one at a time. */
+#ifndef WEFT_DNS_SERVER_CONFIG_H
+#define WEFT_DNS_SERVER_CONFIG_H
+
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "dns/answer/view.h"
+
+struct dns_zone_conf {
+	struct dns_name name;
+	char *text; /* as in the file */
+	char *file; /* relative ones are made absolute to the configuration's folder */
+};
+
+struct dns_conf {
+	struct sockaddr_storage *listen; /* with port */
+	size_t n_listen;
+	unsigned workers;
+	uint16_t udp_limit;
+	char *nsid; /* NULL: none */
+	bool cookies, have_secret[2];
+	uint8_t secret[2][16];
+	unsigned limit_per_s, limit_slip;
+	unsigned tcp_max, tcp_idle_s, tcp_message_s;
+	bool metrics;
+	struct sockaddr_storage metrics_at;
+	struct dns_zone_conf *zones;
+	size_t n_zones;
+};
+
+/* Returns 0, or a negative errno with file, line, path, value, rule. */
+int dns_conf_load(const char *path, struct dns_conf **ret, struct wf_err *);
+void dns_conf_free(struct dns_conf *);
+
+/* Loads all zones into a new view; zones whose files are as they were for 'old' (may be NULL) are taken
+ * over from it.  'warnings' may be NULL.  The cookie secrets and the limiter are left to the caller. */
+int dns_view_load(const struct dns_conf *, const struct dns_view *old, struct dns_view **ret,
+		  struct wf_str *warnings, struct wf_err *);
+
+#endif

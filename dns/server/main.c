@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/* weft-dnsd: an authoritative name server that knows where the client is. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/coverage.h"
+#include "base/daemon.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/rcu.h"
+#include "base/unixctl.h"
+#include "dns/server/server.h"
+
+WF_LOG_MODULE(dnsd);
+
+#define DEFAULT_CONF "/etc/weft/dns.json"
+
+enum { OPT_UNIXCTL = 1, OPT_CHECK };
+
+struct options {
+	const char *conf, *unixctl;
+	bool check;
+};
+
+static void
+usage(void)
+{
+	printf("%s: weft's authoritative name server\n"
+	       "usage: %s [OPTIONS] [CONFIGURATION]\n"
+	       "where CONFIGURATION is a JSON file (default: %s)\n"
+	       "\nOptions:\n"
+	       "  --check                 read configuration and zones, say what is wrong, and end\n"
+	       "  --unixctl=SOCKET        override default control socket name\n"
+	       "  -h, --help              display this help message\n"
+	       "  -V, --version           display version information\n",
+	       wf_program_name, wf_program_name, DEFAULT_CONF);
+	wf_daemon_usage();
+}
+
+static void
+parse_options(int argc, char *argv[], struct options *o)
+{
+	static const struct option long_options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "check", no_argument, NULL, OPT_CHECK },
+		{ "unixctl", required_argument, NULL, OPT_UNIXCTL },
+		WF_DAEMON_LONG_OPTIONS,
+		{ NULL, 0, NULL, 0 },
+	};
+	struct wf_err err = { "" };
+	int c, rc;
+
+	while ((c = getopt_long(argc, argv, "hV" WF_DAEMON_SHORT_OPTIONS, long_options, NULL)) != -1)
+		switch (c) {
+		case 'h':
+			usage();
+			exit(0);
+		case 'V':
+			printf("%s (weft) %s\n", wf_program_name, WEFT_VERSION);
+			exit(0);
+		case OPT_CHECK:
+			o->check = true;
+			break;
+		case OPT_UNIXCTL:
+			o->unixctl = optarg;
+			break;
+		case '?':
+			exit(1);
+		default:
+			rc = wf_daemon_option(c, optarg, &err);
+			if (rc)
+				wf_fatal("%s", rc == -2 ? "unknown option" : err.text);
+		}
+	if (argc - optind > 1)
+		wf_fatal("at most one configuration file; use --help for usage");
+	o->conf = optind < argc ? argv[optind] : DEFAULT_CONF;
+}
+
+/* --check: warnings and errors to stderr, the sum to stdout. */
+static int
+check(const char *path)
+{
+	struct wf_str warnings = WF_STR_INIT;
+	struct wf_err err = { "" };
+	struct dns_conf *c = NULL;
+	struct dns_view *v = NULL;
+	int rc = dns_conf_load(path, &c, &err);
+
+	if (!rc)
+		rc = dns_view_load(c, NULL, &v, &warnings, &err);
+	fputs(wf_str_cstr(&warnings), stderr);
+	if (rc)
+		fprintf(stderr, "%s\n", err.text);
+	else
+		printf("%s: good, %zu zones\n", path, v->n_zones);
+	dns_view_free(v);
+	dns_conf_free(c);
+	wf_str_done(&warnings);
+	return rc ? 1 : 0;
+}
+
+static void
+on_signal(int signum)
+{
+	wf_loop_stop();
+}
+
+static void
+on_hangup(int signum)
+{
+	struct wf_str s = WF_STR_INIT;
+	struct wf_err err = { "" };
+
+	if (dns_server_reload(&s, &err))
+		wf_error("reload: %s; the data before goes on being served", err.text);
+	else
+		wf_info("reloaded: %zu zones. %s", dns_server_view()->n_zones, wf_str_cstr(&s));
+	wf_str_done(&s);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct options o = { 0 };
+	struct wf_err err = { "" };
+	char *absolute;
+
+	wf_daemon_init(argc, argv);
+	parse_options(argc, argv, &o);
+	if (o.check)
+		return check(o.conf);
+	signal(SIGPIPE, SIG_IGN);
+	/* Before the daemon's working directory becomes "/". */
+	absolute = realpath(o.conf, NULL);
+	if (wf_daemon_start(&err))
+		wf_fatal("%s", err.text);
+	wf_loop_init();
+	wf_rcu_register("main");
+	if (unixctl_server_open(o.unixctl, &err))
+		wf_fatal("%s", err.text);
+	wf_coverage_init();
+	dns_ctl_init();
+	wf_loop_on_signal(SIGTERM, on_signal);
+	wf_loop_on_signal(SIGINT, on_signal);
+	wf_loop_on_signal(SIGHUP, on_hangup);
+	if (dns_server_start(absolute ? absolute : o.conf, &err))
+		wf_fatal("%s", err.text);
+	free(absolute);
+	wf_daemon_ready();
+	wf_info("%s (weft) %s", wf_program_name, WEFT_VERSION);
+	wf_loop_run();
+	dns_server_stop();
+	unixctl_server_close();
+	wf_daemon_exit(0);
+}

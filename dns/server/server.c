@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/server/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/rcu.h"
+#include "dns/answer/limit.h"
+#include "dns/server/worker.h"
+
+WF_LOG_MODULE(dns);
+
+struct dns_server dns_server;
+struct dns_view *_Atomic dns_server_view_;
+
+static void
+log_lines(const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		if (n)
+			wf_warn("%.*s", (int)n, text);
+		text += n + (text[n] != '\0');
+	}
+}
+
+/* What a view takes from the server rather than from its zones. */
+static void
+complete_view(struct dns_view *v, const struct dns_conf *c)
+{
+	for (int i = 0; i < 2; i++)
+		memcpy(v->cookie_secret[i], c->have_secret[i] ? c->secret[i] : dns_server.cookie_secret[i], 16);
+	dns_limiter_set_rate(dns_server.limiter, c->limit_per_s);
+	v->limiter = c->limit_per_s ? dns_server.limiter : NULL;
+}
+
+static void
+free_view(void *v)
+{
+	dns_view_free(v);
+}
+
+static void
+publish(struct dns_view *v)
+{
+	struct dns_view *old = __atomic_exchange_n((struct dns_view **)&dns_server_view_, v, __ATOMIC_ACQ_REL);
+
+	if (old)
+		wf_rcu_call(free_view, old);
+}
+
+int
+dns_server_start(const char *conf_path, struct wf_err *err)
+{
+	struct wf_str warnings = WF_STR_INIT;
+	struct dns_view *v;
+	unsigned n;
+	int rc;
+
+	dns_server.conf_path = wf_xstrdup(conf_path);
+	if (getrandom(dns_server.cookie_secret, sizeof dns_server.cookie_secret, 0) !=
+	    sizeof dns_server.cookie_secret)
+		return wf_err(err, -EIO, "the kernel gives no random bytes: %s", strerror(errno));
+	rc = dns_conf_load(conf_path, &dns_server.conf, err);
+	if (rc)
+		return rc;
+	dns_server.limiter = dns_limiter_new(0);
+	rc = dns_view_load(dns_server.conf, NULL, &v, &warnings, err);
+	log_lines(wf_str_cstr(&warnings));
+	wf_str_done(&warnings);
+	if (rc)
+		return rc;
+	complete_view(v, dns_server.conf);
+	publish(v);
+	dns_server.loaded_wall_ms = wf_wall_ms();
+	n = dns_server.conf->workers ? dns_server.conf->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	if (n > WF_RCU_MAX_THREADS - 8)
+		n = WF_RCU_MAX_THREADS - 8;
+	dns_server.workers = wf_xzalloc(n * sizeof *dns_server.workers);
+	for (unsigned i = 0; i < n; i++) {
+		rc = dns_worker_new(i, n, dns_server.conf, &dns_server.workers[i], err);
+		if (rc)
+			return rc;
+		dns_server.n_workers++;
+	}
+	if (dns_server.conf->metrics && (rc = dns_metrics_start(&dns_server.conf->metrics_at, err)))
+		return rc;
+	/* All sockets are open before the first answer. */
+	for (unsigned i = 0; i < n; i++)
+		dns_worker_start(dns_server.workers[i]);
+	wf_info("%zu zones, %u workers", v->n_zones, n);
+	return 0;
+}
+
+/* What is fixed when the sockets are opened. */
+static bool
+needs_restart(const struct dns_conf *a, const struct dns_conf *b)
+{
+	return a->n_listen != b->n_listen || a->workers != b->workers ||
+	       memcmp(a->listen, b->listen, a->n_listen * sizeof *a->listen) || a->metrics != b->metrics ||
+	       memcmp(&a->metrics_at, &b->metrics_at, sizeof a->metrics_at);
+}
+
+int
+dns_server_reload(struct wf_str *report, struct wf_err *err)
+{
+	struct dns_conf *conf = NULL;
+	struct dns_view *v = NULL;
+	int rc;
+
+	rc = dns_conf_load(dns_server.conf_path, &conf, err);
+	if (!rc)
+		rc = dns_view_load(conf, dns_server_view(), &v, report, err);
+	if (rc) {
+		dns_conf_free(conf);
+		dns_server.n_reloads_failed++;
+		free(dns_server.last_error);
+		dns_server.last_error = wf_xstrdup(err->text);
+		return rc;
+	}
+	if (needs_restart(dns_server.conf, conf))
+		wf_str_put(report, "listen, port, workers and metrics stay as they are until weft-dnsd is started again\n");
+	complete_view(v, conf);
+	publish(v);
+	for (unsigned i = 0; i < dns_server.n_workers; i++)
+		dns_worker_configure(dns_server.workers[i], conf);
+	/* The sockets go on being those of the old one. */
+	if (needs_restart(dns_server.conf, conf)) {
+		struct sockaddr_storage *listen = conf->listen;
+		size_t n = conf->n_listen;
+
+		conf->listen = dns_server.conf->listen;
+		conf->n_listen = dns_server.conf->n_listen;
+		conf->workers = dns_server.conf->workers;
+		conf->metrics = dns_server.conf->metrics;
+		conf->metrics_at = dns_server.conf->metrics_at;
+		dns_server.conf->listen = listen;
+		dns_server.conf->n_listen = n;
+	}
+	dns_conf_free(dns_server.conf);
+	dns_server.conf = conf;
+	dns_server.n_reloads++;
+	dns_server.loaded_wall_ms = wf_wall_ms();
+	free(dns_server.last_error);
+	dns_server.last_error = NULL;
+	return 0;
+}
+
+void
+dns_server_counters(struct dns_counters *sum)
+{
+	uint64_t *to = (uint64_t *)sum;
+
+	memset(sum, 0, sizeof *sum);
+	for (unsigned i = 0; i < dns_server.n_workers; i++) {
+		const uint64_t *from = (const uint64_t *)dns_worker_counters(dns_server.workers[i]);
+
+		for (size_t k = 0; k < sizeof *sum / sizeof *to; k++)
+			to[k] += __atomic_load_n(&from[k], __ATOMIC_RELAXED);
+	}
+}
+
+void
+dns_server_stop(void)
+{
+	dns_metrics_stop();
+	for (unsigned i = 0; i < dns_server.n_workers; i++)
+		dns_worker_free(dns_server.workers[i]);
+	dns_server.n_workers = 0;
+	publish(NULL);
+	wf_rcu_drain();
+	dns_limiter_free(dns_server.limiter);
+	dns_conf_free(dns_server.conf);
+	free(dns_server.workers);
+	free(dns_server.conf_path);
+	free(dns_server.last_error);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft-dnsd as a whole: the configuration in force, the view that workers read, reload.
+ *
+ *   main thread                          workers (worker.h), one a core
+ *   configuration, zones -> new view     epoll: UDP bursts, TCP connections
+ *   publish by one pointer  ---------->  take the pointer once a burst
+ *
+ * Threads: main only, but for dns_server_view(). */
+#ifndef WEFT_DNS_SERVER_SERVER_H
+#define WEFT_DNS_SERVER_SERVER_H
+
+#include "dns/answer/answer.h"
+#include "dns/server/config.h"
+
+struct dns_server {
+	char *conf_path;
+	struct dns_conf *conf;
+	struct dns_worker **workers;
+	unsigned n_workers;
+	struct dns_limiter *limiter;
+	uint8_t cookie_secret[2][16]; /* drawn at start, for a configuration without */
+	uint64_t n_reloads, n_reloads_failed;
+	int64_t loaded_wall_ms;
+	char *last_error; /* of the last reload; NULL: it went well */
+};
+extern struct dns_server dns_server;
+
+/* What workers answer from; in an RCU read section. */
+extern struct dns_view *_Atomic dns_server_view_;
+static inline const struct dns_view *
+dns_server_view(void)
+{
+	return __atomic_load_n((struct dns_view **)&dns_server_view_, __ATOMIC_ACQUIRE);
+}
+
+/* Loads everything, opens the sockets, starts the workers. */
+int dns_server_start(const char *conf_path, struct wf_err *);
+/* Reads all again.  On any error the old data stays in force.  'report' gets warnings. */
+int dns_server_reload(struct wf_str *report, struct wf_err *);
+void dns_server_stop(void);
+/* Sums over the workers. */
+void dns_server_counters(struct dns_counters *);
+
+void dns_ctl_init(void); /* ctl.c: unixctl commands */
+int dns_metrics_start(const struct sockaddr_storage *, struct wf_err *); /* metrics.c */
+void dns_metrics_stop(void);
+void dns_metrics_text(struct wf_str *);
+
+#endif

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+/* TCP (RFC 7766): several queries on a connection, answered in their order.
+ *
+ * What a client can cost is bounded: a connection has one small buffer for queries; while an answer
+ * waits for the client to read, nothing more is read from it; a query or an answer that takes too long
+ * ends the connection; when the table is full, the connection that has been without a complete query
+ * for longest makes room, so that those who stall lose against those who ask. */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "dns/server/server.h"
+#include "dns/server/socket.h"
+#include "dns/server/worker.h"
+
+WF_LOG_MODULE(dns_tcp);
+
+/* A query larger than this is no query. */
+#define QUERY_ROOM 4096
+/* Accepted in one turn, so that a flood of connections leaves time for the others. */
+#define ACCEPTS 64
+
+struct connection {
+	struct dns_source source;
+	struct wf_list node; /* of dns_tcp.list: the one that asked last is last */
+	struct dns_client client;
+	uint64_t asked_ms;    /* when its last query was complete, or it was accepted */
+	uint64_t deadline_ms; /* for the query or answer under way; 0: neither */
+	uint16_t in_size;
+	bool writing, at_end;
+	/* An answer, or the rest of one, that the client has not taken yet; NULL: none. */
+	uint8_t *out;
+	size_t out_at, out_size;
+	uint8_t in[2 + QUERY_ROOM];
+};
+
+struct dns_tcp {
+	struct wf_list list;
+	struct wf_list ended; /* freed behind the turn, since epoll may have told of them already */
+	_Atomic unsigned n;
+	size_t out_size;
+	/* Answers of one turn, each with its length. */
+	uint8_t out[2 * (2 + DNS_MESSAGE_MAX)];
+};
+
+struct dns_tcp *
+dns_tcp_new(void)
+{
+	struct dns_tcp *t = wf_xzalloc(sizeof *t);
+
+	wf_list_init(&t->list);
+	wf_list_init(&t->ended);
+	return t;
+}
+
+unsigned
+dns_worker_n_connections(const struct dns_worker *w)
+{
+	return w->tcp->n;
+}
+
+static void
+on_ended(struct dns_worker *w, struct dns_source *source, uint32_t events)
+{
+}
+
+static void
+end(struct dns_worker *w, struct connection *c)
+{
+	close(c->source.fd);
+	wf_list_remove(&c->node);
+	wf_list_push_back(&w->tcp->ended, &c->node);
+	c->source.ready = on_ended;
+	w->tcp->n--;
+}
+
+void
+dns_tcp_reap(struct dns_worker *w)
+{
+	while (!wf_list_is_empty(&w->tcp->ended)) {
+		struct connection *c = wf_container(wf_list_pop_front(&w->tcp->ended), struct connection, node);
+
+		free(c->out);
+		free(c);
+	}
+}
+
+void
+dns_tcp_free(struct dns_worker *w)
+{
+	struct connection *c, *next;
+
+	if (!w->tcp)
+		return;
+	wf_list_for_each_safe(c, next, node, &w->tcp->list)
+		end(w, c);
+	dns_tcp_reap(w);
+	free(w->tcp);
+	w->tcp = NULL;
+}
+
+static void
+want(struct dns_worker *w, struct connection *c, bool writing)
+{
+	struct epoll_event e = { .events = writing ? EPOLLOUT : EPOLLIN, .data.ptr = &c->source };
+
+	if (c->writing != writing)
+		epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->source.fd, &e);
+	c->writing = writing;
+}
+
+/* Sends what was answered in this turn; keeps what the client does not take.  False: it is gone. */
+static bool
+flush(struct dns_worker *w, struct connection *c)
+{
+	struct dns_tcp *t = w->tcp;
+	ssize_t n;
+
+	if (!t->out_size)
+		return true;
+	n = send(c->source.fd, t->out, t->out_size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		t->out_size = 0;
+		return false;
+	}
+	if (n < 0)
+		n = 0;
+	if ((size_t)n < t->out_size) {
+		c->out_size = t->out_size - n;
+		c->out_at = 0;
+		c->out = wf_xmemdup(t->out + n, c->out_size);
+		c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms;
+		want(w, c, true);
+	}
+	t->out_size = 0;
+	return true;
+}
+
+/* Answers the whole queries in the buffer, as far as their answers fit one turn.  False: no DNS. */
+static bool
+answer_buffer(struct dns_worker *w, struct connection *c)
+{
+	const struct dns_view *view = dns_server_view();
+	struct dns_tcp *t = w->tcp;
+	size_t at = 0;
+	bool good = true;
+
+	while (c->in_size - at >= 2 && t->out_size + 2 + DNS_MESSAGE_MAX <= sizeof t->out) {
+		size_t size = dns_get16(c->in + at), answer_size;
+		uint8_t *out = t->out + t->out_size;
+
+		if (size < DNS_HEADER_SIZE || size > QUERY_ROOM) {
+			good = false;
+			break;
+		}
+		if (c->in_size - at < 2 + size)
+			break;
+		if (dns_answer(view, &w->ctx, &c->client, c->in + at + 2, size, out + 2, &answer_size) == DNS_SEND) {
+			dns_put16(out, answer_size);
+			t->out_size += 2 + answer_size;
+		}
+		at += 2 + size;
+		c->asked_ms = w->ctx.mono_ms;
+	}
+	if (at) {
+		memmove(c->in, c->in + at, c->in_size - at);
+		c->in_size -= at;
+		c->deadline_ms = 0;
+		wf_list_remove(&c->node);
+		wf_list_push_back(&w->tcp->list, &c->node);
+	}
+	return good;
+}
+
+/* Answers and sends until there is no whole query left or the client does not take more.  False: the
+ * connection is over. */
+static bool
+serve(struct dns_worker *w, struct connection *c)
+{
+	while (!c->out) {
+		if (!answer_buffer(w, c)) {
+			w->ctx.counters.tcp_bad++;
+			flush(w, c);
+			return false;
+		}
+		if (!w->tcp->out_size)
+			break;
+		if (!flush(w, c))
+			return false;
+	}
+	if (!c->out) {
+		if (c->at_end)
+			return false;
+		if (!c->in_size)
+			c->deadline_ms = 0;
+		else if (!c->deadline_ms)
+			c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms;
+	}
+	return true;
+}
+
+/* The client takes more of an answer.  False: it is gone. */
+static bool
+drain(struct dns_worker *w, struct connection *c)
+{
+	ssize_t n = send(c->source.fd, c->out + c->out_at, c->out_size - c->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	c->out_at += n;
+	if (c->out_at < c->out_size)
+		return true;
+	free(c->out);
+	c->out = NULL;
+	c->deadline_ms = 0;
+	want(w, c, false);
+	return serve(w, c);
+}
+
+static void
+on_tcp(struct dns_worker *w, struct dns_source *source, uint32_t events)
+{
+	struct connection *c = wf_container(source, struct connection, source);
+	ssize_t n;
+
+	if (c->out) {
+		if ((events & (EPOLLERR | EPOLLHUP)) || !drain(w, c))
+			end(w, c);
+		return;
+	}
+	n = recv(source->fd, c->in + c->in_size, sizeof c->in - c->in_size, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		end(w, c);
+		return;
+	}
+	/* A client may send its queries, close its side and read on. */
+	c->at_end = !n;
+	c->in_size += n;
+	if (!serve(w, c))
+		end(w, c);
+}
+
+static void
+add(struct dns_worker *w, int fd, const struct sockaddr_storage *from)
+{
+	struct connection *c;
+	int on = 1;
+
+	if (w->tcp->n >= w->tcp_max) {
+		c = wf_container(w->tcp->list.next, struct connection, node);
+		w->ctx.counters.tcp_evicted++;
+		end(w, c);
+	}
+	c = wf_xzalloc(sizeof *c);
+	c->source = (struct dns_source){ on_tcp, fd };
+	dns_client_from(&c->client, from, true);
+	c->asked_ms = w->ctx.mono_ms;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	wf_list_push_back(&w->tcp->list, &c->node);
+	w->tcp->n++;
+	w->ctx.counters.tcp_accepted++;
+	if (dns_worker_watch(w, &c->source, EPOLLIN))
+		end(w, c);
+}
+
+static void
+on_listen(struct dns_worker *w, struct dns_source *source, uint32_t events)
+{
+	for (unsigned i = 0; i < ACCEPTS; i++) {
+		struct sockaddr_storage from;
+		socklen_t size = sizeof from;
+		int fd = accept4(source->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+			/* The queue would wake us for ever: make room. */
+			w->ctx.counters.tcp_refused++;
+			wf_warn_rl("no more file descriptors for TCP connections: raise the limit (ulimit -n) or lower tcp/max-connections");
+			if (wf_list_is_empty(&w->tcp->list))
+				return;
+			end(w, wf_container(w->tcp->list.next, struct connection, node));
+			return;
+		}
+		if (fd < 0)
+			return;
+		add(w, fd, &from);
+	}
+}
+
+void
+dns_tcp_tick(struct dns_worker *w)
+{
+	struct connection *c, *next;
+	uint64_t now = w->ctx.mono_ms;
+
+	wf_list_for_each_safe(c, next, node, &w->tcp->list) {
+		if (c->deadline_ms && now > c->deadline_ms) {
+			w->ctx.counters.tcp_slow++;
+			end(w, c);
+		} else if (!c->deadline_ms && now - c->asked_ms > w->tcp_idle_ms) {
+			w->ctx.counters.tcp_idle++;
+			end(w, c);
+		}
+	}
+}
+
+int
+dns_tcp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns_source *s, struct wf_err *err)
+{
+	int fd, rc = dns_socket_open(SOCK_STREAM, at, &fd, err);
+
+	if (rc)
+		return rc;
+	*s = (struct dns_source){ on_listen, fd };
+	rc = dns_worker_watch(w, s, EPOLLIN);
+	if (rc)
+		close(fd);
+	return rc;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread, with sockets of its own for each address (SO_REUSEPORT), which shares nothing with the
+ * others but what it reads.
+ *
+ *   epoll -> UDP socket: recvmmsg, answer each, sendmmsg      (udp.c)
+ *         -> TCP listener, TCP connections                    (tcp.c)
+ *
+ * An RCU reader: online while it handles what epoll said, offline while it sleeps. */
+#ifndef WEFT_DNS_SERVER_WORKER_H
+#define WEFT_DNS_SERVER_WORKER_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "dns/answer/answer.h"
+#include "dns/server/config.h"
+
+struct dns_worker;
+
+/* What epoll's data points at begins with this. */
+struct dns_source {
+	void (*ready)(struct dns_worker *, struct dns_source *, uint32_t events);
+	int fd;
+};
+
+struct dns_udp_socket {
+	struct dns_source source;
+	bool any; /* bound to any address: answers leave from the one that was asked */
+};
+
+struct dns_worker {
+	unsigned index;
+	pthread_t thread;
+	bool is_running;
+	_Atomic bool stop;
+	int epoll, wake;
+	struct dns_source wake_source;
+	struct dns_context ctx;
+	struct dns_udp_socket *udp;
+	size_t n_udp;
+	struct dns_udp_batch *batch;
+	struct dns_source *tcp_listen;
+	size_t n_tcp_listen;
+	struct dns_tcp *tcp;
+	/* Written by the main thread on a reload. */
+	_Atomic unsigned tcp_max, tcp_idle_ms, tcp_message_ms;
+};
+
+/* Opens the sockets; 'n' workers share the limits. */
+int dns_worker_new(unsigned index, unsigned n, const struct dns_conf *, struct dns_worker **ret, struct wf_err *);
+void dns_worker_start(struct dns_worker *);
+void dns_worker_configure(struct dns_worker *, const struct dns_conf *);
+/* Stops the thread and waits for it. */
+void dns_worker_free(struct dns_worker *);
+const struct dns_counters *dns_worker_counters(const struct dns_worker *);
+unsigned dns_worker_n_connections(const struct dns_worker *);
+
+/* Within a worker. */
+int dns_worker_watch(struct dns_worker *, struct dns_source *, uint32_t events);
+void dns_client_from(struct dns_client *, const struct sockaddr_storage *, bool tcp);
+
+int dns_udp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_udp_socket *, struct wf_err *);
+struct dns_udp_batch *dns_udp_batch_new(void);
+int dns_tcp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_source *, struct wf_err *);
+struct dns_tcp *dns_tcp_new(void);
+void dns_tcp_free(struct dns_worker *);
+void dns_tcp_tick(struct dns_worker *); /* once a second */
+void dns_tcp_reap(struct dns_worker *); /* behind each turn */
+
+#endif

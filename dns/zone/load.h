@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a zone file to a zone.  The syntax of files ($ORIGIN, $TTL, $INCLUDE, $GENERATE, owners, times)
+ * is read here; the data of a record by ldns, but for addresses.
+ *
+ * Threads: any one thread; it blocks on the disk.
+ */
+#ifndef WEFT_DNS_ZONE_LOAD_H
+#define WEFT_DNS_ZONE_LOAD_H
+
+#include "base/buf.h"
+#include "dns/zone/zone.h"
+
+/* Reads the file at 'path'.  Returns 0 and the zone (one reference), or a negative errno with
+ * "FILE:LINE: what" in 'err'.  'warnings' (may be NULL) gets one line each for what is odd but served. */
+int dns_zone_load(const struct dns_name *apex, const char *path, struct dns_zone **ret,
+		  struct wf_str *warnings, struct wf_err *err);
+/* The same from memory; 'name' stands for the file in messages; $INCLUDE is refused. */
+int dns_zone_load_text(const struct dns_name *apex, const char *name, const char *text, size_t size,
+		       struct dns_zone **ret, struct wf_str *warnings, struct wf_err *err);
+
+/* Record types by their names, TYPE123 included; 0 if unknown. */
+unsigned dns_type_from_text(const char *);
+/* "AAAA", "TYPE1234"; in a per-thread buffer. */
+const char *dns_type_text(unsigned type);
+
+#endif
