@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside probes: what the kinds share. */
+#ifndef WEFT_POLICY_PROBE_INTERNAL_H
+#define WEFT_POLICY_PROBE_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "policy/probe.h"
+
+enum probe_step { STEP_CONNECT, STEP_TLS, STEP_SEND, STEP_ANSWER };
+
+struct pol_probe {
+	const struct pol_probe_conf *conf;
+	struct pol_addr addr;
+	pol_probe_done_fn *done;
+	void *arg;
+	struct wf_timer timer;
+	char why[120]; /* an error to be told from the loop */
+	/* Sockets */
+	uv_poll_t poll;
+	int fd; /* -1: none */
+	enum probe_step step;
+	SSL *ssl;
+	struct wf_buf out, in;
+	uint16_t echo_seq;
+	/* Scripts */
+	uv_process_t process;
+	int exit_signal;
+	bool spawned, over; /* 'over': done was called or it was cancelled; only closing is left */
+};
+
+/* Calls done() and ends the probe. */
+void pol_probe_finish(struct pol_probe *, bool ok, const char *text);
+/* Tells a failure later, from the loop. */
+void pol_probe_fail_later(struct pol_probe *, const char *text);
+
+void pol_probe_script_start(struct pol_probe *, const char *pool, const char *member);
+void pol_probe_script_stop(struct pol_probe *);
+
+#endif
