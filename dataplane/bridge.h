@@ -69,6 +69,12 @@ enum { /* OFPPC_* and OFPPS_*, bits as in OpenFlow 1.0/1.1+ where they agree */
 	PC_NO_FLOOD = 1 << 4, PC_NO_FWD = 1 << 5, PC_NO_PACKET_IN = 1 << 6,
 };
 struct bond; /* bond.h */
+/* Which frames that look like BFD are the port's own: others are traffic. */
+struct bfd_filter {
+	uint8_t dst_mac[6];         /* zero: any */
+	bool check_tnl_key;         /* only with a tunnel key of 0 */
+	__be32 dst_ip;              /* 0: any */
+};
 struct xport {
 	of_port_t ofp_port;
 	uint32_t slot, generation;
@@ -76,6 +82,7 @@ struct xport {
 	bool may_enable;            /* link is up and no protocol blocks it */
 	bool is_patch, is_tunnel, is_internal;
 	uint8_t protocols;          /* that the switch speaks here (protocol_rx.h) */
+	struct bfd_filter bfd;
 	struct bridge *peer_bridge; /* patch: other end, NULL if not connected */
 	of_port_t peer_port;
 	struct bundle *bundle;      /* NORMAL: the OVSDB Port it belongs to, NULL: none */
@@ -93,6 +100,7 @@ struct xport_set { /* sorted by ofp_port, and a hash */
 };
 
 enum vlan_mode { VLAN_ACCESS, VLAN_TRUNK, VLAN_NATIVE_TAGGED, VLAN_NATIVE_UNTAGGED, VLAN_DOT1Q_TUNNEL };
+struct queue_dscp { uint32_t queue; uint8_t tos; };
 struct bundle { /* an OVSDB Port: one interface, or several if a bond */
 	char name[64];
 	uint32_t index;             /* bit in mirrors' sets; stable while the port lives */
@@ -110,7 +118,21 @@ struct bundle { /* an OVSDB Port: one interface, or several if a bond */
 	struct bond *bond;          /* owned; NULL: it is none */
 	uint64_t src_mirrors, dst_mirrors; /* sets of mirror indexes */
 	uint64_t mirror_out;        /* mirrors for which this is the output port */
+	uint32_t n_dscps;
+	struct queue_dscp *dscps;   /* Queue:dscp: what leaves by this queue is marked */
 };
+/* The TOS byte (without ECN) for packets that leave by 'queue'; false: theirs stays. */
+static inline bool
+bundle_dscp(const struct bundle *u, uint32_t queue, uint8_t *tos)
+{
+	for (uint32_t i = 0; u && i < u->n_dscps; i++) {
+		if (u->dscps[i].queue == queue) {
+			*tos = u->dscps[i].tos;
+			return true;
+		}
+	}
+	return false;
+}
 #define MAX_MIRRORS 32
 struct mirror {
 	bool in_use;

@@ -44,7 +44,8 @@ is_plain(const struct bridge_view *bv, of_port_t in_port, const struct normal_re
 	const struct xport *in = xport_find(bv->ports, in_port);
 
 	return r->n == 1 && !o->port->is_patch && !o->port->is_tunnel && !o->n_pop && !o->tagged &&
-	       !o->max_len && !o->is_mirror && o->port->bundle && !o->port->bundle->bond && in &&
+	       !o->max_len && !o->is_mirror && o->port->bundle && !o->port->bundle->bond &&
+	       !o->port->bundle->n_dscps && in &&
 	       in->bundle && !in->bundle->bond && !bv->l2->has_mirrors &&
 	       o->port->slot <= UINT16_MAX;
 }

@@ -46,11 +46,44 @@ protocol_of_frame(const struct rte_mbuf *m, uint8_t wanted)
 	return type == 0x0800 && is_bfd(b + ofs + 2, size - ofs - 2) ? PROTOCOL_BFD : 0;
 }
 
+uint8_t
+protocol_of_key(const struct of_key *k, const struct xport *port, struct of_key *wc)
+{
+	static const uint8_t any[6];
+	const struct bfd_filter *f = &port->bfd;
+	bool has_mac = memcmp(f->dst_mac, any, 6);
+
+	if (k->packet_type != OF_PT_ETH)
+		return 0;
+	if (k->dl_type == RTE_BE16(ETH_LACP))
+		return port->protocols & PROTOCOL_LACP;
+	if (!(port->protocols & PROTOCOL_BFD))
+		return 0;
+	if (has_mac)
+		memset(wc->dl_dst, 0xff, 6);
+	if (k->dl_type != RTE_BE16(0x0800) || (has_mac && memcmp(f->dst_mac, k->dl_dst, 6)))
+		return 0;
+	wc->nw_proto = 0xff;
+	if (k->nw_proto != IPPROTO_UDP || k->nw_frag & OF_FRAG_LATER)
+		return 0;
+	wc->tp_dst = 0xffff;
+	if (k->tp_dst != RTE_BE16(UDP_BFD) || (f->dst_ip && f->dst_ip != k->nw_dst))
+		return 0;
+	if (f->dst_ip)
+		wc->nw_dst = UINT32_MAX;
+	if (f->check_tnl_key)
+		wc->tun_id = UINT64_MAX;
+	return f->check_tnl_key && k->tun_id ? 0 : PROTOCOL_BFD;
+}
+
 bool
 protocol_rx_one(struct pass *p, struct bridge *bridge, const struct xport *port, struct rte_mbuf *m)
 {
 	uint8_t protocol = p->packet_type == OF_PT_ETH ? protocol_of_frame(m, port->protocols) : 0;
 
+	/* Main, which looks at the rest, does not hear of the tunnel. */
+	if (protocol == PROTOCOL_BFD && port->bfd.check_tnl_key && p->tunnel && p->tunnel->tun_id)
+		return false;
 	if (protocol)
 		slow_push_protocol(p, bridge, port->ofp_port, protocol, m);
 	return protocol != 0;

@@ -13,6 +13,9 @@ enum { PROTOCOL_LACP = 1 << 0, PROTOCOL_BFD = 1 << 1 };
  * port 3784, not a later fragment; whether it is our session's, main decides. */
 uint8_t protocol_of_frame(const struct rte_mbuf *, uint8_t wanted);
 
+/* The same of a packet's key, as the port's own filter has it; marks in 'wc' what was looked at.  For text. */
+uint8_t protocol_of_key(const struct of_key *, const struct xport *, struct of_key *wc);
+
 /* Takes such frames out of a burst received by a port; returns how many are left.  'bridge' and
  * 'slot' are the port's. */
 unsigned protocol_rx_burst(struct runner *, struct bridge *, uint32_t slot, uint32_t generation,

@@ -254,6 +254,24 @@ enter_patch(struct pass *p, const struct op_normal *op, const struct normal_outp
 	pipeline_packet(&next, m);
 }
 
+/* Queue:dscp. */
+static void
+mark_dscp(struct pass *p, const struct bundle *u, struct rte_mbuf *m)
+{
+	struct op_set_ipv4 v4 = { .op = { .type = OP_SET_IPV4, .size = sizeof v4 }, .tos_mask = 0xfc };
+	struct op_set_ipv6 v6 = { .op = { .type = OP_SET_IPV6, .size = sizeof v6 }, .tos_mask = 0xfc };
+	const struct of_key *k;
+
+	if (!bundle_dscp(u, p->skb_priority, &v4.tos))
+		return;
+	v6.tos = v4.tos;
+	k = pass_headers(p, m);
+	if (k->dl_type == RTE_BE16(0x0800))
+		run_set(p, &v4.op, m);
+	else if (k->dl_type == RTE_BE16(0x86dd))
+		run_set(p, &v6.op, m);
+}
+
 /* One output of NORMAL or of a mirror.  Takes the packet over. */
 static void
 run_normal_output(struct pass *p, const struct op_normal *op, const struct normal_output *o,
@@ -277,6 +295,8 @@ run_normal_output(struct pass *p, const struct op_normal *op, const struct norma
 		pkt_set_size(m, o->max_len);
 		sub.layers_valid = false;
 	}
+	if (unlikely(o->port->bundle && o->port->bundle->n_dscps))
+		mark_dscp(&sub, o->port->bundle, m);
 	sub.trunc = 0;
 	if (o->port->is_patch || o->port->is_tunnel)
 		enter_patch(&sub, op, o, m);

@@ -347,6 +347,31 @@ guess_offloads(struct pass *p, struct rte_mbuf *m)
 	}
 }
 
+/* The MAC of a neighbour in use may change (a peer fails over): what it sends through its tunnel says so.
+ * Strangers are not learned by it. */
+#define N_SEEN 16
+static void
+follow_neighbour(const struct pass *p, const struct in6_addr *src, const uint8_t mac[6])
+{
+	static __thread struct seen {
+		struct in6_addr src;
+		uint8_t mac[6];
+		int64_t at_ms;
+	} seen[N_SEEN];
+	struct seen *s = &seen[src->s6_addr[15] % N_SEEN];
+	uint8_t known[6];
+
+	if (likely(IN6_ARE_ADDR_EQUAL(&s->src, src) && !memcmp(s->mac, mac, 6) &&
+		   p->rn->now_ms - s->at_ms < 1000 && p->rn->now_ms >= s->at_ms))
+		return;
+	s->src = *src;
+	memcpy(s->mac, mac, 6);
+	s->at_ms = p->rn->now_ms;
+	if (!(mac[0] & 1) && tnl_neigh_find(underlay_get()->neighs, p->bridge->name, src, known) &&
+	    memcmp(known, mac, 6))
+		underlay_learn(p->bridge->name, src, mac);
+}
+
 void
 run_tunnel_enter(struct pass *p, const struct tunnel_port *tp, struct rte_mbuf *m)
 {
@@ -354,7 +379,10 @@ run_tunnel_enter(struct pass *p, const struct tunnel_port *tp, struct rte_mbuf *
 		/* The bridge is one of Ethernet: a header without addresses, as Open vSwitch makes it. */
 		struct op_push_eth push = { .op = { .type = OP_PUSH_ETH, .size = sizeof push },
 					    .dl_type = (uint16_t)p->packet_type };
-		enum drop_reason why = run_push(p, &push.op, m);
+		enum drop_reason why;
+
+		pass_credit_size(p, m); /* counters get what came out of the tunnel */
+		why = run_push(p, &push.op, m);
 
 		if (why) {
 			fail(p, why, m);
@@ -402,6 +430,8 @@ pop(struct pass *p, uint32_t index, struct rte_mbuf *m)
 		fail(p, DROP_TUNNEL_BAD_OPTIONS, m);
 		return;
 	}
+	if (p->bridge)
+		follow_neighbour(p, &meta.src, pkt_data(m) + 6);
 	pkt_pull(m, l->l3 + (uint32_t)ofs);
 	pkt_set_size(m, (uint32_t)inner_size);
 	m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK | PKT_TX_INNER);

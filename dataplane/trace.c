@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dataplane/plan_text.h"
+#include "dataplane/protocol_rx.h"
 #include "dataplane/slow_path.h"
 
 void
@@ -166,6 +167,7 @@ xlate_trace_run(struct bridge *bridge, const struct view *view, struct xlate_in 
 	of_port_name_fn *name = in->names ? trace_port_name : NULL;
 	struct xlate_trace trace;
 	const char *error = NULL;
+	uint8_t protocol = 0;
 	struct plan *plan;
 
 	xlate_trace_init(&trace, view, in->names);
@@ -175,6 +177,7 @@ xlate_trace_run(struct bridge *bridge, const struct view *view, struct xlate_in 
 	in->wc = &mega->mask;
 	in->final_key = &final;
 	in->error = &error;
+	in->protocol = &protocol;
 	in->for_cache = false;
 	in->key.actset_output = OF_PORT_UNSET;
 	in->key.conj_id = 0;
@@ -202,6 +205,9 @@ xlate_trace_run(struct bridge *bridge, const struct view *view, struct xlate_in 
 	(in->packet ? plan_text : plan_text_dry)(plan, &initial, &mega->mask, view, in->names, &s);
 	if (error)
 		wf_str_fmt(&s, "\nTranslation failed (%s), packet is dropped.\n", error);
+	else if (protocol)
+		wf_str_fmt(&s, "\nThis flow is handled by the userspace slow path because it:\n"
+			       "  - Consists of %s packets.", protocol == PROTOCOL_BFD ? "BFD" : "LACP");
 	else if (plan->lacks)
 		wf_str_put(&s, "\nThis flow is handled by the userspace slow path because it:\n"
 			       "  - Uses action(s) not supported by datapath.");
@@ -216,6 +222,7 @@ xlate_trace_run(struct bridge *bridge, const struct view *view, struct xlate_in 
 	in->trace = NULL;
 	in->wc = NULL;
 	in->final_key = NULL;
+	in->protocol = NULL;
 	in->error = NULL;
 	return wf_str_steal(&s);
 }

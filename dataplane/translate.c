@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dataplane/protocol_rx.h"
 #include "dataplane/translate_internal.h"
 #include "dataplane/tunnel.h"
 #include "openflow/tlv_map.h"
@@ -634,6 +635,19 @@ show_ecn(struct xctx *ctx)
 	return true;
 }
 
+/* For text: is it a packet that the port speaks itself, which no flow sees? */
+static bool
+show_protocol(struct xctx *ctx)
+{
+	const struct xport *port;
+
+	if (!ctx->in->protocol || !ctx->wc || ctx->in->actions || ctx->in->frozen)
+		return false;
+	port = xlate_port(ctx, ctx->key.in_port);
+	*ctx->in->protocol = port ? protocol_of_key(&ctx->key, port, ctx->wc) : 0;
+	return *ctx->in->protocol != 0;
+}
+
 /* The mask as a datapath would keep it: of the packet only, and of headers that it had. */
 static void
 wc_finish(struct of_key *wc, const struct of_key *key)
@@ -789,7 +803,7 @@ translate_once(const struct xlate_in *in, bool *crowded)
 	bool ttl_is_keyed = ctx.known.nw_ttl == 0xff;
 	bool mpls_ttl_is_keyed = !(~ctx.known.mpls_lse[0] & htonl(0xff));
 	show_push_eth(&ctx);
-	if (show_ecn(&ctx))
+	if (show_ecn(&ctx) && !show_protocol(&ctx))
 		walk(&ctx);
 	if (ttl_is_keyed)
 		flags.ttl_min = 0;

@@ -72,6 +72,7 @@ struct xlate_in {
 	bool names;                 /* trace: ports by name */
 	struct of_key *wc;          /* fields read, for trace and dumps, or NULL */
 	struct of_key *final_key;   /* the key at the end of the walk, or NULL */
+	uint8_t *protocol;          /* trace: PROTOCOL_* if the switch itself takes the packet, or NULL */
 	const char **error;         /* why the walk failed as a whole (NULL: it did not), or NULL */
 	bool for_cache;             /* false: the plan is run once; nothing needs to be general */
 	bool slow;                  /* an OP_SLOW led here: nothing is lacking */

@@ -351,7 +351,7 @@ egress_output(struct xctx *ctx, of_port_t port, bool is_last)
 }
 
 static void
-put_output(struct xctx *ctx, const struct xport *port)
+put_plain_output(struct xctx *ctx, const struct xport *port)
 {
 	struct op_output *op;
 
@@ -362,6 +362,36 @@ put_output(struct xctx *ctx, const struct xport *port)
 	op->op.u32 = port->slot;
 	op->generation = port->generation;
 	op->ofp_port = port->ofp_port;
+}
+
+static void
+put_output(struct xctx *ctx, const struct xport *port, bool is_last)
+{
+	struct of_key *before, bits = { .nw_tos = 0xfc };
+	struct xsaved *saved;
+	size_t ofs, outer;
+	uint8_t tos;
+
+	if (ctx->wc && port->bundle && port->bundle->n_dscps)
+		ctx->wc->skb_priority = UINT32_MAX;
+	if (!xlate_is_ip(&ctx->key) || !bundle_dscp(port->bundle, ctx->key.skb_priority, &tos)) {
+		put_plain_output(ctx, port);
+		return;
+	}
+	/* Later outputs have the packet's own TOS, which need not be known here. */
+	if (ctx->wc)
+		ctx->wc->nw_tos |= 0xfc;
+	saved = wf_xmalloc(sizeof *saved);
+	xctx_save(ctx, saved);
+	ofs = pb_open(&ctx->b, OP_CLONE, sizeof(struct op_clone), &outer);
+	before = wf_xmemdup(&ctx->key, sizeof ctx->key);
+	ctx->key.nw_tos = (ctx->key.nw_tos & 3) | tos;
+	xlate_wrote(ctx, before, &bits);
+	free(before);
+	put_plain_output(ctx, port);
+	pb_close(&ctx->b, ofs, outer, is_last);
+	xctx_restore(ctx, saved);
+	free(saved);
 }
 
 void
@@ -385,7 +415,7 @@ xlate_output_port(struct xctx *ctx, of_port_t ofp_port, bool is_last, bool trunc
 	if (port->is_tunnel)
 		xlate_tunnel_output(ctx, port, is_last);
 	else
-		put_output(ctx, port);
+		put_output(ctx, port, is_last);
 	xlate_mirror(ctx, mirrors_on_output(ctx->bv, ofp_port), ofp_port);
 }
 
@@ -460,7 +490,7 @@ clone_output(struct xctx *ctx, const struct normal_output *o)
 	else if (o->port->is_tunnel)
 		xlate_tunnel_output(ctx, o->port, false);
 	else
-		put_output(ctx, o->port);
+		put_output(ctx, o->port, false);
 	pb_close(&ctx->b, ofs, outer, false);
 	xctx_restore(ctx, saved);
 	free(saved);

@@ -318,6 +318,7 @@ l2_free(void *l2_)
 	for (uint32_t i = 0; i < l2->n_bundles; i++) {
 		free(l2->bundles[i]->trunks);
 		free(l2->bundles[i]->cvlans);
+		free(l2->bundles[i]->dscps);
 		bond_free(l2->bundles[i]->bond);
 		free(l2->bundles[i]);
 	}

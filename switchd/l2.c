@@ -47,6 +47,24 @@ read_mode(const struct ovsdb_row *row, bool has_tag)
 					       : VLAN_TRUNK;
 }
 
+static void
+read_dscps(struct bundle *u, const struct ovsdb_row *port)
+{
+	const struct ovsdb_row *qos = port ? ovsdb_ref(port, OVSDB_PORT_QOS) : NULL;
+	unsigned n = qos ? ovsdb_n(qos, OVSDB_QOS_QUEUES) : 0;
+
+	for (unsigned k = 0; k < n; k++) {
+		const struct ovsdb_row *queue = ovsdb_ref_at(qos, OVSDB_QOS_QUEUES, k);
+		int64_t dscp = queue ? ovsdb_int(queue, OVSDB_QUEUE_DSCP, -1) : -1;
+
+		if (dscp < 0 || dscp > 63)
+			continue;
+		u->dscps = wf_xrealloc(u->dscps, (u->n_dscps + 1) * sizeof *u->dscps);
+		u->dscps[u->n_dscps++] = (struct queue_dscp){
+			(uint32_t)ovsdb_int_at(qos, OVSDB_QOS_QUEUES, k), (uint8_t)(dscp << 2) };
+	}
+}
+
 static struct bundle *
 bundle_new(struct sw_port *p)
 {
@@ -82,6 +100,7 @@ bundle_new(struct sw_port *p)
 	wf_list_for_each (i, port_node, &p->ifaces)
 		if (i->ofp_port != OF_PORT_NONE && u->n_members < 8)
 			u->members[u->n_members++] = i->ofp_port;
+	read_dscps(u, row);
 	if (p->up && p->up->bond)
 		u->bond = sw_bond_view(p, u);
 	return u;
@@ -289,6 +308,7 @@ fill_xport(struct xport *x, const struct sw_iface *i)
 		x->config |= PC_PORT_DOWN;
 	x->may_enable = sw_iface_may_enable(i);
 	x->protocols = sw_iface_protocols(i);
+	x->bfd = sw_iface_bfd_filter(i);
 	x->is_patch = i->is_patch;
 	x->is_tunnel = i->tunnel != NULL;
 	x->is_internal = i->is_local || !strcmp(i->type, "internal");

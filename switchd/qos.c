@@ -215,7 +215,8 @@ configure_htb(struct sw_iface *i)
 		return;
 	}
 	if (!i->port->class->use_qdisc || !i->status.ifindex) {
-		if (!i->htb)
+		/* A dummy has no device to shape; its queues still mark (Queue:dscp). */
+		if (!i->htb && strncmp(i->type, "dummy", 5))
 			wf_warn("interface %s: linux-htb is for kernel devices; use egress-policer",
 				i->name);
 		free(i->htb);

@@ -447,20 +447,46 @@ on_route_del(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	}
 }
 
+struct route_list {
+	const struct tnl_route **r;
+	size_t n;
+};
+
 static void
-put_route(const struct tnl_route *r, void *s)
+list_route(const struct tnl_route *r, void *list_)
 {
-	tnl_route_format(r, s);
+	struct route_list *list = list_;
+
+	list->r = wf_xrealloc(list->r, (list->n + 1) * sizeof *list->r);
+	list->r[list->n++] = r;
+}
+
+/* As they rank, then by address. */
+static int
+route_cmp(const void *a_, const void *b_)
+{
+	const struct tnl_route *a = *(const struct tnl_route *const *)a_;
+	const struct tnl_route *b = *(const struct tnl_route *const *)b_;
+	unsigned ra = tnl_route_rank(a), rb = tnl_route_rank(b);
+	int c = memcmp(&a->dst, &b->dst, sizeof a->dst);
+
+	return ra != rb ? (ra < rb ? 1 : -1) : c ? c : a->mark < b->mark ? -1 : a->mark > b->mark;
 }
 
 static void
 on_route_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
+	struct route_list list = { NULL, 0 };
 	struct wf_str s = WF_STR_INIT;
 
 	on_refresh(&refresh_timer);
 	wf_str_put(&s, "Route Table:\n");
-	tnl_routes_for_each(routes, put_route, &s);
+	tnl_routes_for_each(routes, list_route, &list);
+	if (list.n)
+		qsort(list.r, list.n, sizeof *list.r, route_cmp);
+	for (size_t k = 0; k < list.n; k++)
+		tnl_route_format(list.r[k], &s);
+	free(list.r);
 	unixctl_reply(conn, wf_str_cstr(&s));
 	wf_str_done(&s);
 }

@@ -53,6 +53,23 @@ sw_iface_protocols(const struct sw_iface *i)
 			: (i->link->lacp ? PROTOCOL_LACP : 0) | (i->link->bfd ? PROTOCOL_BFD : 0);
 }
 
+#define BFD_SRC_IP 0xa9fe0101u /* 169.254.1.1, where nothing is configured */
+
+struct bfd_filter
+sw_iface_bfd_filter(const struct sw_iface *i)
+{
+	struct bfd_filter f = { .check_tnl_key = false };
+
+	if (!i->link || !i->link->bfd)
+		return f;
+	memcpy(f.dst_mac, i->link->bfd_cfg.rmt_dst_mac, 6);
+	f.check_tnl_key = i->link->bfd_cfg.check_tnl_key;
+	/* With the default source address any destination is ours. */
+	if (i->link->bfd_cfg.src_ip != htonl(BFD_SRC_IP))
+		f.dst_ip = i->link->bfd_cfg.src_ip;
+	return f;
+}
+
 static bool
 wants_link(const struct sw_iface *i)
 {
@@ -184,7 +201,6 @@ read_ip(const struct sw_iface *i, const char *key, uint32_t dflt)
 	return htonl(dflt);
 }
 
-#define BFD_SRC_IP 0xa9fe0101u /* 169.254.1.1, where nothing is configured */
 #define BFD_DST_IP 0xa9fe0100u
 
 static struct bfd *

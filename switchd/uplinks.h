@@ -76,6 +76,7 @@ bool sw_iface_has_carrier(const struct sw_iface *);
 bool sw_iface_may_enable(const struct sw_iface *);
 /* PROTOCOL_* that it speaks. */
 uint8_t sw_iface_protocols(const struct sw_iface *);
+struct bfd_filter sw_iface_bfd_filter(const struct sw_iface *);
 /* Something changed by hand: look again in this turn. */
 void sw_uplinks_kick(void);
 

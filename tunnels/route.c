@@ -185,6 +185,12 @@ tnl_source_address(const struct tnl_address *a, unsigned n, const struct in6_add
 	return found;
 }
 
+unsigned
+tnl_route_rank(const struct tnl_route *r)
+{
+	return rank_of(r->class, r->plen);
+}
+
 /* --- Text ------------------------------------------------------------------------------- */
 
 void

@@ -46,6 +46,8 @@ struct tnl_address { struct in6_addr addr; uint8_t plen; };
 const struct tnl_address *tnl_source_address(const struct tnl_address *, unsigned n,
 					     const struct in6_addr *dst);
 
+/* Of several that fit, the one of the highest rank is taken. */
+unsigned tnl_route_rank(const struct tnl_route *);
 /* A line of ovs/route/show. */
 void tnl_route_format(const struct tnl_route *, struct wf_str *);
 

@@ -157,6 +157,26 @@ wait $pid
 kbits=$(($(cat "$T/sink") * 8 / 3000))
 check "egress-policer at 2000 kbit/s: $kbits" test "$kbits" -gt 600 -a "$kbits" -lt 2300
 
+# --- Queue:dscp ----------------------------------------------------------------------------------------
+
+vsctl weft -- --id=@q1 create queue dscp=10 -- \
+	--id=@q create qos type=egress-policer other_config:cir=10000000 other_config:cbs=1000000 queues:1=@q1 -- \
+	set port va qos=@q > /dev/null
+# marked ACTIONS: a packet that leaves by va's queue 1 comes with DSCP 10 (and others without).
+marked() {
+	rm -f "$T/dscp"
+	ofctl weft add-flow br-weft "udp,tp_dst=7778,actions=$1"
+	ip netns exec a timeout 5 tcpdump -Z root -lnni eth0 -c 1 'udp dst port 7778 and ip[1] & 0xfc == 0x28' > "$T/dscp" 2>&1 &
+	local dump=$!
+	retry 5 grep listening "$T/dscp"
+	ip netns exec b bash -c 'echo x > /dev/udp/10.0.0.1/7778'
+	wait $dump
+}
+check "Queue:dscp marks what NORMAL sends" retry 25 marked set_queue:1,NORMAL
+check "and what an output sends" retry 25 marked "set_queue:1,output:va"
+ofctl weft del-flows br-weft udp,tp_dst=7778
+vsctl weft clear port va qos
+
 # --- linux-htb: 4000 kbit/s, of which queue 1 may have 1500 ---------------------------------------------------
 
 vsctl weft -- --id=@d create queue other_config:max-rate=4000000 -- \
