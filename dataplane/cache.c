@@ -3,13 +3,8 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "base/buf.h"
-#include "base/hash.h"
-#include "dataplane/pkt_fast.h"
 #include "dataplane/run.h"
 
 /* --- Keys -------------------------------------------------------------------------- */
@@ -25,39 +20,12 @@ is_tunnel_word(unsigned w)
 	return w >= FIRST_TUNNEL_WORD && w < FIRST_HEADER_WORD;
 }
 
-static inline uint64_t
-rotate_left(uint64_t v, unsigned n)
-{
-	return v << (n & 63) | v >> (-n & 63);
-}
-
 static int
 by_dst(const void *a_, const void *b_)
 {
 	const struct packing *a = a_, *b = b_;
 
 	return a->dst != b->dst ? a->dst - b->dst : a->src - b->src;
-}
-
-static void
-make_recipe(const struct cache_table *t, unsigned kind, struct key_recipe *r)
-{
-	struct pkt_source sources[PKT_MAX_SOURCES];
-	struct of_key fixed;
-	unsigned n_sources = pkt_kind_key(kind, &fixed, sources);
-
-	/* In the order of 't->packings', which is that of 'dst'. */
-	for (const struct packing *p = t->packings; p < t->packings + t->n_packings; p++) {
-		r->fixed[p->dst] |=
-			rotate_left(of_key_words(&fixed)[p->src] & p->mask, p->rotate);
-		for (const struct pkt_source *s = sources; s < sources + n_sources; s++)
-			if (s->word == p->src && s->mask & p->mask)
-				r->parts[r->n++] = (struct key_part){
-					rotate_left(s->mask & p->mask, p->rotate), s->ofs,
-					(s->rotate + p->rotate) & 63, p->dst, false };
-	}
-	for (unsigned i = 0; i < r->n; i++)
-		r->parts[i].last = i + 1 == r->n || r->parts[i + 1].dst != r->parts[i].dst;
 }
 
 /* First fit, words with most bits first. */
@@ -91,7 +59,7 @@ pack_layout(struct cache_table *t)
 		t->packings[i].last = i + 1 == t->n_packings ||
 				      t->packings[i + 1].dst != t->packings[i].dst;
 	for (unsigned kind = 0; kind < PKT_KINDS; kind++)
-		make_recipe(t, kind, &t->recipes[kind]);
+		key_recipe_make(t, kind, &t->recipes[kind]);
 }
 
 static struct bucket6 *
@@ -139,24 +107,6 @@ pack(const struct packing *p, unsigned n, const uint64_t *words, uint64_t *out)
 	}
 }
 
-static inline uint32_t
-hash_words(const uint64_t *k, unsigned n)
-{
-	uint64_t h = wf_hash_seed;
-
-	for (unsigned i = 0; i + 1 < n; i += 2)
-		h = wf_hash_mix64(h ^ k[i], k[i + 1]);
-	if (n & 1)
-		h = wf_hash_mix64(h, k[n - 1]);
-	return (uint32_t)(h ^ h >> 32);
-}
-
-static inline uint64_t
-first_word(uint32_t slot, uint32_t generation)
-{
-	return (uint64_t)(slot < MAX_SLOTS ? slot : MAX_SLOTS) << 48 | (uint64_t)generation << 16;
-}
-
 static inline void
 key_make(const struct cache_table *t, uint32_t slot, uint32_t generation, uint64_t frozen_id,
 	 const struct of_key *parsed, struct cache_key *key)
@@ -202,36 +152,6 @@ cache_key_make(const struct cache *c, uint32_t slot, uint32_t generation, uint64
 }
 
 void
-cache_key_of_frame(const struct cache *c, uint32_t slot, uint32_t generation,
-		   const uint8_t *frame, unsigned kind, struct cache_key *key)
-{
-	const struct cache_table *t = c->cur;
-	const struct key_recipe *r = &t->recipes[kind];
-	const struct key_part *p = r->parts, *end = p + r->n;
-	uint64_t *k = key->words, word = 0;
-	unsigned n = t->n_packed + 1;
-
-	k[0] = first_word(slot, generation);
-	for (unsigned i = 1; i < n; i++)
-		k[i] = r->fixed[i - 1];
-	for (; p < end; p++) {
-		word |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
-		if (p->last) {
-			k[1 + p->dst] = word | r->fixed[p->dst];
-			word = 0;
-		}
-	}
-	key->n_words = n;
-	key->hash = hash_words(k, n);
-}
-
-bool
-cache_kind_is_one_key(const struct cache *c, unsigned kind)
-{
-	return !c->cur->recipes[kind].n;
-}
-
-void
 flow_key(const struct flow *f, struct of_key *key, struct of_key *mask)
 {
 	const struct cache_table *t = flow_cold(f)->table;
@@ -260,19 +180,6 @@ flow_key(const struct flow *f, struct of_key *key, struct of_key *mask)
 
 /* --- Tables ------------------------------------------------------------------------ */
 
-static inline uint16_t
-tag_of(uint32_t hash)
-{
-	return hash >> 16 | 1;
-}
-
-static inline uint32_t
-other_bucket(uint32_t bucket, uint16_t tag, uint32_t mask)
-{
-	/* Its own inverse, so that an entry can be found from either side. */
-	return (bucket ^ (tag * 0x5bd1e995u >> 8 | 1)) & mask;
-}
-
 static inline bool
 key_equal(const struct flow *f, const struct cache_key *key)
 {
@@ -281,26 +188,6 @@ key_equal(const struct flow *f, const struct cache_key *key)
 	for (unsigned i = 0; i < key->n_words && !differ; i++)
 		differ = f->key[i] ^ key->words[i];
 	return !differ;
-}
-
-/* A bit for each entry with this tag. */
-static inline unsigned
-tag_matches(const struct bucket6 *b, uint16_t tag)
-{
-#ifdef __SSE2__
-	__m128i equal = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)b->tags),
-					_mm_set1_epi16((short)tag));
-
-	/* Two bits of 'equal' are one entry; the last 4 bytes are none. */
-	return _mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())) &
-	       ((1u << WAYS) - 1);
-#else
-	unsigned bits = 0;
-
-	for (unsigned i = 0; i < WAYS; i++)
-		bits |= (unsigned)(b->tags[i] == tag) << i;
-	return bits;
-#endif
 }
 
 static inline struct flow *
@@ -315,7 +202,7 @@ find_in(const struct bucket6 *b, uint16_t tag, const struct cache_key *key)
 	return NULL;
 }
 
-static struct flow *
+struct flow *
 ctable_find(const struct cache_table *t, const struct cache_key *key)
 {
 	uint32_t first = key->hash & t->mask;
@@ -325,42 +212,10 @@ ctable_find(const struct cache_table *t, const struct cache_key *key)
 	return f ? f : find_in(&t->buckets[other_bucket(first, tag, t->mask)], tag, key);
 }
 
-void
-cache_find(struct cache *c, const struct cache_key *keys, unsigned n, struct flow **flows)
+struct flow *
+cache_find(const struct cache *c, const struct cache_key *key)
 {
-	const struct cache_table *t = c->cur;
-	const struct flow *likely_one[BURST_MAX];
-
-	/* Three passes, so that the misses of one stage overlap: buckets, entries, plans. */
-	if (n > 1)
-		for (unsigned i = 0; i < n; i++)
-			__builtin_prefetch(&t->buckets[keys[i].hash & t->mask]);
-	for (unsigned i = 0; i < n; i++) {
-		const struct bucket6 *b = &t->buckets[keys[i].hash & t->mask];
-		uint16_t tag = tag_of(keys[i].hash);
-		unsigned bits = tag_matches(b, tag);
-
-		likely_one[i] = NULL;
-		if (likely(bits)) {
-			const struct flow *f = likely_one[i] = b->flows[__builtin_ctz(bits)];
-
-			/* The hot line, and where a longer key goes on. */
-			__builtin_prefetch(&f->plan);
-			if (keys[i].n_words > 4)
-				__builtin_prefetch(&f->key[4]);
-		} else {
-			__builtin_prefetch(&t->buckets[other_bucket(keys[i].hash & t->mask, tag,
-								    t->mask)]);
-		}
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const struct flow *f = likely_one[i];
-
-		flows[i] = likely(f && key_equal(f, &keys[i])) ? (struct flow *)f
-								: ctable_find(t, &keys[i]);
-		if (likely(flows[i]))
-			__builtin_prefetch(flows[i]->plan);
-	}
+	return ctable_find(c->cur, key);
 }
 
 /* Puts a flow into one of its two buckets; false: both are full. */

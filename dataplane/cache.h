@@ -90,13 +90,26 @@ void cache_sync(struct cache *, const struct view *, int64_t now_ms);
  * dp_hash, pkt_mark and skb_priority. */
 void cache_key_make(const struct cache *, uint32_t slot, uint32_t generation, uint64_t frozen_id,
 		    const struct of_key *parsed, struct cache_key *);
-/* The same key for a frame of one of the kinds of pkt_fast.h. */
-void cache_key_of_frame(const struct cache *, uint32_t slot, uint32_t generation,
-			const uint8_t *frame, unsigned kind, struct cache_key *);
-/* Have all frames of this kind from one port the same key? */
-bool cache_kind_is_one_key(const struct cache *, unsigned kind);
-/* Looks up 'n' keys at once, at most BURST_MAX; NULL where there is none. */
-void cache_find(struct cache *, const struct cache_key *, unsigned n, struct flow **);
+/* The entry of a key, or NULL. */
+struct flow *cache_find(const struct cache *, const struct cache_key *);
+
+/* The keys of a burst from one port, which are all of one length. */
+struct cache_burst {
+	uint32_t n, n_words;
+	uint64_t first;              /* word of all of them */
+	uint32_t hashes[BURST_MAX];
+	uint64_t words[BURST_MAX * CACHE_KEY_WORDS];
+};
+void cache_burst_start(const struct cache *, struct cache_burst *, uint32_t slot, uint32_t generation);
+/* Adds the keys of frames by their kinds (pkt_fast.h), leaving out PKT_KIND_OTHER.  Equal ones may come
+ * as one: 'key_of' is set to which of the burst's is each frame's. */
+void cache_burst_add_frames(const struct cache *, struct cache_burst *, struct rte_mbuf *const *,
+			    const uint8_t *kinds, unsigned n, uint8_t *key_of);
+/* Adds one of cache_key_make() for that port; returns which it is. */
+unsigned cache_burst_add(struct cache_burst *, const struct cache_key *);
+void cache_burst_key(const struct cache_burst *, unsigned i, struct cache_key *);
+/* Looks up all of them at once; NULL where there is none. */
+void cache_burst_find(const struct cache *, const struct cache_burst *, struct flow **);
 /* Is there an entry of an older layout? 'parsed' as for cache_key_make().  It moves over. */
 struct flow *cache_find_old(struct cache *, uint32_t slot, uint32_t generation,
 			    uint64_t frozen_id, const struct of_key *parsed,

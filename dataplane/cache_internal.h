@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The flow cache from inside: cache.c (keys, buckets, admission, layouts), cache_flows.c (memory of
- * entries, their way out, and main's side). */
+/* The flow cache from inside: cache.c (keys, buckets, admission, layouts), cache_burst.c (the
+ * same for a burst), cache_flows.c (memory of entries, their way out, and main's side). */
 #ifndef WEFT_DATAPLANE_CACHE_INTERNAL_H
 #define WEFT_DATAPLANE_CACHE_INTERNAL_H
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "base/hash.h"
 #include "dataplane/cache.h"
 #include "dataplane/cache_plans.h"
 #include "dataplane/pkt_fast.h"
@@ -24,14 +29,13 @@ struct packing {
 	bool last;
 };
 
-/* How the packed words come out of a frame of one kind (pkt_fast.h): those of 'fixed', and into them
- * the sources, sorted and marked as above. */
+/* How the packed words come out of a frame of one kind (pkt_fast.h): those of 'fixed', and into
+ * them the parts. */
 struct key_recipe {
 	unsigned n;
 	struct key_part {
 		uint64_t mask;
 		uint8_t ofs, rotate, dst;
-		bool last;
 	} parts[PKT_MAX_SOURCES];
 	uint64_t fixed[OF_KEY_WORDS];
 };
@@ -131,6 +135,71 @@ flow_cold(const struct flow *f)
 	return &s->cold[((uintptr_t)f - (uintptr_t)s->hot) / s->hot_size];
 }
 
+/* Loops over the words of a key, where their number is known when this is compiled. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define CACHE_UNROLL _Pragma("GCC unroll 8")
+#else
+#define CACHE_UNROLL
+#endif
+
+static inline uint64_t
+rotate_left(uint64_t v, unsigned n)
+{
+	return v << (n & 63) | v >> (-n & 63);
+}
+
+static inline uint32_t
+hash_words(const uint64_t *k, unsigned n)
+{
+	uint64_t h = wf_hash_seed;
+
+	CACHE_UNROLL
+	for (unsigned i = 0; i + 1 < n; i += 2)
+		h = wf_hash_mix64(h ^ k[i], k[i + 1]);
+	if (n & 1)
+		h = wf_hash_mix64(h, k[n - 1]);
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static inline uint64_t
+first_word(uint32_t slot, uint32_t generation)
+{
+	return (uint64_t)(slot < MAX_SLOTS ? slot : MAX_SLOTS) << 48 | (uint64_t)generation << 16;
+}
+
+static inline uint16_t
+tag_of(uint32_t hash)
+{
+	return hash >> 16 | 1;
+}
+
+static inline uint32_t
+other_bucket(uint32_t bucket, uint16_t tag, uint32_t mask)
+{
+	/* Its own inverse, so that an entry can be found from either side. */
+	return (bucket ^ (tag * 0x5bd1e995u >> 8 | 1)) & mask;
+}
+
+/* A bit for each entry with this tag. */
+static inline unsigned
+tag_matches(const struct bucket6 *b, uint16_t tag)
+{
+#ifdef __SSE2__
+	__m128i equal = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)b->tags),
+					_mm_set1_epi16((short)tag));
+
+	/* Two bits of 'equal' are one entry; the last 4 bytes are none. */
+	return _mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())) &
+	       ((1u << WAYS) - 1);
+#else
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < WAYS; i++)
+		bits |= (unsigned)(b->tags[i] == tag) << i;
+	return bits;
+#endif
+}
+
 /* cache_flows.c */
 struct flow *flow_alloc(struct cache *, unsigned n_words); /* zeroed; NULL: no memory */
 void flow_free_unused(struct cache *, struct flow *);      /* worker: one that nobody saw */
@@ -140,7 +209,10 @@ void slot_append(struct cache *, struct flow *);
 void slot_unlink(struct cache *, struct flow *);
 void flow_retire(struct cache *, struct flow *);
 void ctable_unref(struct cache_table *);
+/* cache_burst.c */
+void key_recipe_make(const struct cache_table *, unsigned kind, struct key_recipe *);
 /* cache.c */
+struct flow *ctable_find(const struct cache_table *, const struct cache_key *);
 void ctable_drop(struct cache *, struct cache_table *);
 
 #endif

@@ -322,7 +322,7 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 	cache_key_make(rn->cache, p->in_slot, p->in_generation, p->frozen ? p->frozen->id : 0,
 		       &rn->key, &key);
 	pass_metadata_done(p);
-	cache_find(rn->cache, &key, 1, &f);
+	f = cache_find(rn->cache, &key);
 	found_or_not(p, &key, f, m);
 }
 
@@ -354,6 +354,35 @@ burst_as_one(struct runner *rn, struct flow *f, struct rte_mbuf **pkts, unsigned
 	return true;
 }
 
+/* The keys of packets of other kinds; drops what is no frame.  Returns how many packets are left. */
+static __attribute__((noinline)) unsigned
+burst_parse_others(struct runner *rn, struct cache_burst *b, uint32_t slot, uint32_t generation,
+		   struct rte_mbuf **pkts, uint8_t *kinds, unsigned n, uint8_t *key_of,
+		   struct pkt_layers *layers)
+{
+	struct cache_key key;
+	unsigned n_good = 0;
+
+	rn->key.packet_type = OF_PT_ETH;
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+
+		if (kinds[i] == PKT_KIND_OTHER) {
+			if (unlikely(pkt_size(m) < 14)) {
+				stat_add(&rn->drops[DROP_RX_TOO_SHORT], 1);
+				pkt_free(m);
+				continue;
+			}
+			pkt_parse(m, OF_PT_ETH, &rn->key, &layers[n_good]);
+			cache_key_make(rn->cache, slot, generation, 0, &rn->key, &key);
+			key_of[n_good] = (uint8_t)cache_burst_add(b, &key);
+		}
+		kinds[n_good] = kinds[i];
+		pkts[n_good++] = m;
+	}
+	return n_good;
+}
+
 static void
 burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 {
@@ -361,11 +390,11 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	const struct view_slot *vs = slot < v->n_slots ? &v->slots[slot] : NULL;
 	const struct bridge_view *bv = vs && vs->port && vs->bridge < v->n_bridges
 					       ? v->bridges[vs->bridge] : NULL;
-	struct cache_key keys[BURST_MAX];
+	struct cache_burst b;
 	struct flow *flows[BURST_MAX];
 	struct pkt_layers layers[BURST_MAX]; /* of those that the parser had to look at */
-	uint8_t kinds[BURST_MAX], key_of[BURST_MAX], known[PKT_KINDS];
-	unsigned n_good = 0, n_keys = 0, n_hits = 0;
+	uint8_t kinds[BURST_MAX], key_of[BURST_MAX];
+	unsigned n_hits = 0, any = 0;
 
 	if (unlikely(!bv)) {
 		if (run_tunnel_receive(rn, slot, pkts, n))
@@ -380,40 +409,16 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	if (unlikely(protocols))
 		n = protocol_rx_burst(rn, bv->bridge, slot, vs->generation, vs->ofp_port, protocols,
 				      pkts, n);
-	rn->key.packet_type = OF_PT_ETH;
-	memset(known, UINT8_MAX, sizeof(known));
+	for (unsigned i = 0; i < n; i++)
+		any |= kinds[i] = (uint8_t)pkt_kind(pkts[i]);
+	cache_burst_start(rn->cache, &b, slot, vs->generation);
+	if (unlikely(any & PKT_KIND_OTHER))
+		n = burst_parse_others(rn, &b, slot, vs->generation, pkts, kinds, n, key_of, layers);
+	cache_burst_add_frames(rn->cache, &b, pkts, kinds, n, key_of);
+	cache_burst_find(rn->cache, &b, flows);
+	if (b.n == 1 && burst_as_one(rn, flows[0], pkts, n))
+		return;
 	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-		unsigned kind = pkt_kind(m);
-
-		pkts[n_good] = m;
-		kinds[n_good] = kind;
-		if (likely(kind != PKT_KIND_OTHER)) {
-			if (known[kind] != UINT8_MAX) {
-				key_of[n_good++] = known[kind];
-				continue;
-			}
-			if (cache_kind_is_one_key(rn->cache, kind))
-				known[kind] = n_keys;
-			cache_key_of_frame(rn->cache, slot, vs->generation, pkt_data(m), kind,
-					   &keys[n_keys]);
-		} else {
-			if (unlikely(pkt_size(m) < 14)) {
-				stat_add(&rn->drops[DROP_RX_TOO_SHORT], 1);
-				pkt_free(m);
-				continue;
-			}
-			pkt_parse(m, OF_PT_ETH, &rn->key, &layers[n_good]);
-			cache_key_make(rn->cache, slot, vs->generation, 0, &rn->key, &keys[n_keys]);
-		}
-		key_of[n_good++] = n_keys++;
-	}
-	if (!n_good)
-		return;
-	cache_find(rn->cache, keys, n_keys, flows);
-	if (n_keys == 1 && burst_as_one(rn, flows[0], pkts, n_good))
-		return;
-	for (unsigned i = 0; i < n_good; i++) {
 		const struct flow *f = flows[key_of[i]];
 		const struct plan *plan = likely(f) ? f->plan : NULL;
 
@@ -431,8 +436,7 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	}
 
 	struct short_out out = { .slot = UINT32_MAX };
-	for (unsigned i = 0; i < n_good; i++) {
-		const struct cache_key *key = &keys[key_of[i]];
+	for (unsigned i = 0; i < n; i++) {
 		struct flow *f = flows[key_of[i]];
 		struct rte_mbuf *m = pkts[i];
 		unsigned kind = kinds[i];
@@ -446,9 +450,14 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 				continue;
 			}
 		} else {
-			/* An earlier packet of this burst may have brought or replaced it. */
-			cache_find(rn->cache, key, 1, &f);
+			f = NULL;
 		}
+		struct cache_key key;
+
+		cache_burst_key(&b, key_of[i], &key);
+		/* An earlier packet of this burst may have brought or replaced it. */
+		if (!f)
+			f = cache_find(rn->cache, &key);
 
 		struct run_fate fate = { 0 };
 		struct pass p = {
@@ -460,7 +469,7 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 			pkt_kind_layers(m, kind, &p.layers);
 		else
 			p.layers = layers[i];
-		found_or_not(&p, key, f, m);
+		found_or_not(&p, &key, f, m);
 		pipeline_settle(rn, &fate);
 	}
 	stat_add(&rn->n_hits, n_hits);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a burst from one port asks the cache: keys straight out of the frames, and looking them up in
+ * stages, so that the misses of one stage overlap.  The loops are made anew for the usual lengths of
+ * keys, since with so few instructions for each packet the loops over its words would be half of them. */
+#include "dataplane/cache_internal.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+void
+key_recipe_make(const struct cache_table *t, unsigned kind, struct key_recipe *r)
+{
+	struct pkt_source sources[PKT_MAX_SOURCES];
+	struct of_key fixed;
+	unsigned n_sources = pkt_kind_key(kind, &fixed, sources);
+
+	for (const struct packing *p = t->packings; p < t->packings + t->n_packings; p++) {
+		r->fixed[p->dst] |=
+			rotate_left(of_key_words(&fixed)[p->src] & p->mask, p->rotate);
+		for (const struct pkt_source *s = sources; s < sources + n_sources; s++)
+			if (s->word == p->src && s->mask & p->mask)
+				r->parts[r->n++] = (struct key_part){
+					rotate_left(s->mask & p->mask, p->rotate), s->ofs,
+					(s->rotate + p->rotate) & 63, p->dst };
+	}
+}
+
+/* --- Keys -------------------------------------------------------------------------- */
+
+void
+cache_burst_start(const struct cache *c, struct cache_burst *b, uint32_t slot, uint32_t generation)
+{
+	b->n = 0;
+	b->n_words = c->cur->n_packed + 1;
+	b->first = first_word(slot, generation);
+}
+
+/* A key of 'n_words', which is b->n_words. */
+ALWAYS_INLINE void
+add_frame(const struct cache_table *t, struct cache_burst *b, const struct key_recipe *r,
+	  const uint8_t *frame, unsigned n_words)
+{
+	uint64_t *k = b->words + b->n * n_words;
+
+	k[0] = b->first;
+	CACHE_UNROLL
+	for (unsigned i = 1; i < n_words; i++)
+		k[i] = r->fixed[i - 1];
+	for (const struct key_part *p = r->parts, *end = p + r->n; p < end; p++)
+		k[1 + p->dst] |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
+	uint32_t hash = hash_words(k, n_words);
+	__builtin_prefetch(&t->buckets[hash & t->mask]);
+	b->hashes[b->n++] = hash;
+}
+
+ALWAYS_INLINE void
+add_frames(const struct cache_table *t, struct cache_burst *b, struct rte_mbuf *const *pkts,
+	   const uint8_t *kinds, unsigned n, uint8_t *key_of, unsigned n_words)
+{
+	uint8_t known[PKT_KINDS];
+
+	memset(known, UINT8_MAX, sizeof(known));
+	for (unsigned i = 0; i < n; i++) {
+		unsigned kind = kinds[i];
+
+		if (unlikely(kind == PKT_KIND_OTHER))
+			continue;
+		if (known[kind] != UINT8_MAX) {
+			key_of[i] = known[kind];
+			continue;
+		}
+		/* Where no bit comes from the frame, all of a kind have one key. */
+		if (!t->recipes[kind].n)
+			known[kind] = (uint8_t)b->n;
+		key_of[i] = (uint8_t)b->n;
+		add_frame(t, b, &t->recipes[kind], pkt_data(pkts[i]), n_words);
+	}
+}
+
+void
+cache_burst_add_frames(const struct cache *c, struct cache_burst *b, struct rte_mbuf *const *pkts,
+		       const uint8_t *kinds, unsigned n, uint8_t *key_of)
+{
+	switch (b->n_words) {
+	case 2:
+		add_frames(c->cur, b, pkts, kinds, n, key_of, 2);
+		break;
+	case 3:
+		add_frames(c->cur, b, pkts, kinds, n, key_of, 3);
+		break;
+	case 4:
+		add_frames(c->cur, b, pkts, kinds, n, key_of, 4);
+		break;
+	default:
+		add_frames(c->cur, b, pkts, kinds, n, key_of, b->n_words);
+	}
+}
+
+unsigned
+cache_burst_add(struct cache_burst *b, const struct cache_key *key)
+{
+	memcpy(b->words + b->n * b->n_words, key->words, b->n_words * sizeof(uint64_t));
+	b->hashes[b->n] = key->hash;
+	return b->n++;
+}
+
+void
+cache_burst_key(const struct cache_burst *b, unsigned i, struct cache_key *key)
+{
+	key->hash = b->hashes[i];
+	key->n_words = b->n_words;
+	memcpy(key->words, b->words + i * b->n_words, b->n_words * sizeof(uint64_t));
+}
+
+/* --- Looking up -------------------------------------------------------------------------- */
+
+ALWAYS_INLINE bool
+equal(const struct flow *f, const uint64_t *k, unsigned n_words)
+{
+	uint64_t differ = f->n_words ^ n_words;
+
+	CACHE_UNROLL
+	for (unsigned i = 0; i < n_words; i++)
+		differ |= f->key[i] ^ k[i];
+	return !differ;
+}
+
+static __attribute__((noinline)) struct flow *
+find_elsewhere(const struct cache_table *t, const struct cache_burst *b, unsigned i)
+{
+	struct cache_key key;
+
+	cache_burst_key(b, i, &key);
+	return ctable_find(t, &key);
+}
+
+ALWAYS_INLINE void
+find(const struct cache_table *t, const struct cache_burst *b, struct flow **flows,
+     unsigned n_words)
+{
+	/* Buckets are on their way; then entries, then plans. */
+	for (unsigned i = 0; i < b->n; i++) {
+		uint32_t hash = b->hashes[i], at = hash & t->mask;
+		const struct bucket6 *bucket = &t->buckets[at];
+		unsigned bits = tag_matches(bucket, tag_of(hash));
+
+		if (likely(bits)) {
+			struct flow *f = flows[i] = bucket->flows[__builtin_ctz(bits)];
+
+			/* The hot line, and where a longer key goes on. */
+			__builtin_prefetch(f);
+			if (n_words > 4)
+				__builtin_prefetch(&f->key[4]);
+		} else {
+			flows[i] = NULL;
+			__builtin_prefetch(&t->buckets[other_bucket(at, tag_of(hash), t->mask)]);
+		}
+	}
+	for (unsigned i = 0; i < b->n; i++) {
+		struct flow *f = flows[i];
+
+		if (unlikely(!f || !equal(f, b->words + i * n_words, n_words)))
+			f = flows[i] = find_elsewhere(t, b, i);
+		if (likely(f))
+			__builtin_prefetch(f->plan);
+	}
+}
+
+void
+cache_burst_find(const struct cache *c, const struct cache_burst *b, struct flow **flows)
+{
+	switch (b->n_words) {
+	case 2:
+		find(c->cur, b, flows, 2);
+		break;
+	case 3:
+		find(c->cur, b, flows, 3);
+		break;
+	case 4:
+		find(c->cur, b, flows, 4);
+		break;
+	default:
+		find(c->cur, b, flows, b->n_words);
+	}
+}
