@@ -49,10 +49,44 @@ put_set(struct answer *a, const struct dns_rrset *set)
 	a->size += set->size;
 }
 
+/* The client's place: that of the client subnet, else of the address that asks.  A source length of 0
+ * asks not to be looked at: then it is the resolver's own (RFC 7871 section 7.1.2), and the scope 0. */
+static void
+locate(struct answer *a)
+{
+	const struct dns_ecs *e = &a->q->ecs;
+
+	a->is_located = true;
+	a->has_subnet = e->present && e->source_len;
+	if (a->has_subnet)
+		a->place = pol_addr_from_bytes(e->family == 1 ? 4 : 6, e->address);
+	else
+		a->place = pol_addr_from_bytes(a->client->family, a->client->address);
+	a->leaf = loc_find(a->view->places, &a->place);
+	/* xorshift64: cheap, and nobody gains from guessing it. */
+	a->ctx->draw ^= a->ctx->draw << 13;
+	a->ctx->draw ^= a->ctx->draw >> 7;
+	a->ctx->draw ^= a->ctx->draw << 17;
+	a->draw = a->ctx->draw >> 32;
+}
+
 const struct dns_rrset *
 answer_set(struct answer *a, const struct dns_node *n, unsigned type)
 {
-	return dns_node_set(n, type);
+	const struct dns_rrset *set = dns_node_set(n, type);
+	unsigned scope;
+
+	if (!set || !set->chosen)
+		return set;
+	if (!a->is_located)
+		locate(a);
+	set = dns_chosen_pick(set->chosen, a->leaf, &a->place, a->draw, &scope);
+	a->ctx->counters.answers_chosen++;
+	/* The answer is right for all of this prefix; one that is longer than the source asks for more
+	 * bits (RFC 7871 section 7.2.1).  Of a chain the longest counts. */
+	if (a->has_subnet && scope > a->scope)
+		a->scope = scope;
+	return set;
 }
 
 /* RFC 8482 section 4.2: a HINFO of two strings that points at the document, unless there is a CNAME. */
@@ -279,6 +313,7 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 	a.flags = a.rcode = 0;
 	a.n[0] = a.n[1] = a.n[2] = 0;
 	a.scope = 0;
+	a.is_located = a.has_subnet = false;
 	a.class = DNS_LIMIT_ANSWER;
 	switch (parsed) {
 	case DNS_PARSE_SHORT:

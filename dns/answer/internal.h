@@ -18,7 +18,12 @@ struct answer {
 	size_t limit; /* what may be in it, OPT not counted */
 	uint16_t flags, rcode;
 	uint16_t n[3];
-	uint8_t scope;
+	uint8_t scope; /* of the client subnet in the answer */
+	/* Where the client is, once that was asked for. */
+	bool is_located, has_subnet;
+	uint8_t draw;
+	uint32_t leaf;
+	struct pol_addr place;
 	enum dns_limit_class class;
 };
 

@@ -26,6 +26,8 @@ dns_view_free(struct dns_view *v)
 		return;
 	for (size_t i = 0; i <= v->mask; i++)
 		dns_zone_unref(v->slots[i]);
+	dns_chosen_free(v->chosen);
+	pol_free(v->pol);
 	free(v->slots);
 	free(v);
 }

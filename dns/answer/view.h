@@ -8,6 +8,7 @@
 #ifndef WEFT_DNS_ANSWER_VIEW_H
 #define WEFT_DNS_ANSWER_VIEW_H
 
+#include "dns/answer/chosen.h"
 #include "dns/zone/zone.h"
 
 #define DNS_NSID_MAX 64
@@ -26,7 +27,10 @@ struct dns_view {
 	uint8_t cookie_secret[2][16];
 	struct dns_limiter *limiter; /* NULL: none; not owned, since it outlives a view */
 	unsigned limit_slip;         /* each so many-th limited answer is sent with TC=1; 0: none */
-	void *transfers;             /* who may have which zone: server/transfer.h; NULL: nobody */
+	/* Where clients are and what is chosen for them; NULL: no policies. */
+	struct pol *pol;
+	const struct loc_table *places;
+	struct dns_chosen *chosen;
 };
 
 struct dns_view *dns_view_new(void);

@@ -38,6 +38,30 @@ dns_why_parse_client(struct dns_why_question *q, const char *text, struct wf_err
 	return 0;
 }
 
+/* What the policies of this name have to say. */
+static void
+say_chosen(const struct dns_view *v, const struct dns_find *f, const struct dns_why_question *q, struct wf_str *s)
+{
+	struct pol_addr client = pol_addr_from_bytes(q->client.family, q->client.address);
+
+	for (unsigned i = 0; i < f->node->n_sets; i++) {
+		const struct dns_rrset *set = &f->node->sets[i];
+		json_t *why;
+		char *text;
+
+		if (!set->chosen || (set->type != q->qtype && set->type != DNS_CNAME))
+			continue;
+		why = pol_explain(v->pol, set->chosen->policy, &client, -1);
+		text = pol_explain_text(why);
+		wf_str_fmt(s, "%s: chosen by policy %s\n%s", dns_type_text(set->type),
+			   pol_policy_conf(set->chosen->policy)->name, text);
+		if (s->s[s->len - 1] != '\n')
+			wf_str_putc(s, '\n');
+		free(text);
+		json_decref(why);
+	}
+}
+
 static void
 say_found(enum dns_found found, const struct dns_find *f, const struct dns_why_question *q, struct wf_str *s)
 {
@@ -144,5 +168,7 @@ dns_why(const struct dns_view *v, const struct dns_why_question *q, struct wf_st
 	if (f.zone)
 		wf_str_fmt(s, "zone: %s serial %u, from %s\n", f.zone->text, f.zone->serial, f.zone->path);
 	say_found(found, &f, q, s);
+	if (found == DNS_FOUND_NODE)
+		say_chosen(v, &f, q, s);
 	say_answer(v, q, s);
 }

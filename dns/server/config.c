@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/yang_config.h"
+#include "dns/zone/build_zone.h"
 #include "dns/zone/load.h"
 
 static void
@@ -35,6 +36,27 @@ parse_hex(const char *text, uint8_t *to, size_t n)
 }
 
 static int
+read_chosen(struct dns_zone_conf *zc, const json_t *list, const char *path, struct wf_err *err)
+{
+	size_t i;
+	json_t *o;
+
+	zc->chosen = wf_xzalloc((json_array_size(list) + 1) * sizeof *zc->chosen);
+	json_array_foreach(list, i, o)
+	{
+		struct dns_chosen_conf *to = &zc->chosen[i];
+		struct wf_err why = { "" };
+
+		if (dns_name_from_text(&to->name, wf_json_str(o, "name", ""), zc->name.wire, &why))
+			return wf_err(err, -EINVAL, "%s: zone %s: chosen: %s", path, zc->text, why.text);
+		to->policy = wf_xstrdup(wf_json_str(o, "policy", ""));
+		to->ttl = wf_json_u64(o, "ttl", 30);
+		zc->n_chosen++;
+	}
+	return 0;
+}
+
+static int
 read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_err *err)
 {
 	const char *slash = strrchr(path, '/');
@@ -47,13 +69,17 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 		struct dns_zone_conf *to = &c->zones[i];
 		const char *name = wf_json_str(z, "name", ""), *file = wf_json_str(z, "file", "");
 		struct wf_err why = { "" };
+		int rc;
 
 		/* Names in the configuration are absolute, with or without the last dot. */
 		if (dns_name_from_text(&to->name, name, NULL, &why))
 			return wf_err(err, -EINVAL, "%s: zone %s: %s", path, name, why.text);
 		to->text = wf_xstrdup(name);
-		to->file = file[0] == '/' || !slash ? wf_xstrdup(file) : wf_xasprintf("%.*s/%s", (int)(slash - path), path, file);
 		c->n_zones++;
+		rc = read_chosen(to, json_object_get(z, "chosen"), path, err);
+		if (rc)
+			return rc;
+		to->file = file[0] == '/' || !slash ? wf_xstrdup(file) : wf_xasprintf("%.*s/%s", (int)(slash - path), path, file);
 	}
 	return 0;
 }
@@ -94,6 +120,16 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 	return read_zones(c, json_object_get(dns, "zone"), path, err);
 }
 
+static char *
+folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return wf_xstrdup(".");
+	return slash == path ? wf_xstrdup("/") : wf_xasprintf("%.*s", (int)(slash - path), path);
+}
+
 int
 dns_conf_load(const char *path, struct dns_conf **ret, struct wf_err *err)
 {
@@ -109,7 +145,9 @@ dns_conf_load(const char *path, struct dns_conf **ret, struct wf_err *err)
 	if (rc)
 		return rc;
 	c = wf_xzalloc(sizeof *c);
-	rc = read_conf(c, json_object_get(json, "weft-dns:dns"), path, err);
+	c->json = json_incref(json_object_get(json, "weft-dns:dns"));
+	c->folder = folder_of(path);
+	rc = read_conf(c, c->json, path, err);
 	json_decref(json);
 	if (rc) {
 		dns_conf_free(c);
@@ -125,13 +163,73 @@ dns_conf_free(struct dns_conf *c)
 	if (!c)
 		return;
 	for (size_t i = 0; i < c->n_zones; i++) {
+		for (size_t k = 0; k < c->zones[i].n_chosen; k++)
+			free(c->zones[i].chosen[k].policy);
+		free(c->zones[i].chosen);
 		free(c->zones[i].text);
 		free(c->zones[i].file);
 	}
 	free(c->zones);
 	free(c->listen);
+	free(c->folder);
+	json_decref(c->json);
 	free(c->nsid);
 	free(c);
+}
+
+struct more {
+	struct dns_view *view;
+	const struct dns_zone_conf *zone;
+};
+
+static int
+add_chosen(void *arg, struct dns_zone_builder *b, struct wf_err *err)
+{
+	const struct more *m = arg;
+
+	for (size_t i = 0; i < m->zone->n_chosen; i++) {
+		const struct dns_chosen_conf *c = &m->zone->chosen[i];
+		struct pol_policy *policy = pol_find(m->view->pol, c->policy);
+		uint16_t types[2];
+		int n = dns_chosen_types(m->view->pol, policy, types, err);
+
+		for (int k = 0; k < n; k++) {
+			struct dns_chosen *chosen = dns_chosen_get(&m->view->chosen, m->view->pol, policy, types[k], c->ttl);
+			int rc = dns_zone_builder_add_chosen(b, &c->name, types[k], c->ttl, chosen, err);
+
+			if (rc)
+				return rc;
+		}
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+/* Called by the policies, on the main thread, before answers change. */
+static void
+on_policy_change(void *arg, struct pol_policy *policy, bool after)
+{
+	struct dns_view *v = arg;
+
+	if (!after)
+		dns_chosen_extend(v->chosen, policy);
+}
+
+static int
+load_policies(const struct dns_conf *c, const struct dns_view *old, struct dns_view *v, struct wf_err *err)
+{
+	int rc;
+
+	/* Once there were policies there is always an object for their health to be in. */
+	if (!json_array_size(json_object_get(c->json, "policy")) && !(old && old->pol))
+		return 0;
+	rc = pol_build(c->json, c->folder, old ? old->pol : NULL, &v->pol, err);
+	if (rc)
+		return rc;
+	v->places = pol_table(v->pol);
+	pol_on_change(v->pol, on_policy_change, v);
+	return 0;
 }
 
 int
@@ -148,14 +246,15 @@ dns_view_load(const struct dns_conf *c, const struct dns_view *old, struct dns_v
 		v->nsid_size = strlen(c->nsid);
 		memcpy(v->nsid, c->nsid, v->nsid_size);
 	}
+	rc = load_policies(c, old, v, err);
 	for (size_t i = 0; i < c->n_zones && !rc; i++) {
 		const struct dns_zone_conf *zc = &c->zones[i];
 		struct dns_zone *had = old ? dns_view_zone_named(old, &zc->name) : NULL, *z = NULL;
 
-		if (had && dns_zone_is_current(had, zc->file))
+		if (had && !had->has_chosen && !zc->n_chosen && dns_zone_is_current(had, zc->file))
 			z = dns_zone_ref(had);
 		else
-			rc = dns_zone_load(&zc->name, zc->file, &z, warnings, err);
+			rc = dns_zone_load(&zc->name, zc->file, add_chosen, &(struct more){ v, zc }, &z, warnings, err);
 		if (!rc && dns_view_add_zone(v, z)) {
 			dns_zone_unref(z);
 			rc = wf_err(err, -EINVAL, "zone %s is configured twice, with other letters or dots", zc->text);

@@ -4,15 +4,25 @@
 #ifndef WEFT_DNS_SERVER_CONFIG_H
 #define WEFT_DNS_SERVER_CONFIG_H
 
+#include <jansson.h>
 #include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "dns/answer/view.h"
 
+/* A name whose answers a policy chooses. */
+struct dns_chosen_conf {
+	struct dns_name name;
+	char *policy;
+	uint32_t ttl;
+};
+
 struct dns_zone_conf {
 	struct dns_name name;
 	char *text; /* as in the file */
+	struct dns_chosen_conf *chosen;
+	size_t n_chosen;
 	char *file; /* relative ones are made absolute to the configuration's folder */
 };
 
@@ -28,6 +38,8 @@ struct dns_conf {
 	unsigned tcp_max, tcp_idle_s, tcp_message_s;
 	bool metrics;
 	struct sockaddr_storage metrics_at;
+	json_t *json; /* the object that weft-policy's grouping is in */
+	char *folder; /* of the file */
 	struct dns_zone_conf *zones;
 	size_t n_zones;
 };

@@ -11,6 +11,7 @@
 #include "base/rcu.h"
 #include "dns/answer/limit.h"
 #include "dns/server/worker.h"
+#include "policy/health.h"
 
 WF_LOG_MODULE(dns);
 
@@ -37,6 +38,41 @@ complete_view(struct dns_view *v, const struct dns_conf *c)
 		memcpy(v->cookie_secret[i], c->have_secret[i] ? c->secret[i] : dns_server.cookie_secret[i], 16);
 	dns_limiter_set_rate(dns_server.limiter, c->limit_per_s);
 	v->limiter = c->limit_per_s ? dns_server.limiter : NULL;
+}
+
+#define FILES_MS 5000
+
+/* Maps and databases that were replaced take effect without being told. */
+static void
+on_files(struct wf_timer *t)
+{
+	const struct dns_view *v = dns_server_view();
+
+	if (v->pol && pol_files_changed(v->pol)) {
+		struct wf_str report = WF_STR_INIT;
+		struct wf_err err = { "" };
+
+		if (!dns_server_reload(&report, &err))
+			wf_info("a file of the client locations changed: reloaded");
+		else if (!dns_server.files_failed)
+			wf_error("a file of the client locations changed, but the reload failed: %s; the data before goes on being served", err.text);
+		dns_server.files_failed = err.text[0];
+		wf_str_done(&report);
+	}
+	wf_timer_set(t, FILES_MS, on_files, NULL);
+}
+
+/* Health and load of the members of a view that is about to be published. */
+static int
+apply_health(struct dns_view *v, const struct dns_conf *c, struct wf_err *err)
+{
+	if (!v->pol)
+		return 0;
+	if (!dns_server.health) {
+		dns_server.health = pol_health_new("weft-dnsd");
+		pol_health_unixctl_init(dns_server.health);
+	}
+	return pol_health_apply(dns_server.health, c->json, c->folder, v->pol, err);
 }
 
 static void
@@ -75,8 +111,12 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	wf_str_done(&warnings);
 	if (rc)
 		return rc;
+	rc = apply_health(v, dns_server.conf, err);
+	if (rc)
+		return rc;
 	complete_view(v, dns_server.conf);
 	publish(v);
+	wf_timer_set(&dns_server.files, FILES_MS, on_files, NULL);
 	dns_server.loaded_wall_ms = wf_wall_ms();
 	n = dns_server.conf->workers ? dns_server.conf->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	if (n > WF_RCU_MAX_THREADS - 8)
@@ -116,6 +156,8 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 	rc = dns_conf_load(dns_server.conf_path, &conf, err);
 	if (!rc)
 		rc = dns_view_load(conf, dns_server_view(), &v, report, err);
+	if (!rc && (rc = apply_health(v, conf, err)))
+		dns_view_free(v);
 	if (rc) {
 		dns_conf_free(conf);
 		dns_server.n_reloads_failed++;
@@ -169,9 +211,11 @@ void
 dns_server_stop(void)
 {
 	dns_metrics_stop();
+	wf_timer_cancel(&dns_server.files);
 	for (unsigned i = 0; i < dns_server.n_workers; i++)
 		dns_worker_free(dns_server.workers[i]);
 	dns_server.n_workers = 0;
+	pol_health_free(dns_server.health);
 	publish(NULL);
 	wf_rcu_drain();
 	dns_limiter_free(dns_server.limiter);

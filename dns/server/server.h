@@ -9,6 +9,7 @@
 #ifndef WEFT_DNS_SERVER_SERVER_H
 #define WEFT_DNS_SERVER_SERVER_H
 
+#include "base/loop.h"
 #include "dns/answer/answer.h"
 #include "dns/server/config.h"
 
@@ -18,8 +19,11 @@ struct dns_server {
 	struct dns_worker **workers;
 	unsigned n_workers;
 	struct dns_limiter *limiter;
+	struct pol_health *health; /* NULL: no policies were ever configured */
+	struct wf_timer files;     /* looks whether files of the policies changed */
 	uint8_t cookie_secret[2][16]; /* drawn at start, for a configuration without */
 	uint64_t n_reloads, n_reloads_failed;
+	bool files_failed; /* said once */
 	int64_t loaded_wall_ms;
 	char *last_error; /* of the last reload; NULL: it went well */
 };

@@ -151,6 +151,27 @@ dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, u
 	return 0;
 }
 
+int
+dns_zone_builder_add_chosen(struct dns_zone_builder *b, const struct dns_name *owner, unsigned type, uint32_t ttl,
+			    const struct dns_chosen *chosen, struct wf_err *err)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	struct dns_rrset *s;
+	struct dns_node *n;
+
+	if (!dns_name_is_in(owner->wire, b->zone->apex->name))
+		return wf_err(err, -EINVAL, "chosen name %s is not in zone %s", dns_name_text(owner->wire, text), b->zone->text);
+	n = dns_zone_add_node(b->zone, owner);
+	if (dns_node_set(n, type))
+		return wf_err(err, -EINVAL, "%s: its %s records are chosen by a policy and given in the zone file too; take them out of one",
+			      dns_name_text(owner->wire, text), dns_type_text(type));
+	s = add_set(b->zone, n, type);
+	s->chosen = chosen;
+	s->ttl = ttl;
+	b->zone->has_chosen = true;
+	return 0;
+}
+
 static void
 flatten(struct dns_zone *z, struct dns_rrset *s)
 {
@@ -210,6 +231,13 @@ check_above(struct dns_zone *z, struct dns_node *n, struct wf_err *err)
 	for (const struct dns_node *a = n->parent; a; a = a->parent) {
 		if (a->flags & DNS_NODE_CUT)
 			n->flags |= DNS_NODE_OCCLUDED;
+		for (unsigned i = 0; i < n->n_sets && (n->flags & DNS_NODE_OCCLUDED); i++)
+			if (n->sets[i].chosen) {
+				char name[DNS_NAME_TEXT_MAX], above[DNS_NAME_TEXT_MAX];
+
+				return wf_err(err, -EINVAL, "%.200s is chosen by a policy, but %.200s above it is delegated to other servers",
+					      dns_name_text(n->name, name), dns_name_text(a->name, above));
+			}
 		if (a->flags & DNS_NODE_DNAME) {
 			char name[DNS_NAME_TEXT_MAX], above[DNS_NAME_TEXT_MAX];
 
@@ -333,6 +361,8 @@ compile_set(struct dns_zone *z, struct dns_node *n, struct dns_rrset *set, struc
 {
 	bool wild = n->name[0] == 1 && n->name[1] == '*';
 
+	if (set->chosen)
+		return 0;
 	if (!dns_rdata_names(set->type).n_names && set->type != DNS_SRV)
 		return 0;
 	/* A wildcard is copied for names below its parent; "*" itself is asked for like any of them. */

@@ -20,6 +20,9 @@ void dns_zone_builder_done(struct dns_zone_builder *);
  * is not in the zone and the record was left out. */
 int dns_zone_builder_add(struct dns_zone_builder *, const struct dns_name *owner, unsigned type,
 			 uint32_t ttl, const uint8_t *rdata, size_t rdlen, struct wf_err *);
+/* The set of this type is chosen by policy; the file must not have one. */
+int dns_zone_builder_add_chosen(struct dns_zone_builder *, const struct dns_name *owner, unsigned type,
+				uint32_t ttl, const struct dns_chosen *, struct wf_err *);
 /* Checks the zone as a whole and makes its images. */
 int dns_zone_builder_finish(struct dns_zone_builder *, struct dns_zone **ret, struct wf_err *);
 

@@ -373,7 +373,7 @@ dns_load_file(struct dns_load *l, const char *path, struct wf_err *err)
 
 static int
 load(const struct dns_name *apex, const char *name, const char *path, const char *text, size_t size,
-     struct dns_zone **ret, struct wf_str *warnings, struct wf_err *err)
+     dns_zone_more_fn *more, void *arg, struct dns_zone **ret, struct wf_str *warnings, struct wf_err *err)
 {
 	struct dns_load *l = wf_xzalloc(sizeof *l);
 	struct wf_err why = { "" };
@@ -389,6 +389,8 @@ load(const struct dns_name *apex, const char *name, const char *path, const char
 		rc = load_entries(l, err);
 		dns_lexer_done(&l->lexer);
 	}
+	if (!rc && more && (rc = more(arg, &l->builder, &why)))
+		wf_err(err, rc, "%s: %s", name, why.text);
 	if (!rc) {
 		rc = dns_zone_builder_finish(&l->builder, ret, &why);
 		if (rc)
@@ -403,15 +405,15 @@ load(const struct dns_name *apex, const char *name, const char *path, const char
 }
 
 int
-dns_zone_load(const struct dns_name *apex, const char *path, struct dns_zone **ret,
-	      struct wf_str *warnings, struct wf_err *err)
+dns_zone_load(const struct dns_name *apex, const char *path, dns_zone_more_fn *more, void *arg,
+	      struct dns_zone **ret, struct wf_str *warnings, struct wf_err *err)
 {
-	return load(apex, path, path, NULL, 0, ret, warnings, err);
+	return load(apex, path, path, NULL, 0, more, arg, ret, warnings, err);
 }
 
 int
 dns_zone_load_text(const struct dns_name *apex, const char *name, const char *text, size_t size,
 		   struct dns_zone **ret, struct wf_str *warnings, struct wf_err *err)
 {
-	return load(apex, name, NULL, text, size, ret, warnings, err);
+	return load(apex, name, NULL, text, size, NULL, NULL, ret, warnings, err);
 }

@@ -10,10 +10,14 @@
 #include "base/buf.h"
 #include "dns/zone/zone.h"
 
+struct dns_zone_builder;
+/* Called when the file was read, for what does not stand in it. */
+typedef int dns_zone_more_fn(void *arg, struct dns_zone_builder *, struct wf_err *);
+
 /* Reads the file at 'path'.  Returns 0 and the zone (one reference), or a negative errno with
- * "FILE:LINE: what" in 'err'.  'warnings' (may be NULL) gets one line each for what is odd but served. */
-int dns_zone_load(const struct dns_name *apex, const char *path, struct dns_zone **ret,
-		  struct wf_str *warnings, struct wf_err *err);
+ * "FILE:LINE: what" in 'err'.  'more' may be NULL.  'warnings' (may be NULL) gets one line each for what is odd but served. */
+int dns_zone_load(const struct dns_name *apex, const char *path, dns_zone_more_fn *more, void *arg,
+		  struct dns_zone **ret, struct wf_str *warnings, struct wf_err *err);
 /* The same from memory; 'name' stands for the file in messages; $INCLUDE is refused. */
 int dns_zone_load_text(const struct dns_name *apex, const char *name, const char *text, size_t size,
 		       struct dns_zone **ret, struct wf_str *warnings, struct wf_err *err);

@@ -67,6 +67,7 @@ struct dns_zone {
 	uint64_t *slots;
 	size_t mask, n_nodes, n_records;
 	uint8_t max_labels;
+	bool has_chosen; /* belongs to one view then */
 	uint32_t serial;
 	/* SOA in the authority section, for NXDOMAIN and NODATA (RFC 2308 section 3). */
 	const struct dns_image *negative;

@@ -133,7 +133,7 @@ include_reads_other_files_and_errors_name_them(void **state)
 	dns_name_from_text(&apex, "z.test.", NULL, NULL);
 	write_file(dir, "z", TOP "$INCLUDE in sub\n A 192.0.2.9\nelsewhere.test. A 192.0.2.1\n");
 	write_file(dir, "in", "host A 192.0.2.1\n");
-	assert_int_equal(dns_zone_load(&apex, path, &z, &warnings, &err), 0);
+	assert_int_equal(dns_zone_load(&apex, path, NULL, NULL, &z, &warnings, &err), 0);
 	dns_name_from_text(&host, "host.sub.z.test.", NULL, NULL);
 	assert_non_null(dns_zone_find_name(z, &host));
 	/* Owner and origin are those from before: the apex has the address. */
@@ -143,13 +143,13 @@ include_reads_other_files_and_errors_name_them(void **state)
 	write_file(dir, "in", "host A 192.0.2.1\nbad A x\n");
 	assert_false(dns_zone_is_current(z, path));
 	dns_zone_unref(z);
-	assert_int_not_equal(dns_zone_load(&apex, path, &z, NULL, &err), 0);
+	assert_int_not_equal(dns_zone_load(&apex, path, NULL, NULL, &z, NULL, &err), 0);
 	assert_non_null(strstr(err.text, "/in:2: A record:"));
 	write_file(dir, "in", "$INCLUDE in\n");
-	assert_int_not_equal(dns_zone_load(&apex, path, &z, NULL, &err), 0);
+	assert_int_not_equal(dns_zone_load(&apex, path, NULL, NULL, &z, NULL, &err), 0);
 	assert_non_null(strstr(err.text, "more than 16 deep"));
 	write_file(dir, "z", TOP "$INCLUDE missing\n");
-	assert_int_not_equal(dns_zone_load(&apex, path, &z, NULL, &err), 0);
+	assert_int_not_equal(dns_zone_load(&apex, path, NULL, NULL, &z, NULL, &err), 0);
 	assert_non_null(strstr(err.text, "/z:4: $INCLUDE: "));
 	for (const char *const *f = (const char *const[]){ "z", "in", NULL }; *f; f++) {
 		char *p = wf_xasprintf("%s/%s", dir, *f);
