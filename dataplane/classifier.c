@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/classifier.h"
 
+#include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/hash.h"
@@ -52,6 +52,7 @@ struct classifier {
 	struct subtables *_Atomic subtables;
 	struct partition *_Atomic partition;
 	/* Writer's. */
+	pthread_t editor;            /* the thread that made it: the only one that changes it */
 	struct wf_hmap by_mask;
 	struct subtable *recent;     /* of the last change: the next one is likely to be there */
 	uint32_t n_conj;             /* rules with conjunction actions */
@@ -310,13 +311,13 @@ narrow_of(const struct subtables *sts, const struct narrow_fields *fields, size_
 	return n;
 }
 
-/* Main keeps it until the rules change; a worker, which has use for it only to write a new entry
+/* Its editor keeps it until the rules change; a worker, which has use for it only to write a new entry
  * into a debug log, makes its own, to be freed after the look-up. */
 static struct narrow *
 narrow_get(struct classifier *cls, const struct subtables *sts, const struct narrow_fields *fields,
 	   bool *ret_is_own)
 {
-	*ret_is_own = gettid() != getpid();
+	*ret_is_own = !pthread_equal(pthread_self(), cls->editor);
 	if (*ret_is_own)
 		return narrow_of(sts, fields, NARROW_MAX_RULES / 20);
 	if (!cls->narrow || !narrow_has_fields(cls->narrow, fields)) {
@@ -935,6 +936,7 @@ classifier_new(void)
 	struct classifier *cls = wf_xzalloc(sizeof *cls);
 	struct partition *p = wf_xzalloc(sizeof *p);
 
+	cls->editor = pthread_self();
 	wf_hmap_init(&cls->by_mask);
 	atomic_init(&cls->subtables, wf_xzalloc(sizeof(struct subtables)));
 	p->block = stamp_block_alloc(view_next_version());
