@@ -74,6 +74,7 @@ struct rule {
 	struct rule *_Atomic cls_next;
 	uint32_t cls_hash;
 	uint8_t removed_reason; /* the writer's: OFPRR_*, once removed */
+	bool awaits_counts;     /* the writer's: it replaced a rule whose last uses are not counted here yet */
 };
 
 /* Main thread.  Equal lists share one block. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Timeouts of flows.  Each second the statistics of the workers are folded in, so that an idle
- * flow is one
- * that no packet has used, and the rules that are due go. */
+ * flow is one that no packet has used, and the rules that are due go. */
 #include "switchd/of_internal.h"
 
 #include "dataplane/worker.h"
@@ -21,16 +20,19 @@ is_due(struct rule *r, int64_t now, enum of_flow_removed_reason *reason)
 		*reason = OF_FRR_HARD_TIMEOUT;
 		return true;
 	}
-	if (r->idle_timeout && now > used + r->idle_timeout * 1000ll) {
+	/* What a rule that it replaced was last used for is known when that one is reaped; the next scan
+	 * looks again. */
+	if (r->idle_timeout && !r->awaits_counts && now > used + r->idle_timeout * 1000ll) {
 		*reason = OF_FRR_IDLE_TIMEOUT;
 		return true;
 	}
 	return false;
 }
 
-static void
-expire(struct of_switch *sw, int64_t now)
+void
+of_expire_scan(struct of_switch *sw)
 {
+	int64_t now = wf_now_ms();
 	struct of_rules due = { 0 };
 	enum of_flow_removed_reason reason;
 	struct rule *r;
@@ -59,7 +61,7 @@ on_timer(struct wf_timer *t)
 	if (any) {
 		workers_fold_stats();
 		wf_list_for_each(sw, node, &of_switches)
-			expire(sw, wf_now_ms());
+			of_expire_scan(sw);
 		of_publish();
 	}
 	wf_timer_set(t, 1000, on_timer, NULL);

@@ -282,6 +282,7 @@ commit_change(struct of_switch *sw, struct of_change *ch, struct of_conn *reques
 			counter_move(&ch->new->counter, &ch->old->counter);
 			ch->old->removed_reason = REASON_REPLACED;
 			ch->old->successor = ch->new;
+			ch->new->awaits_counts = true;
 			rule_ref(ch->new);
 		} else {
 			/* The age is that of the flow, as in ovs-vswitchd. */
@@ -676,6 +677,7 @@ on_reaped(struct rule **rules, unsigned n)
 
 		if (r->removed_reason == REASON_REPLACED) {
 			counter_move(&r->successor->counter, &r->counter);
+			r->successor->awaits_counts = false;
 			rule_unref(r->successor);
 			r->successor = NULL;
 		} else if (r->removed_reason != REASON_NONE && !r->hidden && sw &&

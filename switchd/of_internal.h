@@ -489,6 +489,8 @@ void of_learn(struct learned_flow *);
  * that. */
 void of_learn_into(struct of_switch *, struct of_txn *);
 void of_expire_init(void);
+/* Removes the flows whose time is over, by what was folded in before. */
+void of_expire_scan(struct of_switch *);
 void of_bundles_done(struct of_conn *);
 void of_bundles_run(struct of_switch *); /* expires idle ones */
 
