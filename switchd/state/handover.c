@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "dataplane/worker.h"
 #include "switchd/state/internal.h"
@@ -51,10 +52,24 @@ state_give_last(void)
 	state_flush();
 }
 
+/* Bounds what whoever reads has to check at once. */
+#define COUNTS_IN_FRAME 8192
+
 struct counts_visit {
 	struct wf_buf *out;
+	uint32_t bridge;
+	size_t frame;      /* where the frame begins that is open */
+	unsigned n;        /* how many are in it; 0: none is open */
 	int64_t boot;
 };
+
+static void
+end_frame(struct counts_visit *v)
+{
+	if (v->n)
+		state_frame_end(v->out, v->frame, 0);
+	v->n = 0;
+}
 
 static bool
 put_counts(struct rule *r, void *v_)
@@ -62,31 +77,31 @@ put_counts(struct rule *r, void *v_)
 	struct counts_visit *v = v_;
 	struct state_counts c;
 
-	if (state_counts_of(r, v->boot, &c))
-		state_counts_put(v->out, &c);
+	if (!state_counts_of(r, v->boot, &c))
+		return true;
+	if (v->n == COUNTS_IN_FRAME)
+		end_frame(v);
+	if (!v->n)
+		v->frame = state_frame_begin(v->out, STATE_COUNTS, v->bridge);
+	state_counts_put(v->out, &c);
+	v->n++;
 	return true;
 }
-
-/* Of a frame no longer than frames may be. */
-#define TABLE_COUNTS_MAX (STATE_FRAME_MAX / STATE_COUNTS_SIZE)
 
 void
 state_give_counts(struct wf_buf *out)
 {
-	struct counts_visit v = { out, state_boot_offset() };
+	struct counts_visit v = { .out = out, .boot = state_boot_offset() };
 	struct of_switch *sw;
 
 	workers_fold_stats();
-	wf_list_for_each(sw, node, &of_switches)
-		for (unsigned t = 0; sw->state_id && t < N_TABLES; t++) {
-			struct table *table = &sw->bridge->tables[t];
-
-			if (!table->n_rules || table->n_rules > TABLE_COUNTS_MAX)
-				continue;
-			size_t start = state_frame_begin(out, STATE_COUNTS, sw->state_id);
-			table_for_each(table, NULL, view_next_version(), put_counts, &v);
-			state_frame_end(out, start, 0);
-		}
+	wf_list_for_each(sw, node, &of_switches) {
+		v.bridge = sw->state_id;
+		for (unsigned t = 0; sw->state_id && t < N_TABLES; t++)
+			table_for_each(&sw->bridge->tables[t], NULL, view_next_version(), put_counts,
+				       &v);
+		end_frame(&v);
+	}
 }
 
 /* --- Who takes: the file -------------------------------------------------------------------- */
@@ -307,18 +322,29 @@ state_take_more(size_t *ret_bytes, struct wf_err *err)
 
 /* --- Who takes: counters --------------------------------------------------------------------- */
 
+/* Rules of a switch by their ids, which are never used twice: open addressing, at most half full. */
 struct rule_index {
-	uint64_t seq;
-	struct rule *rule;
+	struct rule **slots;
+	size_t mask;
 };
 
-static bool
-index_rule(struct rule *r, void *b_)
+static size_t
+slot_of(const struct rule_index *x, uint64_t id)
 {
-	struct rule_index i = { r->seq, r };
+	size_t k = wf_hash_mix64(id, 0) & x->mask;
+
+	while (x->slots[k] && x->slots[k]->seq != id)
+		k = (k + 1) & x->mask;
+	return k;
+}
+
+static bool
+index_rule(struct rule *r, void *x_)
+{
+	struct rule_index *x = x_;
 
 	if (!r->hidden)
-		wf_buf_put(b_, &i, sizeof(i));
+		x->slots[slot_of(x, r->seq)] = r;
 	return true;
 }
 
@@ -334,35 +360,40 @@ add_counts(struct rule *r, const struct state_counts *c, int64_t boot)
 }
 
 static void
-index_rules(const struct of_switch *sw, struct wf_buf *rules)
+index_rules(const struct of_switch *sw, struct rule_index *x)
 {
-	wf_buf_clear(rules);
+	size_t n = 0;
+
 	for (unsigned t = 0; t < N_TABLES; t++)
-		table_for_each(&sw->bridge->tables[t], NULL, view_next_version(), index_rule, rules);
-	qsort(rules->data, rules->size / sizeof(struct rule_index), sizeof(struct rule_index),
-	      id_cmp);
+		n += sw->bridge->tables[t].n_rules;
+	for (x->mask = 15; x->mask < 2 * n; x->mask = x->mask * 2 + 1)
+		;
+	free(x->slots);
+	x->slots = wf_xzalloc((x->mask + 1) * sizeof(*x->slots));
+	for (unsigned t = 0; t < N_TABLES; t++)
+		table_for_each(&sw->bridge->tables[t], NULL, view_next_version(), index_rule, x);
 }
 
 static void
-add_frame(const struct state_frame *f, const struct wf_buf *rules)
+add_frame(const struct state_frame *f, const struct rule_index *x)
 {
 	int64_t boot = state_boot_offset();
 
 	for (size_t o = 0; o + STATE_COUNTS_SIZE <= f->size; o += STATE_COUNTS_SIZE) {
-		struct rule_index *i;
 		struct state_counts c;
+		struct rule *r;
 
 		state_counts_get(f->data + o, &c);
-		i = bsearch(&c.flow, rules->data, rules->size / sizeof(*i), sizeof(*i), id_cmp);
-		if (i)
-			add_counts(i->rule, &c, boot);
+		r = x->slots[slot_of(x, c.flow)];
+		if (r)
+			add_counts(r, &c, boot);
 	}
 }
 
 void
 state_take_counts(const void *data, size_t size)
 {
-	struct wf_buf rules = WF_BUF_INIT; /* of 'indexed' */
+	struct rule_index rules = { 0 }; /* of 'indexed' */
 	const struct of_switch *indexed = NULL;
 	struct state_frame f;
 	size_t ofs = 0;
@@ -377,5 +408,5 @@ state_take_counts(const void *data, size_t size)
 		indexed = sw;
 		add_frame(&f, &rules);
 	}
-	wf_buf_done(&rules);
+	free(rules.slots);
 }
