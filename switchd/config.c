@@ -665,6 +665,7 @@ sw_ports_pause(void)
 				workers_remove_port(i->port);
 			i->in_workers = false;
 		}
+	sw_tunnels_pause();
 	wf_rcu_synchronize();
 }
 
@@ -680,6 +681,7 @@ sw_ports_resume(void)
 				workers_add_port(i->port, affinity_of(i));
 			i->in_workers = i->port != NULL;
 		}
+	sw_tunnels_resume();
 }
 
 void

@@ -5,7 +5,8 @@
  *   the one that runs (giver)                     the next one (taker), --takeover
  *     listens on RUNDIR/weft.handover  <-HELLO--    connects
  *                                      --FILE-->    descriptor of the state file
- *                                      --PORT-->    each kernel port and tap: its descriptor
+ *                                      --PORT-->    each kernel port and tap, each socket of a tunnel
+ *                                                   endpoint: its descriptor
  *                                    --LISTENER-->  each socket that listens for OpenFlow
  *                                      --END--->    configures itself from database and file, silently
  *     goes on, writes the file                      reads what is added to the file

@@ -189,6 +189,17 @@ give_listener(const struct wf_listener *l, void *rc_)
 				    wf_listener_fd(l));
 }
 
+static void
+give_socket(const char *type, const char *name, int fd, void *rc_)
+{
+	char text[HANDOVER_TEXT_MAX];
+	int *rc = rc_;
+
+	snprintf(text, sizeof(text), "%s\n%s", type, name);
+	if (!*rc)
+		*rc = handover_send(sock, HANDOVER_PORT, 0, text, fd);
+}
+
 static int
 give_ports(void)
 {
@@ -197,15 +208,11 @@ give_ports(void)
 	int rc = 0;
 
 	wf_hmap_for_each(b, node, &sw_bridges)
-		wf_hmap_for_each(i, node, &b->ifaces) {
-			char text[HANDOVER_TEXT_MAX];
-
-			if (rc || !i->port || !i->port->class->fd_is_all)
-				continue;
-			snprintf(text, sizeof(text), "%s\n%s", i->port->class->type, i->name);
-			rc = handover_send(sock, HANDOVER_PORT, 0, text,
-					   i->port->class->rx_fd(i->port, 0));
-		}
+		wf_hmap_for_each(i, node, &b->ifaces)
+			if (i->port && i->port->class->fd_is_all)
+				give_socket(i->port->class->type, i->name,
+					    i->port->class->rx_fd(i->port, 0), &rc);
+	sw_tunnels_give(give_socket, &rc);
 	return rc;
 }
 

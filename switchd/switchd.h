@@ -148,6 +148,11 @@ bool sw_tunnel_number_taken(uint32_t number);
 uint32_t sw_tunnel_number(const struct sw_iface *); /* of the datapath, as users see it */
 void sw_tunnel_format(const struct sw_iface *, struct wf_str *);
 void sw_tunnel_init(void);
+/* For another daemon (handover.h): the sockets of endpoints on the host's own addresses; taken from the
+ * workers, who are through with them after a grace period; and given back. */
+void sw_tunnels_give(void (*give)(const char *type, const char *name, int fd, void *aux), void *aux);
+void sw_tunnels_pause(void);
+void sw_tunnels_resume(void);
 
 /* underlay.c */
 void sw_underlay_init(bool with_kernel); /* false: no routes and addresses of the kernel */

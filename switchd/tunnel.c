@@ -195,6 +195,35 @@ open_sockets(void)
 						endpoint_open(p);
 }
 
+void
+sw_tunnels_give(void (*give)(const char *type, const char *name, int fd, void *aux), void *aux)
+{
+	struct endpoint *p;
+
+	wf_list_for_each (p, node, &endpoints)
+		if (p->port)
+			tunnel_sockets_give(p->port, give, aux);
+}
+
+void
+sw_tunnels_pause(void)
+{
+	struct endpoint *p;
+
+	wf_timer_cancel(&sockets_timer);
+	wf_list_for_each (p, node, &endpoints) {
+		if (p->in_workers)
+			workers_remove_port(p->port);
+		p->in_workers = false;
+	}
+}
+
+void
+sw_tunnels_resume(void)
+{
+	wf_timer_set(&sockets_timer, 0, on_sockets, NULL);
+}
+
 static void
 endpoint_put(uint32_t number)
 {

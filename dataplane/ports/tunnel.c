@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "dataplane/drop.h"
+#include "dataplane/ports/handed.h"
 #include "dataplane/ports/kernel_dev.h"
 #include "tunnels/checksum.h"
 
@@ -48,7 +49,7 @@ tunnel_socket_deafen(int fd)
 }
 
 static int
-open_rx(const char *name, enum tnl_type type, uint16_t udp_port, bool is_v6, struct wf_err *err)
+make_rx(const char *name, enum tnl_type type, uint16_t udp_port, bool is_v6, struct wf_err *err)
 {
 	bool is_udp = tnl_ip_proto(type) == IPPROTO_UDP;
 	struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = htons(udp_port) };
@@ -84,6 +85,50 @@ open_rx(const char *name, enum tnl_type type, uint16_t udp_port, bool is_v6, str
 	close(fd);
 	return wf_err(err, rc, "%s: UDP port %u of the host cannot be had (%s): another program or a "
 		      "tunnel device of the kernel has it", name, udp_port, wf_strerror(rc));
+}
+
+/* What a socket is called when it goes from one daemon to the next. */
+static const char *
+handed_type(enum tnl_type type)
+{
+	static const char *const names[] = {
+		[TNL_VXLAN] = "vxlan", [TNL_GENEVE] = "geneve", [TNL_GRE] = "gre",
+		[TNL_ERSPAN] = "erspan", [TNL_GTPU] = "gtpu", [TNL_LISP] = "lisp",
+	};
+
+	return names[type];
+}
+
+static void
+handed_name(char name[24], uint16_t udp_port, bool is_v6)
+{
+	snprintf(name, 24, "endpoint/%u/%s", udp_port, is_v6 ? "ip6" : "ip4");
+}
+
+void
+tunnel_sockets_give(const struct port *p,
+		    void (*give)(const char *type, const char *name, int fd, void *aux), void *aux)
+{
+	const struct tunnel_sockets *s = p->impl;
+
+	for (unsigned i = 0; i < p->n_rxq; i++) {
+		char name[24];
+
+		handed_name(name, s->udp_port, s->rxq[i]->is_v6);
+		give(handed_type(s->type), name, s->rxq[i]->fd, aux);
+	}
+}
+
+static int
+open_rx(const char *name, enum tnl_type type, uint16_t udp_port, bool is_v6, struct wf_err *err)
+{
+	char handed[24];
+	int fd;
+
+	/* With all options set, and with the packets that wait in it. */
+	handed_name(handed, udp_port, is_v6);
+	fd = ports_take_handed(handed_type(type), handed);
+	return fd >= 0 ? fd : make_rx(name, type, udp_port, is_v6, err);
 }
 
 static void

@@ -23,6 +23,11 @@
 /* Main.  Returns 0, or a negative errno: who has the UDP port says it in 'err'. */
 int tunnel_sockets_open(const char *name, enum tnl_type, uint16_t udp_port, struct port **, struct wf_err *);
 
+/* Each socket that receives, for the next daemon, whose tunnel_sockets_open() takes it if it is among those
+ * that were handed in (handed.h). */
+void tunnel_sockets_give(const struct port *,
+			 void (*give)(const char *type, const char *name, int fd, void *aux), void *aux);
+
 /* --- Inside ports/tunnel*.c ----------------------------------------------------------------- */
 
 #define TUNNEL_TX_SOCKETS 64

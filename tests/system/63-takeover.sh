@@ -25,6 +25,18 @@ ip addr add 10.0.0.9/24 dev br0
 ip link set br0 up
 vsctl s1 add-br br1 -- set bridge br1 datapath_type=netdev fail_mode=secure
 
+# A tunnel that ends on an address of the host.
+veth nic0 b eth9 172.16.0.2/24
+ip addr add 172.16.0.1/24 dev nic0
+vsctl s1 add-br br2 -- set bridge br2 datapath_type=netdev -- add-port br2 vx \
+	-- set interface vx type=vxlan options:remote_ip=172.16.0.2 options:key=7
+ip addr add 10.9.0.1/24 dev br2
+ip link set br2 mtu 1400 up
+ip -n b link add vx7 type vxlan id 7 local 172.16.0.2 remote 172.16.0.1 dstport 4789
+ip -n b link set vx7 mtu 1400 up
+ip -n b addr add 10.9.0.2/24 dev vx7
+check "a tunnel of the host before" retry 10 can_ping b 10.9.0.1
+
 cat > "$T/flows" <<-END
 	table=0,priority=100,udp,in_port=1,nw_src=10.99.0.1,actions=mod_nw_tos:184,output:2
 	table=0,priority=0,actions=NORMAL
@@ -33,6 +45,8 @@ cat > "$T/flows" <<-END
 END
 /usr/bin/python3 - "$N" >> "$T/flows" <<-'END'
 	import sys
+	for i in range(9000):
+	    print(f"table=0,cookie=0x77,priority=60,udp,in_port=1,nw_src=10.77.{i>>8&255}.{i&255},actions=drop")
 	for i in range(int(sys.argv[1])):
 	    print(f"table=1,priority=9,ip,nw_src=10.{i>>16}.{i>>8&255}.{i&255},actions=output:{i%7+1}")
 END
@@ -41,6 +55,22 @@ ofctl s1 -O OpenFlow13 add-group br0 "group_id=1,type=all,bucket=actions=output:
 ofctl s1 -O OpenFlow13 add-meter br0 "meter=1,pktps,bands=type=drop,rate=1000"
 CLIENT_LIMIT=120 ofctl s1 -O OpenFlow14 --bundle add-flows br0 "$T/flows"
 check "traffic before" can_ping a 10.0.0.9
+# Each of many flows gets a packet: more counters than one frame of the handover holds.
+ip netns exec a /usr/bin/python3 - <<-'END'
+	import socket, struct, time
+	s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+	s.bind(("eth0", 0))
+	for i in range(9000):
+	    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 46, 0, 0, 64, 17, 0, bytes([10, 77, i >> 8, i & 255]), bytes([10, 0, 0, 2]))
+	    s.send(bytes([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0]) + ip + struct.pack("!HHHH", 1, 9, 26, 0) + bytes(18))
+	    if i % 100 == 99:
+	        time.sleep(0.01)
+END
+counted() {
+	ofctl s1 -O OpenFlow13 dump-flows br0 cookie=0x77/-1 | grep -c n_packets=1, || true
+}
+all_counted() { [ "$(counted)" = 9000 ]; }
+check "9000 flows have a packet each" retry 20 all_counted
 
 snapshot() {
 	ofctl s1 -O OpenFlow13 dump-flows br0 --no-stats | grep -v 'table=9' | sort
@@ -100,6 +130,7 @@ turn() {
 	old=$(daemon_pid s1)
 	traffic || fail "$name: traffic" "none arrives"
 	streams
+	ip netns exec b ping -q -i 0.02 -c 100 -W 5 10.9.0.1 > "$T/ping" & pinger=$!
 	churn & churner=$!
 	retry 10 test -s "$T/churned"
 	h=$(hits)
@@ -117,6 +148,10 @@ turn() {
 	else
 		fail "$name: no frame is lost" "$got"
 	fi
+	wait $pinger || true
+	check "$name: nothing is lost in a tunnel of the host ($(grep received "$T/ping"))" \
+		grep '100 received' "$T/ping"
+	equal "$name: each flow has its packet" 9000 "$(counted)"
 	touch "$T/stop-streams"
 	if wait $s1 && wait $s2; then
 		ok "$name: TCP connections live on ($(tail -q -n 1 "$T/stream.1" "$T/stream.2" | tr '\n' ' '))"
@@ -137,7 +172,7 @@ kill -9 "$pid"
 retry 5 is_gone "$pid"
 before_kill=$(ofctl s1 -O OpenFlow13 dump-flows br1 2>/dev/null || true)
 check "after kill -9 a start with --takeover is an ordinary one" daemon_start s1 weft --takeover
-equal "after kill -9: flows are there" "$((N + 4))" \
+equal "after kill -9: flows are there" "$((N + 9004))" \
 	"$(ofctl s1 -O OpenFlow13 dump-aggregate br0 | sed -n 's/.*flow_count=\([0-9]*\).*/\1/p' | awk -v n="$(ofctl s1 -O OpenFlow13 dump-flows br0 table=9 | grep -c table=9)" '{ print $1 - n }')"
 
 # --- failures: the one that runs goes on ------------------------------------------------------------
