@@ -10,6 +10,7 @@
 
 static const struct ctl_group *const groups[] = {
 	&ctl_dns,
+	&ctl_glb,
 };
 #define N_GROUPS (sizeof groups / sizeof groups[0])
 

@@ -24,5 +24,6 @@ struct ctl_group {
 };
 
 extern const struct ctl_group ctl_dns;
+extern const struct ctl_group ctl_glb;
 
 #endif

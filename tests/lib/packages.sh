@@ -10,7 +10,7 @@
 weft_packages() {
 	case $1 in
 	build)
-		echo gcc meson ninja-build pkg-config libbpf-dev libdpdk-dev libjansson-dev libcmocka-dev libmaxminddb-dev \
+		echo clang gcc meson ninja-build pkg-config libbpf-dev libdpdk-dev libjansson-dev libcmocka-dev libmaxminddb-dev \
 			libnl-3-dev libnl-route-3-dev libssl-dev libuv1-dev \
 			libldns-dev libmicrohttpd-dev libyang2-dev ccache
 		;;

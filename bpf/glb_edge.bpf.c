@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+/* Role edge: VIP and client address -> site, in GRE. */
+#include "bpf/glb_kern.h"
+
+SEC("xdp")
+int
+glb_edge(struct xdp_md *ctx)
+{
+	__u8 *data = GLB_DATA(ctx), *end = GLB_END(ctx);
+	struct glb_candidates cand;
+	struct glb_hops hops = { { 0 }, 0, 0, 0 };
+	struct glb_flow f = { .family = 0 };
+	struct glb_conf *c;
+	struct glb_vip *v;
+	__u32 off, zero = 0, *id, entropy;
+	__u64 *table, hash;
+	__be16 type;
+	int rc;
+
+	c = bpf_map_lookup_elem(&glb_conf, &zero);
+	if (!c || glb_parse_eth(data, end, &off, &type))
+		return glb_pass(ctx, GLB_EDGE);
+	if (type == GLB_BE16(0x0800)) {
+		rc = glb_parse_ip4(data, end, off, &f);
+	} else if (type == GLB_BE16(0x86dd)) {
+		rc = glb_parse_ip6(data, end, off, &f);
+	} else {
+		return glb_pass(ctx, GLB_EDGE);
+	}
+	if (rc) {
+		/* What can't be read is the stack's to judge, unless it is for a VIP: then it is ours. */
+		if (rc == GLB_BAD(ip_version) || rc == GLB_BAD(ip_header) || end < data + off + 40)
+			return glb_pass(ctx, GLB_EDGE);
+		return glb_find_vip_address(&f) ? glb_drop(ctx, rc) : glb_pass(ctx, GLB_EDGE);
+	}
+	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
+		v = glb_find_vip_address(&f);
+		f.client_port = f.vip_port = 0; /* all fragments take one way */
+	} else {
+		v = glb_find_vip(c, &f);
+	}
+	if (!v)
+		return glb_pass(ctx, GLB_EDGE);
+	glb_count(&glb_vip_stats, v->index, f.len);
+	table = bpf_map_lookup_elem(&glb_edge_tables, &v->pool);
+	id = bpf_map_lookup_elem(&glb_pool_ids, &v->pool);
+	if (!table || !id || !(*table & GLB_POOL_VALID))
+		return glb_drop(ctx, GLB_BAD(no_pool));
+	hash = glb_client_hash(c->key, &f);
+	rc = glb_choose(*table, hash, &f, &cand);
+	if (rc)
+		return glb_drop(ctx, rc);
+	if (cand.n > 1 && !cand.plain) {
+		hops.n_sites = (__u8)(cand.n - 1);
+		hops.id[0] = cand.id[1];
+		if (cand.n > 2)
+			hops.id[1] = cand.id[2];
+	}
+	entropy = ((__u32)(hash >> 32) ^ ((__u32)f.client_port << 16 | f.vip_port)) * 0x9e3779b1u;
+	return glb_send(ctx, c, off, &f, *id, &hops, cand.node[0], entropy, GLB_EDGE);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "glb/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/yang_config.h"
+#include "glb/address.h"
+
+static int
+read_addresses(const json_t *o, struct glb_config *c, struct wf_err *err)
+{
+	const char *prefix = wf_json_str(o, "source-prefix", NULL);
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "address"), i, v) {
+		struct in6_addr a;
+
+		if (!glb_address_parse(json_string_value(v), &a))
+			return wf_err(err, -EINVAL, "address: %s: is an IPv4 or IPv6 address",
+				      json_string_value(v));
+		if (glb_address_is_v4(&a))
+			c->own4 = c->source4 = a;
+		else
+			c->own6 = a;
+	}
+	if (prefix) {
+		struct glb_prefix p;
+
+		if (!glb_prefix_parse(prefix, &p.address, &p.len))
+			return wf_err(err, -EINVAL, "source-prefix: %s: has bits outside the prefix", prefix);
+		if (!glb_address_is_v4(&c->own4))
+			return wf_err(err, -EINVAL, "source-prefix: %s: needs an IPv4 address, too", prefix);
+		c->source4 = p.address;
+		c->source4_host_bits = p.len == 128 ? 0 : UINT32_MAX >> (p.len - 96);
+	}
+	return 0;
+}
+
+static int
+read_vips(const json_t *o, struct glb_config *c, struct wf_err *err)
+{
+	const json_t *list = json_object_get(o, "vip");
+	json_t *v;
+	size_t i;
+
+	c->vips = wf_xzalloc((json_array_size(list) + 1) * sizeof *c->vips);
+	json_array_foreach(list, i, v) {
+		struct glb_vip_config *vip = &c->vips[c->n_vips++];
+		const char *protocol = wf_json_str(v, "protocol", "any");
+
+		if (!glb_address_parse(wf_json_str(v, "address", NULL), &vip->address))
+			return wf_err(err, -EINVAL, "vip: address: %s", wf_json_str(v, "address", ""));
+		vip->protocol = !strcmp(protocol, "tcp") ? IPPROTO_TCP : !strcmp(protocol, "udp") ? IPPROTO_UDP : 0;
+		vip->port = (uint16_t)wf_json_u64(v, "port", 0);
+		snprintf(vip->pool, sizeof vip->pool, "%s", wf_json_str(v, "pool", ""));
+	}
+	/* Half of the room is for the entries that say which addresses are VIPs at all. */
+	if (c->n_vips > GLB_MAX_VIPS / 2)
+		return wf_err(err, -EINVAL, "vip: %zu are more than %d", c->n_vips, GLB_MAX_VIPS / 2);
+	return 0;
+}
+
+static int
+read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
+{
+	const json_t *host = json_object_get(o, "host"), *local = json_object_get(o, "local");
+	const json_t *list = json_object_get(o, "interface");
+	const char *text;
+	json_t *v;
+	size_t i;
+	int rc;
+
+	c->placement = wf_xstrdup(wf_json_str(o, "placement", ""));
+	c->pin = wf_xstrdup(wf_json_str(o, "pin", "/sys/fs/bpf/weft-glb"));
+	c->max_slots = (uint32_t)wf_json_u64(o, "max-slots", GLB_MAX_SLOTS);
+	c->role[GLB_EDGE] = json_object_get(o, "edge") != NULL;
+	c->role[GLB_LOCAL] = local != NULL;
+	c->role[GLB_HOST] = host != NULL;
+	snprintf(c->site, sizeof c->site, "%s", local ? wf_json_str(local, "site", "") : "");
+	text = host ? wf_json_str(host, "address", NULL) : NULL;
+	if (text && !glb_address_parse(text, &c->host_address))
+		return wf_err(err, -EINVAL, "host: address: %s", text);
+	if (local && host && !text)
+		return wf_err(err, -EINVAL, "host: address: a host with roles local and host needs two tunnel "
+			      "ends: packets to one address could be meant for either");
+	c->interfaces = wf_xzalloc((json_array_size(list) + 1) * sizeof *c->interfaces);
+	json_array_foreach(list, i, v) {
+		struct glb_interface *f = &c->interfaces[c->n_interfaces++];
+		const char *mode = wf_json_str(v, "mode", "auto");
+
+		snprintf(f->name, sizeof f->name, "%s", wf_json_str(v, "name", ""));
+		if (strchr(f->name, '/') || f->name[0] == '.')
+			return wf_err(err, -EINVAL, "interface: %s: is not a device's name", f->name);
+		f->mode = !strcmp(mode, "native") ? GLB_XDP_NATIVE :
+			  !strcmp(mode, "generic") ? GLB_XDP_GENERIC : GLB_XDP_AUTO;
+	}
+	rc = read_addresses(o, c, err);
+	rc = rc ? rc : read_vips(o, c, err);
+	list = json_object_get(o, "tunnel-source");
+	c->sources = wf_xzalloc((json_array_size(list) + 1) * sizeof *c->sources);
+	json_array_foreach(list, i, v) {
+		struct glb_prefix *p = &c->sources[c->n_sources++];
+
+		if (!rc && !glb_prefix_parse(json_string_value(v), &p->address, &p->len))
+			rc = wf_err(err, -EINVAL, "tunnel-source: %s: has bits outside the prefix",
+				    json_string_value(v));
+	}
+	return rc;
+}
+
+static struct glb_config *
+from_json(json_t *root, const char *name, struct wf_err *err)
+{
+	struct glb_config *c = wf_xzalloc(sizeof *c);
+	const json_t *o = json_object_get(root, "weft-glb:glb");
+	struct wf_err why = { "" };
+
+	if (!o)
+		wf_err(&why, -EINVAL, "weft-glb:glb: is missing");
+	if (!o || read_all(o, c, &why)) {
+		wf_err(err, -EINVAL, "%s: /weft-glb:glb: %s", name, why.text);
+		glb_config_free(c);
+		c = NULL;
+	}
+	json_decref(root);
+	return c;
+}
+
+static struct glb_config *
+load(const char *name, const char *text_or_null, struct wf_err *err)
+{
+	struct wf_yang *y = wf_yang_new((const char *const[]){ "weft-glb", NULL }, err);
+	json_t *root = NULL;
+	int rc;
+
+	if (!y)
+		return NULL;
+	rc = text_or_null ? wf_yang_load_text(y, name, text_or_null, &root, err) :
+			    wf_yang_load_file(y, name, &root, err);
+	wf_yang_free(y);
+	return rc ? NULL : from_json(root, name, err);
+}
+
+struct glb_config *
+glb_config_load(const char *path, struct wf_err *err)
+{
+	return load(path, NULL, err);
+}
+
+struct glb_config *
+glb_config_parse(const char *name, const char *text, struct wf_err *err)
+{
+	return load(name, text, err);
+}
+
+void
+glb_config_free(struct glb_config *c)
+{
+	if (!c)
+		return;
+	free(c->placement);
+	free(c->pin);
+	free(c->interfaces);
+	free(c->vips);
+	free(c->sources);
+	free(c);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration (yang/weft-glb.yang) as the daemon uses it.  Immutable once read. */
+#ifndef WEFT_GLB_CONFIG_H
+#define WEFT_GLB_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "bpf/glb_abi.h"
+
+enum glb_xdp_mode { GLB_XDP_AUTO, GLB_XDP_NATIVE, GLB_XDP_GENERIC };
+
+struct glb_interface {
+	char name[16];
+	enum glb_xdp_mode mode;
+};
+
+struct glb_vip_config {
+	struct in6_addr address;
+	uint8_t protocol; /* IANA number; 0: any */
+	uint16_t port;	  /* 0: any */
+	char pool[64];
+};
+
+struct glb_prefix {
+	struct in6_addr address;
+	unsigned len; /* of the IPv6 form */
+};
+
+struct glb_config {
+	char *placement, *pin;
+	uint32_t max_slots;
+	bool role[GLB_N_ROLES];
+	char site[64];
+	struct in6_addr own4, own6;	  /* where tunnels to this host end; zero: none */
+	struct in6_addr source4;	  /* own4, or the prefix that sources are drawn from */
+	uint32_t source4_host_bits;	  /* low bits of IPv4 sources that flows choose */
+	struct in6_addr host_address;	  /* zero: as the above */
+	struct glb_interface *interfaces;
+	size_t n_interfaces;
+	struct glb_vip_config *vips;
+	size_t n_vips;
+	struct glb_prefix *sources;
+	size_t n_sources;
+};
+
+/* Returns NULL with 'err': file, path, value and rule. */
+struct glb_config *glb_config_load(const char *path, struct wf_err *);
+struct glb_config *glb_config_parse(const char *name, const char *text, struct wf_err *);
+void glb_config_free(struct glb_config *);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The programs in the kernel and their maps.
+ *
+ * All maps and the links to the devices are pinned under PIN/abiN, so the data path goes on when the daemon
+ * ends, and the next daemon takes it over; a program is replaced by one update of a link or of
+ * a cell of the chain.  Changes of the document are single 8-byte stores into memory that the kernel
+ * shares (slots, tables), so a packet sees the old list of a slot or the new one.
+ *
+ * Threads: one. */
+#ifndef WEFT_GLB_DATAPATH_H
+#define WEFT_GLB_DATAPATH_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "glb/config.h"
+#include "glb/placement.h"
+
+struct glb_datapath;
+
+/* Opens or makes the maps and loads the programs of the configured roles.  Nothing is attached.
+ * Returns NULL with 'err'. */
+struct glb_datapath *glb_datapath_open(const struct glb_config *, struct wf_err *);
+/* Leaves everything in the kernel. */
+void glb_datapath_close(struct glb_datapath *);
+
+/* Writes configuration and document into the maps: what is new before what refers to it, what is gone after.
+ * On failure (-ENOSPC, -ENOENT: a pool or site that the document lacks) nothing that packets use was
+ * changed. */
+int glb_datapath_apply(struct glb_datapath *, const struct glb_config *, const struct placement *,
+		       struct wf_err *);
+/* Attaches to, or replaces the programs of, the configured devices; detaches from others. */
+int glb_datapath_attach(struct glb_datapath *, const struct glb_config *, struct wf_err *);
+/* Detaches and removes all pins. */
+int glb_datapath_remove(const char *pin, struct wf_err *);
+
+/* 'flags' is GLB_NODE_DRAIN, GLB_NODE_DEAD or 0; local to this host.  -ENOENT: not in use here. */
+int glb_datapath_mark(struct glb_datapath *, uint32_t node_id, unsigned flags);
+/* -1: not in use here. */
+int glb_datapath_node_flags(struct glb_datapath *, uint32_t node_id);
+
+enum glb_counters { GLB_COUNT_DROPS, GLB_COUNT_STATS, GLB_COUNT_VIPS };
+struct glb_count glb_datapath_count(struct glb_datapath *, enum glb_counters, uint32_t index);
+struct glb_count glb_datapath_node_count(struct glb_datapath *, uint32_t node_id);
+/* Index of a VIP in GLB_COUNT_VIPS is its place in the configuration that was applied last. */
+
+#endif

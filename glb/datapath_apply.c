@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Configuration and document into the maps.  First what may fail, then, in this order: nodes, slots, tables,
+ * configuration, VIPs; so whoever finds a VIP finds all that it leads to. */
+#include "glb/datapath_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "glb/address.h"
+
+#define NEIGHBOUR_TTL_JIFFIES 64 /* longer: a moved next hop is noticed later; shorter: more look-ups */
+
+void
+dp_nodes_read(struct glb_datapath *dp)
+{
+	uint32_t id, *prev = NULL, index;
+
+	dp->nodes = wf_xzalloc(GLB_MAX_NODES * sizeof *dp->nodes);
+	dp->n_nodes = 1; /* index 0 is nobody */
+	for (; !bpf_map_get_next_key(dp->maps[DP_IDS], prev, &id); prev = &id) {
+		if (bpf_map_lookup_elem(dp->maps[DP_IDS], &id, &index) || index >= GLB_MAX_NODES)
+			continue;
+		bpf_map_lookup_elem(dp->maps[DP_NODES], &index, &dp->nodes[index]);
+		if (index >= dp->n_nodes)
+			dp->n_nodes = index + 1;
+	}
+}
+
+uint32_t
+dp_node_index(const struct glb_datapath *dp, uint32_t id)
+{
+	uint32_t index;
+
+	return bpf_map_lookup_elem(dp->maps[DP_IDS], &id, &index) ? 0 : index;
+}
+
+static int
+write_node(struct glb_datapath *dp, uint32_t index, const struct glb_node *n)
+{
+	if (bpf_map_update_elem(dp->maps[DP_NODES], &index, n, BPF_ANY))
+		return -errno;
+	dp->nodes[index] = *n;
+	return 0;
+}
+
+int
+glb_datapath_mark(struct glb_datapath *dp, uint32_t node_id, unsigned flags)
+{
+	uint32_t index = dp_node_index(dp, node_id);
+	struct glb_node n;
+
+	if (!index)
+		return -ENOENT;
+	n = dp->nodes[index];
+	n.flags = (uint16_t)((n.flags & ~(GLB_NODE_DRAIN | GLB_NODE_DEAD)) | flags);
+	return write_node(dp, index, &n);
+}
+
+int
+glb_datapath_node_flags(struct glb_datapath *dp, uint32_t node_id)
+{
+	uint32_t index = dp_node_index(dp, node_id);
+
+	return index ? dp->nodes[index].flags : -1;
+}
+
+/* --- what is wanted -------------------------------------------------------------------------- */
+
+struct work {
+	struct glb_datapath *dp;
+	const struct glb_config *c;
+	const struct placement *p;
+	uint32_t *index_of; /* by node id */
+	uint64_t *words[2]; /* by pool: of role edge, of role local */
+};
+
+static const struct plc_table *
+table_of(const struct work *w, unsigned kind, uint32_t pool)
+{
+	const struct plc_node *site;
+
+	if (!w->c->role[kind == 0 ? GLB_EDGE : GLB_LOCAL])
+		return NULL;
+	if (kind == 0)
+		return &w->p->pools[pool].sites;
+	site = plc_node_by_name(w->p, PLC_SITE, w->c->site);
+	return site ? plc_servers_at(&w->p->pools[pool], site->id) : NULL;
+}
+
+static int
+by_base(const void *a, const void *b)
+{
+	uint32_t x = GLB_POOL_BASE(*(const uint64_t *)a), y = GLB_POOL_BASE(*(const uint64_t *)b);
+
+	return (x > y) - (x < y);
+}
+
+/* First gap between the regions in use, today's and the wanted ones. */
+static int
+find_region(const struct work *w, uint32_t n_slots, unsigned shift, uint64_t *ret)
+{
+	uint64_t *used = wf_xzalloc(4 * GLB_MAX_POOLS * sizeof *used);
+	uint32_t at = 0;
+	size_t n = 0;
+
+	for (unsigned k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < GLB_MAX_POOLS; i++) {
+			if (w->dp->tables[k] && w->dp->tables[k][i])
+				used[n++] = w->dp->tables[k][i];
+			if (w->words[k][i])
+				used[n++] = w->words[k][i];
+		}
+	qsort(used, n, sizeof *used, by_base);
+	for (size_t i = 0; i < n; i++) {
+		uint32_t end = GLB_POOL_BASE(used[i]) + GLB_POOL_MASK(used[i]) + 1;
+
+		if (GLB_POOL_BASE(used[i]) >= at + n_slots)
+			break;
+		if (end > at)
+			at = end;
+	}
+	free(used);
+	if (at + (uint64_t)n_slots > w->dp->n_slots)
+		return -ENOSPC;
+	*ret = GLB_POOL_WORD(at, shift);
+	return 0;
+}
+
+static int
+plan_tables(struct work *w, struct wf_err *err)
+{
+	for (unsigned k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < w->p->n_pools; i++) {
+			const struct plc_table *t = table_of(w, k, i);
+			uint64_t now = w->dp->tables[k] ? w->dp->tables[k][i] : 0;
+
+			if (!t || !t->n_slots || w->p->pools[i].gone)
+				continue;
+			if (now && GLB_POOL_MASK(now) + 1 == t->n_slots)
+				w->words[k][i] = now;
+			else if (find_region(w, t->n_slots, (unsigned)__builtin_ctz(t->n_slots),
+					     &w->words[k][i]))
+				return wf_err(err, -ENOSPC, "pool %s: no room for %u more slots; raise max-slots "
+					      "(then weft-glb --remove and start again)",
+					      w->p->pools[i].name, t->n_slots);
+		}
+	return 0;
+}
+
+static int
+plan_nodes(struct work *w, struct wf_err *err)
+{
+	struct glb_datapath *dp = w->dp;
+	uint32_t free_index = 1;
+
+	for (uint32_t i = 1; i < dp->n_nodes; i++)
+		if (dp->nodes[i].family && dp->nodes[i].id < w->p->next_id)
+			w->index_of[dp->nodes[i].id] = i;
+	for (size_t i = 0; i < w->p->n_nodes; i++) {
+		const struct plc_node *n = &w->p->nodes[i];
+
+		if (n->gone || w->index_of[n->id])
+			continue;
+		while (free_index < GLB_MAX_NODES && dp->nodes[free_index].family)
+			free_index++;
+		if (free_index == GLB_MAX_NODES)
+			return wf_err(err, -ENOSPC, "more than %d nodes", GLB_MAX_NODES - 1);
+		w->index_of[n->id] = free_index++;
+	}
+	return 0;
+}
+
+static const struct plc_pool *
+find_pool(const struct work *w, const char *name, uint32_t *ret_index)
+{
+	const struct plc_pool *pool = plc_pool_by_name(w->p, name);
+
+	*ret_index = pool ? (uint32_t)(pool - w->p->pools) : 0;
+	return pool;
+}
+
+static int
+check(const struct work *w, struct wf_err *err)
+{
+	struct glb_conf now;
+	uint32_t zero = 0, pool;
+
+	if (w->p->n_pools > GLB_MAX_POOLS)
+		return wf_err(err, -ENOSPC, "more than %d pools", GLB_MAX_POOLS);
+	if (w->c->role[GLB_LOCAL] && !plc_node_by_name(w->p, PLC_SITE, w->c->site))
+		return wf_err(err, -ENOENT, "local: site: %s: is not in the placement document", w->c->site);
+	for (size_t i = 0; i < w->c->n_vips; i++)
+		if (!find_pool(w, w->c->vips[i].pool, &pool))
+			return wf_err(err, -ENOENT, "vip: pool: %s: is not in the placement document",
+				      w->c->vips[i].pool);
+	if (!bpf_map_lookup_elem(w->dp->maps[DP_CONF], &zero, &now) && now.generation) {
+		if (memcmp(now.key, w->p->hash_key, sizeof now.key))
+			return wf_err(err, -EINVAL, "placement: hash-key: is another one than document %u had: every "
+				      "flow would change its slot (rotation of the key is not built)",
+				      now.generation);
+		if (w->p->number < now.generation)
+			return wf_err(err, -EINVAL, "placement: number: %u is older than %u, which is in force",
+				      w->p->number, now.generation);
+	}
+	return 0;
+}
+
+/* --- into the kernel ------------------------------------------------------------------------- */
+
+static bool
+is_own(const struct glb_config *c, const struct plc_node *n)
+{
+	const struct in6_addr zero = { 0 }, *a = &n->address;
+
+	if (!memcmp(a, &zero, sizeof zero))
+		return false;
+	if (n->kind == PLC_SITE)
+		return c->role[GLB_LOCAL] && (!memcmp(a, &c->own4, sizeof *a) || !memcmp(a, &c->own6, sizeof *a));
+	if (!c->role[GLB_HOST])
+		return false;
+	if (memcmp(&c->host_address, &zero, sizeof zero))
+		return !memcmp(a, &c->host_address, sizeof *a);
+	return !memcmp(a, &c->own4, sizeof *a) || !memcmp(a, &c->own6, sizeof *a);
+}
+
+static int
+write_nodes(const struct work *w)
+{
+	struct glb_datapath *dp = w->dp;
+	int rc = 0;
+
+	for (size_t i = 0; i < w->p->n_nodes && !rc; i++) {
+		const struct plc_node *n = &w->p->nodes[i];
+		uint32_t index = w->index_of[n->id];
+		struct glb_node g = { .id = n->id };
+
+		if (n->gone)
+			continue;
+		memcpy(g.addr, &n->address, sizeof g.addr);
+		g.family = glb_address_is_v4(&n->address) ? 4 : 6;
+		g.flags = (uint16_t)((dp->nodes[index].flags & (GLB_NODE_DRAIN | GLB_NODE_DEAD)) |
+				     (n->no_second_chance ? GLB_NODE_PLAIN : 0) |
+				     (is_own(w->c, n) ? GLB_NODE_SELF : 0));
+		if (index >= dp->n_nodes)
+			dp->n_nodes = index + 1;
+		if (memcmp(&g, &dp->nodes[index], sizeof g)) {
+			rc = write_node(dp, index, &g);
+			if (!rc && bpf_map_update_elem(dp->maps[DP_IDS], &n->id, &index, BPF_ANY))
+				rc = -errno;
+		}
+	}
+	return rc;
+}
+
+static void
+remove_nodes(const struct work *w)
+{
+	struct glb_node none = { 0 };
+
+	for (uint32_t i = 1; i < w->dp->n_nodes; i++) {
+		uint32_t id = w->dp->nodes[i].id;
+		const struct plc_node *n = w->dp->nodes[i].family ? plc_node_by_id(w->p, id) : NULL;
+
+		if (!w->dp->nodes[i].family || (n && !n->gone))
+			continue;
+		bpf_map_delete_elem(w->dp->maps[DP_IDS], &id);
+		write_node(w->dp, i, &none);
+	}
+}
+
+static void
+write_tables(const struct work *w)
+{
+	for (unsigned k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < GLB_MAX_POOLS; i++) {
+			uint64_t word = w->words[k][i];
+
+			if (word) {
+				const struct plc_table *t = table_of(w, k, i);
+				uint64_t *slots = w->dp->slots + GLB_POOL_BASE(word);
+
+				for (uint32_t s = 0; s < t->n_slots; s++) {
+					uint64_t v = 0;
+
+					for (unsigned o = 0; o < PLC_OWNERS; o++)
+						v |= (uint64_t)w->index_of[t->slots[s].owner[o]] << o * GLB_SLOT_BITS;
+					if (slots[s] != v)
+						__atomic_store_n(&slots[s], v, __ATOMIC_RELAXED);
+				}
+				w->dp->pool_ids[i] = w->p->pools[i].id;
+			}
+			/* Who reads the new word reads the new slots. */
+			if (w->dp->tables[k][i] != word)
+				__atomic_store_n(&w->dp->tables[k][i], word, __ATOMIC_RELEASE);
+		}
+}
+
+static int
+write_conf(const struct work *w)
+{
+	struct glb_conf conf = { .generation = w->p->number, .neighbour_ttl = NEIGHBOUR_TTL_JIFFIES };
+	uint32_t zero = 0;
+
+	memcpy(conf.key, w->p->hash_key, sizeof conf.key);
+	memcpy(&conf.source4, &w->c->source4.s6_addr[12], 4);
+	conf.source4_mask = htonl(w->c->source4_host_bits);
+	memcpy(conf.source6, &w->c->own6, sizeof conf.source6);
+	for (size_t i = 0; i < w->c->n_vips; i++)
+		if (!w->c->vips[i].port)
+			conf.flags |= GLB_CONF_ANY_PORT;
+	if (w->c->n_sources)
+		conf.flags |= GLB_CONF_SOURCES;
+	return bpf_map_update_elem(w->dp->maps[DP_CONF], &zero, &conf, BPF_ANY) ? -errno : 0;
+}
+
+static int
+write_own(const struct work *w)
+{
+	const struct in6_addr zero = { 0 }, *own[] = { &w->c->own4, &w->c->own6, &w->c->host_address };
+	bool apart = memcmp(&w->c->host_address, &zero, sizeof zero) != 0;
+	struct in6_addr key, *prev = NULL, gone[64];
+	size_t n_gone = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		uint32_t roles = 0;
+
+		if (w->c->role[GLB_LOCAL] && i < 2)
+			roles |= 1u << GLB_LOCAL;
+		if (w->c->role[GLB_HOST] && apart == (i == 2))
+			roles |= 1u << GLB_HOST;
+		if (memcmp(own[i], &zero, sizeof zero) && roles &&
+		    bpf_map_update_elem(w->dp->maps[DP_OWN], own[i], &roles, BPF_ANY))
+			return -errno;
+	}
+	for (; !bpf_map_get_next_key(w->dp->maps[DP_OWN], prev, &key) && n_gone < 64; prev = &key)
+		if (memcmp(&key, own[0], sizeof key) && memcmp(&key, own[1], sizeof key) &&
+		    memcmp(&key, own[2], sizeof key))
+			gone[n_gone++] = key;
+	while (n_gone)
+		bpf_map_delete_elem(w->dp->maps[DP_OWN], &gone[--n_gone]);
+	return 0;
+}
+
+static int
+write_sources(const struct work *w)
+{
+	struct glb_source_key key, *prev = NULL, *gone = wf_xzalloc(4096 * sizeof *gone);
+	uint32_t one = 1;
+	size_t n_gone = 0;
+	int rc = 0;
+
+	for (; !bpf_map_get_next_key(w->dp->maps[DP_SOURCES], prev, &key) && n_gone < 4096; prev = &key) {
+		bool wanted = false;
+
+		for (size_t i = 0; i < w->c->n_sources; i++)
+			wanted |= w->c->sources[i].len == key.prefix_len &&
+				  !memcmp(&w->c->sources[i].address, key.addr, sizeof key.addr);
+		if (!wanted)
+			gone[n_gone++] = key;
+	}
+	for (size_t i = 0; i < w->c->n_sources && !rc; i++) {
+		key.prefix_len = w->c->sources[i].len;
+		memcpy(key.addr, &w->c->sources[i].address, sizeof key.addr);
+		if (bpf_map_update_elem(w->dp->maps[DP_SOURCES], &key, &one, BPF_ANY))
+			rc = -errno;
+	}
+	while (n_gone)
+		bpf_map_delete_elem(w->dp->maps[DP_SOURCES], &gone[--n_gone]);
+	free(gone);
+	return rc;
+}
+
+static int
+write_vip(const struct work *w, const struct in6_addr *address, uint8_t proto, uint16_t port,
+	  const struct glb_vip *vip)
+{
+	struct glb_vip4_key k4 = { .port = htons(port), .proto = proto };
+	struct glb_vip6_key k6 = { .port = htons(port), .proto = proto };
+
+	if (glb_address_is_v4(address)) {
+		memcpy(&k4.addr, &address->s6_addr[12], 4);
+		return bpf_map_update_elem(w->dp->maps[DP_VIP4], &k4, vip, BPF_ANY) ? -errno : 0;
+	}
+	memcpy(k6.addr, address, sizeof k6.addr);
+	return bpf_map_update_elem(w->dp->maps[DP_VIP6], &k6, vip, BPF_ANY) ? -errno : 0;
+}
+
+static bool
+vip_is_wanted(const struct work *w, const struct in6_addr *address, uint8_t proto, uint16_t port)
+{
+	for (size_t i = 0; i < w->c->n_vips; i++) {
+		const struct glb_vip_config *v = &w->c->vips[i];
+
+		if (!memcmp(&v->address, address, sizeof *address) &&
+		    (proto == 255 || (v->protocol == proto && v->port == port)))
+			return true;
+	}
+	return false;
+}
+
+static void
+remove_vips(const struct work *w)
+{
+	struct glb_vip4_key k4, *gone4 = wf_xzalloc(GLB_MAX_VIPS * sizeof *gone4), *prev4 = NULL;
+	struct glb_vip6_key k6, *gone6 = wf_xzalloc(GLB_MAX_VIPS * sizeof *gone6), *prev6 = NULL;
+	size_t n4 = 0, n6 = 0;
+	struct in6_addr a;
+
+	for (; !bpf_map_get_next_key(w->dp->maps[DP_VIP4], prev4, &k4) && n4 < GLB_MAX_VIPS; prev4 = &k4) {
+		memset(&a, 0, sizeof a);
+		a.s6_addr[10] = a.s6_addr[11] = 0xff;
+		memcpy(&a.s6_addr[12], &k4.addr, 4);
+		if (!vip_is_wanted(w, &a, k4.proto, ntohs(k4.port)))
+			gone4[n4++] = k4;
+	}
+	for (; !bpf_map_get_next_key(w->dp->maps[DP_VIP6], prev6, &k6) && n6 < GLB_MAX_VIPS; prev6 = &k6) {
+		memcpy(&a, k6.addr, sizeof a);
+		if (!vip_is_wanted(w, &a, k6.proto, ntohs(k6.port)))
+			gone6[n6++] = k6;
+	}
+	while (n4)
+		bpf_map_delete_elem(w->dp->maps[DP_VIP4], &gone4[--n4]);
+	while (n6)
+		bpf_map_delete_elem(w->dp->maps[DP_VIP6], &gone6[--n6]);
+	free(gone4);
+	free(gone6);
+}
+
+static int
+write_vips(const struct work *w)
+{
+	int rc = 0;
+
+	/* Backwards: the entry that says that an address is a VIP's has the pool of the first. */
+	for (size_t i = w->c->n_vips; i-- > 0 && !rc;) {
+		const struct glb_vip_config *v = &w->c->vips[i];
+		struct glb_vip vip = { .index = (uint32_t)i };
+
+		find_pool(w, v->pool, &vip.pool);
+		rc = write_vip(w, &v->address, v->protocol, v->port, &vip);
+		rc = rc ? rc : write_vip(w, &v->address, 255, 0xffff, &vip);
+	}
+	if (!rc)
+		remove_vips(w);
+	return rc;
+}
+
+int
+glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const struct placement *p,
+		   struct wf_err *err)
+{
+	struct work w = { dp, c, p, wf_xzalloc((size_t)p->next_id * sizeof(uint32_t)), { NULL, NULL } };
+	int rc;
+
+	w.words[0] = wf_xzalloc(GLB_MAX_POOLS * sizeof(uint64_t));
+	w.words[1] = wf_xzalloc(GLB_MAX_POOLS * sizeof(uint64_t));
+	rc = check(&w, err);
+	rc = rc ? rc : plan_tables(&w, err);
+	rc = rc ? rc : plan_nodes(&w, err);
+	if (!rc) {
+		rc = write_nodes(&w);
+		if (!rc)
+			write_tables(&w);
+		rc = rc ? rc : write_conf(&w);
+		rc = rc ? rc : write_own(&w);
+		rc = rc ? rc : write_sources(&w);
+		rc = rc ? rc : write_vips(&w);
+		if (rc)
+			wf_err(err, rc, "the maps: %s", wf_strerror(rc));
+		else
+			remove_nodes(&w);
+	}
+	free(w.index_of);
+	free(w.words[0]);
+	free(w.words[1]);
+	return rc;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by datapath.c and datapath_apply.c. */
+#ifndef WEFT_GLB_DATAPATH_INTERNAL_H
+#define WEFT_GLB_DATAPATH_INTERNAL_H
+
+#include "glb/datapath.h"
+
+enum dp_map {
+	DP_CONF, DP_VIP4, DP_VIP6, DP_EDGE_TABLES, DP_LOCAL_TABLES, DP_POOL_IDS, DP_SLOTS, DP_NODES,
+	DP_IDS, DP_OWN, DP_SOURCES, DP_DROPS, DP_STATS, DP_VIP_STATS, DP_NODE_STATS, DP_CHAIN, DP_N_MAPS
+};
+
+struct bpf_object;
+
+struct glb_datapath {
+	char *pin;
+	int n_cpus;
+	struct bpf_object *objects[GLB_N_ROLES];
+	int progs[GLB_N_ROLES];
+	int maps[DP_N_MAPS]; /* -1: no role of this host uses it */
+	uint64_t *slots;     /* shared with the kernel */
+	uint32_t n_slots;
+	uint64_t *tables[2]; /* of role edge, of role local; shared with the kernel */
+	uint32_t *pool_ids;  /* shared with the kernel */
+	struct glb_node *nodes; /* by index: what map glb_nodes holds; family 0: free */
+	uint32_t n_nodes;
+};
+
+/* Reads the maps of a data path that was there before the daemon. */
+void dp_nodes_read(struct glb_datapath *);
+/* 0: none. */
+uint32_t dp_node_index(const struct glb_datapath *, uint32_t id);
+
+#endif

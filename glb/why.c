@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "glb/why.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/glb_parse.h"
+#include "glb/address.h"
+
+bool
+glb_endpoint_parse(const char *text, struct in6_addr *a, uint16_t *port)
+{
+	char address[INET6_ADDRSTRLEN + 3], *colon;
+	char *end;
+
+	*port = 0;
+	if (glb_address_parse(text, a))
+		return true;
+	if (strlen(text) >= sizeof address + 6)
+		return false;
+	colon = strrchr(text, ':');
+	if (!colon || (size_t)(colon - text) >= sizeof address || !colon[1])
+		return false;
+	memcpy(address, text, (size_t)(colon - text));
+	address[colon - text] = '\0';
+	unsigned long n = strtoul(colon + 1, &end, 10);
+
+	if (*end || n > 65535)
+		return false;
+	*port = (uint16_t)n;
+	if (address[0] == '[' && address[strlen(address) - 1] == ']') {
+		address[strlen(address) - 1] = '\0';
+		return glb_address_parse(address + 1, a);
+	}
+	return glb_address_parse(address, a);
+}
+
+static void
+put_slot(const struct placement *p, const struct plc_table *t, uint64_t hash, const char *what,
+	 const struct why_packet *k, const char *(*state)(uint32_t, void *), void *aux, struct wf_str *s)
+{
+	uint32_t slot = (uint32_t)hash & (t->n_slots - 1);
+
+	wf_str_fmt(s, "  %s %u of %u:", what, slot, t->n_slots);
+	for (unsigned i = 0; i < PLC_OWNERS && t->slots[slot].owner[i]; i++) {
+		const struct plc_node *n = plc_node_by_id(p, t->slots[slot].owner[i]);
+		char address[INET6_ADDRSTRLEN];
+
+		wf_str_fmt(s, "%s %s %s (id %u)%s", i ? ", before" : "", n->name,
+			   glb_address_text(&n->address, address), n->id, state(n->id, aux));
+	}
+	if (t->slots[slot].moved)
+		wf_str_fmt(s, "; moved by document %u", t->slots[slot].moved);
+	wf_str_put(s, "\n");
+	if (t->slots[slot].owner[1])
+		wf_str_fmt(s, "    tried %s\n", k->protocol == GLB_UDP ? "oldest first, the current owner last" :
+			   k->opens ? "the first that does not drain, only" : "in this order, by a hop list");
+}
+
+void
+glb_why(const struct glb_config *c, const struct placement *p, const struct why_packet *k,
+	const char *(*state)(uint32_t, void *), void *aux, struct wf_str *s)
+{
+	const struct glb_vip_config *vip = NULL;
+	const struct plc_pool *pool;
+	struct glb_flow f = { 0 };
+	__u64 key[2];
+
+	for (unsigned pass = 0; pass < 3 && !vip; pass++)
+		for (size_t i = 0; i < c->n_vips && !vip; i++) {
+			const struct glb_vip_config *v = &c->vips[i];
+
+			if (!memcmp(&v->address, &k->vip, sizeof k->vip) &&
+			    v->protocol == (pass == 2 ? 0 : k->protocol) &&
+			    v->port == (pass ? 0 : k->vip_port))
+				vip = v;
+		}
+	if (!vip) {
+		wf_str_put(s, "not a VIP of this host: to the stack\n");
+		return;
+	}
+	pool = plc_pool_by_name(p, vip->pool);
+	wf_str_fmt(s, "pool %s (id %u), document %u\n", vip->pool, pool ? pool->id : 0, p->number);
+	if (!pool)
+		return;
+	memcpy(key, p->hash_key, sizeof key);
+	memcpy(f.client, &k->client, sizeof f.client);
+	memcpy(f.vip, &k->vip, sizeof f.vip);
+	f.client_port = htons(k->client_port);
+	f.vip_port = htons(k->vip_port);
+	f.family = glb_address_is_v4(&k->vip) ? 4 : 6;
+	f.proto = k->protocol;
+	if (pool->sites.n_slots)
+		put_slot(p, &pool->sites, glb_client_hash(key, &f), "edge: bucket of client and VIP", k, state, aux, s);
+	for (size_t i = 0; i < pool->n_by_site; i++) {
+		const struct plc_node *site = plc_node_by_id(p, pool->by_site[i].site);
+		char what[128];
+
+		if (c->role[GLB_LOCAL] && strcmp(site->name, c->site))
+			continue;
+		snprintf(what, sizeof what, "at %s: slot of the flow", site->name);
+		if (pool->by_site[i].servers.n_slots)
+			put_slot(p, &pool->by_site[i].servers, glb_flow_hash(key, &f), what, k, state, aux, s);
+	}
+}

@@ -1,0 +1,208 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# limit: 300
+#
+# The balancer from the VIP to the server and back: GRE twice, direct return; then long connections while
+# servers are added and drained, a site is drained, daemons are killed and programs replaced.
+#
+#    cl 10.0.0.2 --+                +-- b1 10.1.0.2 (local, dc1)   s1 10.1.1.2, s2 10.1.2.2
+#                  +-- rt (routes) -+
+#    e  10.0.1.2 --+                +-- b2 10.2.0.2 (local, dc2)   s3 10.2.1.2, s4 10.2.2.2
+#    (edge; rt sends 203.0.113.10 and 2001:db8:f::10 there)
+. "$(dirname "$0")/../lib/system.sh"
+isolate "$@"
+need curl python3 ethtool
+
+GLB=${WEFT_GLB:-$ROOT/build/glb/weft-glb}
+FLOWS=$ROOT/tests/system/glb_flows.py
+VIP=203.0.113.10
+VIP6=2001:db8:f::10
+mount -t bpf none /sys/fs/bpf || { skip 95-glb "no BPF file system"; exit 0; }
+
+ns_add rt
+# node NAME SUBNET: a namespace behind the router, 10.SUBNET.2 and 2001:db8:SUBNET::2.
+node() {
+	local n=$1 net=$2 six=2001:db8:${2/./:}
+	ns_add "$n"
+	ip -n rt link add "$n" mtu 1700 type veth peer name eth0 netns "$n" mtu 1700
+	ip -n rt addr add "10.$net.1/24" dev "$n"
+	ip -n rt addr add "$six::1/64" dev "$n" nodad
+	ip -n "$n" addr add "10.$net.2/24" dev eth0
+	ip -n "$n" addr add "$six::2/64" dev eth0 nodad
+	ip -n rt link set "$n" up
+	ip -n "$n" link set eth0 up
+	ip -n "$n" route add default via "10.$net.1"
+	ip -n "$n" route add default via "$six::1"
+	# Encapsulated packets carry whole checksums only if their sender computed them.
+	ip netns exec "$n" ethtool -K eth0 tx off gro off > /dev/null
+	ip netns exec rt ethtool -K "$n" tx off gro off > /dev/null
+}
+for w in "cl 0.0" "e 0.1" "b1 1.0" "s1 1.1" "s2 1.2" "b2 2.0" "s3 2.1" "s4 2.2"; do
+	node $w
+done
+ip netns exec rt sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+	net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+ip -n cl link set eth0 mtu 1500
+ip -n rt route add $VIP via 10.0.1.2
+ip -n rt route add $VIP6 via 2001:db8:0:1::2
+for s in s1 s2 s3 s4; do
+	ip -n $s addr add $VIP/32 dev lo
+	ip -n $s addr add $VIP6/128 dev lo
+	ip netns exec $s sysctl -q -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
+		net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+	ip netns exec $s "$FLOWS" serve $s $VIP 80 > /dev/null 2>&1 &
+	ip netns exec $s "$FLOWS" serve $s $VIP6 80 > /dev/null 2>&1 &
+done
+
+# wanted WEIGHT-DC1 WEIGHT-DC2 S1 S2 S3 [S4]: what the operator wants, by weights.
+wanted() {
+	cat > "$T/wanted.json" <<-END
+	{ "sites":   { "dc1": "10.1.0.2", "dc2": "10.2.0.2" },
+	  "servers": { "s1": "10.1.1.2", "s2": "10.1.2.2", "s3": "10.2.1.2", "s4": "10.2.2.2" },
+	  "pools":   { "web": { "dc1": { "weight": $1, "servers": { "s1": $3, "s2": $4 } },
+	                        "dc2": { "weight": $2, "servers": { "s3": $5${6:+, \"s4\": $6} } } } } }
+	END
+}
+WEFTCTL=${WEFT_CTL:-$(dirname "$GLB")/../weftctl/weftctl}
+place() { "$WEFTCTL" glb place "$@" "$T/wanted.json" "$T/placement.json"; }
+
+# glb NAME ROLE-LINE: a configuration and its daemon.
+configure() {
+	cat > "$T/$1.json" <<-END
+	{ "weft-glb:glb": {
+	  "placement": "$T/placement.json", "pin": "/sys/fs/bpf/$1", "max-slots": 4096,
+	  "address": ["$2", "$3"],
+	  "interface": [ { "name": "eth0", "mode": "generic" } ],
+	  $4,
+	  "vip": [ { "address": "$VIP", "protocol": "tcp", "port": 80, "pool": "web" },
+	           { "address": "$VIP", "protocol": "udp", "port": 80, "pool": "web" },
+	           { "address": "$VIP6", "protocol": "tcp", "port": 80, "pool": "web" } ] } }
+	END
+}
+# ip netns exec would hide the pinned maps behind a /sys of its own.
+start() {
+	nsenter --net=/run/netns/$1 "$GLB" --pidfile="$T/$1.pid" --overwrite-pidfile --detach --no-chdir \
+		--log-file="$T/$1.log" --unixctl="$T/$1.ctl" -vconsole:off "$T/$1.json"
+}
+ctl() { local n=$1 c=$2; shift 2; "$WEFTCTL" --target="$T/$n.ctl" glb "${c#glb/}" "$@"; }
+in_force() { # in_force NUMBER NAME...: that document, there
+	local number=$1 n
+	shift
+	for n in "$@"; do
+		[[ $(ctl "$n" glb/show) == *"document: $number "* ]] || return 1
+	done
+}
+
+NODES="e b1 b2 s1 s2 s3 s4"
+wanted 100 100 100 100 100
+check "a first document" place
+configure e 10.0.1.2 2001:db8:0:1::2 '"edge": {}'
+configure b1 10.1.0.2 2001:db8:1:0::2 '"local": { "site": "dc1" }'
+configure b2 10.2.0.2 2001:db8:2:0::2 '"local": { "site": "dc2" }'
+configure s1 10.1.1.2 2001:db8:1:1::2 '"host": {}'
+configure s2 10.1.2.2 2001:db8:1:2::2 '"host": {}'
+configure s3 10.2.1.2 2001:db8:2:1::2 '"host": {}'
+configure s4 10.2.2.2 2001:db8:2:2::2 '"host": {}'
+for n in $NODES; do
+	check "weft-glb starts on $n" start $n
+done
+
+page() { ip netns exec cl curl -s -g --max-time 10 "http://$1/"; }
+if retry 20 page $VIP; then ok "curl to the VIP is answered"; else fail "curl to the VIP is answered" "$(ctl e glb/top; ctl b1 glb/top; ctl b2 glb/top; ctl s1 glb/top)"; finish; fi
+check "and over IPv6" retry 20 page "[$VIP6]"
+answers=$(for i in $(seq 60); do page $VIP; done | sort | uniq -c)
+equal "one client always has one site, and both of its servers" 1 \
+	"$(awk '{ print ($2 ~ /s[12]/ ? "dc1" : "dc2") }' <<< "$answers" | sort -u | wc -l)"
+check "a server's own pages come in at the server, as GRE" \
+	eval '[[ $(for s in s1 s2 s3; do ctl $s glb/top; done) == *delivered* ]]'
+equal "the doctor finds nothing on a server" "nothing to mend" "$(ctl s1 glb/doctor)"
+ip netns exec s1 sysctl -q -w net.ipv4.conf.all.arp_ignore=0
+check "the doctor finds arp_ignore" eval '[[ $(ctl s1 glb/doctor) == *arp_ignore* ]]'
+ip netns exec s1 sysctl -q -w net.ipv4.conf.all.arp_ignore=1
+
+# --- connections that live -----------------------------------------------------------------------
+
+# Clients of 8 addresses, so that both sites have some.
+CLIENTS=10.0.0.2
+for i in $(seq 3 9); do
+	ip -n cl addr add 10.0.0.$i/24 dev eth0
+	CLIENTS+=" 10.0.0.$i"
+done
+mkdir "$T/tcp" "$T/udp"
+ip netns exec cl "$FLOWS" hold $VIP 80 60 "$T/tcp" tcp $CLIENTS 2> "$T/tcp/log" &
+ip netns exec cl "$FLOWS" hold $VIP 80 20 "$T/udp" udp $CLIENTS 2> "$T/udp/log" &
+check "60 TCP and 20 UDP flows are open" retry 60 test -e "$T/tcp/ready" -a -e "$T/udp/ready"
+
+number=1
+# change NAME COMMAND...: the next document, in force everywhere, and a moment of traffic under it.
+change() {
+	local name=$1
+	shift
+	if ! "$@" > "$T/place.out" 2>&1; then
+		fail "$name" "$(cat "$T/place.out")"
+		return
+	fi
+	number=$((number + 1))
+	if retry 30 in_force $number $NODES; then
+		ok "$name: $(head -n 1 "$T/place.out")"
+	else
+		fail "$name" "document $number is not in force: $(tail -n 2 "$T"/*.log)"
+	fi
+	sleep 1
+}
+wanted 100 100 100 100 100 100
+change "a server is added" place
+wanted 100 100 0 100 100 100
+change "a server drains" place
+handed_on() { [[ $(for s in s1 s2 s3 s4; do ctl $s glb/top; done) == *handed_on* ]]; }
+check "its connections are handed on to it" retry 20 handed_on
+wanted 100 100 100 100 100 100
+change "and serves again" place
+
+kill -9 "$(cat "$T/b1.pid")" "$(cat "$T/e.pid")"
+check "pages come while the daemons of edge and balancer are dead" page $VIP
+check "the edge's daemon comes back" start e
+check "the balancer's daemon comes back" start b1
+for i in 1 2 3 4 5; do
+	ctl e glb/reload && ctl b1 glb/reload && ctl s1 glb/reload
+done > "$T/reload" 2>&1 && ok "programs replaced five times" || fail "programs replaced five times" "$(cat "$T/reload")"
+
+wanted 0 100 100 100 100 100
+change "site dc1 drains" place
+check "a new connection goes to dc2" eval '[[ $(page $VIP) == s[34] ]]'
+wanted 100 0 100 100 100 100
+change "dc1 is back, dc2 drains" place
+check "a new connection goes to dc1" eval '[[ $(page $VIP) == s[12] ]]'
+sleep 2
+touch "$T/tcp/stop" "$T/udp/stop"
+retry 30 test -e "$T/tcp/result" -a -e "$T/udp/result" || true
+equal "no TCP connection broke" "flows 60 broken 0 moved 0" "$(head -n 1 "$T/tcp/result")"
+equal "no UDP flow moved" "flows 20 broken 0 moved 0" "$(head -n 1 "$T/udp/result")"
+
+# --- refusals and bad input -----------------------------------------------------------------------
+
+wanted 100 0 100 0 100 100
+sed -i 's/, "s2": 0 }/ }/' "$T/wanted.json"
+check "a server with connections is not removed" eval '! out=$(place 2>&1) &&
+	[[ $out == *"would cut "*" slots"* ]]'
+check "--dead removes it" place --dead s2
+sed 's/"port": 80/"port": 99999/' "$T/e.json" > "$T/bad.json"
+check "a bad configuration is refused" eval '! out=$("$GLB" --check "$T/bad.json" 2>&1) && [[ $out == *99999* ]]'
+cp "$T/bad.json" "$T/e.json"
+check "by a reload too" eval '! ctl e glb/reload 2> /dev/null'
+check "and the old one is in force" page $VIP
+# A tunnel packet for no VIP, and one without a key.
+ip netns exec cl /usr/bin/python3 - <<-'END' 2> "$T/scapy" || true
+	from scapy.all import *
+	inner = IP(src="10.0.0.2", dst="203.0.113.99") / TCP(dport=80)
+	send(IP(dst="10.1.0.2") / GRE(key_present=1, key=3) / inner, verbose=0)
+	send(IP(dst="10.1.0.2") / GRE() / inner, verbose=0)
+END
+check "packets for no VIP and without a key are counted" eval '[[ $(ctl b1 glb/top) == *not_vip* ]] &&
+	[[ $(ctl b1 glb/top) == *gre_no_key* ]]'
+for n in $NODES; do
+	kill "$(cat "$T/$n.pid")" || true
+done
+configure e 10.0.1.2 2001:db8:0:1::2 '"edge": {}'
+check "--remove leaves nothing" eval 'nsenter --net=/run/netns/e "$GLB" --remove "$T/e.json" && [ ! -e /sys/fs/bpf/e ]'
+finish
