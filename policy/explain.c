@@ -55,9 +55,9 @@ explain_source(const struct loc_match *match)
 	return list;
 }
 
-/* Why a member may not have the draw, or has it. */
+/* Why a member may not have the draw, or has it.  'later': of a tier behind the one that has it. */
 static const char *
-verdict(const struct pol *pol, const struct pol_tier *t, uint32_t i, unsigned draw, int64_t chosen)
+verdict(const struct pol *pol, const struct pol_tier *t, uint32_t i, unsigned draw, int64_t chosen, bool later)
 {
 	const struct pol_member *m = &pol->members[t->members[i]];
 
@@ -69,6 +69,8 @@ verdict(const struct pol *pol, const struct pol_tier *t, uint32_t i, unsigned dr
 		return "its pool is below the floor";
 	if (m->drain)
 		return "drains";
+	if (later)
+		return "not needed, a tier before it has the draw";
 	if (t->owner[draw] == i)
 		return "sheds this draw: its load is above the low watermark, or it has just come up";
 	return "another one has the draw";
@@ -76,7 +78,7 @@ verdict(const struct pol *pol, const struct pol_tier *t, uint32_t i, unsigned dr
 
 static json_t *
 explain_member(const struct pol *pol, const struct pol_policy *p, const struct pol_tier *t, uint32_t i,
-	       const struct pol_rank_note *notes, unsigned draw, int64_t chosen)
+	       const struct pol_rank_note *notes, unsigned draw, int64_t chosen, bool later)
 {
 	const struct pol_member *m = &pol->members[t->members[i]];
 	json_t *o = json_object();
@@ -97,7 +99,7 @@ explain_member(const struct pol *pol, const struct pol_policy *p, const struct p
 		if (notes[c].rtt_ms >= 0)
 			json_object_set_new(o, "rtt-ms", json_real(notes[c].rtt_ms));
 	}
-	set_string(o, "verdict", verdict(pol, t, i, draw, chosen));
+	set_string(o, "verdict", verdict(pol, t, i, draw, chosen, later));
 	return o;
 }
 
@@ -192,11 +194,16 @@ pol_explain(const struct pol *pol, const struct pol_policy *p, const struct pol_
 	json_object_set_new(o, "scope", json_integer(scope));
 	json_object_set_new(o, "draw", json_integer(draw));
 	json_object_set_new(o, "sticky", json_boolean(p->conf.sticky));
-	for (uint32_t i = 0; i < row->n_tiers; i++) {
+	for (uint32_t i = 0, found = 0; i < row->n_tiers; i++) {
+		const struct pol_tier *t = row->tiers[i];
 		json_t *members = json_array();
+		bool here = false;
 
-		for (uint32_t j = 0; j < row->tiers[i]->n_members; j++)
-			json_array_append_new(members, explain_member(pol, p, row->tiers[i], j, notes, draw, chosen));
+		for (uint32_t j = 0; j < t->n_members; j++) {
+			json_array_append_new(members, explain_member(pol, p, t, j, notes, draw, chosen, found));
+			here |= t->members[j] == chosen;
+		}
+		found |= here;
 		json_array_append_new(tiers, members);
 	}
 	json_object_set_new(o, "tiers", tiers);

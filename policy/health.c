@@ -26,8 +26,9 @@ state_write(struct pol_health *h)
 {
 	const struct pol_target *t;
 
-	if (!h->state_file)
+	if (!h->state_file || !h->state_dirty)
 		return;
+	h->state_dirty = false;
 	json_t *members = json_object(), *top = json_pack("{s:i, s:o}", "weft-health-state", 1, "members", members);
 
 	wf_hmap_for_each(t, node, &h->targets)
@@ -353,13 +354,25 @@ configure_feeds(struct pol_health *h, const json_t *list, const char *folder)
 static int
 configure_listener(struct pol_health *h, const char *listen, struct wf_err *err)
 {
+	struct wf_listener *old = h->listener;
+	char *old_name = h->listen;
 	struct wf_err why;
 
-	if ((!listen && !h->listen) || (listen && h->listen && !strcmp(listen, h->listen)))
+	if ((!listen && !old) || (listen && old && !strcmp(listen, old_name)))
 		return 0;
-	pol_serve_close(h);
-	if (listen && pol_serve_open(h, listen, &why))
+	if (!listen) {
+		pol_serve_close(h);
+		return 0;
+	}
+	/* The new one first: if it can't be had, the old one stays.  Peers of the old one stay anyway. */
+	if (pol_serve_open(h, listen, &why)) {
+		h->listener = old;
+		h->listen = old_name;
 		return wf_err(err, -EINVAL, "health/listen: \"%s\": %s; write punix:PATH or ptcp:PORT:IP", listen, why.text);
+	}
+	if (old)
+		wf_listener_close(old);
+	free(old_name);
 	return 0;
 }
 
@@ -386,6 +399,7 @@ pol_health_apply(struct pol_health *h, const json_t *conf, const char *folder, s
 
 	free(h->state_file);
 	h->state_file = path;
+	h->state_dirty |= new_file;
 	if (new_file && !h->targets.n)
 		state_read(h);
 	if (path)

@@ -15,6 +15,9 @@
 #define POL_MAX_PEERS       256
 #define POL_MAX_LINE        (8u << 20)     /* of a feed */
 #define POL_MAX_BACKLOG     (16u << 20)    /* of a subscriber, which is dropped then */
+/* Load that rises counts at once; load that falls by less than this share of the capacity does not, so that a flicker
+ * around a watermark does not move clients to and fro. */
+#define POL_LOAD_HYSTERESIS 0.02f
 #define POL_HEARTBEAT_MS    5000
 #define POL_LISTEN_STALE_MS 15000          /* of peers that publish at our listener */
 
@@ -97,6 +100,7 @@ struct pol_health {
 	struct wf_list waiting, feeds, peers;
 	struct wf_listener *listener;
 	char *listen, *state_file;
+	bool state_dirty;
 	struct wf_timer commit_timer, heartbeat_timer, state_timer;
 	uint64_t seq;
 	json_t *changed; /* for subscribers, since the last commit */

@@ -71,7 +71,10 @@ pol_target_evaluate(struct pol_health *h, struct pol_target *t)
 	t->known |= t->force != POL_FORCE_NONE || t->probe_known || said.has_up;
 	t->up = up;
 	t->drain = t->conf_drain || t->op_drain || said.drain;
-	t->load = t->op_load >= 0 ? t->op_load : said.load < 0 ? -1 : said.load / t->capacity;
+	float load = t->op_load >= 0 ? t->op_load : said.load < 0 ? -1 : said.load / t->capacity;
+
+	if (load < 0 || load > was_load || load < was_load - POL_LOAD_HYSTERESIS)
+		t->load = load;
 
 	if (up != was_up) {
 		t->since_ms = wf_now_ms();
@@ -92,6 +95,7 @@ pol_target_evaluate(struct pol_health *h, struct pol_target *t)
 	if (h->pol)
 		pol_member_set(h->pol, t->index, t->up, t->drain, t->load, t->slow);
 	if (up != was_up || t->drain != was_drain || t->load != was_load || was_known != t->known) {
+		h->state_dirty = true;
 		if (!h->changed)
 			h->changed = json_object();
 		json_object_set_new(h->changed, t->name, pol_target_line(t));

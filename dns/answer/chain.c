@@ -194,6 +194,9 @@ answer_chain(struct answer *a, enum dns_found found, const struct dns_find *star
 
 		if (!step(&c, found, &f, now, next))
 			break;
+		/* The CNAME that was made for a DNAME is what these ask for. */
+		if (found == DNS_FOUND_DNAME && (a->q->qtype == DNS_CNAME || a->q->qtype == DNS_ANY))
+			break;
 		swap = now;
 		now = next;
 		next = swap;

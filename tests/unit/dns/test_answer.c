@@ -125,6 +125,8 @@ static const struct {
 	{ "below a DNAME", "x.d.example.com.", "A",
 	  "NOERROR aa | d.example.com. 300 DNAME wild.example.com., x.d.example.com. 300 CNAME x.wild.example.com., "
 	  "x.wild.example.com. 300 A 192.0.2.99 | |" },
+	{ "below a DNAME, the CNAME asked for", "x.d.example.com.", "CNAME",
+	  "NOERROR aa | d.example.com. 300 DNAME wild.example.com., x.d.example.com. 300 CNAME x.wild.example.com. | |" },
 	{ "a DNAME's own name is not redirected", "d.example.com.", "TXT", "NOERROR aa | d.example.com. 300 TXT \"at\" | |" },
 	{ "RFC 8482: ANY", "www.example.com.", "ANY", "NOERROR aa | www.example.com. 3600 HINFO \"RFC8482\" \"\" | |" },
 	{ "RFC 8482: ANY at a CNAME", "alias.example.com.", "ANY",

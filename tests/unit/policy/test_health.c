@@ -144,6 +144,13 @@ feeds_set_state_load_and_drain(void **state)
 	assert_true(is_up(&b, "p", "a"));
 	assert_true(pol_member_find(b.pol, "p", "a")->load == 0.25f);
 	assert_true(pol_member_find(b.pol, "p", "a")->drain);
+	/* A flicker of load does not count when it goes down. */
+	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":48}]}");
+	assert_true(pol_member_find(b.pol, "p", "a")->load == 0.25f);
+	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":44}]}");
+	assert_true(pol_member_find(b.pol, "p", "a")->load == 0.22f);
+	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":45}]}");
+	assert_true(pol_member_find(b.pol, "p", "a")->load == 0.225f);
 	/* One source that says down is enough. */
 	report(&b, "g", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false}]}");
 	assert_false(is_up(&b, "p", "a"));
@@ -155,7 +162,7 @@ feeds_set_state_load_and_drain(void **state)
 
 	pol_health_stats(b.health, &stats);
 	assert_int_equal(stats.n_feed_unknown, 1);
-	assert_int_equal(stats.n_feed_lines, 4);
+	assert_int_equal(stats.n_feed_lines, 7);
 	both_done(&b);
 }
 

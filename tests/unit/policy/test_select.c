@@ -410,7 +410,7 @@ why_says_all_of_it(void **state)
 	static const char *const parts[] = {
 		"client    10.1.2.3 in 10.1.0.0/16, scope /16\n", "location/prefix: 10.1.0.0/16", "region=eu",
 		"fra/a: down", "km, share 100.0 %: down", "iad/a: up, load 50 %", ": chosen\n", "answer    iad/a\n",
-		"nearest; tier 2 of 3",
+		"nearest; tier 2 of 3", "nrt/a: up, 8939 km", "not needed",
 	};
 	struct pol_addr a;
 
@@ -427,6 +427,185 @@ why_says_all_of_it(void **state)
 	json_decref(why);
 	free(text);
 	pol_free(pol);
+}
+
+/* ---- Random configurations and changes ---- */
+
+static uint64_t rng_state;
+
+static unsigned
+rng(unsigned n)
+{
+	rng_state ^= rng_state << 13;
+	rng_state ^= rng_state >> 7;
+	rng_state ^= rng_state << 17;
+	return (rng_state >> 20) % n;
+}
+
+/* Pools of 1 to 4 members, policies of every kind over some of them. */
+static char *
+random_conf(unsigned *n_pools, unsigned n_members[8], unsigned *n_policies)
+{
+	static const char *const orders[] = { "", "'nearest'", "'failover'", "'region-map'", "'region-map', 'nearest'",
+					      "'region-map', 'failover'", "'nearest', 'failover'" };
+	static const char *const downs[] = { "all", "none", "fallback', 'fallback-pool': 'p0", "last-good" };
+	static const char *const places[] = { "'lat': '50', 'lon': '10',", "'lat': '40', 'lon': '120',",
+					      "'lat': '10', 'lon': '60'," };
+	struct wf_str s = WF_STR_INIT;
+
+	wf_str_put(&s, "'location': {'prefix': [");
+	for (unsigned i = 0; i < 6; i++)
+		wf_str_fmt(&s, "%s{'prefix': '10.%u.0.0/%u', 'region': 'r%u', 'lat': '%u', 'lon': '%u'}", i ? "," : "",
+			   i * 16, 12 + rng(3), rng(3), rng(80), rng(170));
+	wf_str_put(&s, "]}, 'pool': [");
+	*n_pools = 2 + rng(5);
+	for (unsigned i = 0; i < *n_pools; i++) {
+		n_members[i] = 1 + rng(4);
+		wf_str_fmt(&s, "%s{'name': 'p%u', 'floor': %u, 'answer': %s, %s 'member': [", i ? "," : "", i,
+			   1 + rng(n_members[i]), rng(3) ? "1" : rng(2) ? "2" : "'all'",
+			   rng(5) ? places[rng(3)] : "");
+		for (unsigned j = 0; j < n_members[i]; j++)
+			wf_str_fmt(&s, "%s{'name': 'm%u', 'weight': %u, 'address': ['192.0.2.%u']}", j ? "," : "", j, 1 + rng(5),
+				   i * 10 + j);
+		wf_str_put(&s, "]}");
+	}
+	wf_str_put(&s, "], 'policy': [");
+	*n_policies = 1 + rng(4);
+	for (unsigned i = 0; i < *n_policies; i++) {
+		const char *order = orders[rng(7)];
+
+		wf_str_fmt(&s, "%s{'name': 'x%u', 'order': [%s], 'all-down': '%s', 'share': '%s'%s%s", i ? "," : "", i, order,
+			   downs[rng(4)], rng(3) ? "weighted" : "least-loaded", rng(3) ? "" : ", 'sticky': {}",
+			   rng(3) ? "" : ", 'tolerance-km': 3000");
+		if (strstr(order, "region-map"))
+			wf_str_fmt(&s, ", 'match': [{'what': 'region=r1', 'pool': ['p1', 'p0']}, {'what': 'default', 'pool': ['p%u']}]",
+				   rng(*n_pools));
+		wf_str_put(&s, "}");
+	}
+	wf_str_put(&s, "]");
+	return wf_str_steal(&s);
+}
+
+static bool
+same_members(const struct pol_policy *p, unsigned a, const struct pol_policy *q, unsigned b)
+{
+	unsigned n, m;
+	const uint32_t *x = pol_set_members(p, a, &n), *y = pol_set_members(q, b, &m);
+
+	return n == m && (!n || !memcmp(x, y, n * sizeof *x));
+}
+
+/* Somebody could take the client: up, not draining, in a pool that has its floor, not overloaded or all are. */
+static bool
+anyone_can(const struct pol *pol, const struct pol_policy *p)
+{
+	const struct pol_policy_conf *conf = pol_policy_conf(p);
+
+	for (unsigned i = 0; i < conf->n_candidates; i++) {
+		const struct pol_pool *pool = pol_pool_at(pol, conf->candidates[i].pool);
+		unsigned up = 0, fit = 0;
+
+		for (unsigned j = 0; j < pool->n_members; j++) {
+			const struct pol_member *m = pol_member_at(pol, pool->first_member + j);
+
+			up += m->up;
+			fit += m->up && !m->drain;
+		}
+		if (up >= pool->floor && fit)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_policy(const struct pol *pol, const struct pol_policy *p, const struct pol *fresh, const struct pol_policy *q,
+	     uint64_t seed)
+{
+	const struct pol_hot *hot_p = pol_policy_hot(p), *hot_q = pol_policy_hot(q);
+	bool can = anyone_can(pol, p);
+
+	/* What commits made step by step is what a build makes at once. */
+	assert_int_equal(hot_p->view->n_rows, hot_q->view->n_rows);
+	for (unsigned r = 0; r < hot_p->view->n_rows; r++)
+		for (unsigned d = 0; d < POL_DRAWS; d++) {
+			unsigned n, set = hot_p->view->rows[r][d];
+			const uint32_t *m = pol_set_members(p, set, &n);
+
+			if (!same_members(p, set, q, hot_q->view->rows[r][d]))
+				fail_msg("seed %llu: row %u draw %u differs from a fresh build", (unsigned long long)seed, r, d);
+			if (can && !n)
+				fail_msg("seed %llu: empty though somebody can", (unsigned long long)seed);
+			for (unsigned i = 0; can && i < n; i++)
+				if (!pol_member_at(pol, m[i])->up || pol_member_at(pol, m[i])->drain)
+					fail_msg("seed %llu: row %u draw %u: an answer that is down or drains",
+						 (unsigned long long)seed, r, d);
+		}
+	/* Everybody in the scope gets the same. */
+	for (unsigned i = 0; i < 50; i++) {
+		struct pol_addr a = { (uint64_t)(0x0a000000 + (rng(1 << 23))) << 32, 0, 4 }, b;
+		unsigned draw = rng(256), scope, scope_b;
+		unsigned set = pol_choose(hot_p, loc_find(pol_table(pol), &a), &a, draw, &scope);
+
+		b = pol_addr_mask(a, scope);
+		b.hi |= ((uint64_t)rng(1 << 30) << 32) & ~pol_mask_hi(scope) & 0xffffffff00000000ull;
+		if (pol_choose(hot_p, loc_find(pol_table(pol), &b), &b, draw, &scope_b) != set || scope_b != scope)
+			fail_msg("seed %llu: two answers in one scope", (unsigned long long)seed);
+	}
+}
+
+static void
+one_life(uint64_t seed)
+{
+	unsigned n_pools, n_members[8], n_policies;
+
+	rng_state = seed * 0x9e3779b97f4a7c15ull + 99;
+	char *conf = random_conf(&n_pools, n_members, &n_policies);
+	struct pol *pol = policy_make(conf, NULL);
+
+	for (unsigned step = 0; step < 12; step++) {
+		for (unsigned k = 1 + rng(3); k; k--) {
+			char pool[16], member[16];
+			unsigned i = rng(n_pools);
+
+			sprintf(pool, "p%u", i);
+			sprintf(member, "m%u", rng(n_members[i]));
+			switch (rng(4)) {
+			case 0:
+				pol_set_drain(pol, pool, member, rng(2));
+				break;
+			case 1:
+				pol_set_load(pol, pool, member, rng(120) / 100.0f);
+				break;
+			default:
+				pol_set_up(pol, pool, member, rng(3) == 0);
+			}
+			wf_clock_warp(rng(40000));
+		}
+		pol_commit(pol);
+		struct pol *fresh = policy_make(conf, pol);
+
+		/* A build takes drain from the configuration; here it is state. */
+		for (uint32_t i = 0; i < pol_n_members(pol); i++) {
+			const struct pol_member *m = pol_member_at(pol, i);
+
+			pol_member_set(fresh, i, m->up, m->drain, m->load, 1);
+		}
+		pol_commit(fresh);
+		for (unsigned i = 0; i < n_policies; i++)
+			check_policy(pol, pol_policy_at(pol, i), fresh, pol_policy_at(fresh, i), seed);
+		pol_free(fresh);
+	}
+	pol_free(pol);
+	free(conf);
+	wf_rcu_run();
+}
+
+static void
+random_lives_hold_their_promises(void **state)
+{
+	wf_clock_stop();
+	for (uint64_t seed = 1; seed <= 60; seed++)
+		one_life(seed);
 }
 
 static const struct {
@@ -491,6 +670,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(why_says_all_of_it),
 		cmocka_unit_test(a_bad_configuration_is_refused),
 		cmocka_unit_test(all_down_does_what_the_policy_says),
+		cmocka_unit_test(random_lives_hold_their_promises),
 	};
 
 	if (policy_yang(argv[1]))
