@@ -328,6 +328,9 @@ guess_offloads(struct pass *p, struct rte_mbuf *m)
 	const uint8_t *ip = pkt_data(m) + l->l3;
 	uint16_t sum, field;
 
+	/* Segments that were put together: known. */
+	if (m->ol_flags & PKT_TX_OPEN)
+		return;
 	if ((!is_v4 && k->dl_type != RTE_BE16(0x86dd)) || (!is_tcp && k->nw_proto != IPPROTO_UDP) ||
 	    l->l3 == PKT_NO_OFS || l->l4 == PKT_NO_OFS || k->nw_frag || l->l4 + l->l2_pad > size)
 		return;

@@ -17,6 +17,7 @@
 #include "dataplane/ports/handed.h"
 #include "dataplane/ports/kernel_dev.h"
 #include "tunnels/checksum.h"
+#include "tunnels/gro.h"
 
 #ifndef UDP_GRO
 #define UDP_GRO 104
@@ -322,16 +323,37 @@ keep(struct tunnel_sockets *s, struct tunnel_rxq *q, const struct origin *o, str
 	q->left[q->n_left++] = m;
 }
 
+/* TCP segments become one GSO packet inside the tunnel. */
+static void
+merge(struct rte_mbuf *m, uint32_t each, const struct tnl_gro *g)
+{
+	pkt_set_size(m, (uint32_t)tnl_gro_merge(pkt_data(m), pkt_size(m), each, g));
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM | PKT_TX_INNER;
+	m->l2_len = 8u + g->l3_ofs; /* from the UDP header on */
+	m->l3_len = (uint16_t)(g->l4_ofs - g->l3_ofs);
+	m->tso_segsz = g->mss;
+}
+
 /* Datagrams of equal size that the kernel handed over as one. */
 static void
 split(struct tunnel_sockets *s, struct tunnel_rxq *q, const struct origin *o, struct rte_mbuf *whole)
 {
-	uint32_t size = pkt_size(whole);
+	uint32_t size = pkt_size(whole), part;
 
-	for (uint32_t ofs = 0; ofs < size; ofs += o->gro_size) {
-		uint32_t part = size - ofs < o->gro_size ? size - ofs : o->gro_size;
-		struct rte_mbuf *m = pkt_from_bytes(pkt_data(whole) + ofs, part);
+	for (uint32_t ofs = 0; ofs < size; ofs += part) {
+		struct rte_mbuf *m;
+		struct tnl_gro g;
+		unsigned n = tnl_gro_find(s->type, pkt_data(whole) + ofs, size - ofs, o->gro_size, &g);
 
+		part = size - ofs < n * o->gro_size ? size - ofs : n * o->gro_size;
+		if (part == size) {
+			merge(whole, o->gro_size, &g);
+			keep(s, q, o, whole);
+			return;
+		}
+		m = pkt_from_bytes(pkt_data(whole) + ofs, part);
+		if (m && n > 1)
+			merge(m, o->gro_size, &g);
 		if (m)
 			keep(s, q, o, m);
 		else
