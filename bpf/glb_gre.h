@@ -40,16 +40,16 @@ glb_parse_gre(const __u8 *data, const __u8 *end, __u32 off, struct glb_tunnel *t
 		return GLB_BAD(gre_version);
 	if (!(g[0] & 0x20))
 		return GLB_BAD(gre_no_key);
-	type = *(const __be16 *)(g + 2);
+	type = GLB_LD16(g + 2);
 	off += 8;
 	/* A foreign end may add a checksum, in front of the key, and a sequence number, behind it. */
 	if (g[0] & 0x80) {
 		if (g + 12 > end)
 			return GLB_BAD(short);
-		t->pool = GLB_BE32(*(const __be32 *)(g + 8));
+		t->pool = GLB_BE32(GLB_LD32(g + 8));
 		off += 4;
 	} else {
-		t->pool = GLB_BE32(*(const __be32 *)(g + 4));
+		t->pool = GLB_BE32(GLB_LD32(g + 4));
 	}
 	if (g[0] & 0x10)
 		off += 4;
@@ -75,7 +75,7 @@ glb_parse_gre(const __u8 *data, const __u8 *end, __u32 off, struct glb_tunnel *t
 	n = (__u32)t->n_servers + t->n_sites;
 	if (!n || n > GLB_HOPS || t->next > n)
 		return GLB_BAD(shim_length);
-	t->generation = GLB_BE32(*(const __be32 *)(g + 4));
+	t->generation = GLB_BE32(GLB_LD32(g + 4));
 	if (g + GLB_SHIM_LEN + n * 4 > end)
 		return GLB_BAD(short);
 	t->shim = (__u16)off;
@@ -94,7 +94,7 @@ glb_shim_entry(const __u8 *data, const __u8 *end, const struct glb_tunnel *t, __
 	e = data + t->shim + GLB_SHIM_LEN + i * 4;
 	if (e + 4 > end)
 		return 0;
-	return GLB_BE32(*(const __be32 *)e);
+	return GLB_BE32(GLB_LD32(e));
 }
 
 /* Writes GRE and, if there are entries, a hop list at 'g'; the caller made sure of the room by
@@ -118,13 +118,13 @@ glb_write_gre(__u8 *g, const __u8 *end, __u32 pool, __u32 generation, __u8 inner
 
 	if (g + 8 > end)
 		return 0;
-	*(__be16 *)g = GLB_BE16(0x2000);
-	*(__be32 *)(g + 4) = GLB_BE32(pool);
+	GLB_ST16(g, GLB_BE16(0x2000));
+	GLB_ST32(g + 4, GLB_BE32(pool));
 	if (!n) {
-		*(__be16 *)(g + 2) = inner == 4 ? GLB_BE16(0x0800) : GLB_BE16(0x86dd);
+		GLB_ST16(g + 2, inner == 4 ? GLB_BE16(0x0800) : GLB_BE16(0x86dd));
 		return 1;
 	}
-	*(__be16 *)(g + 2) = GLB_BE16(GLB_ETH_P_SHIM);
+	GLB_ST16(g + 2, GLB_BE16(GLB_ETH_P_SHIM));
 	g += 8;
 	if (g + 8 > end)
 		return 0;
@@ -132,14 +132,14 @@ glb_write_gre(__u8 *g, const __u8 *end, __u32 pool, __u32 generation, __u8 inner
 	g[1] = (__u8)(h->n_servers << 4 | h->n_sites);
 	g[2] = h->next;
 	g[3] = inner;
-	*(__be32 *)(g + 4) = GLB_BE32(generation);
+	GLB_ST32(g + 4, GLB_BE32(generation));
 	g += 8;
 	GLB_UNROLL
 	for (__u32 i = 0; i < GLB_HOPS; i++) {
 		if (i < n) {
 			if (g + 4 > end)
 				return 0;
-			*(__be32 *)g = GLB_BE32(h->id[i]);
+			GLB_ST32(g, GLB_BE32(h->id[i]));
 			g += 4;
 		}
 	}

@@ -18,6 +18,25 @@
 #error "weft-glb is built for little-endian hosts"
 #endif
 
+/* Packets are read unaligned: the kernel's machines can, the native build says so. */
+#ifdef __bpf__
+#define GLB_LD16(p) (*(const __be16 *)(p))
+#define GLB_LD32(p) (*(const __be32 *)(p))
+#define GLB_ST16(p, v) (*(__be16 *)(p) = (v))
+#define GLB_ST32(p, v) (*(__be32 *)(p) = (v))
+#else
+struct glb_unaligned16 {
+	__be16 v;
+} __attribute__((packed));
+struct glb_unaligned32 {
+	__be32 v;
+} __attribute__((packed));
+#define GLB_LD16(p) (((const struct glb_unaligned16 *)(p))->v)
+#define GLB_LD32(p) (((const struct glb_unaligned32 *)(p))->v)
+#define GLB_ST16(p, x) (((struct glb_unaligned16 *)(p))->v = (x))
+#define GLB_ST32(p, x) (((struct glb_unaligned32 *)(p))->v = (x))
+#endif
+
 enum { GLB_TCP = 6, GLB_UDP = 17, GLB_ICMP = 1, GLB_ICMP6 = 58, GLB_GRE = 47 };
 
 #define GLB_F_SYN 1	   /* TCP with SYN and without ACK */
@@ -47,8 +66,8 @@ glb_parse_ports(const __u8 *l4, const __u8 *end, struct glb_flow *f)
 {
 	if (l4 + 4 > end)
 		return GLB_BAD(short);
-	f->client_port = *(const __be16 *)l4;
-	f->vip_port = *(const __be16 *)(l4 + 2);
+	f->client_port = GLB_LD16(l4);
+	f->vip_port = GLB_LD16(l4 + 2);
 	if (f->proto == GLB_TCP) {
 		if (l4 + 14 > end)
 			return GLB_BAD(short);
@@ -71,17 +90,17 @@ glb_parse_quote4(const __u8 *q, const __u8 *end, struct glb_flow *f)
 	if (q[0] >> 4 != 4 || hlen < 20)
 		return GLB_BAD(icmp_quote);
 	/* An error whose quoted source is not the address that it is sent to is a lie. */
-	if (*(const __be32 *)(q + 12) != f->vip[3])
+	if (GLB_LD32(q + 12) != f->vip[3])
 		return GLB_BAD(icmp_quote);
-	if ((q[9] != GLB_TCP && q[9] != GLB_UDP) || (*(const __be16 *)(q + 6) & GLB_BE16(0x1fff)))
+	if ((q[9] != GLB_TCP && q[9] != GLB_UDP) || (GLB_LD16(q + 6) & GLB_BE16(0x1fff)))
 		return GLB_BAD(icmp_quote);
 	f->proto = q[9];
-	f->client[3] = *(const __be32 *)(q + 16);
+	f->client[3] = GLB_LD32(q + 16);
 	q += hlen;
 	if (q + 4 > end)
 		return GLB_BAD(icmp_quote);
-	f->vip_port = *(const __be16 *)q;
-	f->client_port = *(const __be16 *)(q + 2);
+	f->vip_port = GLB_LD16(q);
+	f->client_port = GLB_LD16(q + 2);
 	f->flags |= GLB_F_QUOTED;
 	return 0;
 }
@@ -89,20 +108,18 @@ glb_parse_quote4(const __u8 *q, const __u8 *end, struct glb_flow *f)
 GLB_INLINE int
 glb_parse_quote6(const __u8 *q, const __u8 *end, struct glb_flow *f)
 {
-	const __be32 *words = (const __be32 *)q;
-
 	if (q + 44 > end || q[0] >> 4 != 6)
 		return GLB_BAD(icmp_quote);
 	if (q[6] != GLB_TCP && q[6] != GLB_UDP)
 		return GLB_BAD(icmp_quote);
-	if (words[2] != f->vip[0] || words[3] != f->vip[1] || words[4] != f->vip[2] ||
-	    words[5] != f->vip[3])
+	if (GLB_LD32(q + 8) != f->vip[0] || GLB_LD32(q + 12) != f->vip[1] ||
+	    GLB_LD32(q + 16) != f->vip[2] || GLB_LD32(q + 20) != f->vip[3])
 		return GLB_BAD(icmp_quote);
 	f->proto = q[6];
 	for (int i = 0; i < 4; i++)
-		f->client[i] = words[6 + i];
-	f->vip_port = *(const __be16 *)(q + 40);
-	f->client_port = *(const __be16 *)(q + 42);
+		f->client[i] = GLB_LD32(q + 24 + 4 * i);
+	f->vip_port = GLB_LD16(q + 40);
+	f->client_port = GLB_LD16(q + 42);
 	f->flags |= GLB_F_QUOTED;
 	return 0;
 }
@@ -129,7 +146,7 @@ glb_parse_ip4(const __u8 *data, const __u8 *end, __u32 off, struct glb_flow *f)
 	if (ip[0] >> 4 != 4)
 		return GLB_BAD(ip_version);
 	hlen = (ip[0] & 15) * 4;
-	f->len = GLB_BE16(*(const __be16 *)(ip + 2));
+	f->len = GLB_BE16(GLB_LD16(ip + 2));
 	if (hlen < 20 || f->len < hlen)
 		return GLB_BAD(ip_header);
 	f->family = 4;
@@ -138,12 +155,12 @@ glb_parse_ip4(const __u8 *data, const __u8 *end, __u32 off, struct glb_flow *f)
 	f->flags = 0;
 	f->client[0] = f->client[1] = f->vip[0] = f->vip[1] = 0;
 	f->client[2] = f->vip[2] = GLB_BE32(0xffff);
-	f->client[3] = *(const __be32 *)(ip + 12);
-	f->vip[3] = *(const __be32 *)(ip + 16);
+	f->client[3] = GLB_LD32(ip + 12);
+	f->vip[3] = GLB_LD32(ip + 16);
 	f->client_port = f->vip_port = 0;
-	f->frag_id = *(const __be16 *)(ip + 4);
+	f->frag_id = GLB_LD16(ip + 4);
 	f->l4 = (__u16)(off + hlen);
-	frag = *(const __be16 *)(ip + 6) & GLB_BE16(0x3fff);
+	frag = GLB_LD16(ip + 6) & GLB_BE16(0x3fff);
 	if (frag & GLB_BE16(0x1fff)) {
 		f->flags = GLB_F_LATER;
 		return 0;
@@ -167,7 +184,6 @@ GLB_INLINE int
 glb_parse_ip6(const __u8 *data, const __u8 *end, __u32 off, struct glb_flow *f)
 {
 	const __u8 *ip;
-	const __be32 *words;
 	__u8 next;
 	int i;
 
@@ -180,12 +196,11 @@ glb_parse_ip6(const __u8 *data, const __u8 *end, __u32 off, struct glb_flow *f)
 		return GLB_BAD(ip_version);
 	f->family = 6;
 	f->tos = (__u8)(ip[0] << 4 | ip[1] >> 4);
-	f->len = (__u16)(GLB_BE16(*(const __be16 *)(ip + 4)) + 40);
+	f->len = (__u16)(GLB_BE16(GLB_LD16(ip + 4)) + 40);
 	f->flags = 0;
-	words = (const __be32 *)ip;
 	for (i = 0; i < 4; i++) {
-		f->client[i] = words[2 + i];
-		f->vip[i] = words[6 + i];
+		f->client[i] = GLB_LD32(ip + 8 + 4 * i);
+		f->vip[i] = GLB_LD32(ip + 24 + 4 * i);
 	}
 	f->client_port = f->vip_port = 0;
 	f->frag_id = 0;
@@ -203,8 +218,8 @@ glb_parse_ip6(const __u8 *data, const __u8 *end, __u32 off, struct glb_flow *f)
 		if (x + 8 > end)
 			return GLB_BAD(short);
 		if (next == 44) {
-			f->frag_id = *(const __be32 *)(x + 4);
-			if (*(const __be16 *)(x + 2) & GLB_BE16(0xfff8)) {
+			f->frag_id = GLB_LD32(x + 4);
+			if (GLB_LD16(x + 2) & GLB_BE16(0xfff8)) {
 				f->proto = x[0];
 				f->flags = GLB_F_LATER;
 				return 0;
@@ -244,13 +259,13 @@ glb_parse_eth(const __u8 *data, const __u8 *end, __u32 *off, __be16 *type)
 	if (data + 14 > end)
 		return GLB_BAD(short);
 	*off = 14;
-	*type = *(const __be16 *)(data + 12);
+	*type = GLB_LD16(data + 12);
 	for (int i = 0; i < 2; i++) {
 		if (*type != GLB_BE16(0x8100) && *type != GLB_BE16(0x88a8))
 			break;
 		if (data + *off + 4 > end)
 			return GLB_BAD(short);
-		*type = *(const __be16 *)(data + *off + 2);
+		*type = GLB_LD16(data + *off + 2);
 		*off += 4;
 	}
 	return 0;
