@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/buf.h"
 #include "base/hash.h"
@@ -27,6 +28,23 @@ struct build {
 	struct wf_hmap blocks; /* equal blocks are kept once */
 	bool too_many;
 };
+
+/* Big arrays lie on 2 MB pages where the kernel has some: a look-up that misses the cache shall not miss
+ * the TLB as well. */
+static void *
+table_alloc(size_t size)
+{
+	const size_t huge = 2u << 20;
+	void *p;
+
+	if (size < huge)
+		return wf_xmalloc(size);
+	size = (size + huge - 1) & ~(huge - 1);
+	if (posix_memalign(&p, huge, size))
+		return wf_xmalloc(size);
+	madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
 
 static void
 add_prefix(void *b_, const struct pol_prefix *p, uint32_t class_id)
@@ -120,17 +138,22 @@ build4(struct build *b)
 	wf_hmap_for_each_safe(block, node, &b->blocks)
 		free(block);
 	wf_hmap_done(&b->blocks);
+	size_t blocks_size = (size_t)b->t->n_blocks4 * POL_BLOCK_ENTRIES * sizeof *b->blocks4;
+
 	b->t->dir4 = b->dir4;
-	b->t->blocks4 = b->blocks4;
+	if (blocks_size) {
+		b->t->blocks4 = memcpy(table_alloc(blocks_size), b->blocks4, blocks_size);
+		free(b->blocks4);
+	}
 	b->t->n_prefixes4 = b->n;
-	b->t->bytes += 65536 * sizeof(__u32) + (size_t)b->t->n_blocks4 * POL_BLOCK_ENTRIES * sizeof(__u32);
+	b->t->bytes += 65536 * sizeof(__u32) + blocks_size;
 }
 
 static void
 build6(struct build *b)
 {
-	__u32 *dir = wf_xmalloc(65537 * sizeof *dir), *leaf = wf_xmalloc(b->n * sizeof *leaf);
-	__u64 *hi = wf_xmalloc(b->n * sizeof *hi), *lo = wf_xmalloc(b->n * sizeof *lo);
+	__u32 *dir = wf_xmalloc(65537 * sizeof *dir), *leaf = table_alloc(b->n * sizeof *leaf);
+	__u64 *hi = table_alloc(b->n * sizeof *hi), *lo = table_alloc(b->n * sizeof *lo);
 	size_t at = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
