@@ -16,6 +16,8 @@
 #define BATCH 64
 /* A query is a few hundred bytes; a longer one is cut here and gets FORMERR. */
 #define QUERY_ROOM 2048
+/* After a burst of so many there are probably more by now: look without asking epoll first. */
+#define BUSY 8
 /* Bursts in a row before other sockets have their turn. */
 #define BURSTS 8
 
@@ -129,7 +131,7 @@ on_udp(struct dns_worker *w, struct dns_source *source, uint32_t events)
 		}
 		send_all(w, source->fd, b->out, n_out);
 		wf_rcu_quiescent();
-		if (n < BATCH)
+		if (n < BUSY)
 			return;
 	}
 }
