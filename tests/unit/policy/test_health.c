@@ -8,6 +8,10 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -424,6 +428,78 @@ tcp_and_http_probes_tell_good_from_bad(void **state)
 	assert_string_equal(o.text, "Connection refused");
 }
 
+/* A TLS server with a certificate of its own, for three connections. */
+static void *
+tls_server(void *arg)
+{
+	static const char answer[] = "HTTP/1.1 204 none\r\n\r\n";
+	int listener = *(int *)arg;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -1000);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 100000);
+	X509_set_pubkey(cert, key);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const uint8_t *)"weft", -1, -1, 0);
+	X509_set_issuer_name(cert, X509_get_subject_name(cert));
+	X509_sign(cert, key, EVP_sha256());
+	SSL_CTX_use_certificate(ctx, cert);
+	SSL_CTX_use_PrivateKey(ctx, key);
+	for (int i = 0; i < 3; i++) {
+		int fd = accept(listener, NULL, NULL);
+		SSL *ssl = SSL_new(ctx);
+		char request[1000];
+
+		SSL_set_fd(ssl, fd);
+		if (SSL_accept(ssl) == 1 && SSL_read(ssl, request, sizeof request) > 0)
+			SSL_write(ssl, answer, sizeof answer - 1);
+		SSL_shutdown(ssl);
+		SSL_free(ssl);
+		close(fd);
+	}
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+static void
+tls_and_https_probes_shake_hands(void **state)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t size = sizeof in;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	char path[] = "/";
+	pthread_t thread;
+
+	assert_int_equal(bind(listener, (void *)&in, size), 0);
+	assert_int_equal(listen(listener, 8), 0);
+	getsockname(listener, (void *)&in, &size);
+	/* The server writes to who is gone. */
+	signal(SIGPIPE, SIG_IGN);
+	pthread_create(&thread, NULL, tls_server, &listener);
+	struct pol_probe_conf conf = { .type = POL_PROBE_TLS, .port = ntohs(in.sin_port), .timeout_ms = 20000, .path = path,
+				       .status_min = 200, .status_max = 299 };
+	struct outcome o = probe(&conf, "127.0.0.1");
+
+	assert_true(o.ok);
+	assert_string_equal(o.text, "TLSv1.3");
+	conf.type = POL_PROBE_HTTPS;
+	o = probe(&conf, "127.0.0.1");
+	if (!o.ok)
+		fail_msg("%s", o.text);
+	assert_string_equal(o.text, "status 204");
+	/* Nobody that the system trusts has signed it. */
+	conf.verify = true;
+	o = probe(&conf, "127.0.0.1");
+	assert_false(o.ok);
+	assert_non_null(strstr(o.text, "TLS: self-signed certificate"));
+	pthread_join(thread, NULL);
+	close(listener);
+}
+
 static void
 udp_icmp_and_script_probes(void **state)
 {
@@ -537,6 +613,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(a_feed_file_is_followed),
 		cmocka_unit_test(one_daemon_follows_another),
 		cmocka_unit_test(tcp_and_http_probes_tell_good_from_bad),
+		cmocka_unit_test(tls_and_https_probes_shake_hands),
 		cmocka_unit_test(udp_icmp_and_script_probes),
 		cmocka_unit_test(probes_move_answers),
 	};

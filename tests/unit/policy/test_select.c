@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -608,6 +609,73 @@ random_lives_hold_their_promises(void **state)
 		one_life(seed);
 }
 
+/* ---- Readers beside changes ---- */
+
+static const struct pol *shared_pol; /* published with release */
+static int stop_readers;
+
+static void *
+reader(void *arg)
+{
+	uint64_t n = 0, x = (uintptr_t)arg;
+
+	wf_rcu_register("reader");
+	while (!__atomic_load_n(&stop_readers, __ATOMIC_RELAXED)) {
+		const struct pol *pol = __atomic_load_n(&shared_pol, __ATOMIC_ACQUIRE);
+
+		for (int burst = 0; burst < 32; burst++, n++) {
+			struct pol_addr a = { 0x0a00000000000000ull | (x = pol_mix64(x + 1)) >> 8, 0, 4 };
+			unsigned scope, set = pol_choose(pol_policy_hot(pol_policy_at(pol, 0)),
+							 loc_find(pol_table(pol), &a), &a, x & 255, &scope);
+
+			/* One of a few sets, and one that is there: none for nobody. */
+			if (set == POL_SET_NONE || set > 3 || scope > 32)
+				abort();
+		}
+		wf_rcu_quiescent();
+	}
+	wf_rcu_unregister();
+	*(uint64_t *)arg = n;
+	return NULL;
+}
+
+static void
+free_pol(void *pol)
+{
+	pol_free(pol);
+}
+
+static void
+readers_go_on_while_health_and_maps_change(void **state)
+{
+	static const char conf[] = PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]";
+	struct pol *pol = policy_make(conf, NULL);
+	uint64_t counts[2] = { 1, 2 };
+	pthread_t threads[2];
+
+	__atomic_store_n(&shared_pol, pol, __ATOMIC_RELEASE);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, reader, &counts[i]);
+	for (int i = 0; i < 300; i++) {
+		pol_set_up(pol, "fra", "a", i & 1);
+		pol_set_load(pol, "iad", "a", i % 100 / 100.0f);
+		pol_commit(pol);
+		if (i % 20 == 19) {
+			struct pol *next = policy_make(conf, pol);
+
+			__atomic_store_n(&shared_pol, next, __ATOMIC_RELEASE);
+			wf_rcu_call(free_pol, pol);
+			pol = next;
+		}
+		wf_rcu_run();
+	}
+	__atomic_store_n(&stop_readers, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	wf_rcu_drain();
+	pol_free(pol);
+}
+
 static const struct {
 	const char *name, *conf;
 	const char *parts[3];
@@ -670,6 +738,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(why_says_all_of_it),
 		cmocka_unit_test(a_bad_configuration_is_refused),
 		cmocka_unit_test(all_down_does_what_the_policy_says),
+		cmocka_unit_test(readers_go_on_while_health_and_maps_change),
 		cmocka_unit_test(random_lives_hold_their_promises),
 	};
 
