@@ -151,6 +151,12 @@ cache_key_make(const struct cache *c, uint32_t slot, uint32_t generation, uint64
 	key_make(c->cur, slot, generation, frozen_id, parsed, key);
 }
 
+const struct key_layout *
+cache_layout(const struct cache *c)
+{
+	return &c->cur->layout;
+}
+
 void
 flow_key(const struct flow *f, struct of_key *key, struct of_key *mask)
 {

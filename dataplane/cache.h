@@ -107,6 +107,14 @@ void cache_burst_add_frames(const struct cache *, struct cache_burst *, struct r
 			    const uint8_t *kinds, unsigned n, uint8_t *key_of);
 /* Adds one of cache_key_make() for that port; returns which it is. */
 unsigned cache_burst_add(struct cache_burst *, const struct cache_key *);
+/* The same for what came out of tunnels: 'n_tunnel' words of the tunnel part are in the layout, and each key
+ * has a port of its own.  'kind' is not PKT_KIND_OTHER; 'words' are masked. */
+void cache_burst_start_tunnel(const struct cache *, struct cache_burst *, unsigned n_tunnel);
+void cache_burst_add_tunnel(const struct cache *, struct cache_burst *, uint32_t slot,
+			    uint32_t generation, const uint64_t *words, unsigned n_tunnel,
+			    const struct rte_mbuf *, unsigned kind);
+/* The layout of keys that are made now. */
+const struct key_layout *cache_layout(const struct cache *);
 void cache_burst_key(const struct cache_burst *, unsigned i, struct cache_key *);
 /* Looks up all of them at once; NULL where there is none. */
 void cache_burst_find(const struct cache *, const struct cache_burst *, struct flow **);

@@ -95,6 +95,36 @@ cache_burst_add_frames(const struct cache *c, struct cache_burst *b, struct rte_
 	}
 }
 
+void
+cache_burst_start_tunnel(const struct cache *c, struct cache_burst *b, unsigned n_tunnel)
+{
+	b->n = 0;
+	b->n_words = 1 + n_tunnel + c->cur->n_packed;
+	b->first = 0;
+}
+
+void
+cache_burst_add_tunnel(const struct cache *c, struct cache_burst *b, uint32_t slot,
+		       uint32_t generation, const uint64_t *words, unsigned n_tunnel,
+		       const struct rte_mbuf *m, unsigned kind)
+{
+	const struct cache_table *t = c->cur;
+	const struct key_recipe *r = &t->recipes[kind];
+	const uint8_t *frame = pkt_data(m);
+	uint64_t *k = b->words + b->n * b->n_words, *packed = k + 1 + n_tunnel;
+
+	k[0] = first_word(slot, generation) | FLOW_HAS_TUNNEL;
+	for (unsigned i = 0; i < n_tunnel; i++)
+		k[1 + i] = words[i];
+	for (unsigned i = 0; i < t->n_packed; i++)
+		packed[i] = r->fixed[i];
+	for (const struct key_part *p = r->parts, *end = p + r->n; p < end; p++)
+		packed[p->dst] |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
+	uint32_t hash = hash_words(k, b->n_words);
+	__builtin_prefetch(&t->buckets[hash & t->mask]);
+	b->hashes[b->n++] = hash;
+}
+
 unsigned
 cache_burst_add(struct cache_burst *b, const struct cache_key *key)
 {

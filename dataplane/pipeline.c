@@ -383,6 +383,56 @@ burst_parse_others(struct runner *rn, struct cache_burst *b, uint32_t slot, uint
 	return n_good;
 }
 
+/* What came out of tunnels in this burst, together. */
+static __attribute__((noinline)) void
+inner(struct runner *rn)
+{
+	struct inner_burst *burst = rn->inner;
+	struct short_out out = { .slot = UINT32_MAX };
+	struct flow *flows[BURST_MAX];
+	unsigned n_hits = 0;
+
+	burst->closed = true;
+	cache_burst_find(rn->cache, &burst->keys, flows);
+	for (unsigned i = 0; i < burst->n; i++) {
+		struct inner *in = &burst->pkts[i];
+		struct pkt_layers layers; /* for kinds that are not here */
+		struct flow *f = flows[i];
+		struct cache_key key;
+		struct of_key tunnel;
+
+		if (likely(f && !flow_is_retired(f) && plan_is_fresh(f->plan, rn->view))) {
+			uint32_t size = pkt_size(in->m);
+
+			if (run_short(rn, f->plan, &out, in->kind, &layers, in->m)) {
+				flow_account(f, 1, size, rn->now_ms);
+				n_hits++;
+				continue;
+			}
+		} else {
+			f = NULL;
+		}
+		cache_burst_key(&burst->keys, i, &key);
+		if (!f)
+			f = cache_find(rn->cache, &key);
+
+		struct run_fate fate = { 0 };
+		struct pass p = {
+			.rn = rn, .fate = &fate, .bridge = in->port->bridge,
+			.in_slot = in->port->slot, .in_generation = in->port->generation,
+			.in_port = in->port->ofp_port, .packet_type = OF_PT_ETH, .depth = 1,
+			.tunnel = &tunnel, .layers_valid = true,
+		};
+		pkt_kind_layers(in->m, in->kind, &p.layers);
+		run_decap_outer(rn, in, &tunnel);
+		found_or_not(&p, &key, f, in->m);
+		pipeline_settle(rn, &fate);
+	}
+	stat_add(&rn->n_hits, n_hits);
+	burst->n = 0;
+	burst->closed = false;
+}
+
 static void
 burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 {
@@ -454,6 +504,9 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		}
 		struct cache_key key;
 
+		/* No packet overtakes those that wait. */
+		if (unlikely(rn->inner->n))
+			inner(rn);
 		cache_burst_key(&b, key_of[i], &key);
 		/* An earlier packet of this burst may have brought or replaced it. */
 		if (!f)
@@ -473,6 +526,8 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		pipeline_settle(rn, &fate);
 	}
 	stat_add(&rn->n_hits, n_hits);
+	if (rn->inner->n)
+		inner(rn);
 }
 
 void

@@ -43,7 +43,7 @@ take_push(struct plan *p, const struct op_tunnel_push *push, unsigned *what)
 	const struct plan_op *o = op_tunnel_push_nested(push);
 	const struct plan_op *end = (const struct plan_op *)((const uint8_t *)push + push->op.size);
 
-	if (push->t.has_seq)
+	if (push->t.has_seq || push->op.u8 & TUNNEL_PMTUD)
 		return false;
 	for (; o < end; o = (const struct plan_op *)((const uint8_t *)o + o->size)) {
 		if (*what & SHORT_OUTPUT)
@@ -75,6 +75,9 @@ take(struct plan *p, const struct plan_op *o, unsigned *what)
 		*what |= SHORT_OUTPUT | SHORT_NORMAL;
 		return true;
 	}
+	case OP_TUNNEL_POP:
+		/* For text; the output to LOCAL that follows finds out. */
+		return true;
 	case OP_TUNNEL_PUSH:
 		if (*what || !take_push(p, (const struct op_tunnel_push *)o, what))
 			return false;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "dataplane/normal_memo.h"
+#include "dataplane/run_decap.h"
 #include "dataplane/slow_path.h"
 #include "dataplane/tunnel.h"
 
@@ -13,6 +14,8 @@ runner_init(struct runner *rn)
 	memset(rn, 0, sizeof(*rn));
 	rn->normal = wf_xmalloc(sizeof(*rn->normal));
 	rn->memos = normal_memos_new();
+	rn->decaps = decaps_new();
+	rn->inner = wf_xzalloc(sizeof(*rn->inner));
 }
 
 void
@@ -24,6 +27,8 @@ runner_done(struct runner *rn)
 	free(rn->dirty);
 	free(rn->normal);
 	normal_memos_free(rn->memos);
+	decaps_free(rn->decaps);
+	free(rn->inner);
 }
 
 void

@@ -6,6 +6,7 @@
  *   run_set.c      writes into headers, with checksums
  *   run_push.c     tags and labels come and go
  *   run_select.c   groups
+ *   run_tunnel.c   outer headers; run_decap.c: off, for a burst
  *   run_output.c   ports, NORMAL, mirrors, packet-ins, transmit batches (run_tx.h)
  *   run_short.h    plans that are one template
  *
@@ -52,6 +53,8 @@ struct runner {
 	struct pkt_fast fast;
 	struct normal_result *normal; /* of the NORMAL being decided */
 	struct normal_memos *memos;   /* decisions of NORMAL: normal_memo.h */
+	struct decaps *decaps;        /* run_decap.h */
+	struct inner_burst *inner;    /* likewise: what came out of tunnels in this burst */
 	/* Counters that many packets of a burst go to; added at its end. */
 	unsigned n_tallies;
 	struct run_tally {
@@ -227,6 +230,8 @@ bool run_tunnel_deliver(struct pass *, const struct view_slot *, struct rte_mbuf
 /* The endpoint that an outer packet delivered to this bridge is for, or NULL. */
 const struct tunnel_endpoint *tunnel_endpoint_for(const struct view *, const struct bridge *,
 						  const struct of_key *, uint32_t *index);
+/* Of endpoints of GRE and ERSPAN, which share an IP protocol, the one that a GRE header is for. */
+uint32_t tunnel_right_endpoint(const struct tunnel_view *, uint32_t index, const uint8_t *l4, size_t size);
 /* UDP source ports of outer packets (tnl/egress_port_range); main sets, any reads. */
 void tunnel_set_source_ports(uint16_t low, uint16_t high);
 void tunnel_get_source_ports(uint16_t *low, uint16_t *high);

@@ -5,6 +5,7 @@
 
 #include "dataplane/normal_memo.h"
 #include "dataplane/pkt_fast.h"
+#include "dataplane/run_decap.h"
 #include "dataplane/run_tx.h"
 
 /* Where short plans of one burst went last, looked up once: of the pinned view. */
@@ -109,8 +110,10 @@ run_short(struct runner *rn, const struct plan *plan, struct short_out *out, uns
 		slot = memo->slot;
 		generation = v->slots[slot].generation;
 	}
-	if (unlikely(!short_out_is(rn, slot, generation, out) ||
-		     pkt_size(m) + (what & SHORT_PUSH_VLAN ? 4 : 0) > out->max_frame))
+	if (unlikely(!short_out_is(rn, slot, generation, out)))
+		return !(what & ~(SHORT_OUTPUT | SHORT_NORMAL)) && !plan->ttl_min &&
+		       run_decap_take(rn, slot, generation, l3, m);
+	if (unlikely(pkt_size(m) + (what & SHORT_PUSH_VLAN ? 4 : 0) > out->max_frame))
 		return false;
 	if ((what & ~SHORT_NORMAL) != SHORT_OUTPUT || plan->ttl_min) {
 		uint8_t *data = pkt_data(m), *ip = NULL;

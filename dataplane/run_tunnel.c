@@ -266,9 +266,8 @@ tunnel_endpoint_for(const struct view *v, const struct bridge *bridge, const str
 	return e && is_our_address(bridge, k, true) ? e : NULL;
 }
 
-/* GRE and ERSPAN share an IP protocol: the GRE header says which of them it is. */
-static uint32_t
-right_endpoint(const struct tunnel_view *tv, uint32_t index, const uint8_t *l4, size_t size)
+uint32_t
+tunnel_right_endpoint(const struct tunnel_view *tv, uint32_t index, const uint8_t *l4, size_t size)
 {
 	uint16_t proto = size >= 4 ? (uint16_t)(l4[2] << 8 | l4[3]) : 0;
 	enum tnl_type type = proto == 0x88be || proto == 0x22eb ? TNL_ERSPAN : TNL_GRE;
@@ -478,7 +477,7 @@ sort_gre(struct pass *p, uint32_t index, const struct rte_mbuf *m)
 
 	if (l->l4 == PKT_NO_OFS || l->l4 > pkt_size(m))
 		return index;
-	return right_endpoint(p->rn->view->tunnels, index, pkt_data(m) + l->l4, pkt_size(m) - l->l4);
+	return tunnel_right_endpoint(p->rn->view->tunnels, index, pkt_data(m) + l->l4, pkt_size(m) - l->l4);
 }
 
 bool

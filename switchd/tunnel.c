@@ -324,40 +324,53 @@ sw_tunnels_changed(void)
 	changed = true;
 }
 
-/* Metadata of received packets decides about outer headers: the flow cache must compare it. */
+/* What a port reads of the metadata of received packets, or tells whose values may differ. */
+static void
+metadata_of(const struct tnl_config *c, struct of_key *mask)
+{
+	bool fixed = !c->remote_flow && !c->local_flow && !IN6_IS_ADDR_UNSPECIFIED(&c->local);
+
+	if (!tnl_config_reads_metadata(c))
+		return;
+	mask->tun_id = UINT64_MAX;
+	if (!fixed) {
+		mask->tun_src = mask->tun_dst = htonl(UINT32_MAX);
+		memset(&mask->tun_ipv6_src, 0xff, 16);
+		memset(&mask->tun_ipv6_dst, 0xff, 16);
+	}
+	if (c->exts & TNL_EXT_GBP) {
+		mask->tun_gbp_id = htons(0xffff);
+		mask->tun_gbp_flags = 0xff;
+	}
+	if (c->type == TNL_ERSPAN) {
+		mask->tun_erspan_ver = mask->tun_erspan_dir = mask->tun_erspan_hwid = 0xff;
+		mask->tun_erspan_idx = UINT32_MAX;
+	}
+	if (c->type == TNL_GENEVE) {
+		mask->tun_flags = OF_TUN_F_OAM;
+		mask->tun_metadata_present = UINT64_MAX;
+		memset(mask->tun_metadata, 0xff, sizeof mask->tun_metadata);
+	}
+}
+
+/* Metadata of received packets decides about outer headers: the flow cache must compare it.  What was
+ * needed once stays: narrowing the layout again is not worth a new generation. */
 static void
 use_metadata(void)
 {
 	static struct of_match_full full;
 	static struct rule_actions none;
-	static bool done;
+	struct of_key had = full.mask;
 	struct of_match *m;
-	struct endpoint *p;
-	bool reads = false;
 	struct sw_bridge *b;
 	struct sw_iface *i;
 
 	wf_hmap_for_each(b, node, &sw_bridges)
 		wf_hmap_for_each(i, node, &b->ifaces)
-			reads |= i->tunnel && tnl_config_reads_metadata(&i->tunnel->config);
-	if (!reads || done)
+			if (i->tunnel)
+				metadata_of(&i->tunnel->config, &full.mask);
+	if (!memcmp(&had, &full.mask, sizeof had))
 		return;
-	done = true; /* narrowing the layout again is not worth a new generation */
-	full.mask.tun_id = UINT64_MAX;
-	full.mask.tun_src = full.mask.tun_dst = htonl(UINT32_MAX);
-	memset(&full.mask.tun_ipv6_src, 0xff, 16);
-	memset(&full.mask.tun_ipv6_dst, 0xff, 16);
-	full.mask.tun_flags = OF_TUN_F_OAM;
-	full.mask.tun_gbp_id = htons(0xffff);
-	full.mask.tun_gbp_flags = 0xff;
-	full.mask.tun_erspan_ver = full.mask.tun_erspan_dir = full.mask.tun_erspan_hwid = 0xff;
-	full.mask.tun_erspan_idx = UINT32_MAX;
-	wf_list_for_each (p, node, &endpoints) {
-		if (p->e.type == TNL_GENEVE) {
-			full.mask.tun_metadata_present = UINT64_MAX;
-			memset(full.mask.tun_metadata, 0xff, sizeof full.mask.tun_metadata);
-		}
-	}
 	m = of_match_pack(&full);
 	view_fields_used(m, &none, 1);
 	free(m);

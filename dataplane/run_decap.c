@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/run_decap.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "dataplane/tunnel.h"
+#include "tunnels/checksum.h"
+
+#define MEMO_SETS 1024u
+#define MAX_WORDS 11u
+
+struct memo {
+	uint64_t key[4];
+	uint32_t port;             /* index into the view's tunnel ports */
+	uint16_t epoch;            /* 0: none */
+	uint8_t n_words, ofs;      /* ofs: from the outer IP header to the inner packet */
+	uint64_t words[MAX_WORDS]; /* of the tunnel part, as the cache's key has them */
+};
+static_assert(sizeof(struct memo) == 128, "one line, and one that few tunnels need");
+
+struct decaps {
+	uint64_t config_version, underlay;
+	uint32_t layout;
+	uint16_t epoch;
+	uint32_t coin;
+	void *block;
+	struct memo (*sets)[2];
+};
+
+struct decaps *
+decaps_new(void)
+{
+	struct decaps *d = wf_xzalloc(sizeof *d);
+
+	d->epoch = 1;
+	d->block = wf_xzalloc(MEMO_SETS * sizeof d->sets[0] + 63);
+	d->sets = (struct memo (*)[2])(((uintptr_t)d->block + 63) & ~(uintptr_t)63);
+	return d;
+}
+
+void
+decaps_free(struct decaps *d)
+{
+	if (!d)
+		return;
+	free(d->block);
+	free(d);
+}
+
+/* What a memo rests on is another: forgets all. */
+static __attribute__((noinline)) void
+forget(struct decaps *d, uint64_t config_version, uint64_t underlay, uint32_t layout)
+{
+	d->config_version = config_version;
+	d->underlay = underlay;
+	d->layout = layout;
+	if (++d->epoch)
+		return;
+	memset(d->sets, 0, MEMO_SETS * sizeof d->sets[0]);
+	d->epoch = 1;
+}
+
+/* --- The outer packet ----------------------------------------------------------------------------- */
+
+/* The bytes by which the inner packet is told from others with the same outer addresses, 'size' of them; 0: it
+ * is no plain packet of a tunnel, or a broken one.  'm': IPv4 at 14. */
+static inline uint32_t
+outer_key(const struct rte_mbuf *m, uint32_t bridge, uint64_t key[4], uint32_t *inner_end)
+{
+	const uint8_t *data = pkt_data(m), *ip = data + 14, *l4 = ip + 20;
+	uint32_t size = pkt_size(m) - 14, total, ofs;
+	uint16_t v16[10], frag, dport = 0;
+	uint64_t sum = 0;
+
+	/* Ethernet, IPv4, 8 bytes of GRE or UDP and VXLAN, Ethernet. */
+	if (pkt_size(m) < 14u + 20 + 8 + 14)
+		return 0;
+	memcpy(v16, ip, 20);
+	for (unsigned i = 0; i < 10; i++)
+		sum += v16[i];
+	total = ntohs(v16[1]);
+	frag = ntohs(v16[3]);
+	if (ip[0] != 0x45 || frag & 0x3fff || total > size || csum_fold(sum) != 0xffff ||
+	    (ip[1] & 3) == 3)
+		return 0;
+	*inner_end = 14 + total;
+	if (ip[9] == IPPROTO_UDP) {
+		uint16_t udp[4];
+		uint32_t length;
+
+		memcpy(udp, l4, 8);
+		length = ntohs(udp[2]);
+		if (udp[3] || length < 16 + 14 || 20 + length > total)
+			return 0;
+		*inner_end = 14 + 20 + length;
+		dport = udp[1];
+		memcpy(&key[3], l4 + 8, 8);
+		ofs = 20 + 8 + 8;
+	} else if (ip[9] == IPPROTO_GRE) {
+		uint16_t flags;
+
+		memcpy(&flags, l4, 2);
+		memcpy(&key[3], l4, 8);
+		ofs = 20 + 8;
+		if (flags == 0) {
+			ofs = 20 + 4;
+			memset((uint8_t *)&key[3] + 4, 0, 4);
+		} else if (flags != RTE_BE16(0x2000)) {
+			return 0;
+		}
+		if (total < ofs + 14)
+			return 0;
+		/* As Open vSwitch: what is inside has lengths of its own. */
+		*inner_end = pkt_size(m);
+	} else {
+		return 0;
+	}
+	memcpy(&key[0], data, 8);
+	memcpy((uint8_t *)&key[0] + 6, &(uint16_t){ (uint16_t)bridge }, 2);
+	memcpy(&key[1], ip + 12, 8);
+	key[2] = (uint64_t)dport << 32 | (uint32_t)(frag & 0x4000) << 16 | (uint32_t)ip[9] << 16 |
+		 (uint32_t)ip[1] << 8 | ip[8];
+	return ofs;
+}
+
+/* Finds out as run_tunnel_deliver() does.  False: it is for none of our tunnels, or must go that way. */
+static __attribute__((noinline)) bool
+learn(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, uint32_t want_ofs,
+      struct memo *memo)
+{
+	const struct view *v = rn->view;
+	const struct tunnel_view *tv = v->tunnels;
+	const struct key_layout *layout = cache_layout(rn->cache);
+	const struct tnl_port_entry *entry;
+	const struct bridge_view *bv;
+	const struct tunnel_port *tp;
+	const struct xport *x;
+	struct pkt_layers layers;
+	struct of_key tunnel;
+	struct tnl_meta meta;
+	size_t ofs, inner_size;
+	uint32_t index, inner;
+
+	pkt_parse(m, OF_PT_ETH, &rn->key, &layers);
+	if (!tunnel_endpoint_for(v, bridge, &rn->key, &index) || layers.l3 != 14 || layers.l4 != 34)
+		return false;
+	if (!tv->endpoints[index].udp_port)
+		index = tunnel_right_endpoint(tv, index, pkt_data(m) + layers.l4,
+					      pkt_size(m) - layers.l4);
+	switch (tv->endpoints[index].type) {
+	case TNL_VXLAN:
+	case TNL_GENEVE:
+	case TNL_GRE:
+		break;
+	default:
+		return false;
+	}
+	if (tnl_decap(tv->endpoints[index].type, tv->endpoints[index].exts, pkt_data(m) + 14,
+		      pkt_size(m) - 14, 0, &meta, &inner, &ofs, &inner_size) ||
+	    inner != TNL_INNER_ETH || ofs != want_ofs || meta.options_size)
+		return false;
+	entry = tnl_port_map_find(tv->map, index, &meta, inner);
+	tp = entry ? &tv->ports[entry->port] : NULL;
+	bv = tp && tp->bridge->index < v->n_bridges ? v->bridges[tp->bridge->index] : NULL;
+	if (!bv || bv->bridge != tp->bridge || !tunnel_meta_to_key(&meta, bv->tlv_map, &tunnel))
+		return false;
+	x = bv->ports ? xport_find(bv->ports, tp->ofp_port) : NULL;
+	if (x && x->protocols)
+		return false;
+	memo->n_words = 0;
+	for (unsigned i = 0; i < layout->n_words; i++) {
+		unsigned w = layout->words[i];
+
+		if (w < TUNNEL_PART_OFS / 8 || w >= (TUNNEL_PART_OFS + TUNNEL_PART_SIZE) / 8)
+			continue;
+		if (memo->n_words == MAX_WORDS)
+			return false;
+		memo->words[memo->n_words++] =
+			of_key_words_c(&tunnel)[w] & of_key_words_c(&layout->mask)[w];
+	}
+	memo->port = entry->port;
+	memo->ofs = (uint8_t)ofs;
+	return true;
+}
+
+static inline const struct memo *
+find(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, uint32_t ofs,
+     const uint64_t key[4])
+{
+	struct decaps *d = rn->decaps;
+	uint64_t underlay = atomic_load_explicit(underlay_stamp_routes(), memory_order_acquire);
+	uint64_t hash = wf_hash_mix64(wf_hash_mix64(key[0] ^ wf_hash_seed, key[1]) ^ key[2], key[3]);
+	struct memo *set = d->sets[hash % MEMO_SETS], *into;
+
+	if (unlikely(d->config_version != rn->view->config_version || d->underlay != underlay ||
+		     d->layout != cache_layout(rn->cache)->generation))
+		forget(d, rn->view->config_version, underlay, cache_layout(rn->cache)->generation);
+	for (unsigned i = 0; i < 2; i++)
+		if (set[i].key[3] == key[3] && set[i].key[0] == key[0] && set[i].key[1] == key[1] &&
+		    set[i].key[2] == key[2] && set[i].epoch == d->epoch)
+			return &set[i];
+
+	struct memo memo = { .key = { key[0], key[1], key[2], key[3] }, .epoch = d->epoch };
+	if (!learn(rn, bridge, m, ofs, &memo))
+		return NULL;
+	/* One that is not in use, else any. */
+	into = set[0].epoch != d->epoch ? &set[0] : set[1].epoch != d->epoch ? &set[1] : NULL;
+	if (!into) {
+		d->coin = d->coin * 1664525 + 1013904223;
+		into = &set[d->coin >> 31];
+	}
+	*into = memo;
+	return into;
+}
+
+/* --- Entry ---------------------------------------------------------------------------------------- */
+
+bool
+run_decap_take(struct runner *rn, uint32_t slot, uint32_t generation, uint32_t l3, struct rte_mbuf *m)
+{
+	const struct view *v = rn->view;
+	const struct view_slot *vs = slot < v->n_slots ? &v->slots[slot] : NULL;
+	const struct bridge_view *bv;
+	struct inner_burst *burst = rn->inner;
+	struct inner *in = &burst->pkts[burst->n];
+	uint32_t ofs, end, outer_size = pkt_size(m) - 14, kind;
+	const struct memo *memo;
+	uint64_t words[4];
+	uint16_t type;
+
+	if (!v->tunnels || !vs || vs->generation != generation || !vs->port ||
+	    vs->ofp_port != OF_PORT_LOCAL || vs->bridge >= v->n_bridges || !v->bridges[vs->bridge])
+		return false;
+	bv = v->bridges[vs->bridge];
+	memcpy(&type, pkt_data(m) + 12, 2);
+	if (unlikely(burst->closed || burst->n == BURST_MAX || type != RTE_BE16(0x0800) || l3 != 14 ||
+		     outer_size > UINT16_MAX))
+		return false;
+	ofs = outer_key(m, bv->bridge->index, words, &end);
+	if (unlikely(!ofs || !(memo = find(rn, bv->bridge, m, ofs, words))))
+		return false;
+	m->data_off += 14 + ofs;
+	pkt_set_size(m, end - 14 - ofs);
+	kind = pkt_kind(m);
+	if (unlikely(kind == PKT_KIND_OTHER)) {
+		/* It goes the long way, whole. */
+		m->data_off -= 14 + ofs;
+		pkt_set_size(m, outer_size + 14);
+		return false;
+	}
+	const struct tunnel_port *tp = &v->tunnels->ports[memo->port];
+	if (!burst->n)
+		cache_burst_start_tunnel(rn->cache, &burst->keys, memo->n_words);
+	cache_burst_add_tunnel(rn->cache, &burst->keys, tp->slot, tp->generation, memo->words,
+			       memo->n_words, m, kind);
+	m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
+	in->m = m;
+	in->port = tp;
+	in->kind = (uint8_t)kind;
+	in->outer_size = (uint16_t)outer_size;
+	in->ofs = (uint16_t)ofs;
+	burst->n++;
+	runner_count(rn, tp->state->rx, pkt_size(m));
+	return true;
+}
+
+void
+run_decap_outer(const struct runner *rn, const struct inner *in, struct of_key *tunnel)
+{
+	const struct tunnel_view *tv = rn->view->tunnels;
+	const struct tunnel_endpoint *e = &tv->endpoints[in->port->endpoint];
+	const struct bridge_view *bv = rn->view->bridges[in->port->bridge->index];
+	struct tnl_meta meta;
+	size_t ofs, inner_size;
+	uint32_t inner;
+
+	/* It was sound when it was taken, and nobody wrote there since. */
+	if (tnl_decap(e->type, e->exts, pkt_data(in->m) - in->ofs, in->outer_size, 0, &meta, &inner, &ofs,
+		      &inner_size) ||
+	    !tunnel_meta_to_key(&meta, bv->tlv_map, tunnel))
+		abort();
+}
