@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
+
+#define MAX_FILE_SIZE ((size_t)1 << 30)
 
 struct wf_yang {
 	struct ly_ctx *ctx;
@@ -357,22 +360,9 @@ int
 wf_yang_load_file(struct wf_yang *y, const char *path, json_t **ret, struct wf_err *err)
 {
 	struct wf_str text = WF_STR_INIT;
-	FILE *f = fopen(path, "re");
-	char block[16384];
-	size_t n;
-	int rc;
+	int rc = wf_file_read_text(path, MAX_FILE_SIZE, &text, err);
 
-	if (!f)
-		return wf_err(err, -errno, "%s: %s", path, strerror(errno));
-	while ((n = fread(block, 1, sizeof block, f)) > 0)
-		wf_str_putn(&text, block, n);
-	rc = ferror(f) ? -EIO : 0;
-	fclose(f);
-	if (rc)
-		wf_err(err, rc, "%s: it can't be read (is it a folder?)", path);
-	else if (text.s && strlen(text.s) != text.len)
-		rc = wf_err(err, -EINVAL, "%s: there is a NUL byte in it; JSON is UTF-8 text", path);
-	else
+	if (!rc)
 		rc = wf_yang_load_text(y, path, wf_str_cstr(&text), ret, err);
 	wf_str_done(&text);
 	return rc;

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "policy/health_internal.h"
 
@@ -235,21 +236,8 @@ read_file(struct pol_feed *f)
 {
 	struct wf_str text = WF_STR_INIT;
 	struct wf_err err = { "" };
-	char block[16384];
-	size_t n = 0;
-	int rc = 0;
-	FILE *file = fopen(f->where, "re");
+	int rc = wf_file_read_text(f->where, POL_MAX_LINE, &text, &err);
 
-	if (!file)
-		rc = wf_err(&err, -errno, "%s: %s", f->where, strerror(errno));
-	while (file && text.len < POL_MAX_LINE && (n = fread(block, 1, sizeof block, file)) > 0)
-		wf_str_putn(&text, block, n);
-	if (file && ferror(file))
-		rc = wf_err(&err, -EIO, "%s: it can't be read", f->where);
-	if (file)
-		fclose(file);
-	if (!rc && text.len >= POL_MAX_LINE)
-		rc = wf_err(&err, -EFBIG, "%s: more than %u bytes", f->where, POL_MAX_LINE);
 	if (!rc)
 		rc = take_text(f, wf_str_cstr(&text), &err);
 	wf_str_done(&text);
@@ -316,32 +304,48 @@ on_connected(void *arg)
 	free(hello);
 }
 
+size_t
+pol_lines_take(struct wf_jsonmsg *scan, const uint8_t *data, size_t size, int (*fn)(void *, const json_t *, struct wf_err *),
+	       void *arg, int *rc, struct wf_err *err)
+{
+	size_t taken = 0;
+
+	*rc = 0;
+	while (taken < size && !*rc) {
+		ssize_t n = wf_jsonmsg_scan(scan, data + taken, size - taken, POL_MAX_LINE);
+
+		if (!n)
+			break;
+		if (n < 0) {
+			*rc = wf_err(err, n, "not JSON, or a line of more than %u bytes", POL_MAX_LINE);
+			break;
+		}
+		json_t *line = json_loadb((const char *)data + taken, n, JSON_REJECT_DUPLICATES, NULL);
+
+		taken += n;
+		*rc = line ? fn(arg, line, err) : wf_err(err, -EINVAL, "not valid JSON");
+		json_decref(line);
+	}
+	return taken;
+}
+
+static int
+take_one(void *f, const json_t *line, struct wf_err *err)
+{
+	return pol_feed_take(f, line, err);
+}
+
 static size_t
 on_input(void *arg, const uint8_t *data, size_t size)
 {
 	struct pol_feed *f = arg;
-	size_t taken = 0;
+	struct wf_err err;
+	int rc;
+	size_t taken = pol_lines_take(&f->scan, data, size, take_one, f, &rc, &err);
 
-	while (taken < size) {
-		ssize_t n = wf_jsonmsg_scan(&f->scan, data + taken, size - taken, POL_MAX_LINE);
-		struct wf_err err;
-		int rc = n < 0 ? wf_err(&err, n, "not JSON, or a line of more than %u bytes", POL_MAX_LINE) : 0;
-
-		if (!n)
-			break;
-		if (n > 0) {
-			json_t *line = json_loadb((const char *)data + taken, n, JSON_REJECT_DUPLICATES, NULL);
-
-			taken += n;
-			rc = line ? pol_feed_take(f, line, &err) : wf_err(&err, -EINVAL, "not valid JSON");
-			json_decref(line);
-		}
-		if (rc) {
-			feed_failed(f, err.text);
-			return size;
-		}
-	}
-	return taken;
+	if (rc)
+		feed_failed(f, err.text);
+	return rc ? size : taken;
 }
 
 static void

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/yang_config.h"
@@ -36,12 +37,14 @@ state_write(struct pol_health *h)
 			json_object_set_new(members, t->name,
 					    json_pack("{s:b, s:b, s:f}", "up", t->up, "drain", t->op_drain, "load",
 						      (double)t->load));
-	char *aside = wf_xasprintf("%s.new", h->state_file);
-	int rc = json_dump_file(top, aside, JSON_INDENT(1) | JSON_SORT_KEYS);
+	char *text = json_dumps(top, JSON_INDENT(1) | JSON_SORT_KEYS);
+	struct wf_err err;
 
-	if (rc || rename(aside, h->state_file))
-		wf_warn_rl("%s: can't be written: %s", h->state_file, strerror(errno));
-	free(aside);
+	if (wf_file_replace(h->state_file, text, strlen(text), &err)) {
+		h->state_dirty = true;
+		wf_warn_rl("%s", err.text);
+	}
+	free(text);
 	json_decref(top);
 }
 

@@ -53,7 +53,7 @@ char *pol_health_text(const struct pol_health *);
 /* Counters: name and value, for metrics. */
 struct pol_health_stats {
 	uint64_t n_targets, n_up, n_probes, n_probe_failures, n_transitions, n_feed_lines, n_feed_bad_lines,
-		n_feed_unknown, n_stale_feeds, n_subscribers, n_subscribers_dropped, n_waiting;
+		n_feed_unknown, n_stale_feeds, n_subscribers, n_subscribers_dropped, n_peers_closed, n_waiting;
 };
 void pol_health_stats(const struct pol_health *, struct pol_health_stats *);
 /* "policy/health [json]", "policy/force POOL[/MEMBER] up|down|none", "policy/drain POOL[/MEMBER] on|off",

@@ -125,6 +125,10 @@ void pol_feed_start(struct pol_feed *);
 void pol_feed_free(struct pol_feed *);
 /* Takes one line.  -EINVAL with 'err': it is not one; nothing of it counts. */
 int pol_feed_take(struct pol_feed *, const json_t *line, struct wf_err *);
+/* Gives each whole JSON text in 'data' to fn, up to the first that it refuses ('*rc', 'err'); returns the bytes
+ * that are dealt with. */
+size_t pol_lines_take(struct wf_jsonmsg *, const uint8_t *data, size_t size,
+		      int (*fn)(void *arg, const json_t *line, struct wf_err *), void *arg, int *rc, struct wf_err *err);
 /* What the target's feeds say, all in one. */
 struct pol_said_sum {
 	bool has_up, up, drain, stale;

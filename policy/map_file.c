@@ -13,10 +13,12 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "policy/location_internal.h"
 
 #define MAX_WORDS 40 /* on a line: a prefix and what is said of it */
 #define MAX_RTT   32
+#define MAX_FILE_SIZE ((size_t)1 << 30)
 
 /* A finite number within the limits, the whole word. */
 static bool
@@ -190,20 +192,8 @@ int
 loc_map_read(struct loc_db *db, struct loc_layer *layer, const char *file, bool rtt, struct wf_err *err)
 {
 	struct wf_str text = WF_STR_INIT;
-	FILE *f = fopen(file, "re");
-	char block[65536];
-	size_t n;
-	int rc = 0;
+	int rc = wf_file_read_text(file, MAX_FILE_SIZE, &text, err);
 
-	if (!f)
-		return wf_err(err, -errno, "%s: %s", file, strerror(errno));
-	while ((n = fread(block, 1, sizeof block, f)) > 0)
-		wf_str_putn(&text, block, n);
-	if (ferror(f))
-		rc = wf_err(err, -EIO, "%s: it can't be read (is it a folder?)", file);
-	fclose(f);
-	if (!rc && text.len && strlen(text.s) != text.len)
-		rc = wf_err(err, -EINVAL, "%s: there is a NUL byte in it; a map is text", file);
 	if (!rc)
 		rc = loc_map_parse(db, layer, file, wf_str_cstr(&text), rtt, err);
 	wf_str_done(&text);

@@ -103,8 +103,9 @@ source_feed(struct pol_health *h, const char *source)
 }
 
 static int
-take_line(struct pol_peer *p, const json_t *line, struct wf_err *err)
+take_line(void *arg, const json_t *line, struct wf_err *err)
 {
+	struct pol_peer *p = arg;
 	const char *source = json_string_value(json_object_get(line, "source"));
 
 	if (!source || !source[0] || strlen(source) > 100)
@@ -127,31 +128,16 @@ static size_t
 on_input(void *arg, const uint8_t *data, size_t size)
 {
 	struct pol_peer *p = arg;
-	size_t taken = 0;
+	struct wf_err err;
+	int rc;
+	size_t taken = pol_lines_take(&p->scan, data, size, take_line, p, &rc, &err);
 
-	while (taken < size) {
-		ssize_t n = wf_jsonmsg_scan(&p->scan, data + taken, size - taken, POL_MAX_LINE);
-		struct wf_err err;
-		int rc = n < 0 ? wf_err(&err, n, "not JSON, or a line of more than %u bytes", POL_MAX_LINE) : 0;
-
-		if (!n)
-			break;
-		if (n > 0) {
-			json_t *line = json_loadb((const char *)data + taken, n, JSON_REJECT_DUPLICATES, NULL);
-
-			taken += n;
-			rc = line ? take_line(p, line, &err) : wf_err(&err, -EINVAL, "not valid JSON");
-			json_decref(line);
-		}
-		if (rc) {
-			wf_warn_rl("health peer %s: %s; closed", wf_stream_name(p->stream), err.text);
-			if (n < 0)
-				p->health->stats.n_feed_bad_lines++;
-			peer_free(p);
-			return size;
-		}
-	}
-	return taken;
+	if (!rc)
+		return taken;
+	wf_warn_rl("health peer %s: %s; closed", wf_stream_name(p->stream), err.text);
+	p->health->stats.n_peers_closed++;
+	peer_free(p);
+	return size;
 }
 
 static void
