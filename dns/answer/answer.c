@@ -3,6 +3,7 @@
 
 #include "dns/answer/edns.h"
 #include "dns/answer/internal.h"
+#include "dns/answer/tsig.h"
 
 void
 answer_truncate(struct answer *a)
@@ -199,6 +200,21 @@ answer_chaos(struct answer *a)
 	a->flags |= DNS_AA;
 }
 
+/* Over UDP the SOA alone, if it is more recent, sends the client to TCP (RFC 1995 section 2). */
+static void
+answer_ixfr(struct answer *a)
+{
+	const struct dns_zone *z = dns_view_zone_named(a->view, &a->q->qname);
+
+	if (z) {
+		a->flags |= DNS_AA;
+		put_set(a, dns_node_set(z->apex, DNS_SOA));
+	} else {
+		a->rcode = DNS_NOTAUTH;
+		a->class = DNS_LIMIT_ERROR;
+	}
+}
+
 static void
 answer_question(struct answer *a)
 {
@@ -212,6 +228,8 @@ answer_question(struct answer *a)
 	} else if (q->qtype == DNS_OPT || !q->qtype) {
 		a->rcode = DNS_FORMERR;
 		a->class = DNS_LIMIT_ERROR;
+	} else if (q->qtype == DNS_IXFR) {
+		answer_ixfr(a);
 	} else if (q->qtype >= 128 && q->qtype < DNS_ANY) {
 		/* Questions that are no data (RFC 6895 section 3.1): TKEY, transfers over UDP, MAILA. */
 		a->rcode = DNS_NOTIMP;
@@ -302,7 +320,8 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 	struct answer a;
 	enum dns_parse parsed = dns_query_parse(&q, msg, size);
 	bool cookie_ok = false;
-	size_t opt_size, limit;
+	size_t opt_size, limit, tsig_size = 0;
+	struct dns_tsig tsig;
 
 	count_query(ctx, client, size);
 	a.view = v;
@@ -337,6 +356,19 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 	case DNS_PARSE_NO_QUESTION:
 		break;
 	}
+	if (parsed == DNS_PARSE_OK && client->tcp && q.qclass == DNS_CLASS_IN &&
+	    (q.qtype == DNS_AXFR || q.qtype == DNS_IXFR))
+		return DNS_TRANSFER;
+	if (parsed == DNS_PARSE_OK && q.tsig_at) {
+		if (!dns_tsig_verify(&tsig, v->keys, &q, ctx->wall_s)) {
+			parsed = DNS_PARSE_FORMERR;
+			a.rcode = DNS_FORMERR;
+		} else {
+			tsig_size = dns_tsig_size(&tsig);
+			if (tsig.error) /* RFC 8945 section 5.2 */
+				a.rcode = DNS_NOTAUTH;
+		}
+	}
 	opt_size = dns_edns_size(v, &q);
 	if (client->tcp)
 		limit = DNS_MESSAGE_MAX;
@@ -344,7 +376,8 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 		limit = q.udp_size < v->udp_limit ? q.udp_size : v->udp_limit;
 	memcpy(out + DNS_HEADER_SIZE, msg + DNS_HEADER_SIZE, q.question_size);
 	a.size = DNS_HEADER_SIZE + q.question_size;
-	a.limit = limit - opt_size;
+	/* No room for both: then there is none for the answer. */
+	a.limit = limit > opt_size + tsig_size ? limit - opt_size - tsig_size : 0;
 	if (q.has_opt)
 		ctx->counters.edns++;
 	if (q.ecs.present)
@@ -352,10 +385,7 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 	if (parsed == DNS_PARSE_OK || parsed == DNS_PARSE_NO_QUESTION) {
 		if (q.cookie.present)
 			cookie_ok = dns_cookie_is_valid(v, &q, ctx, client);
-		if (client->tcp && parsed == DNS_PARSE_OK && q.qclass == DNS_CLASS_IN &&
-		    (q.qtype == DNS_AXFR || q.qtype == DNS_IXFR))
-			return DNS_TRANSFER;
-		if (parsed == DNS_PARSE_OK)
+		if (parsed == DNS_PARSE_OK && !a.rcode)
 			answer_question(&a);
 	} else {
 		a.class = DNS_LIMIT_ERROR;
@@ -367,6 +397,8 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 		dns_edns_put(v, &q, ctx, client, a.rcode, a.scope, out + a.size);
 		a.size += opt_size;
 	}
+	if (tsig_size)
+		a.size = dns_tsig_sign(&tsig, out, a.size, ctx->wall_s);
 	ctx->counters.answers++;
 	ctx->counters.bytes_out += a.size;
 	count_rcode(&ctx->counters, a.rcode);

@@ -39,7 +39,7 @@ struct dns_context {
 enum dns_verdict {
 	DNS_SEND,     /* send *ret_size bytes */
 	DNS_DROP,     /* send nothing */
-	DNS_TRANSFER, /* AXFR or IXFR over TCP: server/transfer.h answers */
+	DNS_TRANSFER, /* AXFR or IXFR over TCP: transfer.h answers */
 };
 
 /* 'out' has room for DNS_MESSAGE_MAX with TCP, for DNS_UDP_ROOM else. */

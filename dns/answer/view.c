@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "dns/answer/transfer.h"
 
 #define FIRST_SLOTS 16
 
@@ -26,6 +27,14 @@ dns_view_free(struct dns_view *v)
 		return;
 	for (size_t i = 0; i <= v->mask; i++)
 		dns_zone_unref(v->slots[i]);
+	dns_transfer_rules_free(v->transfers);
+	while (v->keys) {
+		struct dns_key *next = v->keys->next;
+
+		explicit_bzero(v->keys, sizeof *v->keys);
+		free(v->keys);
+		v->keys = next;
+	}
 	dns_chosen_free(v->chosen);
 	pol_free(v->pol);
 	free(v->slots);

@@ -13,6 +13,9 @@
 
 #define DNS_NSID_MAX 64
 
+struct dns_key;
+struct dns_transfer_rule;
+
 struct dns_view {
 	/* Open addressing by the apex' hash; at most half full. */
 	struct dns_zone **slots;
@@ -27,6 +30,9 @@ struct dns_view {
 	uint8_t cookie_secret[2][16];
 	struct dns_limiter *limiter; /* NULL: none; not owned, since it outlives a view */
 	unsigned limit_slip;         /* each so many-th limited answer is sent with TC=1; 0: none */
+	/* Transaction signatures, and who may have which zone. */
+	struct dns_key *keys;
+	struct dns_transfer_rule *transfers;
 	/* Where clients are and what is chosen for them; NULL: no policies. */
 	struct pol *pol;
 	const struct loc_table *places;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/yang_config.h"
+#include "dns/answer/transfer.h"
 #include "dns/zone/build_zone.h"
 #include "dns/zone/load.h"
 
@@ -232,6 +233,74 @@ load_policies(const struct dns_conf *c, const struct dns_view *old, struct dns_v
 	return 0;
 }
 
+static int
+load_keys(const struct dns_conf *c, struct dns_view *v, struct wf_err *err)
+{
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(json_object_get(c->json, "key"), i, o)
+	{
+		struct dns_key *k = wf_xzalloc(sizeof *k);
+		const char *name = wf_json_str(o, "name", "");
+		struct wf_err why = { "" };
+
+		k->next = v->keys;
+		v->keys = k;
+		if (dns_name_from_text(&k->name, name, NULL, &why))
+			return wf_err(err, -EINVAL, "key %s: %s", name, why.text);
+		k->algorithm = dns_key_algorithm(wf_json_str(o, "algorithm", ""));
+		if (!dns_key_set_secret(k, wf_json_str(o, "secret", "")))
+			return wf_err(err, -EINVAL, "key %s: the secret is not base64 of 1 to %u bytes; make one with: openssl rand -base64 32", name, DNS_KEY_MAX);
+	}
+	return 0;
+}
+
+static const struct dns_key *
+find_key(const struct dns_view *v, const char *text)
+{
+	struct dns_name name;
+
+	if (!dns_name_from_text(&name, text, NULL, NULL))
+		for (const struct dns_key *k = v->keys; k; k = k->next)
+			if (k->name.size == name.size && !memcmp(k->name.wire, name.wire, name.size))
+				return k;
+	return NULL;
+}
+
+static int
+load_transfer_rules(const struct dns_conf *c, struct dns_view *v, struct wf_err *err)
+{
+	const json_t *zones = json_object_get(c->json, "zone");
+
+	for (size_t i = 0; i < c->n_zones; i++) {
+		const json_t *t = json_object_get(json_array_get(zones, i), "transfer");
+		const json_t *addresses = json_object_get(t, "address"), *keys = json_object_get(t, "key");
+		struct dns_transfer_rule *r;
+		size_t k;
+		json_t *o;
+
+		if (!t)
+			continue;
+		r = wf_xzalloc(sizeof *r);
+		r->next = v->transfers;
+		v->transfers = r;
+		r->zone = c->zones[i].name;
+		r->prefixes = wf_xzalloc((json_array_size(addresses) + 1) * sizeof *r->prefixes);
+		r->keys = wf_xzalloc((json_array_size(keys) + 1) * sizeof *r->keys);
+		json_array_foreach(addresses, k, o)
+		{
+			struct wf_err why = { "" };
+
+			if (pol_prefix_parse(json_string_value(o), &r->prefixes[r->n_prefixes++], &why))
+				return wf_err(err, -EINVAL, "zone %s: transfer: %s", c->zones[i].text, why.text);
+		}
+		json_array_foreach(keys, k, o)
+			r->keys[r->n_keys++] = find_key(v, json_string_value(o));
+	}
+	return 0;
+}
+
 int
 dns_view_load(const struct dns_conf *c, const struct dns_view *old, struct dns_view **ret,
 	      struct wf_str *warnings, struct wf_err *err)
@@ -246,7 +315,11 @@ dns_view_load(const struct dns_conf *c, const struct dns_view *old, struct dns_v
 		v->nsid_size = strlen(c->nsid);
 		memcpy(v->nsid, c->nsid, v->nsid_size);
 	}
-	rc = load_policies(c, old, v, err);
+	rc = load_keys(c, v, err);
+	if (!rc)
+		rc = load_transfer_rules(c, v, err);
+	if (!rc)
+		rc = load_policies(c, old, v, err);
 	for (size_t i = 0; i < c->n_zones && !rc; i++) {
 		const struct dns_zone_conf *zc = &c->zones[i];
 		struct dns_zone *had = old ? dns_view_zone_named(old, &zc->name) : NULL, *z = NULL;

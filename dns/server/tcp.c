@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "dns/answer/transfer.h"
 #include "dns/server/server.h"
 #include "dns/server/socket.h"
 #include "dns/server/worker.h"
@@ -37,6 +38,7 @@ struct connection {
 	/* An answer, or the rest of one, that the client has not taken yet; NULL: none. */
 	uint8_t *out;
 	size_t out_at, out_size;
+	struct dns_transfer *transfer; /* under way; nothing else is answered meanwhile */
 	uint8_t in[2 + QUERY_ROOM];
 };
 
@@ -86,6 +88,7 @@ dns_tcp_reap(struct dns_worker *w)
 	while (!wf_list_is_empty(&w->tcp->ended)) {
 		struct connection *c = wf_container(wf_list_pop_front(&w->tcp->ended), struct connection, node);
 
+		dns_transfer_free(c->transfer);
 		free(c->out);
 		free(c);
 	}
@@ -151,8 +154,9 @@ answer_buffer(struct dns_worker *w, struct connection *c)
 	size_t at = 0;
 	bool good = true;
 
-	while (c->in_size - at >= 2 && t->out_size + 2 + DNS_MESSAGE_MAX <= sizeof t->out) {
-		size_t size = dns_get16(c->in + at), answer_size;
+	while (!c->transfer && c->in_size - at >= 2 && t->out_size + 2 + DNS_MESSAGE_MAX <= sizeof t->out) {
+		size_t size = dns_get16(c->in + at), answer_size = 0;
+		enum dns_verdict verdict;
 		uint8_t *out = t->out + t->out_size;
 
 		if (size < DNS_HEADER_SIZE || size > QUERY_ROOM) {
@@ -161,7 +165,11 @@ answer_buffer(struct dns_worker *w, struct connection *c)
 		}
 		if (c->in_size - at < 2 + size)
 			break;
-		if (dns_answer(view, &w->ctx, &c->client, c->in + at + 2, size, out + 2, &answer_size) == DNS_SEND) {
+		verdict = dns_answer(view, &w->ctx, &c->client, c->in + at + 2, size, out + 2, &answer_size);
+		if (verdict == DNS_TRANSFER)
+			c->transfer = dns_transfer_begin(view, &w->ctx, &c->client, c->in + at + 2, size, out + 2,
+							 &answer_size);
+		if (verdict == DNS_SEND || (verdict == DNS_TRANSFER && !c->transfer)) {
 			dns_put16(out, answer_size);
 			t->out_size += 2 + answer_size;
 		}
@@ -178,23 +186,47 @@ answer_buffer(struct dns_worker *w, struct connection *c)
 	return good;
 }
 
+/* The next message of a transfer.  One a turn: the connections beside it have theirs too. */
+static bool
+go_on_with_transfer(struct dns_worker *w, struct connection *c)
+{
+	struct dns_tcp *t = w->tcp;
+	size_t size = dns_transfer_next(c->transfer, &w->ctx, t->out + 2);
+
+	if (!size) {
+		dns_transfer_free(c->transfer);
+		c->transfer = NULL;
+		return true;
+	}
+	dns_put16(t->out, size);
+	t->out_size = 2 + size;
+	w->ctx.counters.bytes_out += size;
+	c->asked_ms = w->ctx.mono_ms;
+	c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms; /* for this message */
+	want(w, c, true);
+	return flush(w, c);
+}
+
 /* Answers and sends until there is no whole query left or the client does not take more.  False: the
  * connection is over. */
 static bool
 serve(struct dns_worker *w, struct connection *c)
 {
-	while (!c->out) {
+	while (!c->out && !c->transfer) {
 		if (!answer_buffer(w, c)) {
 			w->ctx.counters.tcp_bad++;
 			flush(w, c);
 			return false;
 		}
-		if (!w->tcp->out_size)
+		if (!w->tcp->out_size && !c->transfer)
 			break;
 		if (!flush(w, c))
 			return false;
 	}
-	if (!c->out) {
+	if (c->transfer) {
+		want(w, c, true);
+		c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms;
+	} else if (!c->out) {
 		if (c->at_end)
 			return false;
 		if (!c->in_size)
@@ -219,6 +251,10 @@ drain(struct dns_worker *w, struct connection *c)
 	free(c->out);
 	c->out = NULL;
 	c->deadline_ms = 0;
+	if (c->transfer) {
+		c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms;
+		return true;
+	}
 	want(w, c, false);
 	return serve(w, c);
 }
@@ -231,6 +267,19 @@ on_tcp(struct dns_worker *w, struct dns_source *source, uint32_t events)
 
 	if (c->out) {
 		if ((events & (EPOLLERR | EPOLLHUP)) || !drain(w, c))
+			end(w, c);
+		return;
+	}
+	if (c->transfer) {
+		bool good = !(events & (EPOLLERR | EPOLLHUP)) && go_on_with_transfer(w, c);
+
+		/* It is over: on with what came meanwhile. */
+		if (good && !c->transfer) {
+			want(w, c, false);
+			c->deadline_ms = 0;
+			good = serve(w, c);
+		}
+		if (!good)
 			end(w, c);
 		return;
 	}

@@ -4,7 +4,9 @@
 #include <ldns/ldns.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "dns/answer/answer.h"
+#include "dns/answer/transfer.h"
 #include "dns/wire/message.h"
 #include "dns/zone/load.h"
 
@@ -29,8 +31,33 @@ make_view(void)
 	    dns_view_add_zone(v, z))
 		abort();
 	v->cookies = true;
+	v->keys = wf_xzalloc(sizeof *v->keys);
+	if (dns_name_from_text(&v->keys->name, "key.", NULL, NULL) || !dns_key_set_secret(v->keys, "c2VjcmV0"))
+		abort();
+	v->keys->algorithm = DNS_HMAC_SHA256;
+	v->transfers = wf_xzalloc(sizeof *v->transfers);
+	v->transfers->zone = apex;
 	v->nsid_size = 4;
 	return v;
+}
+
+static void
+run_transfer(const struct dns_view *view, struct dns_context *ctx, const struct dns_client *client,
+	     const uint8_t *data, size_t size, uint8_t *out)
+{
+	size_t n = 0;
+	struct dns_transfer *t = dns_transfer_begin(view, ctx, client, data, size, out, &n);
+
+	if (!t && n < DNS_HEADER_SIZE)
+		abort();
+	while (t && (n = dns_transfer_next(t, ctx, out))) {
+		ldns_pkt *p = NULL;
+
+		if (ldns_wire2pkt(&p, out, n) != LDNS_STATUS_OK)
+			abort();
+		ldns_pkt_free(p);
+	}
+	dns_transfer_free(t);
 }
 
 int
@@ -50,8 +77,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ldns_pkt *p = NULL;
 		size_t n = 0;
 
-		if (dns_answer(view, &ctx, &client, data, size, out, &n) != DNS_SEND)
+		switch (dns_answer(view, &ctx, &client, data, size, out, &n)) {
+		case DNS_DROP:
 			continue;
+		case DNS_TRANSFER:
+			run_transfer(view, &ctx, &client, data, size, out);
+			continue;
+		case DNS_SEND:
+			break;
+		}
 		if (n < DNS_HEADER_SIZE || memcmp(out, data, 2) || !(out[2] & 0x80))
 			abort();
 		if (!tcp && n > DNS_UDP_LIMIT)

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/answer/transfer.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+
+/* A message is closed when it has this much: pointers reach all of its names, and a slow reader is sent
+ * little at a time. */
+#define MESSAGE_SIZE 16384
+
+struct dns_transfer {
+	struct dns_zone *zone;
+	uint16_t id, question_size;
+	uint8_t question[DNS_NAME_MAX + 4];
+	struct dns_name apex;
+	struct dns_tsig tsig;
+	bool is_signed, only_soa;
+	enum { FIRST_SOA, RECORDS, LAST_SOA, ENDED } phase;
+	/* The next record. */
+	size_t slot;
+	unsigned set, i;
+	const uint8_t *at; /* NULL: the set's first */
+};
+
+void
+dns_transfer_rules_free(struct dns_transfer_rule *r)
+{
+	while (r) {
+		struct dns_transfer_rule *next = r->next;
+
+		free(r->prefixes);
+		free(r->keys);
+		free(r);
+		r = next;
+	}
+}
+
+static bool
+is_allowed(const struct dns_view *v, const struct dns_zone *z, const struct dns_client *c, const struct dns_key *key)
+{
+	struct pol_addr a = pol_addr_from_bytes(c->family, c->address);
+	const struct dns_transfer_rule *r;
+	bool ok;
+
+	for (r = v->transfers; r; r = r->next)
+		if (r->zone.size == z->apex->name_size && !memcmp(r->zone.wire, z->apex->name, r->zone.size))
+			break;
+	if (!r)
+		return false;
+	ok = !r->n_prefixes;
+	for (size_t i = 0; i < r->n_prefixes; i++)
+		ok |= pol_prefix_has(&r->prefixes[i], &a);
+	if (!ok || !r->n_keys)
+		return ok;
+	for (size_t i = 0; i < r->n_keys; i++)
+		if (r->keys[i] == key)
+			return true;
+	return false;
+}
+
+static size_t
+put_error(const struct dns_query *q, struct dns_tsig *tsig, const struct dns_context *ctx, unsigned rcode, uint8_t *out)
+{
+	size_t size = DNS_HEADER_SIZE + q->question_size;
+
+	memset(out, 0, DNS_HEADER_SIZE);
+	dns_put16(out, q->id);
+	dns_put16(out + 2, DNS_QR | rcode);
+	out[5] = 1;
+	memcpy(out + DNS_HEADER_SIZE, q->msg + DNS_HEADER_SIZE, q->question_size);
+	return tsig ? dns_tsig_sign(tsig, out, size, ctx->wall_s) : size;
+}
+
+/* The serial of the SOA that an IXFR has in its authority section; false if there is none. */
+static bool
+ixfr_serial(const struct dns_query *q, uint32_t *serial)
+{
+	size_t at = DNS_HEADER_SIZE + q->question_size, rdata, rdlen;
+
+	if (q->qtype != DNS_IXFR || !q->ns_record)
+		return false;
+	at = dns_skip_name(q->msg, q->size, at);
+	if (!at || at + 10 > q->size || dns_get16(q->msg + at) != DNS_SOA)
+		return false;
+	rdata = at + 10;
+	rdlen = dns_get16(q->msg + at + 8);
+	if (rdata + rdlen > q->size || rdlen < 22)
+		return false;
+	*serial = dns_get32(q->msg + rdata + rdlen - 20);
+	return true;
+}
+
+struct dns_transfer *
+dns_transfer_begin(const struct dns_view *v, struct dns_context *ctx, const struct dns_client *c, const uint8_t *msg,
+		   size_t size, uint8_t *out, size_t *ret_size)
+{
+	struct dns_transfer *t = wf_xzalloc(sizeof *t);
+	struct dns_query q;
+	struct dns_zone *z;
+	unsigned rcode = DNS_NOERROR;
+	uint32_t serial;
+	bool has_tsig;
+
+	dns_query_parse(&q, msg, size);
+	has_tsig = q.tsig_at;
+	z = dns_view_zone_named(v, &q.qname);
+	if (has_tsig && !dns_tsig_verify(&t->tsig, v->keys, &q, ctx->wall_s)) {
+		rcode = DNS_FORMERR;
+		has_tsig = false;
+	} else if (has_tsig && t->tsig.error) {
+		rcode = DNS_NOTAUTH;
+	} else if (!z) {
+		rcode = DNS_NOTAUTH; /* RFC 5936 section 2.2.1 */
+	} else if (z->has_chosen || !is_allowed(v, z, c, has_tsig ? t->tsig.key : NULL)) {
+		/* What a policy chooses can't be written down as one record set. */
+		rcode = DNS_REFUSED;
+	}
+	if (rcode) {
+		ctx->counters.transfers_refused++;
+		*ret_size = put_error(&q, has_tsig ? &t->tsig : NULL, ctx, rcode, out);
+		free(t);
+		return NULL;
+	}
+	ctx->counters.transfers++;
+	t->zone = dns_zone_ref(z);
+	t->id = q.id;
+	t->question_size = q.question_size;
+	memcpy(t->question, msg + DNS_HEADER_SIZE, q.question_size);
+	t->apex = q.qname;
+	t->is_signed = has_tsig;
+	/* Serial number arithmetic: who has ours or a later one needs nothing (RFC 1982, RFC 1995 section 4). */
+	t->only_soa = ixfr_serial(&q, &serial) && (int32_t)(serial - z->serial) >= 0;
+	return t;
+}
+
+void
+dns_transfer_free(struct dns_transfer *t)
+{
+	if (!t)
+		return;
+	dns_zone_unref(t->zone);
+	free(t);
+}
+
+/* The node and set of the next record, skipping what is none; false at the end. */
+static bool
+seek(struct dns_transfer *t, const struct dns_node **ret_node, const struct dns_rrset **ret_set)
+{
+	const struct dns_zone *z = t->zone;
+
+	for (; t->slot <= z->mask; t->slot++, t->set = 0) {
+		const struct dns_node *n = (void *)(uintptr_t)(z->slots[t->slot] << 16 >> 16);
+
+		for (; n && t->set < n->n_sets; t->set++, t->i = 0, t->at = NULL) {
+			const struct dns_rrset *s = &n->sets[t->set];
+
+			if (t->i < s->n && s->type != DNS_SOA) {
+				*ret_node = n;
+				*ret_set = s;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* False: it did not fit and nothing was written. */
+static bool
+put_record(struct dns_build *b, const uint8_t *owner, unsigned type, uint32_t ttl, const uint8_t *rdata, size_t rdlen)
+{
+	size_t size = b->size;
+	uint16_t n_names = b->n_names;
+
+	dns_build_name(b, owner, true);
+	dns_build_record(b, type, ttl, rdata, rdlen);
+	if (!b->full)
+		return true;
+	b->size = size;
+	b->n_names = n_names;
+	b->full = false;
+	return false;
+}
+
+static bool
+put_soa(struct dns_transfer *t, struct dns_build *b)
+{
+	const struct dns_rrset *soa = dns_node_set(t->zone->apex, DNS_SOA);
+	const uint8_t *at = soa->raw, *rdata;
+	uint32_t ttl;
+	size_t rdlen;
+
+	rdata = dns_raw_next(&at, &ttl, &rdlen);
+	return put_record(b, t->zone->apex->name, DNS_SOA, ttl, rdata, rdlen);
+}
+
+size_t
+dns_transfer_next(struct dns_transfer *t, const struct dns_context *ctx, uint8_t *out)
+{
+	size_t room = DNS_MESSAGE_MAX - (t->is_signed ? dns_tsig_size(&t->tsig) : 0);
+	unsigned n = 0;
+	struct dns_build b;
+
+	if (t->phase == ENDED)
+		return 0;
+	memset(out, 0, DNS_HEADER_SIZE);
+	dns_put16(out, t->id);
+	dns_put16(out + 2, DNS_QR | DNS_AA);
+	out[5] = 1;
+	memcpy(out + DNS_HEADER_SIZE, t->question, t->question_size);
+	dns_build_init(&b, out, room, &t->apex);
+	if (t->phase == FIRST_SOA) {
+		put_soa(t, &b);
+		n++;
+		t->phase = t->only_soa ? ENDED : RECORDS;
+	}
+	while (t->phase == RECORDS && n < UINT16_MAX) {
+		const struct dns_node *node;
+		const struct dns_rrset *set;
+		const uint8_t *before, *rdata;
+		uint32_t ttl;
+		size_t rdlen;
+
+		if (!seek(t, &node, &set)) {
+			t->phase = LAST_SOA;
+			break;
+		}
+		/* The first record of a message may be larger than messages should be. */
+		b.cap = n ? MESSAGE_SIZE : room;
+		if (b.size >= b.cap)
+			break;
+		if (!t->at)
+			t->at = set->raw;
+		before = t->at;
+		rdata = dns_raw_next(&t->at, &ttl, &rdlen);
+		if (!put_record(&b, node->name, set->type, ttl, rdata, rdlen)) {
+			t->at = before;
+			break;
+		}
+		t->i++;
+		n++;
+	}
+	if (t->phase == LAST_SOA) {
+		b.cap = room;
+		if (put_soa(t, &b)) {
+			n++;
+			t->phase = ENDED;
+		}
+	}
+	dns_put16(out + 6, n);
+	return t->is_signed ? dns_tsig_sign(&t->tsig, out, b.size, ctx->wall_s) : b.size;
+}

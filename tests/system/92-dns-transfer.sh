@@ -1,0 +1,134 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Zone transfers: dig, and Knot and NSD as secondaries, with and without signatures.
+#
+#   client 10.9.0.2, fd09::2 (and the secondaries) ---veth--- server 10.9.0.1, fd09::1
+. "$(dirname "$0")/../lib/system.sh"
+. "$(dirname "$0")/../lib/dns.sh"
+isolate "$@"
+PATH=$PATH:/usr/sbin
+need dig knotd nsd
+
+dns_network
+mkdir -p "$T/knot" "$T/nsd"
+SECRET=$(head -c 32 /dev/urandom | base64 -w 0)
+WRONG=$(head -c 32 /dev/urandom | base64 -w 0)
+KEY=hmac-sha256:xfr:$SECRET
+cat > "$T/dns.json" << EOF
+{ "weft-dns:dns": {
+    "listen": ["10.9.0.1", "fd09::1"], "workers": 2,
+    "key": [ { "name": "xfr", "secret": "$SECRET" }, { "name": "long", "algorithm": "hmac-sha512", "secret": "$SECRET" } ],
+    "pool": [ { "name": "p", "member": [ { "name": "a", "address": ["192.0.2.1"] } ] } ],
+    "policy": [ { "name": "any", "candidate": [ { "pool": "p" } ] } ],
+    "zone": [
+      { "name": "open.test", "file": "open.zone", "transfer": { "address": ["10.9.0.0/24"] } },
+      { "name": "keyed.test", "file": "keyed.zone", "transfer": { "key": ["xfr", "long"] } },
+      { "name": "closed.test", "file": "keyed.zone" },
+      { "name": "geo.test", "file": "keyed.zone", "transfer": { "address": ["0.0.0.0/0"] },
+        "chosen": [ { "name": "c", "policy": "any" } ] } ] } }
+EOF
+zone() {
+	printf '$TTL 300\n@ SOA ns1 admin %s 3600 900 604800 60\n@ NS ns1\nns1 A 10.9.0.1\n' "$1"
+	printf '*.w TXT "wild"\nsub NS ns.sub\nns.sub A 192.0.2.53\nd DNAME w\na MX 10 ns1\ns SRV 1 2 3 ns1\nh HTTPS 1 . alpn=h2\n'
+	printf '$GENERATE 1-%s host-$ A 10.0.${0,1,d}.1\n' "$2" | sed 's/\.\${0,1,d}\./.1./'
+}
+zone 7 250 > "$T/keyed.zone"
+{ zone 7 5000; for i in $(seq 60); do echo "big TXT \"$i $(printf 'x%.0s' {1..240})\""; done; } > "$T/open.zone"
+dns_start
+
+xfr() { dns_ask +nocookie +onesoa +noall +answer "$@" | sort; }
+count() { dns_ask +nocookie "$@" axfr | sed -n 's/^;; XFR size: \([0-9]*\) records.*/\1/p'; }
+equal "a zone of several messages arrives whole" $((3 + 7 + 5000 + 60 + 1)) "$(count @10.9.0.1 open.test)"
+equal "over IPv6 it is not allowed" "" "$(count @fd09::1 open.test)"
+equal "not without a key" "" "$(count @10.9.0.1 keyed.test)"
+equal "with the key" 261 "$(count @10.9.0.1 -y "$KEY" keyed.test)"
+equal "over IPv6 with another algorithm" 261 "$(count @fd09::1 -y "hmac-sha512:long:$SECRET" keyed.test)"
+equal "not with another secret" "" "$(count @10.9.0.1 -y "hmac-sha256:xfr:$WRONG" keyed.test)"
+check "which is BADSIG" contains "BADSIG" dns_ask @10.9.0.1 -y "hmac-sha256:xfr:$WRONG" keyed.test SOA
+check "a key that nobody knows is BADKEY" contains "BADKEY" dns_ask @10.9.0.1 -y "hmac-sha256:nobody:$SECRET" keyed.test SOA
+equal "zones without a rule are given to nobody" "" "$(count @10.9.0.1 closed.test)"
+equal "nor are those with chosen names" "" "$(count @10.9.0.1 geo.test)"
+equal "a signed query gets a signed answer" "10.9.0.1" "$(dns_ask @10.9.0.1 -y "$KEY" ns1.keyed.test A +short)"
+equal "also one that is cut" 60 "$(dns_ask @10.9.0.1 -y "$KEY" big.open.test TXT +short | wc -l)"
+check "IXFR of who is up to date is the SOA alone" contains "XFR size: 1 records" \
+	dns_ask @10.9.0.1 +nocookie open.test ixfr=7
+check "IXFR of who is not is all" contains "XFR size: 5071 records" dns_ask @10.9.0.1 +nocookie open.test ixfr=3
+
+# --- secondaries -----------------------------------------------------------------------------------
+cat > "$T/knot.conf" << EOF
+server:
+  listen: 10.9.0.2@5302
+  rundir: $T/knot
+database:
+  storage: $T/knot
+key:
+  - id: xfr
+    algorithm: hmac-sha256
+    secret: $SECRET
+remote:
+  - id: signed
+    address: 10.9.0.1
+    key: xfr
+  - id: plain
+    address: 10.9.0.1
+acl:
+  - id: all
+    address: 10.9.0.0/24
+    action: transfer
+template:
+  - id: default
+    storage: $T/knot
+    acl: all
+zone:
+  - domain: open.test
+    master: plain
+  - domain: keyed.test
+    master: signed
+EOF
+cat > "$T/nsd.conf" << EOF
+server:
+  ip-address: 10.9.0.2@5303
+  zonesdir: "$T/nsd"
+  username: ""
+  chroot: ""
+  pidfile: ""
+  database: ""
+  zonelistfile: "$T/nsd/zone.list"
+  xfrdfile: "$T/nsd/xfrd.state"
+  xfrdir: "$T/nsd"
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+key:
+  name: "xfr"
+  algorithm: hmac-sha256
+  secret: "$SECRET"
+zone:
+  name: "open.test"
+  zonefile: "open.test"
+  request-xfr: AXFR 10.9.0.1 NOKEY
+  provide-xfr: 10.9.0.0/24 NOKEY
+zone:
+  name: "keyed.test"
+  zonefile: "keyed.test"
+  request-xfr: AXFR 10.9.0.1 xfr
+  provide-xfr: 10.9.0.0/24 NOKEY
+EOF
+ip netns exec cli knotd -c "$T/knot.conf" > "$T/knot.out" 2>&1 &
+ip netns exec cli nsd -d -c "$T/nsd.conf" > "$T/nsd.out" 2>&1 &
+has_serial() { [ "$(dns_ask @10.9.0.2 -p "$1" "$2" SOA +short +time=2 +tries=1 | cut -d' ' -f3)" = "$3" ]; }
+same() { # PORT ZONE [dig's words for ours]: a secondary's copy is our zone
+	local port=$1 zone=$2
+	shift 2
+	[ "$(xfr @10.9.0.1 "$@" "$zone" axfr)" = "$(xfr @10.9.0.2 -p "$port" "$zone" axfr)" ]
+}
+for peer in 5302:Knot 5303:NSD; do
+	check "${peer#*:} transfers the open zone" retry 40 has_serial "${peer%:*}" open.test 7
+	check "${peer#*:} transfers the keyed zone" retry 40 has_serial "${peer%:*}" keyed.test 7
+	check "${peer#*:} has what we have, open" same "${peer%:*}" open.test
+	check "${peer#*:} has what we have, keyed" same "${peer%:*}" keyed.test -y "$KEY"
+done
+check "the daemon ends when told" dns_stop
+check "nothing was logged as an error" dns_log_is_clean
+finish
