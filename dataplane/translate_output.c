@@ -76,7 +76,11 @@ takes_metadata(const struct xctx *ctx, const struct xport *p)
 {
 	const struct tunnel_port *tp;
 
-	if (!p->is_tunnel || (!tunnel_key_is_set(&ctx->key) && !ctx->key.tun_id))
+	static const uint8_t nothing[TUNNEL_PART_SIZE];
+
+	/* A policy (GBP), an index (ERSPAN) or options alone are metadata, too. */
+	if (!p->is_tunnel ||
+	    !memcmp((const uint8_t *)&ctx->key + TUNNEL_PART_OFS, nothing, sizeof nothing))
 		return false;
 	tp = tunnel_port_by_slot(ctx->view->tunnels, p->slot);
 	return tp && tnl_config_reads_metadata(&tp->config);

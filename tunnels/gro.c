@@ -65,6 +65,8 @@ is_sound(const uint8_t *b, size_t size, const struct tnl_gro *g)
 {
 	const uint8_t *ip = b + g->l3_ofs, *tcp = b + g->l4_ofs;
 	size_t l4_size = size - g->l4_ofs;
+	uint64_t pseudo;
+	uint16_t field;
 
 	if (size <= g->data_ofs || (tcp[13] & ~TCP_PSH) != TCP_ACK ||
 	    (size_t)(tcp[12] >> 4) * 4 != (size_t)(g->data_ofs - g->l4_ofs))
@@ -76,7 +78,10 @@ is_sound(const uint8_t *b, size_t size, const struct tnl_gro *g)
 		   rd16(ip + 6) & 0x3fff || csum_fold(csum_add(0, ip, 20)) != 0xffff) {
 		return false;
 	}
-	return csum_fold(csum_add(pseudo_sum(g, ip, l4_size), tcp, l4_size)) == 0xffff;
+	/* A sender on this machine leaves the sum to a device that never comes: it is its pseudo header's. */
+	pseudo = pseudo_sum(g, ip, l4_size);
+	memcpy(&field, tcp + 16, sizeof field);
+	return field == csum_fold(pseudo) || csum_fold(csum_add(pseudo, tcp, l4_size)) == 0xffff;
 }
 
 /* Everything but lengths, IPv4's identification, sums, sequence number and PSH. */
@@ -96,50 +101,42 @@ same_headers(const uint8_t *a, const uint8_t *b, const struct tnl_gro *g)
 	       !memcmp(ta + 14, tb + 14, 2) && !memcmp(ta + 18, tb + 18, 2 + options);
 }
 
-unsigned
-tnl_gro_find(enum tnl_type type, const uint8_t *bytes, size_t size, size_t each, struct tnl_gro *g)
+bool
+tnl_gro_begin(enum tnl_type type, const uint8_t *b, size_t size, struct tnl_gro *g)
 {
-	size_t whole;
-	uint32_t seq;
-	unsigned n = 1;
-
-	if (!each || each > 65535 || size <= each || !read_layout(type, bytes, each, g) ||
-	    !is_sound(bytes, each, g) || bytes[g->l4_ofs + 13] & TCP_PSH)
-		return 1;
-	whole = each - g->l3_ofs;
-	seq = rd32(bytes + g->l4_ofs + 4);
-	for (size_t ofs = each; ofs < size; ofs += each) {
-		const uint8_t *b = bytes + ofs;
-		size_t have = size - ofs < each ? size - ofs : each;
-
-		if (have <= g->data_ofs || whole + have - g->data_ofs > 65535 ||
-		    !same_headers(bytes, b, g) || rd32(b + g->l4_ofs + 4) != seq + n * g->mss ||
-		    !is_sound(b, have, g))
-			break;
-		whole += have - g->data_ofs;
-		n++;
-		/* The sender ended a write here. */
-		if (b[g->l4_ofs + 13] & TCP_PSH)
-			break;
-	}
-	return n;
+	if (size > 65535 || !read_layout(type, b, size, g) || !is_sound(b, size, g) ||
+	    tnl_gro_pushes(g, b))
+		return false;
+	g->ended = false;
+	g->next_seq = rd32(b + g->l4_ofs + 4) + g->mss;
+	g->whole = size - g->l3_ofs;
+	return true;
 }
 
-size_t
-tnl_gro_merge(uint8_t *bytes, size_t size, size_t each, const struct tnl_gro *g)
+bool
+tnl_gro_joins(struct tnl_gro *g, const uint8_t *first, const uint8_t *b, size_t size)
+{
+	size_t data = size - g->data_ofs;
+
+	if (g->ended || size <= g->data_ofs || data > g->mss || g->whole + data > 65535 ||
+	    !same_headers(first, b, g) || rd32(b + g->l4_ofs + 4) != g->next_seq || !is_sound(b, size, g))
+		return false;
+	g->whole += data;
+	g->next_seq += (uint32_t)data;
+	/* Less: the end of a train.  PSH: the sender ended a write here. */
+	g->ended = data < g->mss || tnl_gro_pushes(g, b);
+	return true;
+}
+
+void
+tnl_gro_finish(const struct tnl_gro *g, uint8_t *bytes, size_t data, bool pushed)
 {
 	uint8_t *ip = bytes + g->l3_ofs, *tcp = bytes + g->l4_ofs;
-	size_t at = each, l4_size;
+	size_t l4_size = (size_t)(g->data_ofs - g->l4_ofs) + data;
 	uint16_t sum;
 
-	for (size_t ofs = each; ofs < size; ofs += each) {
-		size_t have = size - ofs < each ? size - ofs : each, data = have - g->data_ofs;
-
-		tcp[13] |= bytes[ofs + g->l4_ofs + 13] & TCP_PSH;
-		memmove(bytes + at, bytes + ofs + g->data_ofs, data);
-		at += data;
-	}
-	l4_size = at - g->l4_ofs;
+	if (pushed)
+		tcp[13] |= TCP_PSH;
 	if (g->is_ipv6) {
 		wr16(ip + 4, (uint32_t)l4_size);
 	} else {
@@ -150,5 +147,34 @@ tnl_gro_merge(uint8_t *bytes, size_t size, size_t each, const struct tnl_gro *g)
 	}
 	sum = csum_fold(pseudo_sum(g, ip, l4_size));
 	memcpy(tcp + 16, &sum, 2);
+}
+
+unsigned
+tnl_gro_find(enum tnl_type type, const uint8_t *bytes, size_t size, size_t each, struct tnl_gro *g)
+{
+	unsigned n = 1;
+
+	if (!each || size <= each || !tnl_gro_begin(type, bytes, each, g))
+		return 1;
+	for (size_t ofs = each; ofs < size; ofs += each, n++)
+		if (!tnl_gro_joins(g, bytes, bytes + ofs, size - ofs < each ? size - ofs : each))
+			break;
+	return n;
+}
+
+size_t
+tnl_gro_merge(uint8_t *bytes, size_t size, size_t each, const struct tnl_gro *g)
+{
+	bool pushed = false;
+	size_t at = each;
+
+	for (size_t ofs = each; ofs < size; ofs += each) {
+		size_t data = (size - ofs < each ? size - ofs : each) - g->data_ofs;
+
+		pushed |= tnl_gro_pushes(g, bytes + ofs);
+		memmove(bytes + at, bytes + ofs + g->data_ofs, data);
+		at += data;
+	}
+	tnl_gro_finish(g, bytes, at - g->data_ofs, pushed);
 	return at;
 }

@@ -323,15 +323,73 @@ keep(struct tunnel_sockets *s, struct tunnel_rxq *q, const struct origin *o, str
 	q->left[q->n_left++] = m;
 }
 
-/* TCP segments become one GSO packet inside the tunnel. */
+/* It is a GSO packet inside the tunnel now. */
 static void
-merge(struct rte_mbuf *m, uint32_t each, const struct tnl_gro *g)
+set_merged(struct rte_mbuf *m, const struct tnl_gro *g)
 {
-	pkt_set_size(m, (uint32_t)tnl_gro_merge(pkt_data(m), pkt_size(m), each, g));
 	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM | PKT_TX_INNER;
 	m->l2_len = 8u + g->l3_ofs; /* from the UDP header on */
 	m->l3_len = (uint16_t)(g->l4_ofs - g->l3_ofs);
 	m->tso_segsz = g->mss;
+}
+
+static void
+merge(struct rte_mbuf *m, uint32_t each, const struct tnl_gro *g)
+{
+	pkt_set_size(m, (uint32_t)tnl_gro_merge(pkt_data(m), pkt_size(m), each, g));
+	set_merged(m, g);
+}
+
+/* One packet of those that were found to belong together; NULL: no memory. */
+static struct rte_mbuf *
+join(struct rte_mbuf *const *m, unsigned n, const struct tnl_gro *g)
+{
+	uint32_t size = pkt_size(m[0]);
+	struct rte_mbuf *whole = pkt_alloc((uint32_t)(g->whole + g->l3_ofs));
+	bool pushed = false;
+
+	if (!whole)
+		return NULL;
+	memcpy(pkt_data(whole), pkt_data(m[0]), size);
+	for (unsigned i = 1; i < n; i++) {
+		uint32_t data = pkt_size(m[i]) - g->data_ofs;
+
+		pushed |= tnl_gro_pushes(g, pkt_data(m[i]));
+		memcpy(pkt_data(whole) + size, pkt_data(m[i]) + g->data_ofs, data);
+		size += data;
+	}
+	pkt_set_size(whole, size);
+	tnl_gro_finish(g, pkt_data(whole), size - g->data_ofs, pushed);
+	set_merged(whole, g);
+	return whole;
+}
+
+/* Keeps what was received, TCP segments that follow each other as one packet.  The kernel does not put
+ * datagrams without a checksum together, which those of VXLAN are. */
+static void
+keep_all(struct tunnel_sockets *s, struct tunnel_rxq *q, const struct origin *o, struct rte_mbuf **m,
+	 unsigned n)
+{
+	for (unsigned i = 0, k; i < n; i += k) {
+		struct rte_mbuf *whole = NULL;
+		struct tnl_gro g;
+
+		k = 1;
+		if (i + 1 < n && !memcmp(&o[i], &o[i + 1], sizeof *o) &&
+		    tnl_gro_begin(s->type, pkt_data(m[i]), pkt_size(m[i]), &g))
+			while (i + k < n && !memcmp(&o[i], &o[i + k], sizeof *o) &&
+			       tnl_gro_joins(&g, pkt_data(m[i]), pkt_data(m[i + k]), pkt_size(m[i + k])))
+				k++;
+		if (k > 1)
+			whole = join(m + i, k, &g);
+		if (whole) {
+			pkt_free_bulk(m + i, k);
+			keep(s, q, &o[i], whole);
+			continue;
+		}
+		for (unsigned j = i; j < i + k; j++)
+			keep(s, q, &o[j], m[j]);
+	}
 }
 
 /* Datagrams of equal size that the kernel handed over as one. */
@@ -377,7 +435,9 @@ receive(struct tunnel_sockets *s, struct tunnel_rxq *q)
 	struct rte_mbuf *m[BURST_MAX];
 	struct mmsghdr msgs[BURST_MAX];
 	struct iovec iov[BURST_MAX][2];
+	struct origin origins[BURST_MAX] = { { .tos = 0 } };
 	bool any_large = false;
+	unsigned n_single = 0;
 	int got;
 
 	for (; n < max && (m[n] = pkt_alloc(room)); n++) {
@@ -409,11 +469,18 @@ receive(struct tunnel_sockets *s, struct tunnel_rxq *q)
 		}
 		pkt_set_size(m[i], size);
 		read_control(&msgs[i].msg_hdr, q->is_v6, &o);
-		if (o.gro_size && o.gro_size < size)
+		if (o.gro_size && o.gro_size < size) {
+			/* In the order in which they came. */
+			keep_all(s, q, origins, m, n_single);
+			n_single = 0;
 			split(s, q, &o, m[i]);
-		else
-			keep(s, q, &o, m[i]);
+		} else {
+			o.gro_size = 0;
+			origins[n_single] = o;
+			m[n_single++] = m[i];
+		}
 	}
+	keep_all(s, q, origins, m, n_single);
 	for (unsigned i = got > 0 ? (unsigned)got : 0; i < n; i++)
 		pkt_free(m[i]);
 	if (got > 0)
