@@ -122,6 +122,7 @@ probes_free(struct pol_probe_conf *probes, unsigned n)
 		free(probes[i].host);
 		free(probes[i].expect);
 		free(probes[i].script);
+		free(probes[i].device);
 		free(probes[i].send);
 	}
 	free(probes);
@@ -191,6 +192,7 @@ read_probe(struct pol_probe_conf *p, const json_t *conf, struct wf_err *err)
 	p->host = dup_or_null(wf_json_str(conf, "host", NULL));
 	p->expect = dup_or_null(wf_json_str(conf, "expect", NULL));
 	p->script = dup_or_null(wf_json_str(conf, "script", NULL));
+	p->device = dup_or_null(wf_json_str(conf, "device", NULL));
 	p->verify = wf_json_bool(conf, "verify", false);
 
 	unsigned min = 200, max = 399;

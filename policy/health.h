@@ -52,7 +52,7 @@ json_t *pol_health_json(const struct pol_health *);
 char *pol_health_text(const struct pol_health *);
 /* Counters: name and value, for metrics. */
 struct pol_health_stats {
-	uint64_t n_targets, n_up, n_probes, n_probe_failures, n_transitions, n_feed_lines, n_feed_bad_lines,
+	uint64_t n_targets, n_up, n_probes, n_probe_failures, n_probes_not_run, n_transitions, n_feed_lines, n_feed_bad_lines,
 		n_feed_unknown, n_stale_feeds, n_subscribers, n_subscribers_dropped, n_peers_closed, n_waiting;
 };
 void pol_health_stats(const struct pol_health *, struct pol_health_stats *);

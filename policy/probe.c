@@ -50,7 +50,7 @@ end(struct pol_probe *p)
 }
 
 void
-pol_probe_finish(struct pol_probe *p, bool ok, const char *text)
+pol_probe_finish(struct pol_probe *p, enum pol_probe_result result, const char *text)
 {
 	pol_probe_done_fn *done = p->done;
 	void *arg = p->arg;
@@ -59,7 +59,7 @@ pol_probe_finish(struct pol_probe *p, bool ok, const char *text)
 	/* 'text' may lie in the probe. */
 	snprintf(copy, sizeof copy, "%s", text);
 	end(p);
-	done(arg, ok, copy);
+	done(arg, result, copy);
 }
 
 void
@@ -78,22 +78,23 @@ on_timeout(struct wf_timer *t)
 
 	snprintf(text, sizeof text, "%s within %u ms", p->conf->type == POL_PROBE_SCRIPT ? "no end" : steps[p->step],
 		 p->conf->timeout_ms);
-	pol_probe_finish(p, false, text);
+	pol_probe_finish(p, POL_PROBE_FAILED, text);
 }
 
 static void
-on_fail_later(struct wf_timer *t)
+on_later(struct wf_timer *t)
 {
 	struct pol_probe *p = t->arg;
 
-	pol_probe_finish(p, false, p->why);
+	pol_probe_finish(p, p->later, p->why);
 }
 
 void
-pol_probe_fail_later(struct pol_probe *p, const char *text)
+pol_probe_finish_later(struct pol_probe *p, enum pol_probe_result result, const char *text)
 {
+	p->later = result;
 	snprintf(p->why, sizeof p->why, "%s", text);
-	wf_timer_set(&p->timer, 0, on_fail_later, p);
+	wf_timer_set(&p->timer, 0, on_later, p);
 }
 
 static void
@@ -266,14 +267,14 @@ send_step(struct pol_probe *p)
 		}
 		if (p->ssl) {
 			if (!tls_waits(p, n, text, sizeof text))
-				pol_probe_finish(p, false, text);
+				pol_probe_finish(p, POL_PROBE_FAILED, text);
 			return false;
 		}
 		if (errno == EAGAIN || errno == EINTR) {
 			want(p, UV_WRITABLE);
 			return false;
 		}
-		pol_probe_finish(p, false, strerror(errno));
+		pol_probe_finish(p, POL_PROBE_FAILED, strerror(errno));
 		return false;
 	}
 	p->step = STEP_ANSWER;
@@ -309,7 +310,7 @@ http_answer(struct pol_probe *p)
 		} else if (errno == EAGAIN || errno == EINTR) {
 			break;
 		} else if (!p->in.size) {
-			pol_probe_finish(p, false, strerror(errno));
+			pol_probe_finish(p, POL_PROBE_FAILED, strerror(errno));
 			return;
 		} else {
 			eof = true; /* reset behind an answer */
@@ -320,7 +321,7 @@ http_answer(struct pol_probe *p)
 	int rc = pol_http_judge(p->conf, p->in.data, p->in.size, eof, text, sizeof text);
 
 	if (rc != -EAGAIN)
-		pol_probe_finish(p, rc == 1, text);
+		pol_probe_finish(p, rc == 1 ? POL_PROBE_PASSED : POL_PROBE_FAILED, text);
 }
 
 static void
@@ -333,20 +334,20 @@ datagram_answer(struct pol_probe *p)
 
 		if (n < 0) {
 			if (errno != EAGAIN && errno != EINTR)
-				pol_probe_finish(p, false, strerror(errno));
+				pol_probe_finish(p, POL_PROBE_FAILED, strerror(errno));
 			return;
 		}
 		if (p->conf->type == POL_PROBE_ICMP) {
 			/* A raw socket sees the answers of others, too. */
 			if (!is_echo_reply(p, block, n))
 				continue;
-			pol_probe_finish(p, true, "echo reply");
+			pol_probe_finish(p, POL_PROBE_PASSED, "echo reply");
 			return;
 		}
 		if (p->conf->expect && !memmem(block, n, p->conf->expect, strlen(p->conf->expect)))
-			pol_probe_finish(p, false, "an answer without what is expected");
+			pol_probe_finish(p, POL_PROBE_FAILED, "an answer without what is expected");
 		else
-			pol_probe_finish(p, true, "answer");
+			pol_probe_finish(p, POL_PROBE_PASSED, "answer");
 		return;
 	}
 }
@@ -365,16 +366,16 @@ on_event(uv_poll_t *poll, int status, int events)
 		socklen_t size = sizeof error;
 
 		if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &size) || error) {
-			pol_probe_finish(p, false, strerror(error ? error : errno));
+			pol_probe_finish(p, POL_PROBE_FAILED, strerror(error ? error : errno));
 			return;
 		}
 		if (p->conf->type == POL_PROBE_TCP) {
-			pol_probe_finish(p, true, "connected");
+			pol_probe_finish(p, POL_PROBE_PASSED, "connected");
 			return;
 		}
 		p->step = STEP_SEND;
 		if ((p->conf->type == POL_PROBE_TLS || p->conf->type == POL_PROBE_HTTPS) && !tls_start(p)) {
-			pol_probe_finish(p, false, "TLS can't be started");
+			pol_probe_finish(p, POL_PROBE_FAILED, "TLS can't be started");
 			return;
 		}
 	}
@@ -382,11 +383,11 @@ on_event(uv_poll_t *poll, int status, int events)
 		rc = SSL_do_handshake(p->ssl);
 		if (rc != 1) {
 			if (!tls_waits(p, rc, text, sizeof text))
-				pol_probe_finish(p, false, text);
+				pol_probe_finish(p, POL_PROBE_FAILED, text);
 			return;
 		}
 		if (p->conf->type == POL_PROBE_TLS) {
-			pol_probe_finish(p, true, SSL_get_version(p->ssl));
+			pol_probe_finish(p, POL_PROBE_PASSED, SSL_get_version(p->ssl));
 			return;
 		}
 		p->step = STEP_SEND;
@@ -459,20 +460,25 @@ pol_probe_start(const struct pol_probe_conf *conf, const struct pol_addr *addr, 
 	}
 	p->fd = open_socket(p);
 	if (p->fd < 0) {
-		pol_probe_fail_later(p, strerror(errno));
+		pol_probe_finish_later(p, POL_PROBE_NOT_RUN, strerror(errno));
 		return p;
 	}
 	if (uv_poll_init(wf_loop_uv(), &p->poll, p->fd)) {
 		close(p->fd);
 		p->fd = -1;
-		pol_probe_fail_later(p, "the event loop can't watch a socket");
+		pol_probe_finish_later(p, POL_PROBE_NOT_RUN, "the event loop can't watch a socket");
 		return p;
 	}
 	p->poll.data = p;
-	int rc = connect_to(p);
+	int rc = 0;
+
+	if (conf->device && setsockopt(p->fd, SOL_SOCKET, SO_BINDTODEVICE, conf->device, strlen(conf->device)))
+		rc = -errno;
+	if (!rc)
+		rc = connect_to(p);
 
 	if (rc) {
-		pol_probe_fail_later(p, strerror(-rc));
+		pol_probe_finish_later(p, POL_PROBE_FAILED, strerror(-rc));
 		return p;
 	}
 	if (conf->type == POL_PROBE_ICMP || conf->type == POL_PROBE_UDP) {

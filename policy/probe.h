@@ -27,7 +27,7 @@ struct pol_probe_conf {
 	uint16_t port;
 	uint32_t interval_ms, timeout_ms;
 	uint8_t rise, fall;
-	char *path, *host, *expect, *script; /* host, expect, script may be NULL */
+	char *path, *host, *expect, *script, *device; /* all but path may be NULL */
 	uint16_t status_min, status_max;
 	uint8_t *send; /* UDP */
 	size_t send_size;
@@ -35,8 +35,11 @@ struct pol_probe_conf {
 };
 
 struct pol_probe;
+/* What came out.  POL_PROBE_NOT_RUN: this host could not probe at all (no descriptor or memory left, no right to send
+ * ICMP), which says nothing of the member. */
+enum pol_probe_result { POL_PROBE_FAILED, POL_PROBE_PASSED, POL_PROBE_NOT_RUN };
 /* 'text' says in a few words what happened ("Connection refused", "status 503"). */
-typedef void pol_probe_done_fn(void *arg, bool ok, const char *text);
+typedef void pol_probe_done_fn(void *arg, enum pol_probe_result, const char *text);
 
 struct pol_probe *pol_probe_start(const struct pol_probe_conf *, const struct pol_addr *, const char *pool,
 				  const char *member, pol_probe_done_fn *, void *arg);

@@ -19,6 +19,7 @@ struct pol_probe {
 	void *arg;
 	struct wf_timer timer;
 	char why[120]; /* an error to be told from the loop */
+	enum pol_probe_result later;
 	/* Sockets */
 	uv_poll_t poll;
 	int fd; /* -1: none */
@@ -33,9 +34,9 @@ struct pol_probe {
 };
 
 /* Calls done() and ends the probe. */
-void pol_probe_finish(struct pol_probe *, bool ok, const char *text);
-/* Tells a failure later, from the loop. */
-void pol_probe_fail_later(struct pol_probe *, const char *text);
+void pol_probe_finish(struct pol_probe *, enum pol_probe_result, const char *text);
+/* Tells a result later, from the loop. */
+void pol_probe_finish_later(struct pol_probe *, enum pol_probe_result, const char *text);
 
 void pol_probe_script_start(struct pol_probe *, const char *pool, const char *member);
 void pol_probe_script_stop(struct pol_probe *);

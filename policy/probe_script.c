@@ -34,7 +34,7 @@ on_exit_status(uv_process_t *process, int64_t status, int signal_number)
 		snprintf(text, sizeof text, "signal %d", signal_number);
 	else
 		snprintf(text, sizeof text, "exit status %d", (int)status);
-	pol_probe_finish(p, !signal_number && !status, text);
+	pol_probe_finish(p, !signal_number && !status ? POL_PROBE_PASSED : POL_PROBE_FAILED, text);
 }
 
 void
@@ -57,7 +57,8 @@ pol_probe_script_start(struct pol_probe *p, const char *pool, const char *member
 	int rc = uv_spawn(wf_loop_uv(), &p->process, &options);
 
 	if (rc)
-		pol_probe_fail_later(p, uv_strerror(rc));
+		pol_probe_finish_later(p, rc == UV_ENOENT || rc == UV_EACCES ? POL_PROBE_FAILED : POL_PROBE_NOT_RUN,
+				       uv_strerror(rc));
 	else
 		p->spawned = true;
 }

@@ -123,14 +123,20 @@ static void
 run_waiting(struct pol_health *h);
 
 static void
-on_done(void *arg, bool ok, const char *text)
+on_done(void *arg, enum pol_probe_result result, const char *text)
 {
 	struct pol_target *t = wf_container(arg, struct pol_target, timer);
 	struct pol_health *h = t->timer.arg;
 
 	t->probe = NULL;
 	h->n_running--;
-	pol_target_result(h, t, ok, text);
+	if (result == POL_PROBE_NOT_RUN) {
+		h->stats.n_probes_not_run++;
+		wf_warn_rl("%s can't be probed: %s; its state stays", t->name, text);
+		snprintf(t->last, sizeof t->last, "not probed: %s", text);
+	} else {
+		pol_target_result(h, t, result == POL_PROBE_PASSED, text);
+	}
 	pol_target_schedule(h, t, false);
 	run_waiting(h);
 }
