@@ -290,6 +290,7 @@ make_pool(void)
 /* What the threads below work on; main leaves it alone until it has joined the first one. */
 static struct early {
 	struct args args;
+	cpu_set_t allowed;
 	pthread_t thread;
 	char **devices; /* to be probed */
 	unsigned n_devices;
@@ -339,6 +340,8 @@ start_main(void *aux)
 	early.rc = rte_eal_init(early.args.n, argv);
 	early.error = rte_errno;
 	dpdk_clock_quick(false);
+	/* It pinned this thread to its first core, where main may be at work. */
+	pthread_setaffinity_np(pthread_self(), sizeof early.allowed, &early.allowed);
 	wf_phase("EAL");
 	if (early.rc < 0)
 		return NULL;
@@ -358,11 +361,10 @@ static void
 start_begin(const char *const devices[], unsigned n_devices)
 {
 	struct wf_str line = WF_STR_INIT;
-	cpu_set_t allowed;
 
-	CPU_ZERO(&allowed);
-	pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed);
-	build_args(&early.args, &allowed);
+	CPU_ZERO(&early.allowed);
+	pthread_getaffinity_np(pthread_self(), sizeof early.allowed, &early.allowed);
+	build_args(&early.args, &early.allowed);
 	for (int i = 0; i < early.args.n; i++)
 		wf_str_fmt(&line, "%s%s", i ? " " : "", early.args.word[i]);
 	early.devices = wf_xzalloc((n_devices + 1) * sizeof *early.devices);
@@ -377,7 +379,6 @@ start_begin(const char *const devices[], unsigned n_devices)
 	rte_log_set_level_pattern("lib.eal", RTE_LOG_NOTICE);
 	early.rc = -1;
 	early.error = EAGAIN;
-	/* EAL pins its caller, which is a thread of its own. */
 	state = EAL_STARTING;
 	if (pthread_create(&early.thread, NULL, start_main, NULL))
 		wf_fatal("cannot create a thread: %s", wf_strerror(-errno));
