@@ -37,7 +37,7 @@ pkt_fast_parse(struct pkt_fast *f, const struct rte_mbuf *m, struct pkt_layers *
 
 	const uint8_t *data = pkt_data(m), *ip = data + layers->l3, *l4 = data + layers->l4;
 	uint64_t vlan = 0, flags = 0, tos, ttl, proto, *k;
-	uint32_t label = 0;
+	uint32_t label = 0, ports;
 	uint16_t type;
 	struct of_key *key;
 
@@ -64,6 +64,10 @@ pkt_fast_parse(struct pkt_fast *f, const struct rte_mbuf *m, struct pkt_layers *
 		vlan = part(load16(data + 12), 2, offsetof(struct of_vlan, tpid)) |
 		       part(load16(data + 14) | htons(OF_VLAN_CFI), 2,
 			    offsetof(struct of_vlan, tci));
+	if (kind & PKT_KIND_GRE)
+		ports = 0;
+	else
+		ports = load32(l4);
 	if (kind & PKT_KIND_TCP)
 		flags = load16(l4 + 12) & htons(0x0fff);
 	k[WORD(dl_dst)] = load64(data);
@@ -72,7 +76,7 @@ pkt_fast_parse(struct pkt_fast *f, const struct rte_mbuf *m, struct pkt_layers *
 	k[WORD(vlans)] = vlan;
 	k[WORD(ipv6_label)] = part(label, 4, AT(ipv6_label)) | part(tos, 1, AT(nw_tos));
 	k[WORD(nw_ttl)] = part(ttl, 1, AT(nw_ttl)) | part(proto, 1, AT(nw_proto));
-	k[WORD(tp_src)] = part(load32(l4), 4, AT(tp_src)) | part(flags, 2, AT(tcp_flags));
+	k[WORD(tp_src)] = part(ports, 4, AT(tp_src)) | part(flags, 2, AT(tcp_flags));
 	return key;
 }
 
@@ -93,7 +97,8 @@ pkt_kind_key(unsigned kind, struct of_key *fixed, struct pkt_source s[PKT_MAX_SO
 
 	memset(fixed, 0, sizeof(*fixed));
 	fixed->dl_type = v6 ? htons(0x86dd) : htons(0x0800);
-	fixed->nw_proto = kind & PKT_KIND_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+	fixed->nw_proto = kind & PKT_KIND_GRE ? IPPROTO_GRE
+			  : kind & PKT_KIND_TCP ? IPPROTO_TCP : IPPROTO_UDP;
 	s[n++] = bytes_of(offsetof(struct of_key, dl_dst), 0, 8, UINT64_MAX);
 	s[n++] = bytes_of(offsetof(struct of_key, dl_src) + 2, 8, 4, UINT32_MAX);
 	if (kind & PKT_KIND_TAGGED) {
@@ -121,7 +126,8 @@ pkt_kind_key(unsigned kind, struct of_key *fixed, struct pkt_source s[PKT_MAX_SO
 		s[n++] = bytes_of(offsetof(struct of_key, nw_tos), ip + 1, 1, 0xff);
 	}
 	s[n++] = bytes_of(offsetof(struct of_key, nw_ttl), ip + (v6 ? 7 : 8), 1, 0xff);
-	s[n++] = bytes_of(offsetof(struct of_key, tp_src), l4, 4, UINT32_MAX);
+	if (!(kind & PKT_KIND_GRE))
+		s[n++] = bytes_of(offsetof(struct of_key, tp_src), l4, 4, UINT32_MAX);
 	if (kind & PKT_KIND_TCP)
 		s[n++] = bytes_of(offsetof(struct of_key, tcp_flags), l4 + 12, 2, htons(0x0fff));
 	return n;

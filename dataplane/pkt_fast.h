@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parser's short cut for the flow cache: TCP and UDP over IPv4 without options or over IPv6
- * without extension headers, no fragments, at most one VLAN tag.
+ * without extension headers, no fragments, at most one VLAN tag; GRE over such IPv4 without a tag.
  *
  * There are few kinds of such packets.  Of a kind some bits of the key are known (EtherType, which
  * tags there are), and each other bit lies at a known place of the frame: pkt_kind_key() says which
@@ -19,8 +19,9 @@
 #define PKT_KIND_TCP 1u /* else UDP */
 #define PKT_KIND_TAGGED 2u
 #define PKT_KIND_IPV6 4u
-#define PKT_KINDS 8u
-#define PKT_KIND_OTHER PKT_KINDS
+#define PKT_KIND_GRE 8u /* over IPv4, without a tag; alone */
+#define PKT_KINDS 9u
+#define PKT_KIND_OTHER 16u
 
 /* Which kind of packet?  Without a branch on what differs from packet to packet. */
 static inline unsigned
@@ -63,7 +64,8 @@ pkt_kind(const struct rte_mbuf *m)
 	/* A header that is longer than the packet makes 'pad' larger than anything. */
 	if (unlikely(pad > UINT16_MAX || proto > 63 ||
 		     !((1ull << IPPROTO_TCP | 1ull << IPPROTO_UDP) >> proto & 1)))
-		return PKT_KIND_OTHER;
+		return pad <= UINT16_MAX && proto == IPPROTO_GRE && !kind ? PKT_KIND_GRE
+									  : PKT_KIND_OTHER;
 	/* Of UDP the size is 0 here, and at least 0. */
 	tcp = proto == IPPROTO_TCP;
 	if (unlikely(behind < 8 + 12 * tcp))
