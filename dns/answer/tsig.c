@@ -112,7 +112,7 @@ compute(const struct dns_tsig *t, bool with_mac, const uint8_t *msg, size_t size
 
 	if (!c)
 		return 0;
-	if (with_mac) {
+	if (with_mac && t->mac_size) { /* a query has none before it */
 		dns_put16(p, t->mac_size);
 		EVP_MAC_update(c, p, 2);
 		EVP_MAC_update(c, t->mac, t->mac_size);
@@ -142,6 +142,16 @@ compute(const struct dns_tsig *t, bool with_mac, const uint8_t *msg, size_t size
 		mac_size = 0;
 	EVP_MAC_CTX_free(c);
 	return mac_size;
+}
+
+void
+dns_tsig_init_query(struct dns_tsig *t, const struct dns_key *key, uint16_t id)
+{
+	memset(t, 0, sizeof *t);
+	t->key = key;
+	t->original_id = id;
+	t->name = key->name;
+	dns_name_read_lower(&t->algorithm, algorithms[key->algorithm].wire, algorithms[key->algorithm].wire_size);
 }
 
 bool

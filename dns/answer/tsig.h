@@ -40,6 +40,8 @@ struct dns_tsig {
 	bool is_next;              /* not the first message of the answer */
 };
 
+/* For a query of our own, to be signed with this key. */
+void dns_tsig_init_query(struct dns_tsig *, const struct dns_key *, uint16_t id);
 /* Checks the query's signature at q->tsig_at.  False: the record is malformed (FORMERR).  Else see
  * 'error'. */
 bool dns_tsig_verify(struct dns_tsig *, const struct dns_key *keys, const struct dns_query *q, uint64_t now_s);

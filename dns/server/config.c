@@ -57,6 +57,22 @@ read_chosen(struct dns_zone_conf *zc, const json_t *list, const char *path, stru
 	return 0;
 }
 
+static void
+read_notify(struct dns_zone_conf *zc, const json_t *list)
+{
+	size_t i;
+	json_t *o;
+
+	zc->notify = wf_xzalloc((json_array_size(list) + 1) * sizeof *zc->notify);
+	json_array_foreach(list, i, o)
+	{
+		struct dns_notify_conf *to = &zc->notify[zc->n_notify++];
+
+		parse_address(wf_json_str(o, "address", ""), wf_json_u64(o, "port", DNS_PORT), &to->to);
+		to->key = wf_json_has(o, "key") && !dns_name_from_text(&to->key_name, wf_json_str(o, "key", ""), NULL, NULL);
+	}
+}
+
 static int
 read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_err *err)
 {
@@ -80,6 +96,7 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 		rc = read_chosen(to, json_object_get(z, "chosen"), path, err);
 		if (rc)
 			return rc;
+		read_notify(to, json_object_get(z, "notify"));
 		to->file = file[0] == '/' || !slash ? wf_xstrdup(file) : wf_xasprintf("%.*s/%s", (int)(slash - path), path, file);
 	}
 	return 0;
@@ -167,6 +184,7 @@ dns_conf_free(struct dns_conf *c)
 		for (size_t k = 0; k < c->zones[i].n_chosen; k++)
 			free(c->zones[i].chosen[k].policy);
 		free(c->zones[i].chosen);
+		free(c->zones[i].notify);
 		free(c->zones[i].text);
 		free(c->zones[i].file);
 	}

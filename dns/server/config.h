@@ -18,11 +18,20 @@ struct dns_chosen_conf {
 	uint32_t ttl;
 };
 
+/* A secondary that is told of new serials. */
+struct dns_notify_conf {
+	struct sockaddr_storage to;
+	bool key; /* signed with 'key_name' */
+	struct dns_name key_name;
+};
+
 struct dns_zone_conf {
 	struct dns_name name;
 	char *text; /* as in the file */
 	struct dns_chosen_conf *chosen;
 	size_t n_chosen;
+	struct dns_notify_conf *notify;
+	size_t n_notify;
 	char *file; /* relative ones are made absolute to the configuration's folder */
 };
 

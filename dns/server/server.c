@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/rcu.h"
 #include "dns/answer/limit.h"
+#include "dns/server/notify.h"
 #include "dns/server/worker.h"
 #include "policy/health.h"
 
@@ -130,6 +131,7 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	}
 	if (dns_server.conf->metrics && (rc = dns_metrics_start(&dns_server.conf->metrics_at, err)))
 		return rc;
+	dns_notify_changes(dns_server.conf, NULL, v);
 	/* All sockets are open before the first answer. */
 	for (unsigned i = 0; i < n; i++)
 		dns_worker_start(dns_server.workers[i]);
@@ -168,6 +170,7 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 	if (needs_restart(dns_server.conf, conf))
 		wf_str_put(report, "listen, port, workers and metrics stay as they are until weft-dnsd is started again\n");
 	complete_view(v, conf);
+	dns_notify_changes(conf, dns_server_view(), v);
 	publish(v);
 	for (unsigned i = 0; i < dns_server.n_workers; i++)
 		dns_worker_configure(dns_server.workers[i], conf);
@@ -211,6 +214,7 @@ void
 dns_server_stop(void)
 {
 	dns_metrics_stop();
+	dns_notify_stop();
 	wf_timer_cancel(&dns_server.files);
 	for (unsigned i = 0; i < dns_server.n_workers; i++)
 		dns_worker_free(dns_server.workers[i]);

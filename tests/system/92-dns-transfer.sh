@@ -22,8 +22,10 @@ cat > "$T/dns.json" << EOF
     "pool": [ { "name": "p", "member": [ { "name": "a", "address": ["192.0.2.1"] } ] } ],
     "policy": [ { "name": "any", "candidate": [ { "pool": "p" } ] } ],
     "zone": [
-      { "name": "open.test", "file": "open.zone", "transfer": { "address": ["10.9.0.0/24"] } },
-      { "name": "keyed.test", "file": "keyed.zone", "transfer": { "key": ["xfr", "long"] } },
+      { "name": "open.test", "file": "open.zone", "transfer": { "address": ["10.9.0.0/24"] },
+        "notify": [ { "address": "10.9.0.2", "port": 5302 } ] },
+      { "name": "keyed.test", "file": "keyed.zone", "transfer": { "key": ["xfr", "long"] },
+        "notify": [ { "address": "10.9.0.2", "port": 5302, "key": "xfr" } ] },
       { "name": "closed.test", "file": "keyed.zone" },
       { "name": "geo.test", "file": "keyed.zone", "transfer": { "address": ["0.0.0.0/0"] },
         "chosen": [ { "name": "c", "policy": "any" } ] } ] } }
@@ -76,15 +78,23 @@ acl:
   - id: all
     address: 10.9.0.0/24
     action: transfer
+  - id: told
+    address: 10.9.0.1
+    action: notify
+  - id: told-signed
+    address: 10.9.0.1
+    key: xfr
+    action: notify
 template:
   - id: default
     storage: $T/knot
-    acl: all
 zone:
   - domain: open.test
     master: plain
+    acl: [all, told]
   - domain: keyed.test
     master: signed
+    acl: [all, told-signed]
 EOF
 cat > "$T/nsd.conf" << EOF
 server:
@@ -129,6 +139,12 @@ for peer in 5302:Knot 5303:NSD; do
 	check "${peer#*:} has what we have, open" same "${peer%:*}" open.test
 	check "${peer#*:} has what we have, keyed" same "${peer%:*}" keyed.test -y "$KEY"
 done
+sed -i 's/admin 7 /admin 8 /; s/ns1 A .*/ns1 A 10.9.0.77/' "$T/open.zone" "$T/keyed.zone"
+check "a reload with new serials" dns_ctl dns reload
+# The zones' refresh is an hour: only NOTIFY brings the change in time.
+check "Knot is told of the open zone" retry 60 has_serial 5302 open.test 8
+check "Knot is told of the keyed zone, signed" retry 60 has_serial 5302 keyed.test 8
+check "and has it" same 5302 keyed.test -y "$KEY"
 check "the daemon ends when told" dns_stop
-check "nothing was logged as an error" dns_log_is_clean
+check "it knows that Knot took it" grep 'NOTIFY of zone keyed.test. serial 8 to 10.9.0.2: taken' "$T/weft-dnsd.log"
 finish
