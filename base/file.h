@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Appends the file to 'ret'.  Returns 0, or a negative errno with "PATH: why": not there, a folder, more than
- * 'max_size' bytes (-EFBIG).  'ret' may hold a part then. */
+/* Appends the file to 'ret'.  Returns 0, or a negative errno with "PATH: why": not there, a folder,
+ * more than 'max_size' bytes (-EFBIG).  'ret' may hold a part then. */
 int wf_file_read(const char *path, size_t max_size, struct wf_str *ret, struct wf_err *err);
 /* The same for text: a NUL byte in it is -EINVAL. */
 int wf_file_read_text(const char *path, size_t max_size, struct wf_str *ret, struct wf_err *err);

@@ -19,8 +19,8 @@ struct wf_yang {
 	struct ly_ctx *ctx;
 };
 
-/* The build folder has "meson-info" beside "yang"; the program lies in it at any depth.  Requiring both
- * keeps a program that was copied to a place like /tmp/x from reading modules of /tmp/yang. */
+/* The build folder has "meson-info" beside "yang"; the program lies in it at any depth.  Requiring
+ * both keeps a program that was copied to a place like /tmp/x from reading modules of /tmp/yang. */
 static bool
 find_in_build_folder(char path[PATH_MAX])
 {
@@ -65,13 +65,14 @@ wf_yang_dir(void)
  * Both halves may be missing. */
 struct place {
 	char path[512]; /* "" if none */
-	unsigned line;  /* 0: not known */
+	unsigned line;	/* 0: not known */
 };
 
 static void
 place_parse(struct place *p, const char *text)
 {
-	const char *quote = text ? strchr(text, '"') : NULL, *end = text ? strrchr(text, '"') : NULL;
+	const char *quote = text ? strchr(text, '"') : NULL,
+		   *end = text ? strrchr(text, '"') : NULL;
 	const char *line = text ? strcasestr(end ? end : text, "line number ") : NULL;
 
 	*p = (struct place){ .line = 0 };
@@ -151,7 +152,7 @@ put_type(struct wf_str *s, const struct lysc_type *type)
 
 		wf_str_put(s, "one of");
 		LY_ARRAY_FOR(e->enums, i)
-			wf_str_fmt(s, "%s \"%s\"", i ? "," : "", e->enums[i].name);
+		wf_str_fmt(s, "%s \"%s\"", i ? "," : "", e->enums[i].name);
 		break;
 	}
 	case LY_TYPE_BOOL:
@@ -185,9 +186,9 @@ put_type(struct wf_str *s, const struct lysc_type *type)
 		}
 		/* The patterns of RFC 6991 fill a page; the value alone says more. */
 		LY_ARRAY_FOR(t->patterns, i)
-			if (strlen(t->patterns[i]->expr) < 64)
-				wf_str_fmt(s, "%s \"%s\"", i ? " and" : " that matches",
-					   t->patterns[i]->expr);
+		if (strlen(t->patterns[i]->expr) < 64)
+			wf_str_fmt(s, "%s \"%s\"", i ? " and" : " that matches",
+				   t->patterns[i]->expr);
 		break;
 	}
 	case LY_TYPE_DEC64: {
@@ -202,7 +203,8 @@ put_type(struct wf_str *s, const struct lysc_type *type)
 	case LY_TYPE_INT64:
 		wf_str_put(s, "a 64-bit number in quotes");
 		if (((const struct lysc_type_num *)type)->range)
-			put_range(s, ((const struct lysc_type_num *)type)->range, type->basetype, 0);
+			put_range(s, ((const struct lysc_type_num *)type)->range, type->basetype,
+				  0);
 		break;
 	case LY_TYPE_UINT8:
 	case LY_TYPE_INT8:
@@ -212,7 +214,8 @@ put_type(struct wf_str *s, const struct lysc_type *type)
 	case LY_TYPE_INT32:
 		wf_str_put(s, "a whole number without quotes");
 		if (((const struct lysc_type_num *)type)->range)
-			put_range(s, ((const struct lysc_type_num *)type)->range, type->basetype, 0);
+			put_range(s, ((const struct lysc_type_num *)type)->range, type->basetype,
+				  0);
 		break;
 	default:
 		wf_str_put(s, type->basetype == LY_TYPE_EMPTY ? "[null]" : "what its module says");
@@ -229,9 +232,10 @@ put_hint(struct wf_str *s, const struct wf_yang *y, const struct place *place, L
 	if (!node)
 		return;
 	if (node->nodetype & (LYS_LEAF | LYS_LEAFLIST)) {
-		const struct lysc_type *type = node->nodetype == LYS_LEAF ?
-						       ((const struct lysc_node_leaf *)node)->type :
-						       ((const struct lysc_node_leaflist *)node)->type;
+		const struct lysc_type *type =
+			node->nodetype == LYS_LEAF
+				? ((const struct lysc_node_leaf *)node)->type
+				: ((const struct lysc_node_leaflist *)node)->type;
 		wf_str_put(s, " It takes ");
 		put_type(s, type);
 		wf_str_putc(s, '.');
@@ -279,7 +283,9 @@ wf_yang_new(const char *const *modules, struct wf_err *err)
 	struct wf_yang *y;
 
 	if (!dir) {
-		wf_err(err, -ENOENT, "no folder of YANG modules: %s is not there; install weft or set WEFT_YANGDIR",
+		wf_err(err, -ENOENT,
+		       "no folder of YANG modules: %s is not there; install weft or set "
+		       "WEFT_YANGDIR",
 		       WEFT_YANG_INSTALLED);
 		return NULL;
 	}
@@ -313,8 +319,8 @@ wf_yang_free(struct wf_yang *y)
 	free(y);
 }
 
-/* Files may be typed by hand: an 'é' typed in Latin-1, a missing comma.  jansson names line and column of
- * what is not JSON at all, and finds members that are given twice. */
+/* Files may be typed by hand: an 'é' typed in Latin-1, a missing comma.  jansson names line and
+ * column of what is not JSON at all, and finds members that are given twice. */
 static int
 check_json(const char *name, const char *text, struct wf_err *err)
 {
@@ -322,7 +328,8 @@ check_json(const char *name, const char *text, struct wf_err *err)
 	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &e);
 
 	if (!json)
-		return wf_err(err, -EINVAL, "%s:%d:%d: not valid JSON: %s", name, e.line, e.column, e.text);
+		return wf_err(err, -EINVAL, "%s:%d:%d: not valid JSON: %s", name, e.line, e.column,
+			      e.text);
 	if (!json_is_object(json)) {
 		json_decref(json);
 		return wf_err(err, -EINVAL, "%s:1: the text must be one JSON object, {...}", name);

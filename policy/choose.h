@@ -4,8 +4,8 @@
  *   leaf = loc_find(pol_table(pol), &client);             once a query (policy/location.h)
  *   set = pol_choose(policy, leaf, &client, draw, &scope); once a policy
  *
- * Threads: any, on the read side of RCU; two loads, no lock, no allocation.  What is read is immutable
- * but for 'view', which main swaps when health or load changes.
+ * Threads: any, on the read side of RCU; two loads, no lock, no allocation.  What is read is
+ * immutable but for 'view', which main swaps when health or load changes.
  */
 #ifndef WEFT_POLICY_CHOOSE_H
 #define WEFT_POLICY_CHOOSE_H
@@ -32,17 +32,19 @@ struct pol_hot {
 	uint64_t sticky_key;
 	uint8_t sticky_len4, sticky_len6; /* 0: the draw is the caller's */
 	uint8_t sticky;
-	uint8_t uses_location; /* 0: one row; the leaf does not matter, nor does it limit the scope */
+	uint8_t uses_location; /* 0: one row; the leaf does not matter, nor does it limit the scope
+				*/
 };
 
-/* The draw that counts: of the client's prefix if the policy is sticky, else what the caller drew at
- * random. */
+/* The draw that counts: of the client's prefix if the policy is sticky, else what the caller drew
+ * at random. */
 static inline unsigned
 pol_draw(const struct pol_hot *p, const struct pol_addr *client, unsigned random_draw)
 {
 	if (!p->sticky)
 		return random_draw & (POL_DRAWS - 1);
-	return pol_draw_sticky(client->hi, client->lo, client->family == 4 ? p->sticky_len4 : p->sticky_len6,
+	return pol_draw_sticky(client->hi, client->lo,
+			       client->family == 4 ? p->sticky_len4 : p->sticky_len6,
 			       p->sticky_key);
 }
 
@@ -50,8 +52,8 @@ pol_draw(const struct pol_hot *p, const struct pol_addr *client, unsigned random
  * client/scope gets this set for the same random draw (dns-rules 10: the longer of leaf and sticky
  * prefix). */
 static inline unsigned
-pol_choose(const struct pol_hot *p, uint32_t leaf, const struct pol_addr *client, unsigned random_draw,
-	   unsigned *scope)
+pol_choose(const struct pol_hot *p, uint32_t leaf, const struct pol_addr *client,
+	   unsigned random_draw, unsigned *scope)
 {
 	const struct pol_view *v = __atomic_load_n(&p->view, __ATOMIC_ACQUIRE);
 	uint32_t row = 0;

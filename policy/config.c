@@ -16,7 +16,8 @@ keep(struct pol *pol, const char *text)
 	if (!text)
 		return NULL;
 	if (!(pol->n_strings & (pol->n_strings - 1)))
-		pol->strings = wf_xrealloc(pol->strings, (pol->n_strings ? pol->n_strings * 2 : 1) * sizeof(char *));
+		pol->strings = wf_xrealloc(pol->strings, (pol->n_strings ? pol->n_strings * 2 : 1) *
+								 sizeof(char *));
 	return pol->strings[pol->n_strings++] = wf_xstrdup(text);
 }
 
@@ -80,14 +81,16 @@ location_entries(const json_t *conf, struct loc_entry **entries, unsigned *n, st
 
 	*entries = wf_xzalloc((json_array_size(list) + 1) * sizeof **entries);
 	*n = 0;
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		struct loc_entry *e = &(*entries)[(*n)++];
 		const char *text = wf_json_str(item, "prefix", "");
 		struct wf_err why;
 
 		/* libyang has cleared bits past the length already. */
 		if (pol_prefix_parse(text, &e->prefix, &why))
-			return wf_err(err, -EINVAL, "location/prefix[prefix='%s']: %s", text, why.text);
+			return wf_err(err, -EINVAL, "location/prefix[prefix='%s']: %s", text,
+				      why.text);
 		e->file = "location/prefix";
 		e->info.region = wf_json_str(item, "region", NULL);
 		e->info.continent = wf_json_str(item, "continent", NULL);
@@ -111,10 +114,10 @@ location_load(struct pol_location *l, const json_t *conf, const char *folder, st
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (json_object_get(conf, "map-file"), i, item)
+	json_array_foreach(json_object_get(conf, "map-file"), i, item)
 		files_add(&files, folder, json_string_value(item));
 	lc.n_map_files = files.n;
-	json_array_foreach (json_object_get(conf, "maxmind"), i, item)
+	json_array_foreach(json_object_get(conf, "maxmind"), i, item)
 		files_add(&files, folder, json_string_value(item));
 	lc.n_mmdb_files = files.n - lc.n_map_files;
 	if (wf_json_has(conf, "rtt-file"))
@@ -139,7 +142,8 @@ location_load(struct pol_location *l, const json_t *conf, const char *folder, st
 }
 
 static int
-read_location(struct pol *pol, const json_t *conf, const char *folder, const struct pol *old, struct wf_err *err)
+read_location(struct pol *pol, const json_t *conf, const char *folder, const struct pol *old,
+	      struct wf_err *err)
 {
 	char *text = conf ? json_dumps(conf, JSON_SORT_KEYS | JSON_COMPACT) : wf_xstrdup("");
 	char *key = wf_xasprintf("%s %s", folder ? folder : "", text);
@@ -162,7 +166,8 @@ read_location(struct pol *pol, const json_t *conf, const char *folder, const str
 static void
 member_inherit(struct pol *pol, struct pol_member *m, const struct pol *old)
 {
-	const struct pol_member *before = old ? pol_member_find(old, pol->pools[m->pool].name, m->name) : NULL;
+	const struct pol_member *before =
+		old ? pol_member_find(old, pol->pools[m->pool].name, m->name) : NULL;
 
 	m->up = true;
 	m->load = -1;
@@ -177,8 +182,8 @@ member_inherit(struct pol *pol, struct pol_member *m, const struct pol *old)
 }
 
 static int
-read_member(struct pol *pol, struct pol_member *m, uint32_t pool, const json_t *conf, const struct pol *old,
-	    struct wf_err *err)
+read_member(struct pol *pol, struct pol_member *m, uint32_t pool, const json_t *conf,
+	    const struct pol *old, struct wf_err *err)
 {
 	const json_t *list = json_object_get(conf, "address"), *item;
 	size_t i;
@@ -190,10 +195,14 @@ read_member(struct pol *pol, struct pol_member *m, uint32_t pool, const json_t *
 	m->drain = wf_json_bool(conf, "drain", false);
 	m->hash = name_hash(pol->pools[pool].name, m->name);
 	m->addrs = wf_xmalloc((json_array_size(list) + 1) * sizeof *m->addrs);
-	json_array_foreach (list, i, item)
-		if (!pol_addr_parse(json_string_value(item), &m->addrs[m->n_addrs++]))
-			return wf_err(err, -EINVAL, "pool[name='%s']/member[name='%s']/address: \"%s\" is no IP address",
-				      pol->pools[pool].name, m->name, json_string_value(item));
+	json_array_foreach(list, i, item) if (
+		!pol_addr_parse(
+			json_string_value(item),
+			&m->addrs[m->n_addrs++])) return wf_err(err, -EINVAL,
+								"pool[name='%s']/member[name='%s']/"
+								"address: \"%s\" is no IP address",
+								pol->pools[pool].name, m->name,
+								json_string_value(item));
 	member_inherit(pol, m, old);
 	return 0;
 }
@@ -204,13 +213,15 @@ read_pools(struct pol *pol, const json_t *list, const struct pol *old, struct wf
 	const json_t *item, *member;
 	size_t i, j, n_members = 0;
 
-	json_array_foreach (list, i, item)
-		n_members += json_array_size(json_object_get(item, "member"));
+	json_array_foreach(list, i, item) n_members +=
+		json_array_size(json_object_get(item, "member"));
 	pol->pools = wf_xzalloc((json_array_size(list) + 1) * sizeof *pol->pools);
 	pol->members = wf_xzalloc((n_members + 1) * sizeof *pol->members);
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		struct pol_pool *pool = &pol->pools[pol->n_pools++];
-		const json_t *answer = json_object_get(item, "answer"), *members = json_object_get(item, "member");
+		const json_t *answer = json_object_get(item, "answer"),
+			     *members = json_object_get(item, "member");
 
 		pool->name = keep(pol, wf_json_str(item, "name", ""));
 		pool->has_coords = wf_json_has(item, "lat") && wf_json_has(item, "lon");
@@ -223,10 +234,15 @@ read_pools(struct pol *pol, const json_t *list, const struct pol *old, struct wf
 		pool->first_member = pol->n_members;
 		pool->n_members = json_array_size(members);
 		if (pool->floor > pool->n_members)
-			return wf_err(err, -EINVAL, "pool[name='%s']/floor: %u is more than its %u members, so it would never "
-				      "be up; lower it", pool->name, pool->floor, pool->n_members);
-		json_array_foreach (members, j, member) {
-			int rc = read_member(pol, &pol->members[pol->n_members++], pol->n_pools - 1, member, old, err);
+			return wf_err(err, -EINVAL,
+				      "pool[name='%s']/floor: %u is more than its %u members, so "
+				      "it would never "
+				      "be up; lower it",
+				      pool->name, pool->floor, pool->n_members);
+		json_array_foreach(members, j, member)
+		{
+			int rc = read_member(pol, &pol->members[pol->n_members++], pol->n_pools - 1,
+					     member, old, err);
 			if (rc)
 				return rc;
 		}
@@ -243,7 +259,7 @@ struct pool_names {
 		struct wf_hmap_node node;
 		const char *name;
 		uint32_t index;
-	} *named;
+	} * named;
 };
 
 static void
@@ -254,7 +270,8 @@ pool_names_init(struct pool_names *names, const struct pol *pol)
 	for (unsigned i = 0; i < pol->n_pools; i++) {
 		names->named[i].name = pol->pools[i].name;
 		names->named[i].index = i;
-		wf_hmap_insert(&names->map, &names->named[i].node, wf_hash_str(pol->pools[i].name, 0));
+		wf_hmap_insert(&names->map, &names->named[i].node,
+			       wf_hash_str(pol->pools[i].name, 0));
 	}
 }
 
@@ -263,17 +280,17 @@ pool_index(const struct pool_names *names, const char *name)
 {
 	struct named *n;
 
-	wf_hmap_for_each_with_hash(n, node, wf_hash_str(name, 0), &names->map)
+	wf_hmap_for_each_with_hash (n, node, wf_hash_str(name, 0), &names->map)
 		if (!strcmp(n->name, name))
 			return n->index;
 	return -1;
 }
 
 static int
-read_match(struct pol *pol, struct pol_policy_conf *p, const json_t *conf, const struct pool_names *names,
-	   struct wf_err *err)
+read_match(struct pol *pol, struct pol_policy_conf *p, const json_t *conf,
+	   const struct pool_names *names, struct wf_err *err)
 {
-	static const char *const keys[] = { "region=",	     "asn=",	 "city=", "subdivision=",
+	static const char *const keys[] = { "region=",	"asn=",	      "city=",	"subdivision=",
 					    "country=", "continent=", "default" };
 	struct pol_match *m = &p->matches[p->n_matches++];
 	const char *what = wf_json_str(conf, "what", "");
@@ -286,63 +303,74 @@ read_match(struct pol *pol, struct pol_policy_conf *p, const json_t *conf, const
 			m->value = k == POL_KEY_DEFAULT ? NULL : keep(pol, what + strlen(keys[k]));
 		}
 	m->pools = wf_xmalloc((json_array_size(list) + 1) * sizeof *m->pools);
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		int64_t index = pool_index(names, json_string_value(item));
 		unsigned c = 0;
 
 		while (c < p->n_candidates && p->candidates[c].pool != index)
 			c++;
 		if (c == p->n_candidates)
-			return wf_err(err, -EINVAL, "policy[name='%s']/match[what='%s']/pool: \"%s\" is not among its "
-				      "candidates; add it there", p->name, what, json_string_value(item));
+			return wf_err(
+				err, -EINVAL,
+				"policy[name='%s']/match[what='%s']/pool: \"%s\" is not among its "
+				"candidates; add it there",
+				p->name, what, json_string_value(item));
 		m->pools[m->n_pools++] = c;
 	}
 	return 0;
 }
 
 static int
-read_policy(struct pol *pol, struct pol_policy_conf *p, const json_t *conf, const struct pool_names *names,
-	    struct wf_err *err)
+read_policy(struct pol *pol, struct pol_policy_conf *p, const json_t *conf,
+	    const struct pool_names *names, struct wf_err *err)
 {
-	const json_t *list = json_object_get(conf, "candidate"), *sticky = json_object_get(conf, "sticky"), *item;
+	const json_t *list = json_object_get(conf, "candidate"),
+		     *sticky = json_object_get(conf, "sticky"), *item;
 	const char *text;
 	size_t i;
 
 	p->name = keep(pol, wf_json_str(conf, "name", ""));
-	p->candidates = wf_xmalloc((json_array_size(list) + pol->n_pools + 1) * sizeof *p->candidates);
-	json_array_foreach (list, i, item)
-		p->candidates[p->n_candidates++] = (struct pol_candidate){
-			pool_index(names, wf_json_str(item, "pool", "")), wf_json_u64(item, "weight", 100)
-		};
+	p->candidates =
+		wf_xmalloc((json_array_size(list) + pol->n_pools + 1) * sizeof *p->candidates);
+	json_array_foreach(list, i, item) p->candidates[p->n_candidates++] =
+		(struct pol_candidate){ pool_index(names, wf_json_str(item, "pool", "")),
+					wf_json_u64(item, "weight", 100) };
 	for (unsigned k = 0; k < pol->n_pools && !json_array_size(list); k++)
 		p->candidates[p->n_candidates++] = (struct pol_candidate){ k, 100 };
 	if (!p->n_candidates || p->n_candidates > 1000)
-		return wf_err(err, -EINVAL, "policy[name='%s']: %u candidates; it needs 1 to 1000 pools to choose from",
-			      p->name, p->n_candidates);
-	json_array_foreach (json_object_get(conf, "order"), i, item) {
+		return wf_err(
+			err, -EINVAL,
+			"policy[name='%s']: %u candidates; it needs 1 to 1000 pools to choose from",
+			p->name, p->n_candidates);
+	json_array_foreach(json_object_get(conf, "order"), i, item)
+	{
 		const char *step = json_string_value(item);
 
-		p->steps[p->n_steps++] = !strcmp(step, "region-map") ? POL_REGION_MAP :
-					 !strcmp(step, "nearest")    ? POL_NEAREST :
-								       POL_FAILOVER;
+		p->steps[p->n_steps++] = !strcmp(step, "region-map") ? POL_REGION_MAP
+					 : !strcmp(step, "nearest")  ? POL_NEAREST
+								     : POL_FAILOVER;
 	}
 	p->tolerance_km = wf_json_u64(conf, "tolerance-km", 0);
-	p->share = strcmp(wf_json_str(conf, "share", "weighted"), "least-loaded") ? POL_WEIGHTED : POL_LEAST_LOADED;
+	p->share = strcmp(wf_json_str(conf, "share", "weighted"), "least-loaded")
+			   ? POL_WEIGHTED
+			   : POL_LEAST_LOADED;
 	p->sticky = sticky;
 	p->sticky_len4 = wf_json_u64(sticky, "prefix-length-ipv4", 24);
 	p->sticky_len6 = wf_json_u64(sticky, "prefix-length-ipv6", 56);
 	p->sticky_key = wf_json_u64(sticky, "key", name_hash("sticky", p->name));
 	text = wf_json_str(conf, "all-down", "all");
-	p->all_down = !strcmp(text, "none")	 ? POL_DOWN_NONE :
-		      !strcmp(text, "fallback")	 ? POL_DOWN_FALLBACK :
-		      !strcmp(text, "last-good") ? POL_DOWN_LAST_GOOD :
-						   POL_DOWN_ALL;
+	p->all_down = !strcmp(text, "none")	   ? POL_DOWN_NONE
+		      : !strcmp(text, "fallback")  ? POL_DOWN_FALLBACK
+		      : !strcmp(text, "last-good") ? POL_DOWN_LAST_GOOD
+						   : POL_DOWN_ALL;
 	if (wf_json_has(conf, "fallback-pool"))
 		p->fallback_pool = pool_index(names, wf_json_str(conf, "fallback-pool", ""));
 
 	list = json_object_get(conf, "match");
 	p->matches = wf_xzalloc((json_array_size(list) + 1) * sizeof *p->matches);
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		int rc = read_match(pol, p, item, names, err);
 		if (rc)
 			return rc;
@@ -360,7 +388,8 @@ read_policies(struct pol *pol, const json_t *list, struct wf_err *err)
 
 	pool_names_init(&names, pol);
 	pol->policies = wf_xzalloc((json_array_size(list) + 1) * sizeof *pol->policies);
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		struct pol_policy *p = &pol->policies[pol->n_policies++];
 
 		p->pol = pol;
@@ -374,7 +403,8 @@ read_policies(struct pol *pol, const json_t *list, struct wf_err *err)
 }
 
 int
-pol_build(const json_t *conf, const char *folder, const struct pol *old, struct pol **ret, struct wf_err *err)
+pol_build(const json_t *conf, const char *folder, const struct pol *old, struct pol **ret,
+	  struct wf_err *err)
 {
 	struct pol *pol = wf_xzalloc(sizeof *pol);
 	int rc = read_location(pol, json_object_get(conf, "location"), folder, old, err);

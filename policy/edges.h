@@ -2,8 +2,8 @@
 /* Sorted cuts of the address space: how the sources of locations are flattened.
  *
  * An edge says "from this address on the value is v", up to the next edge.  The first edge is at
- * address 0, so the whole space is covered; the value 0 means "nothing".  Neighbours differ in value.
- * Only the loaders use this; one thread, the caller owns the arrays.
+ * address 0, so the whole space is covered; the value 0 means "nothing".  Neighbours differ in
+ * value. Only the loaders use this; one thread, the caller owns the arrays.
  */
 #ifndef WEFT_POLICY_EDGES_H
 #define WEFT_POLICY_EDGES_H
@@ -43,6 +43,7 @@ void loc_edges_from_nested(struct loc_edges *, const struct loc_nested *, size_t
 /* Calls fn for the fewest disjoint prefixes, in order, that cover the space of 'family' with the
  * values. */
 void loc_edges_prefixes(const struct loc_edges *, int family,
-			void (*fn)(void *arg, const struct pol_prefix *, uint32_t value), void *arg);
+			void (*fn)(void *arg, const struct pol_prefix *, uint32_t value),
+			void *arg);
 
 #endif

@@ -44,8 +44,9 @@ explain_source(const struct loc_match *match)
 		if (!e)
 			continue;
 		pol_prefix_format(&e->prefix, prefix);
-		json_array_append_new(list, e->line ? json_sprintf("%s:%u: %s", e->file, e->line, prefix) :
-						      json_sprintf("%s: %s", e->file, prefix));
+		json_array_append_new(list,
+				      e->line ? json_sprintf("%s:%u: %s", e->file, e->line, prefix)
+					      : json_sprintf("%s: %s", e->file, prefix));
 	}
 	for (int i = 0; i < LOC_MAX_MMDB; i++)
 		if (match->mmdb[i])
@@ -57,7 +58,8 @@ explain_source(const struct loc_match *match)
 
 /* Why a member may not have the draw, or has it.  'later': of a tier behind the one that has it. */
 static const char *
-verdict(const struct pol *pol, const struct pol_tier *t, uint32_t i, unsigned draw, int64_t chosen, bool later)
+verdict(const struct pol *pol, const struct pol_tier *t, uint32_t i, unsigned draw, int64_t chosen,
+	bool later)
 {
 	const struct pol_member *m = &pol->members[t->members[i]];
 
@@ -72,13 +74,15 @@ verdict(const struct pol *pol, const struct pol_tier *t, uint32_t i, unsigned dr
 	if (later)
 		return "not needed, a tier before it has the draw";
 	if (t->owner[draw] == i)
-		return "sheds this draw: its load is above the low watermark, or it has just come up";
+		return "sheds this draw: its load is above the low watermark, or it has just come "
+		       "up";
 	return "another one has the draw";
 }
 
 static json_t *
-explain_member(const struct pol *pol, const struct pol_policy *p, const struct pol_tier *t, uint32_t i,
-	       const struct pol_rank_note *notes, unsigned draw, int64_t chosen, bool later)
+explain_member(const struct pol *pol, const struct pol_policy *p, const struct pol_tier *t,
+	       uint32_t i, const struct pol_rank_note *notes, unsigned draw, int64_t chosen,
+	       bool later)
 {
 	const struct pol_member *m = &pol->members[t->members[i]];
 	json_t *o = json_object();
@@ -95,7 +99,8 @@ explain_member(const struct pol *pol, const struct pol_policy *p, const struct p
 		if (p->conf.candidates[c].pool != m->pool)
 			continue;
 		if (notes[c].distance_km >= 0)
-			json_object_set_new(o, "distance-km", json_integer(lround(notes[c].distance_km)));
+			json_object_set_new(o, "distance-km",
+					    json_integer(lround(notes[c].distance_km)));
 		if (notes[c].rtt_ms >= 0)
 			json_object_set_new(o, "rtt-ms", json_real(notes[c].rtt_ms));
 	}
@@ -104,12 +109,12 @@ explain_member(const struct pol *pol, const struct pol_policy *p, const struct p
 }
 
 static json_t *
-explain_reason(const struct pol_policy *p, const struct pol_row *row, const struct pol_match *match, int64_t chosen,
-	       enum pol_mode mode, unsigned draw)
+explain_reason(const struct pol_policy *p, const struct pol_row *row, const struct pol_match *match,
+	       int64_t chosen, enum pol_mode mode, unsigned draw)
 {
 	static const char *const steps[] = { "region map", "nearest", "failover order" };
-	static const char *const keys[] = { "region=", "asn=", "city=", "subdivision=", "country=", "continent=",
-					    "default" };
+	static const char *const keys[] = { "region=",	"asn=",	      "city=",	"subdivision=",
+					    "country=", "continent=", "default" };
 	struct wf_str s = WF_STR_INIT;
 	uint32_t tier = 0;
 
@@ -131,7 +136,9 @@ explain_reason(const struct pol_policy *p, const struct pol_row *row, const stru
 			wf_str_put(&s, " as those before can't have it");
 		if (t->n_members > 1)
 			wf_str_fmt(&s, "; draw %u of 256 is %s", draw,
-				   t->members[t->owner[draw]] == chosen ? "its own" : "another one's, who can't have it");
+				   t->members[t->owner[draw]] == chosen
+					   ? "its own"
+					   : "another one's, who can't have it");
 	} else {
 		wf_str_fmt(&s, "all is down");
 	}
@@ -154,8 +161,9 @@ explain_reason(const struct pol_policy *p, const struct pol_row *row, const stru
 		break;
 	}
 	if (chosen < 0)
-		wf_str_put(&s, p->conf.all_down == POL_DOWN_FALLBACK ? ": the fallback pool answers" :
-								       ": no answer, as the policy says");
+		wf_str_put(&s, p->conf.all_down == POL_DOWN_FALLBACK
+				       ? ": the fallback pool answers"
+				       : ": no answer, as the policy says");
 	json_t *text = json_string(wf_str_cstr(&s));
 
 	wf_str_done(&s);
@@ -163,7 +171,8 @@ explain_reason(const struct pol_policy *p, const struct pol_row *row, const stru
 }
 
 json_t *
-pol_explain(const struct pol *pol, const struct pol_policy *p, const struct pol_addr *client, int draw_or_less)
+pol_explain(const struct pol *pol, const struct pol_policy *p, const struct pol_addr *client,
+	    int draw_or_less)
 {
 	json_t *o = json_object(), *tiers = json_array(), *answer = json_array();
 	struct pol_rank_note *notes = wf_xmalloc((p->conf.n_candidates + 1) * sizeof *notes);
@@ -182,7 +191,8 @@ pol_explain(const struct pol *pol, const struct pol_policy *p, const struct pol_
 
 	unsigned draw = pol_draw(&p->hot, client, draw_or_less < 0 ? 0 : draw_or_less);
 	unsigned set = pol_choose(&p->hot, leaf, client, draw, &scope);
-	const struct pol_row *row = &p->rows[p->hot.uses_location ? p->hot.row_of_class[pol_leaf_class(leaf)] : 0];
+	const struct pol_row *row =
+		&p->rows[p->hot.uses_location ? p->hot.row_of_class[pol_leaf_class(leaf)] : 0];
 	int64_t chosen = pol_row_pick(p, row, draw, &mode, &depth);
 
 	set_string(o, "policy", p->conf.name);
@@ -200,7 +210,8 @@ pol_explain(const struct pol *pol, const struct pol_policy *p, const struct pol_
 		bool here = false;
 
 		for (uint32_t j = 0; j < t->n_members; j++) {
-			json_array_append_new(members, explain_member(pol, p, t, j, notes, draw, chosen, found));
+			json_array_append_new(
+				members, explain_member(pol, p, t, j, notes, draw, chosen, found));
 			here |= t->members[j] == chosen;
 		}
 		found |= here;
@@ -212,7 +223,8 @@ pol_explain(const struct pol *pol, const struct pol_policy *p, const struct pol_
 	for (unsigned i = 0; i < n; i++) {
 		const struct pol_member *m = &pol->members[members[i]];
 
-		json_array_append_new(answer, json_sprintf("%s/%s", pol->pools[m->pool].name, m->name));
+		json_array_append_new(answer,
+				      json_sprintf("%s/%s", pol->pools[m->pool].name, m->name));
 	}
 	json_object_set_new(o, "answer", answer);
 	json_object_set_new(o, "answer-set", json_integer(set));
@@ -229,7 +241,7 @@ put_list(struct wf_str *s, const json_t *list)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (list, i, item)
+	json_array_foreach(list, i, item)
 		wf_str_fmt(s, "%s%s", i ? ", " : "", json_string_value(item));
 	wf_str_putc(s, '\n');
 }
@@ -250,12 +262,13 @@ pol_explain_text(const json_t *o)
 	const char *key;
 	size_t i, j;
 
-	wf_str_fmt(&s, "client    %s in %s, scope /%d\n", text_of(o, "client"), text_of(o, "prefix"),
-		   (int)json_integer_value(json_object_get(o, "scope")));
+	wf_str_fmt(&s, "client    %s in %s, scope /%d\n", text_of(o, "client"),
+		   text_of(o, "prefix"), (int)json_integer_value(json_object_get(o, "scope")));
 	wf_str_put(&s, "source    ");
 	put_list(&s, json_object_get(o, "source"));
 	wf_str_put(&s, "location ");
-	json_object_foreach ((json_t *)json_object_get(o, "location"), key, v) {
+	json_object_foreach((json_t *)json_object_get(o, "location"), key, v)
+	{
 		if (json_is_string(v))
 			wf_str_fmt(&s, " %s=%s", key, json_string_value(v));
 		else if (json_is_integer(v))
@@ -267,20 +280,22 @@ pol_explain_text(const json_t *o)
 		   (int)json_integer_value(json_object_get(o, "draw")),
 		   json_is_true(json_object_get(o, "sticky")) ? " (sticky)" : "",
 		   (int)json_integer_value(json_object_get(o, "class")));
-	json_array_foreach (json_object_get(o, "tiers"), i, tier)
-		json_array_foreach (tier, j, m) {
-			wf_str_fmt(&s, "tier %-4zu %s/%s: %s%s", i + 1, text_of(m, "pool"), text_of(m, "member"),
-				   json_is_true(json_object_get(m, "up")) ? "up" : "down",
-				   json_is_true(json_object_get(m, "drain")) ? ", drains" : "");
-			if ((v = json_object_get(m, "load")))
-				wf_str_fmt(&s, ", load %.0f %%", json_real_value(v) * 100);
-			if ((v = json_object_get(m, "distance-km")))
-				wf_str_fmt(&s, ", %lld km", (long long)json_integer_value(v));
-			if ((v = json_object_get(m, "rtt-ms")))
-				wf_str_fmt(&s, ", %.1f ms", json_real_value(v));
-			wf_str_fmt(&s, ", share %.1f %%: %s\n", json_real_value(json_object_get(m, "share")) * 100,
-				   text_of(m, "verdict"));
-		}
+	json_array_foreach(json_object_get(o, "tiers"), i, tier) json_array_foreach(tier, j, m)
+	{
+		wf_str_fmt(&s, "tier %-4zu %s/%s: %s%s", i + 1, text_of(m, "pool"),
+			   text_of(m, "member"),
+			   json_is_true(json_object_get(m, "up")) ? "up" : "down",
+			   json_is_true(json_object_get(m, "drain")) ? ", drains" : "");
+		if ((v = json_object_get(m, "load")))
+			wf_str_fmt(&s, ", load %.0f %%", json_real_value(v) * 100);
+		if ((v = json_object_get(m, "distance-km")))
+			wf_str_fmt(&s, ", %lld km", (long long)json_integer_value(v));
+		if ((v = json_object_get(m, "rtt-ms")))
+			wf_str_fmt(&s, ", %.1f ms", json_real_value(v));
+		wf_str_fmt(&s, ", share %.1f %%: %s\n",
+			   json_real_value(json_object_get(m, "share")) * 100,
+			   text_of(m, "verdict"));
+	}
 	wf_str_put(&s, "answer    ");
 	put_list(&s, json_object_get(o, "answer"));
 	wf_str_fmt(&s, "because   %s\n", text_of(o, "reason"));

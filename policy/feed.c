@@ -35,7 +35,7 @@ pol_said_sum(const struct pol_target *t)
 
 	/* Fresh ones count before stale ones; one that says down is enough. */
 	for (int stale = 0; stale < 2; stale++) {
-		wf_list_for_each(s, in_target, &t->said) {
+		wf_list_for_each (s, in_target, &t->said) {
 			if (s->feed->stale != stale)
 				continue;
 			if (s->has_up && (!sum.has_up || (sum.stale == stale && !s->up))) {
@@ -62,13 +62,17 @@ check_member(const json_t *m, struct wf_err *err)
 	const json_t *up = json_object_get(m, "up"), *drain = json_object_get(m, "drain"),
 		     *load = json_object_get(m, "load");
 
-	if (!json_is_string(json_object_get(m, "pool")) || !json_is_string(json_object_get(m, "member")))
+	if (!json_is_string(json_object_get(m, "pool")) ||
+	    !json_is_string(json_object_get(m, "member")))
 		return wf_err(err, -EINVAL, "a member needs \"pool\" and \"member\", two strings");
 	if ((up && !json_is_boolean(up)) || (drain && !json_is_boolean(drain)))
 		return wf_err(err, -EINVAL, "member %.60s: \"up\" and \"drain\" are true or false",
 			      json_string_value(json_object_get(m, "member")));
-	if (load && (!json_is_number(load) || !(json_number_value(load) >= 0) || json_number_value(load) > 1e12))
-		return wf_err(err, -EINVAL, "member %.60s: \"load\" is a number of 0 or more, in the unit of its capacity",
+	if (load && (!json_is_number(load) || !(json_number_value(load) >= 0) ||
+		     json_number_value(load) > 1e12))
+		return wf_err(err, -EINVAL,
+			      "member %.60s: \"load\" is a number of 0 or more, in the unit of its "
+			      "capacity",
 			      json_string_value(json_object_get(m, "member")));
 	return 0;
 }
@@ -78,7 +82,7 @@ said_get(struct pol_feed *f, struct pol_target *t)
 {
 	struct pol_said *s;
 
-	wf_list_for_each(s, in_target, &t->said)
+	wf_list_for_each (s, in_target, &t->said)
 		if (s->feed == f)
 			return s;
 	s = wf_xzalloc(sizeof *s);
@@ -95,7 +99,7 @@ evaluate_all(struct pol_feed *f)
 {
 	struct pol_said *s, *next;
 
-	wf_list_for_each_safe(s, next, in_feed, &f->said)
+	wf_list_for_each_safe (s, next, in_feed, &f->said)
 		pol_target_evaluate(f->health, s->target);
 }
 
@@ -106,7 +110,8 @@ on_silence(struct wf_timer *timer)
 
 	f->stale = true;
 	f->health->stats.n_stale_feeds++;
-	wf_warn("feed %s: nothing heard for %u ms: what it said last is frozen", f->name, f->stale_ms);
+	wf_warn("feed %s: nothing heard for %u ms: what it said last is frozen", f->name,
+		f->stale_ms);
 	evaluate_all(f);
 }
 
@@ -130,7 +135,7 @@ forget_before(struct pol_feed *f, uint64_t round)
 {
 	struct pol_said *s, *next;
 
-	wf_list_for_each_safe(s, next, in_feed, &f->said)
+	wf_list_for_each_safe (s, next, in_feed, &f->said)
 		if ((uint64_t)s->at_ms != round) {
 			struct pol_target *t = s->target;
 
@@ -142,14 +147,16 @@ forget_before(struct pol_feed *f, uint64_t round)
 int
 pol_feed_take(struct pol_feed *f, const json_t *line, struct wf_err *err)
 {
-	const json_t *version = json_object_get(line, "weft-health"), *members = json_object_get(line, "members"), *m;
+	const json_t *version = json_object_get(line, "weft-health"),
+		     *members = json_object_get(line, "members"), *m;
 	size_t i;
 	int rc;
 
 	f->n_lines++;
 	f->health->stats.n_feed_lines++;
 	if (!json_is_integer(version))
-		rc = wf_err(err, -EINVAL, "no \"weft-health\": 1; this is no line of a health feed");
+		rc = wf_err(err, -EINVAL,
+			    "no \"weft-health\": 1; this is no line of a health feed");
 	else if (json_integer_value(version) != 1)
 		rc = wf_err(err, -EINVAL, "\"weft-health\" is %lld; this program knows version 1",
 			    (long long)json_integer_value(version));
@@ -157,7 +164,8 @@ pol_feed_take(struct pol_feed *f, const json_t *line, struct wf_err *err)
 		rc = wf_err(err, -EINVAL, "\"members\" is a list of objects");
 	else
 		rc = 0;
-	json_array_foreach (members, i, m) {
+	json_array_foreach(members, i, m)
+	{
 		if (!rc)
 			rc = check_member(m, err);
 	}
@@ -171,10 +179,12 @@ pol_feed_take(struct pol_feed *f, const json_t *line, struct wf_err *err)
 
 	heard(f);
 	f->heard_ms = now;
-	json_array_foreach (members, i, m) {
+	json_array_foreach(members, i, m)
+	{
 		char name[200];
 
-		if (snprintf(name, sizeof name, "%s/%s", json_string_value(json_object_get(m, "pool")),
+		if (snprintf(name, sizeof name, "%s/%s",
+			     json_string_value(json_object_get(m, "pool")),
 			     json_string_value(json_object_get(m, "member"))) >= (int)sizeof name)
 			continue;
 		struct pol_target *t = pol_target_find(f->health, name);
@@ -189,7 +199,8 @@ pol_feed_take(struct pol_feed *f, const json_t *line, struct wf_err *err)
 		s->at_ms = now;
 		s->has_up |= up != NULL;
 		s->up = up ? json_is_true(up) : s->up;
-		s->drain = json_object_get(m, "drain") ? json_is_true(json_object_get(m, "drain")) : s->drain;
+		s->drain = json_object_get(m, "drain") ? json_is_true(json_object_get(m, "drain"))
+						       : s->drain;
 		s->load = load ? json_number_value(load) : s->load;
 		pol_target_evaluate(f->health, t);
 	}
@@ -217,13 +228,15 @@ take_text(struct pol_feed *f, const char *text, struct wf_err *err)
 
 			if (!line) {
 				f->health->stats.n_feed_bad_lines++;
-				return wf_err(err, -EINVAL, "%s:%u: not valid JSON: %s", f->where, line_number, e.text);
+				return wf_err(err, -EINVAL, "%s:%u: not valid JSON: %s", f->where,
+					      line_number, e.text);
 			}
 			int rc = pol_feed_take(f, line, &why);
 
 			json_decref(line);
 			if (rc)
-				return wf_err(err, rc, "%s:%u: %s", f->where, line_number, why.text);
+				return wf_err(err, rc, "%s:%u: %s", f->where, line_number,
+					      why.text);
 			any = true;
 		}
 		text += n + (text[n] == '\n');
@@ -258,12 +271,14 @@ check_file(struct wf_timer *timer)
 	if (stat(f->where, &st)) {
 		/* Gone, maybe between two versions: frozen after stale_ms. */
 		if (!f->last_error[0]) {
-			snprintf(f->last_error, sizeof f->last_error, "%s: %s", f->where, strerror(errno));
+			snprintf(f->last_error, sizeof f->last_error, "%s: %s", f->where,
+				 strerror(errno));
 			wf_warn("feed %s: %s", f->name, f->last_error);
 		}
 		f->file_inode = 0;
 	} else if ((uint64_t)st.st_ino != f->file_inode || (uint64_t)st.st_size != f->file_size ||
-		   st.st_mtim.tv_sec != f->file_mtime.tv_sec || st.st_mtim.tv_nsec != f->file_mtime.tv_nsec) {
+		   st.st_mtim.tv_sec != f->file_mtime.tv_sec ||
+		   st.st_mtim.tv_nsec != f->file_mtime.tv_nsec) {
 		f->file_inode = st.st_ino;
 		f->file_size = st.st_size;
 		f->file_mtime = st.st_mtim;
@@ -296,7 +311,8 @@ static void
 on_connected(void *arg)
 {
 	struct pol_feed *f = arg;
-	char *hello = wf_xasprintf("{\"weft-health\":1,\"source\":\"%s\",\"subscribe\":true}\n", f->health->source);
+	char *hello = wf_xasprintf("{\"weft-health\":1,\"source\":\"%s\",\"subscribe\":true}\n",
+				   f->health->source);
 
 	f->scan = (struct wf_jsonmsg){ 0 };
 	f->last_error[0] = '\0';
@@ -305,8 +321,9 @@ on_connected(void *arg)
 }
 
 size_t
-pol_lines_take(struct wf_jsonmsg *scan, const uint8_t *data, size_t size, int (*fn)(void *, const json_t *, struct wf_err *),
-	       void *arg, int *rc, struct wf_err *err)
+pol_lines_take(struct wf_jsonmsg *scan, const uint8_t *data, size_t size,
+	       int (*fn)(void *, const json_t *, struct wf_err *), void *arg, int *rc,
+	       struct wf_err *err)
 {
 	size_t taken = 0;
 
@@ -317,10 +334,12 @@ pol_lines_take(struct wf_jsonmsg *scan, const uint8_t *data, size_t size, int (*
 		if (!n)
 			break;
 		if (n < 0) {
-			*rc = wf_err(err, n, "not JSON, or a line of more than %u bytes", POL_MAX_LINE);
+			*rc = wf_err(err, n, "not JSON, or a line of more than %u bytes",
+				     POL_MAX_LINE);
 			break;
 		}
-		json_t *line = json_loadb((const char *)data + taken, n, JSON_REJECT_DUPLICATES, NULL);
+		json_t *line =
+			json_loadb((const char *)data + taken, n, JSON_REJECT_DUPLICATES, NULL);
 
 		taken += n;
 		*rc = line ? fn(arg, line, err) : wf_err(err, -EINVAL, "not valid JSON");
@@ -374,7 +393,8 @@ reconnect(struct wf_timer *timer)
 /* ---- Life ---- */
 
 struct pol_feed *
-pol_feed_new(struct pol_health *h, enum pol_feed_kind kind, const char *name, const char *where, uint32_t stale_ms)
+pol_feed_new(struct pol_health *h, enum pol_feed_kind kind, const char *name, const char *where,
+	     uint32_t stale_ms)
 {
 	struct pol_feed *f = wf_xzalloc(sizeof *f);
 
@@ -414,7 +434,7 @@ pol_feed_free(struct pol_feed *f)
 	wf_timer_cancel(&f->stale_timer);
 	if (f->stale)
 		f->health->stats.n_stale_feeds--;
-	wf_list_for_each_safe(s, next, in_feed, &f->said) {
+	wf_list_for_each_safe (s, next, in_feed, &f->said) {
 		struct pol_target *t = s->target;
 
 		pol_said_free(s);

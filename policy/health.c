@@ -30,13 +30,14 @@ state_write(struct pol_health *h)
 	if (!h->state_file || !h->state_dirty)
 		return;
 	h->state_dirty = false;
-	json_t *members = json_object(), *top = json_pack("{s:i, s:o}", "weft-health-state", 1, "members", members);
+	json_t *members = json_object(),
+	       *top = json_pack("{s:i, s:o}", "weft-health-state", 1, "members", members);
 
-	wf_hmap_for_each(t, node, &h->targets)
+	wf_hmap_for_each (t, node, &h->targets)
 		if (t->known)
 			json_object_set_new(members, t->name,
-					    json_pack("{s:b, s:b, s:f}", "up", t->up, "drain", t->op_drain, "load",
-						      (double)t->load));
+					    json_pack("{s:b, s:b, s:f}", "up", t->up, "drain",
+						      t->op_drain, "load", (double)t->load));
 	char *text = json_dumps(top, JSON_INDENT(1) | JSON_SORT_KEYS);
 	struct wf_err err;
 
@@ -64,7 +65,8 @@ state_read(struct pol_health *h)
 
 	if (!top) {
 		if (access(h->state_file, F_OK) == 0)
-			wf_warn("%s:%d: %s; members start as unknown", h->state_file, e.line, e.text);
+			wf_warn("%s:%d: %s; members start as unknown", h->state_file, e.line,
+				e.text);
 		return;
 	}
 	h->restored = json_incref(json_object_get(top, "members"));
@@ -140,9 +142,9 @@ pol_health_free(struct pol_health *h)
 	state_write(h);
 	h->pol = NULL;
 	pol_serve_close(h);
-	wf_hmap_for_each_safe(t, node, &h->targets)
+	wf_hmap_for_each_safe (t, node, &h->targets)
 		pol_target_free(h, t);
-	wf_list_for_each_safe(f, next_feed, node, &h->feeds)
+	wf_list_for_each_safe (f, next_feed, node, &h->feeds)
 		pol_feed_free(f);
 	wf_hmap_done(&h->targets);
 	wf_timer_cancel(&h->commit_timer);
@@ -174,7 +176,9 @@ dup_or_null(const char *s)
 static int
 read_probe(struct pol_probe_conf *p, const json_t *conf, struct wf_err *err)
 {
-	static const char *const types[] = { "tcp", "tls", "http", "https", "icmp", "udp", "script" };
+	static const char *const types[] = {
+		"tcp", "tls", "http", "https", "icmp", "udp", "script"
+	};
 	static const uint16_t ports[] = { 0, 443, 80, 443, 0, 0, 0 };
 	const char *type = wf_json_str(conf, "type", "tcp"), *send = wf_json_str(conf, "send", "");
 	struct wf_err why;
@@ -201,14 +205,19 @@ read_probe(struct pol_probe_conf *p, const json_t *conf, struct wf_err *err)
 	p->status_min = min;
 	p->status_max = n < 2 ? min : max;
 	if (p->status_max < p->status_min)
-		return wf_err(err, -EINVAL, "probe[name='%s']/status: %u-%u is upside down", p->name, min, max);
+		return wf_err(err, -EINVAL, "probe[name='%s']/status: %u-%u is upside down",
+			      p->name, min, max);
 	if (pol_payload_parse(send, &p->send, &p->send_size, &why))
 		return wf_err(err, -EINVAL, "probe[name='%s']/send: %s", p->name, why.text);
-	/* An empty datagram is sent if there is no payload: send() of nothing must not be skipped. */
+	/* An empty datagram is sent if there is no payload: send() of nothing must not be skipped.
+	 */
 	if (p->type == POL_PROBE_UDP && !p->send_size)
-		return wf_err(err, -EINVAL, "probe[name='%s']/send: a udp probe needs a payload that is answered", p->name);
+		return wf_err(err, -EINVAL,
+			      "probe[name='%s']/send: a udp probe needs a payload that is answered",
+			      p->name);
 	if (p->type == POL_PROBE_SCRIPT && access(p->script, X_OK))
-		return wf_err(err, -EINVAL, "probe[name='%s']/script: %s: %s", p->name, p->script, strerror(errno));
+		return wf_err(err, -EINVAL, "probe[name='%s']/script: %s: %s", p->name, p->script,
+			      strerror(errno));
 	return 0;
 }
 
@@ -220,7 +229,8 @@ read_probes(const json_t *list, struct pol_probe_conf **probes, unsigned *n, str
 
 	*probes = wf_xzalloc((json_array_size(list) + 1) * sizeof **probes);
 	*n = 0;
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		int rc = read_probe(&(*probes)[(*n)++], item, err);
 
 		if (rc) {
@@ -266,8 +276,8 @@ target_get(struct pol_health *h, const char *pool, const char *member)
 }
 
 static void
-target_configure(struct pol_health *h, struct pol_target *t, uint32_t index, const json_t *pool, const json_t *member,
-		 const struct pol_probe_conf *probe)
+target_configure(struct pol_health *h, struct pol_target *t, uint32_t index, const json_t *pool,
+		 const json_t *member, const struct pol_probe_conf *probe)
 {
 	const struct pol_member *m = pol_member_at(h->pol, index);
 	const char *address = wf_json_str(member, "probe-address", NULL);
@@ -309,19 +319,22 @@ configure_targets(struct pol_health *h, const json_t *conf)
 	struct pol_target *t;
 	size_t i, j;
 
-	wf_hmap_for_each(t, node, &h->targets)
+	wf_hmap_for_each (t, node, &h->targets)
 		t->gone = true;
 	/* Members are numbered in the order of the configuration (config.c). */
-	json_array_foreach (json_object_get(conf, "pool"), i, pool) {
+	json_array_foreach(json_object_get(conf, "pool"), i, pool)
+	{
 		const struct pol_probe_conf *probe =
 			find_probe(h->probes, h->n_probes_conf, wf_json_str(pool, "probe", NULL));
 
-		json_array_foreach (json_object_get(pool, "member"), j, member) {
-			t = target_get(h, wf_json_str(pool, "name", ""), wf_json_str(member, "name", ""));
+		json_array_foreach(json_object_get(pool, "member"), j, member)
+		{
+			t = target_get(h, wf_json_str(pool, "name", ""),
+				       wf_json_str(member, "name", ""));
 			target_configure(h, t, index++, pool, member, probe);
 		}
 	}
-	wf_hmap_for_each_safe(t, node, &h->targets)
+	wf_hmap_for_each_safe (t, node, &h->targets)
 		if (t->gone)
 			pol_target_free(h, t);
 }
@@ -333,17 +346,20 @@ configure_feeds(struct pol_health *h, const json_t *list, const char *folder)
 	const json_t *item;
 	size_t i;
 
-	wf_list_for_each(f, node, &h->feeds)
+	wf_list_for_each (f, node, &h->feeds)
 		f->keep = f->kind == POL_FEED_PEER || f->kind == POL_FEED_LOCAL;
-	json_array_foreach (list, i, item) {
-		const char *name = wf_json_str(item, "name", ""), *file = wf_json_str(item, "file", NULL);
+	json_array_foreach(list, i, item)
+	{
+		const char *name = wf_json_str(item, "name", ""),
+			   *file = wf_json_str(item, "file", NULL);
 		enum pol_feed_kind kind = file ? POL_FEED_FILE : POL_FEED_CONNECT;
-		char *where = file && folder && file[0] != '/' ? wf_xasprintf("%s/%s", folder, file) :
-								 wf_xstrdup(file ? file : wf_json_str(item, "connect", ""));
+		char *where = file && folder && file[0] != '/'
+				      ? wf_xasprintf("%s/%s", folder, file)
+				      : wf_xstrdup(file ? file : wf_json_str(item, "connect", ""));
 		uint32_t stale_ms = wf_json_u64(item, "stale-ms", 15000);
 		bool found = false;
 
-		wf_list_for_each(f, node, &h->feeds)
+		wf_list_for_each (f, node, &h->feeds)
 			if (f->kind == kind && !strcmp(f->name, name) && !strcmp(f->where, where) &&
 			    f->stale_ms == stale_ms)
 				found = f->keep = true;
@@ -351,7 +367,7 @@ configure_feeds(struct pol_health *h, const json_t *list, const char *folder)
 			pol_feed_start(pol_feed_new(h, kind, name, where, stale_ms));
 		free(where);
 	}
-	wf_list_for_each_safe(f, next, node, &h->feeds)
+	wf_list_for_each_safe (f, next, node, &h->feeds)
 		if (!f->keep)
 			pol_feed_free(f);
 }
@@ -369,11 +385,14 @@ configure_listener(struct pol_health *h, const char *listen, struct wf_err *err)
 		pol_serve_close(h);
 		return 0;
 	}
-	/* The new one first: if it can't be had, the old one stays.  Peers of the old one stay anyway. */
+	/* The new one first: if it can't be had, the old one stays.  Peers of the old one stay
+	 * anyway. */
 	if (pol_serve_open(h, listen, &why)) {
 		h->listener = old;
 		h->listen = old_name;
-		return wf_err(err, -EINVAL, "health/listen: \"%s\": %s; write punix:PATH or ptcp:PORT:IP", listen, why.text);
+		return wf_err(err, -EINVAL,
+			      "health/listen: \"%s\": %s; write punix:PATH or ptcp:PORT:IP", listen,
+			      why.text);
 	}
 	if (old)
 		wf_listener_close(old);
@@ -382,7 +401,8 @@ configure_listener(struct pol_health *h, const char *listen, struct wf_err *err)
 }
 
 int
-pol_health_apply(struct pol_health *h, const json_t *conf, const char *folder, struct pol *pol, struct wf_err *err)
+pol_health_apply(struct pol_health *h, const json_t *conf, const char *folder, struct pol *pol,
+		 struct wf_err *err)
 {
 	const json_t *health = json_object_get(conf, "health");
 	const char *state_file = wf_json_str(health, "state-file", NULL);
@@ -398,8 +418,9 @@ pol_health_apply(struct pol_health *h, const json_t *conf, const char *folder, s
 		probes_free(probes, n);
 		return rc;
 	}
-	char *path = state_file && folder && state_file[0] != '/' ? wf_xasprintf("%s/%s", folder, state_file) :
-								   dup_or_null(state_file);
+	char *path = state_file && folder && state_file[0] != '/'
+			     ? wf_xasprintf("%s/%s", folder, state_file)
+			     : dup_or_null(state_file);
 	bool new_file = path && (!h->state_file || strcmp(path, h->state_file));
 
 	free(h->state_file);
@@ -420,7 +441,7 @@ pol_health_apply(struct pol_health *h, const json_t *conf, const char *folder, s
 	json_decref(h->restored);
 	h->restored = NULL;
 	configure_feeds(h, json_object_get(health, "feed"), folder);
-	wf_hmap_for_each(t, node, &h->targets)
+	wf_hmap_for_each (t, node, &h->targets)
 		pol_target_evaluate(h, t);
 	pol_commit(pol);
 	return 0;
@@ -429,21 +450,22 @@ pol_health_apply(struct pol_health *h, const json_t *conf, const char *folder, s
 /* ---- Operators ---- */
 
 static int
-for_members(struct pol_health *h, const char *pool, const char *member, void (*fn)(struct pol_target *, int), int arg,
-	    struct wf_err *err)
+for_members(struct pol_health *h, const char *pool, const char *member,
+	    void (*fn)(struct pol_target *, int), int arg, struct wf_err *err)
 {
 	struct pol_target *t;
 	unsigned n = 0;
 
-	wf_hmap_for_each(t, node, &h->targets) {
+	wf_hmap_for_each (t, node, &h->targets) {
 		if (strcmp(t->pool, pool) || (member[0] && strcmp(t->member, member)))
 			continue;
 		fn(t, arg);
 		pol_target_evaluate(h, t);
 		n++;
 	}
-	return n ? 0 : wf_err(err, -ENOENT, "there is no member %s%s%s; policy/health lists them", pool,
-			      member[0] ? "/" : "", member);
+	return n ? 0
+		 : wf_err(err, -ENOENT, "there is no member %s%s%s; policy/health lists them", pool,
+			  member[0] ? "/" : "", member);
 }
 
 static void
@@ -459,13 +481,15 @@ set_drain(struct pol_target *t, int drain)
 }
 
 int
-pol_health_force(struct pol_health *h, const char *pool, const char *member, enum pol_force force, struct wf_err *err)
+pol_health_force(struct pol_health *h, const char *pool, const char *member, enum pol_force force,
+		 struct wf_err *err)
 {
 	return for_members(h, pool, member, set_force, force, err);
 }
 
 int
-pol_health_drain(struct pol_health *h, const char *pool, const char *member, bool drain, struct wf_err *err)
+pol_health_drain(struct pol_health *h, const char *pool, const char *member, bool drain,
+		 struct wf_err *err)
 {
 	return for_members(h, pool, member, set_drain, drain, err);
 }
@@ -475,7 +499,7 @@ pol_health_report(struct pol_health *h, const char *source, const json_t *line, 
 {
 	struct pol_feed *f;
 
-	wf_list_for_each(f, node, &h->feeds)
+	wf_list_for_each (f, node, &h->feeds)
 		if (f->kind == POL_FEED_LOCAL && !strcmp(f->name, source))
 			return pol_feed_take(f, line, err);
 	return pol_feed_take(pol_feed_new(h, POL_FEED_LOCAL, source, NULL, 0), line, err);
@@ -489,6 +513,6 @@ pol_health_stats(const struct pol_health *h, struct pol_health_stats *ret)
 	*ret = h->stats;
 	ret->n_targets = h->targets.n;
 	ret->n_up = 0;
-	wf_hmap_for_each(t, node, &h->targets)
+	wf_hmap_for_each (t, node, &h->targets)
 		ret->n_up += t->up;
 }

@@ -6,12 +6,11 @@
  *   operator (drain, force) -------------/         \--> subscribers, state file, log
  *
  * Who decides (glb-rules 13):
- *   up    = what an operator forced; else own probe says up (if the pool has one) and no fresh feed says
- *           down; without a probe what the feeds say, a stale one frozen; else up
- *   drain = configuration, operator, or feed
- *   load  = the newest of the feeds, frozen when stale
- * Before the first result a target is as it was last (state file, or the predecessor by name); a first
- * result of a target that nothing was known of counts at once, without rise or fall.
+ *   up    = what an operator forced; else own probe says up (if the pool has one) and no fresh feed
+ * says down; without a probe what the feeds say, a stale one frozen; else up drain = configuration,
+ * operator, or feed load  = the newest of the feeds, frozen when stale Before the first result a
+ * target is as it was last (state file, or the predecessor by name); a first result of a target
+ * that nothing was known of counts at once, without rise or fall.
  *
  * One object a daemon, which outlives each struct pol: pol_health_apply() moves it to the next one.
  * Threads: main.  It needs the loop (base/loop.h).
@@ -31,33 +30,37 @@ struct pol_health *pol_health_new(const char *source);
 /* Writes the state file, closes all. */
 void pol_health_free(struct pol_health *);
 
-/* Takes the configuration (the same object as pol_build()) and the pol in force: targets that stay keep
- * their state, and 'pol' gets it at once (call it before 'pol' is published).  Returns 0, or a negative errno with
- * 'err' and everything as it was. */
-int pol_health_apply(struct pol_health *, const json_t *conf, const char *folder, struct pol *, struct wf_err *err);
+/* Takes the configuration (the same object as pol_build()) and the pol in force: targets that stay
+ * keep their state, and 'pol' gets it at once (call it before 'pol' is published).  Returns 0, or a
+ * negative errno with 'err' and everything as it was. */
+int pol_health_apply(struct pol_health *, const json_t *conf, const char *folder, struct pol *,
+		     struct wf_err *err);
 /* Called when at least one policy changed its answers (after the commit). */
 void pol_health_on_change(struct pol_health *, void (*fn)(void *arg), void *arg);
 
 /* Operator; "" for the member means all of the pool.  -ENOENT with 'err' if there is none. */
 enum pol_force { POL_FORCE_NONE, POL_FORCE_UP, POL_FORCE_DOWN };
-int pol_health_force(struct pol_health *, const char *pool, const char *member, enum pol_force, struct wf_err *);
-int pol_health_drain(struct pol_health *, const char *pool, const char *member, bool drain, struct wf_err *);
+int pol_health_force(struct pol_health *, const char *pool, const char *member, enum pol_force,
+		     struct wf_err *);
+int pol_health_drain(struct pol_health *, const char *pool, const char *member, bool drain,
+		     struct wf_err *);
 /* A line as a feed would send it, from the daemon itself or a test. */
 int pol_health_report(struct pol_health *, const char *source, const json_t *line, struct wf_err *);
 
-/* [{"pool", "member", "up", "drain", "load", "since-ms", "probe", "last-result", "successes", "failures", "forced",
- * "feed", "stale"}]; the caller owns it. */
+/* [{"pool", "member", "up", "drain", "load", "since-ms", "probe", "last-result", "successes",
+ * "failures", "forced", "feed", "stale"}]; the caller owns it. */
 json_t *pol_health_json(const struct pol_health *);
 /* The same as a table; the caller frees. */
 char *pol_health_text(const struct pol_health *);
 /* Counters: name and value, for metrics. */
 struct pol_health_stats {
-	uint64_t n_targets, n_up, n_probes, n_probe_failures, n_probes_not_run, n_transitions, n_feed_lines, n_feed_bad_lines,
-		n_feed_unknown, n_stale_feeds, n_subscribers, n_subscribers_dropped, n_peers_closed, n_waiting;
+	uint64_t n_targets, n_up, n_probes, n_probe_failures, n_probes_not_run, n_transitions,
+		n_feed_lines, n_feed_bad_lines, n_feed_unknown, n_stale_feeds, n_subscribers,
+		n_subscribers_dropped, n_peers_closed, n_waiting;
 };
 void pol_health_stats(const struct pol_health *, struct pol_health_stats *);
-/* "policy/health [json]", "policy/force POOL[/MEMBER] up|down|none", "policy/drain POOL[/MEMBER] on|off",
- * "policy/load POOL/MEMBER VALUE", "policy/feeds". */
+/* "policy/health [json]", "policy/force POOL[/MEMBER] up|down|none", "policy/drain POOL[/MEMBER]
+ * on|off", "policy/load POOL/MEMBER VALUE", "policy/feeds". */
 void pol_health_unixctl_init(struct pol_health *);
 
 #endif

@@ -11,15 +11,15 @@
 #include "policy/health.h"
 #include "policy/probe.h"
 
-#define POL_MAX_PROBES      512            /* at work at once; more wait for their turn */
-#define POL_MAX_PEERS       256
-#define POL_MAX_LINE        (8u << 20)     /* of a feed */
-#define POL_MAX_BACKLOG     (16u << 20)    /* of a subscriber, which is dropped then */
-/* Load that rises counts at once; load that falls by less than this share of the capacity does not, so that a flicker
- * around a watermark does not move clients to and fro. */
+#define POL_MAX_PROBES	512 /* at work at once; more wait for their turn */
+#define POL_MAX_PEERS	256
+#define POL_MAX_LINE	(8u << 20)  /* of a feed */
+#define POL_MAX_BACKLOG (16u << 20) /* of a subscriber, which is dropped then */
+/* Load that rises counts at once; load that falls by less than this share of the capacity does not,
+ * so that a flicker around a watermark does not move clients to and fro. */
 #define POL_LOAD_HYSTERESIS 0.02f
 #define POL_HEARTBEAT_MS    5000
-#define POL_LISTEN_STALE_MS 15000          /* of peers that publish at our listener */
+#define POL_LISTEN_STALE_MS 15000 /* of peers that publish at our listener */
 
 /* What a feed last said of a target. */
 struct pol_said {
@@ -33,20 +33,20 @@ struct pol_said {
 
 struct pol_target {
 	struct wf_hmap_node node; /* by name */
-	char *name;               /* "POOL/MEMBER" */
-	const char *member;       /* behind the slash */
+	char *name;		  /* "POOL/MEMBER" */
+	const char *member;	  /* behind the slash */
 	char *pool;
-	uint32_t index;           /* in the pol in force */
+	uint32_t index; /* in the pol in force */
 	uint32_t capacity, slow_start_ms;
-	bool gone;                /* not in the configuration that is being applied */
+	bool gone; /* not in the configuration that is being applied */
 	/* Probe */
 	const struct pol_probe_conf *probe_conf; /* NULL: none */
 	struct pol_addr probe_addr;
 	struct wf_timer timer;
 	struct pol_probe *probe;
-	struct wf_list waiting;   /* for its turn; empty: not in the queue */
+	struct wf_list waiting; /* for its turn; empty: not in the queue */
 	bool probe_known, probe_up;
-	unsigned in_row;          /* results in a row that speak against probe_up */
+	unsigned in_row; /* results in a row that speak against probe_up */
 	uint64_t n_ok, n_failed;
 	char last[120];
 	/* Others */
@@ -119,16 +119,17 @@ void pol_target_schedule(struct pol_health *, struct pol_target *, bool first);
 json_t *pol_target_line(const struct pol_target *);
 
 /* feed.c */
-struct pol_feed *pol_feed_new(struct pol_health *, enum pol_feed_kind, const char *name, const char *where,
-			      uint32_t stale_ms);
+struct pol_feed *pol_feed_new(struct pol_health *, enum pol_feed_kind, const char *name,
+			      const char *where, uint32_t stale_ms);
 void pol_feed_start(struct pol_feed *);
 void pol_feed_free(struct pol_feed *);
 /* Takes one line.  -EINVAL with 'err': it is not one; nothing of it counts. */
 int pol_feed_take(struct pol_feed *, const json_t *line, struct wf_err *);
-/* Gives each whole JSON text in 'data' to fn, up to the first that it refuses ('*rc', 'err'); returns the bytes
- * that are dealt with. */
+/* Gives each whole JSON text in 'data' to fn, up to the first that it refuses ('*rc', 'err');
+ * returns the bytes that are dealt with. */
 size_t pol_lines_take(struct wf_jsonmsg *, const uint8_t *data, size_t size,
-		      int (*fn)(void *arg, const json_t *line, struct wf_err *), void *arg, int *rc, struct wf_err *err);
+		      int (*fn)(void *arg, const json_t *line, struct wf_err *), void *arg, int *rc,
+		      struct wf_err *err);
 /* What the target's feeds say, all in one. */
 struct pol_said_sum {
 	bool has_up, up, drain, stale;

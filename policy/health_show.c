@@ -47,10 +47,12 @@ name_cmp(const void *a_, const void *b_)
 static const struct pol_target **
 sorted(const struct pol_health *h)
 {
-	const struct pol_target **list = wf_xmalloc((h->targets.n + 1) * sizeof(struct pol_target *)), *t;
+	const struct pol_target **list = wf_xmalloc((h->targets.n + 1) *
+						    sizeof(struct pol_target *)),
+				*t;
 	size_t n = 0;
 
-	wf_hmap_for_each(t, node, &h->targets)
+	wf_hmap_for_each (t, node, &h->targets)
 		list[n++] = t;
 	qsort(list, n, sizeof(struct pol_target *), name_cmp);
 	return list;
@@ -74,7 +76,8 @@ pol_health_text(const struct pol_health *h)
 	const struct pol_target **list = sorted(h);
 	struct wf_str s = WF_STR_INIT;
 
-	wf_str_fmt(&s, "%-32s %-6s %-6s %8s %9s  %s\n", "MEMBER", "STATE", "DRAIN", "LOAD", "SINCE", "BECAUSE");
+	wf_str_fmt(&s, "%-32s %-6s %-6s %8s %9s  %s\n", "MEMBER", "STATE", "DRAIN", "LOAD", "SINCE",
+		   "BECAUSE");
 	for (size_t i = 0; i < h->targets.n; i++) {
 		const struct pol_target *t = list[i];
 		struct pol_said_sum said = pol_said_sum(t);
@@ -82,14 +85,16 @@ pol_health_text(const struct pol_health *h)
 
 		if (t->load >= 0)
 			snprintf(load, sizeof load, "%.0f %%", t->load * 100);
-		wf_str_fmt(&s, "%-32s %-6s %-6s %8s %7.1f s  ", t->name, t->up ? "up" : "down", t->drain ? "yes" : "no", load,
-			   (wf_now_ms() - t->since_ms) / 1000.0);
+		wf_str_fmt(&s, "%-32s %-6s %-6s %8s %7.1f s  ", t->name, t->up ? "up" : "down",
+			   t->drain ? "yes" : "no", load, (wf_now_ms() - t->since_ms) / 1000.0);
 		if (t->force != POL_FORCE_NONE)
 			wf_str_put(&s, "forced; ");
 		if (t->probe_conf)
-			wf_str_fmt(&s, "probe %s: %s; ", t->probe_conf->name, t->last[0] ? t->last : "no result yet");
+			wf_str_fmt(&s, "probe %s: %s; ", t->probe_conf->name,
+				   t->last[0] ? t->last : "no result yet");
 		if (said.feed)
-			wf_str_fmt(&s, "feed %s%s; ", said.feed, said.stale ? " (stale, frozen)" : "");
+			wf_str_fmt(&s, "feed %s%s; ", said.feed,
+				   said.stale ? " (stale, frozen)" : "");
 		if (!t->known)
 			wf_str_put(&s, "nothing known, taken as up; ");
 		wf_str_chomp(&s, ' ');
@@ -128,10 +133,11 @@ show_feeds(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 	struct wf_str s = WF_STR_INIT;
 	const struct pol_feed *f;
 
-	wf_list_for_each(f, node, &h->feeds)
-		wf_str_fmt(&s, "%s: %s %s, %s, heard %.1f s ago, %llu lines, %llu bad%s%s\n", f->name, kinds[f->kind], f->where,
-			   f->stale ? "stale (frozen)" : "fresh", (wf_now_ms() - f->heard_ms) / 1000.0,
-			   (unsigned long long)f->n_lines, (unsigned long long)f->n_bad, f->last_error[0] ? ", " : "",
+	wf_list_for_each (f, node, &h->feeds)
+		wf_str_fmt(&s, "%s: %s %s, %s, heard %.1f s ago, %llu lines, %llu bad%s%s\n",
+			   f->name, kinds[f->kind], f->where, f->stale ? "stale (frozen)" : "fresh",
+			   (wf_now_ms() - f->heard_ms) / 1000.0, (unsigned long long)f->n_lines,
+			   (unsigned long long)f->n_bad, f->last_error[0] ? ", " : "",
 			   f->last_error);
 	wf_str_fmt(&s, "subscribers: %llu\n", (unsigned long long)h->stats.n_subscribers);
 	unixctl_reply(c, wf_str_cstr(&s));
@@ -197,8 +203,10 @@ load(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 
 	if (!t) {
 		unixctl_reply_error(c, "there is no such POOL/MEMBER; policy/health lists them");
-	} else if (strcmp(argv[2], "none") && (end == argv[2] || *end || !(value >= 0) || value > 1e9)) {
-		unixctl_reply_error(c, "a load is a number of 0 or more, in the unit of the capacity, or none");
+	} else if (strcmp(argv[2], "none") &&
+		   (end == argv[2] || *end || !(value >= 0) || value > 1e9)) {
+		unixctl_reply_error(
+			c, "a load is a number of 0 or more, in the unit of the capacity, or none");
 	} else {
 		t->op_load = strcmp(argv[2], "none") ? value / t->capacity : -1;
 		pol_target_evaluate(h, t);

@@ -27,7 +27,7 @@ loc_db_string(struct loc_db *db, const char *text)
 	uint32_t hash = wf_hash_str(text, 0);
 	struct string *s;
 
-	wf_hmap_for_each_with_hash(s, node, hash, &db->strings)
+	wf_hmap_for_each_with_hash (s, node, hash, &db->strings)
 		if (!strcmp(s->text, text))
 			return s->text;
 	size_t size = strlen(text) + 1;
@@ -42,8 +42,10 @@ struct loc_entry *
 loc_layer_add(struct loc_db *db, struct loc_layer *layer, const struct loc_entry *from)
 {
 	if (layer->n_entries == layer->entries_allocated) {
-		layer->entries_allocated = layer->entries_allocated ? layer->entries_allocated * 2 : 16;
-		layer->entries = wf_xrealloc(layer->entries, layer->entries_allocated * sizeof *layer->entries);
+		layer->entries_allocated =
+			layer->entries_allocated ? layer->entries_allocated * 2 : 16;
+		layer->entries = wf_xrealloc(layer->entries,
+					     layer->entries_allocated * sizeof *layer->entries);
 	}
 	struct loc_entry *e = &layer->entries[layer->n_entries++];
 
@@ -74,7 +76,8 @@ entry_cmp(const void *a_, const void *b_)
 	int cmp = pol_addr_cmp(&a->prefix.addr, &b->prefix.addr);
 	if (cmp)
 		return cmp;
-	return a->prefix.len != b->prefix.len ? a->prefix.len - b->prefix.len : (a->line > b->line) - (a->line < b->line);
+	return a->prefix.len != b->prefix.len ? a->prefix.len - b->prefix.len
+					      : (a->line > b->line) - (a->line < b->line);
 }
 
 int
@@ -94,8 +97,9 @@ loc_layer_flatten(struct loc_layer *layer, struct wf_err *err)
 		    !pol_addr_cmp(&before->prefix.addr, &e->prefix.addr)) {
 			char text[POL_PREFIX_STRLEN];
 
-			rc = wf_err(err, -EINVAL, "%s:%u: %s is in %s:%u already; keep one of them", e->file, e->line,
-				    pol_prefix_format(&e->prefix, text), before->file, before->line);
+			rc = wf_err(err, -EINVAL, "%s:%u: %s is in %s:%u already; keep one of them",
+				    e->file, e->line, pol_prefix_format(&e->prefix, text),
+				    before->file, before->line);
 			goto out;
 		}
 		/* IPv4 sorts first, so both families lie in one array. */
@@ -138,11 +142,12 @@ intern_tuple(struct loc_db *db, const uint32_t values[LOC_MAX_LAYERS])
 	uint32_t hash = wf_hash_bytes(values, size, 0);
 	struct tuple *t;
 
-	wf_hmap_for_each_with_hash(t, node, hash, &db->by_tuple)
+	wf_hmap_for_each_with_hash (t, node, hash, &db->by_tuple)
 		if (!memcmp(&db->tuples[(size_t)t->location * LOC_MAX_LAYERS], values, size))
 			return t->location;
 	if (db->n_locations == db->locations_allocated) {
-		db->locations_allocated = db->locations_allocated ? db->locations_allocated * 2 : 64;
+		db->locations_allocated =
+			db->locations_allocated ? db->locations_allocated * 2 : 64;
 		db->tuples = wf_xrealloc(db->tuples, db->locations_allocated * size);
 		db->infos = wf_xrealloc(db->infos, db->locations_allocated * sizeof *db->infos);
 	}
@@ -154,8 +159,8 @@ intern_tuple(struct loc_db *db, const uint32_t values[LOC_MAX_LAYERS])
 		const struct loc_layer *layer = &db->layers[i];
 
 		if (values[i])
-			info_merge(&info, layer->records ? &layer->records[values[i] - 1] :
-							   &layer->entries[values[i] - 1].info);
+			info_merge(&info, layer->records ? &layer->records[values[i] - 1]
+							 : &layer->entries[values[i] - 1].info);
 	}
 	if (!info.region)
 		info.region = db->default_region;
@@ -181,7 +186,8 @@ combine(struct loc_db *db, int f)
 			const struct loc_edges *edges = &db->layers[i].edges[f];
 
 			/* Take the layer's edge if it is here, then look at its next one. */
-			if (at[i] < edges->n && edges->e[at[i]].hi == hi && edges->e[at[i]].lo == lo)
+			if (at[i] < edges->n && edges->e[at[i]].hi == hi &&
+			    edges->e[at[i]].lo == lo)
 				values[i] = edges->e[at[i]++].value;
 			if (at[i] == edges->n)
 				continue;
@@ -246,15 +252,16 @@ loc_db_load(const struct loc_conf *conf, struct wf_err *err)
 	if (!rc && conf->rtt_file)
 		rc = loc_map_read(db, &db->layers[LOC_LAYER_RTT], conf->rtt_file, true, err);
 	if (!rc && conf->n_mmdb_files > LOC_MAX_MMDB)
-		rc = wf_err(err, -EINVAL, "%u MaxMind databases; at most %d can be used together", conf->n_mmdb_files,
-			    LOC_MAX_MMDB);
+		rc = wf_err(err, -EINVAL, "%u MaxMind databases; at most %d can be used together",
+			    conf->n_mmdb_files, LOC_MAX_MMDB);
 	for (unsigned i = 0; i < conf->n_mmdb_files && !rc; i++)
 		rc = loc_mmdb_read(db, &db->layers[db->n_layers++], conf->mmdb_files[i], err);
 	return db_finish(db, rc, err);
 }
 
 struct loc_db *
-loc_db_from_text(const char *map_text, const char *rtt_text, const char *default_region, struct wf_err *err)
+loc_db_from_text(const char *map_text, const char *rtt_text, const char *default_region,
+		 struct wf_err *err)
 {
 	struct loc_db *db = db_new(default_region);
 	int rc = 0;
@@ -284,10 +291,10 @@ loc_db_free(struct loc_db *db)
 		loc_edges_done(&layer->edges[0]);
 		loc_edges_done(&layer->edges[1]);
 	}
-	wf_hmap_for_each_safe(s, node, &db->strings)
+	wf_hmap_for_each_safe (s, node, &db->strings)
 		free(s);
 	wf_hmap_done(&db->strings);
-	wf_hmap_for_each_safe(t, node, &db->by_tuple)
+	wf_hmap_for_each_safe (t, node, &db->by_tuple)
 		free(t);
 	wf_hmap_done(&db->by_tuple);
 	loc_edges_done(&db->edges[0]);
@@ -350,7 +357,9 @@ loc_db_match(const struct loc_db *db, const struct pol_addr *addr, struct loc_ma
 	*ret = (struct loc_match){ .location = edges->e[at].value };
 	for (unsigned i = 0; i < db->n_layers; i++) {
 		const struct loc_layer *layer = &db->layers[i];
-		uint32_t value = layer->edges[f].e[loc_edges_find(&layer->edges[f], addr->hi, addr->lo)].value;
+		uint32_t value = layer->edges[f]
+					 .e[loc_edges_find(&layer->edges[f], addr->hi, addr->lo)]
+					 .value;
 
 		if (!value)
 			continue;
@@ -362,8 +371,8 @@ loc_db_match(const struct loc_db *db, const struct pol_addr *addr, struct loc_ma
 			ret->mmdb[i - LOC_LAYER_MMDB] = layer->file;
 	}
 
-	/* The prefix that holds the address, out of those between this edge and the next: cut the two
-	 * edges out and split them, with the values 1 inside and 0 outside. */
+	/* The prefix that holds the address, out of those between this edge and the next: cut the
+	 * two edges out and split them, with the values 1 inside and 0 outside. */
 	struct loc_edge cut[3] = { { 0, 0, 0 } };
 	struct loc_edges part = { cut, 0, 3 };
 	struct finding finding = { .addr = addr };

@@ -7,10 +7,15 @@
 #include "policy/edges.h"
 #include "policy/location.h"
 
-enum { LOC_LAYER_OWN, LOC_LAYER_RTT, LOC_LAYER_MMDB, LOC_MAX_LAYERS = LOC_LAYER_MMDB + LOC_MAX_MMDB };
+enum {
+	LOC_LAYER_OWN,
+	LOC_LAYER_RTT,
+	LOC_LAYER_MMDB,
+	LOC_MAX_LAYERS = LOC_LAYER_MMDB + LOC_MAX_MMDB
+};
 
-/* One source: cuts of both families, whose values are 1 + an index of 'entries' (own map, RTT) or of
- * 'records' (MaxMind). */
+/* One source: cuts of both families, whose values are 1 + an index of 'entries' (own map, RTT) or
+ * of 'records' (MaxMind). */
 struct loc_layer {
 	struct loc_edges edges[2]; /* IPv4, IPv6 */
 	struct loc_entry *entries;

@@ -29,8 +29,8 @@ struct build {
 	bool too_many;
 };
 
-/* Big arrays lie on 2 MB pages where the kernel has some: a look-up that misses the cache shall not miss
- * the TLB as well. */
+/* Big arrays lie on 2 MB pages where the kernel has some: a look-up that misses the cache shall not
+ * miss the TLB as well. */
 static void *
 table_alloc(size_t size)
 {
@@ -83,7 +83,7 @@ intern_block(struct build *b, const uint32_t entries[POL_BLOCK_ENTRIES])
 	uint32_t hash = wf_hash_bytes(entries, size, 0);
 	struct block *block;
 
-	wf_hmap_for_each_with_hash(block, node, hash, &b->blocks)
+	wf_hmap_for_each_with_hash (block, node, hash, &b->blocks)
 		if (!memcmp(&b->blocks4[(size_t)block->number * POL_BLOCK_ENTRIES], entries, size))
 			return block->number;
 	if (b->t->n_blocks4 > POL_LEAF_MAX) {
@@ -101,9 +101,9 @@ intern_block(struct build *b, const uint32_t entries[POL_BLOCK_ENTRIES])
 	return block->number;
 }
 
-/* Fills the 256 entries (65536 at the top) that 'bits' of the address choose after the first 'skip',
- * from prefixes[*at] on.  The prefixes are disjoint, in order and without gaps, so those that share
- * their first 'skip' bits fill the entries exactly. */
+/* Fills the 256 entries (65536 at the top) that 'bits' of the address choose after the first
+ * 'skip', from prefixes[*at] on.  The prefixes are disjoint, in order and without gaps, so those
+ * that share their first 'skip' bits fill the entries exactly. */
 static void
 fill(struct build *b, size_t *at, unsigned skip, unsigned bits, uint32_t *entries)
 {
@@ -114,7 +114,8 @@ fill(struct build *b, size_t *at, unsigned skip, unsigned bits, uint32_t *entrie
 		unsigned end = skip + bits;
 
 		if (p->prefix.len <= end) {
-			for (size_t count = (size_t)1 << (end - p->prefix.len); count && i < n; count--)
+			for (size_t count = (size_t)1 << (end - p->prefix.len); count && i < n;
+			     count--)
 				entries[i++] = p->leaf;
 			++*at;
 		} else {
@@ -135,7 +136,7 @@ build4(struct build *b)
 	wf_hmap_init(&b->blocks);
 	b->dir4 = wf_xmalloc(65536 * sizeof *b->dir4);
 	fill(b, &at, 0, 16, b->dir4);
-	wf_hmap_for_each_safe(block, node, &b->blocks)
+	wf_hmap_for_each_safe (block, node, &b->blocks)
 		free(block);
 	wf_hmap_done(&b->blocks);
 	size_t blocks_size = (size_t)b->t->n_blocks4 * POL_BLOCK_ENTRIES * sizeof *b->blocks4;
@@ -164,7 +165,8 @@ build6(struct build *b)
 	for (uint32_t top = 0; top < 65536; top++) {
 		uint64_t first = (uint64_t)top << 48;
 
-		while (at + 1 < b->n && (hi[at + 1] < first || (hi[at + 1] == first && !lo[at + 1])))
+		while (at + 1 < b->n &&
+		       (hi[at + 1] < first || (hi[at + 1] == first && !lo[at + 1])))
 			at++;
 		dir[top] = at;
 	}
@@ -198,8 +200,11 @@ loc_table_new(const struct loc_db *db, const uint32_t *class_of, struct wf_err *
 	build6(&b);
 	free(b.prefixes);
 	if (b.too_many || b.t->n_classes > POL_LEAF_MAX) {
-		wf_err(err, -E2BIG, "the map needs %u blocks, %u classes and %u steps of IPv6 search; at most %u, %u and "
-		       "%d fit", b.t->n_blocks4, b.t->n_classes, b.t->max_steps6, POL_LEAF_MAX, POL_LEAF_MAX,
+		wf_err(err, -E2BIG,
+		       "the map needs %u blocks, %u classes and %u steps of IPv6 search; at most "
+		       "%u, %u and "
+		       "%d fit",
+		       b.t->n_blocks4, b.t->n_classes, b.t->max_steps6, POL_LEAF_MAX, POL_LEAF_MAX,
 		       POL_FIND6_STEPS);
 		loc_table_free(b.t);
 		return NULL;

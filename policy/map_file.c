@@ -16,8 +16,8 @@
 #include "base/file.h"
 #include "policy/location_internal.h"
 
-#define MAX_WORDS 40 /* on a line: a prefix and what is said of it */
-#define MAX_RTT   32
+#define MAX_WORDS     40 /* on a line: a prefix and what is said of it */
+#define MAX_RTT	      32
 #define MAX_FILE_SIZE ((size_t)1 << 30)
 
 /* A finite number within the limits, the whole word. */
@@ -36,8 +36,8 @@ static bool
 is_name(const char *s)
 {
 	for (const char *p = s; *p; p++)
-		if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') && !(*p >= '0' && *p <= '9') &&
-		    !strchr("-_./:", *p))
+		if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') &&
+		    !(*p >= '0' && *p <= '9') && !strchr("-_./:", *p))
 			return false;
 	return s[0] && strlen(s) < 128;
 }
@@ -50,23 +50,32 @@ parse_attribute(struct loc_info *info, unsigned *has, const char *key, const cha
 
 	if (!strcmp(key, "lat")) {
 		*has |= 1;
-		return number(value, -90, 90, &info->lat) ? 0 :
-			wf_err(err, -EINVAL, "%s: lat=%.40s: a latitude is -90 to 90 degrees", where, value);
+		return number(value, -90, 90, &info->lat)
+			       ? 0
+			       : wf_err(err, -EINVAL,
+					"%s: lat=%.40s: a latitude is -90 to 90 degrees", where,
+					value);
 	}
 	if (!strcmp(key, "lon")) {
 		*has |= 2;
-		return number(value, -180, 180, &info->lon) ? 0 :
-			wf_err(err, -EINVAL, "%s: lon=%.40s: a longitude is -180 to 180 degrees", where, value);
+		return number(value, -180, 180, &info->lon)
+			       ? 0
+			       : wf_err(err, -EINVAL,
+					"%s: lon=%.40s: a longitude is -180 to 180 degrees", where,
+					value);
 	}
 	if (!strcmp(key, "asn")) {
 		if (!number(value, 1, UINT32_MAX, &d) || d != floor(d))
-			return wf_err(err, -EINVAL, "%s: asn=%.40s: an AS number is 1 to 4294967295", where, value);
+			return wf_err(err, -EINVAL,
+				      "%s: asn=%.40s: an AS number is 1 to 4294967295", where,
+				      value);
 		info->asn = d;
 		return 0;
 	}
 	if (!is_name(value))
-		return wf_err(err, -EINVAL, "%s: %.20s=%.60s: a name has letters, digits and -_./: only", where, key,
-			      value);
+		return wf_err(err, -EINVAL,
+			      "%s: %.20s=%.60s: a name has letters, digits and -_./: only", where,
+			      key, value);
 	if (!strcmp(key, "country"))
 		info->country = value;
 	else if (!strcmp(key, "continent"))
@@ -76,8 +85,11 @@ parse_attribute(struct loc_info *info, unsigned *has, const char *key, const cha
 	else if (!strcmp(key, "city"))
 		info->city = value;
 	else
-		return wf_err(err, -EINVAL, "%s: \"%.60s\" is not known; there are lat, lon, asn, country, continent, "
-			      "subdivision and city", where, key);
+		return wf_err(
+			err, -EINVAL,
+			"%s: \"%.60s\" is not known; there are lat, lon, asn, country, continent, "
+			"subdivision and city",
+			where, key);
 	return 0;
 }
 
@@ -87,19 +99,25 @@ parse_own(struct loc_entry *e, char **words, unsigned n, const char *where, stru
 	unsigned has = 0;
 
 	if (n < 2)
-		return wf_err(err, -EINVAL, "%s: %s has no region; write \"PREFIX REGION\", or \"PREFIX - key=value\" "
-			      "for attributes alone", where, words[0]);
+		return wf_err(
+			err, -EINVAL,
+			"%s: %s has no region; write \"PREFIX REGION\", or \"PREFIX - key=value\" "
+			"for attributes alone",
+			where, words[0]);
 	if (strcmp(words[1], "-")) {
 		if (!is_name(words[1]))
-			return wf_err(err, -EINVAL, "%s: region \"%.60s\": a name has letters, digits and -_./: only",
-				      where, words[1]);
+			return wf_err(
+				err, -EINVAL,
+				"%s: region \"%.60s\": a name has letters, digits and -_./: only",
+				where, words[1]);
 		e->info.region = words[1];
 	}
 	for (unsigned i = 2; i < n; i++) {
 		char *equals = strchr(words[i], '=');
 
 		if (!equals)
-			return wf_err(err, -EINVAL, "%s: \"%.60s\" is not key=value", where, words[i]);
+			return wf_err(err, -EINVAL, "%s: \"%.60s\" is not key=value", where,
+				      words[i]);
 		*equals = '\0';
 		int rc = parse_attribute(&e->info, &has, words[i], equals + 1, where, err);
 		if (rc)
@@ -117,19 +135,22 @@ parse_rtt(struct loc_entry *e, struct loc_rtt *rtt, char **words, unsigned n, co
 	  struct wf_err *err)
 {
 	if (n < 2)
-		return wf_err(err, -EINVAL, "%s: %s has no times; write \"PREFIX SITE=MS...\"", where, words[0]);
+		return wf_err(err, -EINVAL, "%s: %s has no times; write \"PREFIX SITE=MS...\"",
+			      where, words[0]);
 	if (n - 1 > MAX_RTT)
-		return wf_err(err, -EINVAL, "%s: %u sites; at most %u count, list the nearest", where, n - 1, MAX_RTT);
+		return wf_err(err, -EINVAL, "%s: %u sites; at most %u count, list the nearest",
+			      where, n - 1, MAX_RTT);
 	for (unsigned i = 1; i < n; i++) {
 		char *equals = strchr(words[i], '=');
 		double ms;
 
 		if (!equals)
-			return wf_err(err, -EINVAL, "%s: \"%.60s\" is not SITE=MS", where, words[i]);
+			return wf_err(err, -EINVAL, "%s: \"%.60s\" is not SITE=MS", where,
+				      words[i]);
 		*equals = '\0';
 		if (!is_name(words[i]) || !number(equals + 1, 0, 60000, &ms))
-			return wf_err(err, -EINVAL, "%s: %.60s=%.20s: a time is 0 to 60000 ms", where, words[i],
-				      equals + 1);
+			return wf_err(err, -EINVAL, "%s: %.60s=%.20s: a time is 0 to 60000 ms",
+				      where, words[i], equals + 1);
 		rtt[i - 1] = (struct loc_rtt){ words[i], ms };
 	}
 	e->info.rtt = rtt;
@@ -138,8 +159,8 @@ parse_rtt(struct loc_entry *e, struct loc_rtt *rtt, char **words, unsigned n, co
 }
 
 static int
-parse_line(struct loc_db *db, struct loc_layer *layer, const char *file, unsigned line_number, char *line,
-	   bool rtt, struct wf_err *err)
+parse_line(struct loc_db *db, struct loc_layer *layer, const char *file, unsigned line_number,
+	   char *line, bool rtt, struct wf_err *err)
 {
 	struct loc_entry e = { .file = file, .line = line_number };
 	struct loc_rtt times[MAX_RTT];
@@ -151,14 +172,16 @@ parse_line(struct loc_db *db, struct loc_layer *layer, const char *file, unsigne
 	line[strcspn(line, "#")] = '\0';
 	for (char *w = strtok_r(line, " \t\r", &save); w; w = strtok_r(NULL, " \t\r", &save)) {
 		if (n == MAX_WORDS)
-			return wf_err(err, -EINVAL, "%s: more than %u words on a line", where, MAX_WORDS);
+			return wf_err(err, -EINVAL, "%s: more than %u words on a line", where,
+				      MAX_WORDS);
 		words[n++] = w;
 	}
 	if (!n)
 		return 0;
 	if (pol_prefix_parse(words[0], &e.prefix, &why))
 		return wf_err(err, -EINVAL, "%s: %s", where, why.text);
-	int rc = rtt ? parse_rtt(&e, times, words, n, where, err) : parse_own(&e, words, n, where, err);
+	int rc = rtt ? parse_rtt(&e, times, words, n, where, err)
+		     : parse_own(&e, words, n, where, err);
 	if (rc)
 		return rc;
 	loc_layer_add(db, layer, &e);
@@ -166,8 +189,8 @@ parse_line(struct loc_db *db, struct loc_layer *layer, const char *file, unsigne
 }
 
 int
-loc_map_parse(struct loc_db *db, struct loc_layer *layer, const char *file, const char *text, bool rtt,
-	      struct wf_err *err)
+loc_map_parse(struct loc_db *db, struct loc_layer *layer, const char *file, const char *text,
+	      bool rtt, struct wf_err *err)
 {
 	char line[4096];
 
@@ -176,8 +199,8 @@ loc_map_parse(struct loc_db *db, struct loc_layer *layer, const char *file, cons
 		size_t n = strcspn(text, "\n");
 
 		if (n >= sizeof line)
-			return wf_err(err, -EINVAL, "%s:%u: the line is longer than %zu bytes", file, number,
-				      sizeof line - 1);
+			return wf_err(err, -EINVAL, "%s:%u: the line is longer than %zu bytes",
+				      file, number, sizeof line - 1);
 		memcpy(line, text, n);
 		line[n] = '\0';
 		int rc = parse_line(db, layer, file, number, line, rtt, err);
@@ -189,7 +212,8 @@ loc_map_parse(struct loc_db *db, struct loc_layer *layer, const char *file, cons
 }
 
 int
-loc_map_read(struct loc_db *db, struct loc_layer *layer, const char *file, bool rtt, struct wf_err *err)
+loc_map_read(struct loc_db *db, struct loc_layer *layer, const char *file, bool rtt,
+	     struct wf_err *err)
 {
 	struct wf_str text = WF_STR_INIT;
 	int rc = wf_file_read_text(file, MAX_FILE_SIZE, &text, err);

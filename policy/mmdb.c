@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* MaxMind DB files (format 2.0), read whole: a walk over the search tree gives every network in order,
- * each data record is decoded once. */
+/* MaxMind DB files (format 2.0), read whole: a walk over the search tree gives every network in
+ * order, each data record is decoded once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -18,7 +18,7 @@
 struct seen {
 	struct wf_hmap_node node;
 	uint32_t offset; /* of the record in the data section */
-	uint32_t value;  /* 1 + index of the layer's records */
+	uint32_t value;	 /* 1 + index of the layer's records */
 };
 
 struct walk {
@@ -74,11 +74,13 @@ snapshot(const char *file, char name[64], struct wf_err *err)
 }
 
 static int
-get(struct walk *w, MMDB_entry_s *entry, const char *const *path, uint32_t type, MMDB_entry_data_s *d)
+get(struct walk *w, MMDB_entry_s *entry, const char *const *path, uint32_t type,
+    MMDB_entry_data_s *d)
 {
 	int rc = MMDB_aget_value(entry, d, path);
 
-	if (rc == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR || rc == MMDB_INVALID_LOOKUP_PATH_ERROR)
+	if (rc == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR ||
+	    rc == MMDB_INVALID_LOOKUP_PATH_ERROR)
 		return 0;
 	if (rc)
 		return bad(w, MMDB_strerror(rc));
@@ -123,7 +125,8 @@ decode(struct walk *w, MMDB_entry_s *entry, struct loc_info *info)
 	if ((rc = get_string(w, entry, continent, &info->continent)) ||
 	    (rc = get_string(w, entry, country, &info->country)) ||
 	    (!info->country && (rc = get_string(w, entry, registered, &info->country))) ||
-	    (rc = get_string(w, entry, subdivision, &state)) || (rc = get_string(w, entry, city, &info->city)))
+	    (rc = get_string(w, entry, subdivision, &state)) ||
+	    (rc = get_string(w, entry, city, &info->city)))
 		return rc;
 	if (state && info->country) {
 		char text[210];
@@ -155,7 +158,7 @@ record_value(struct walk *w, MMDB_entry_s *entry, uint32_t *ret)
 	struct loc_info info = { .region = NULL };
 	struct seen *s;
 
-	wf_hmap_for_each_with_hash(s, node, hash, &w->seen)
+	wf_hmap_for_each_with_hash (s, node, hash, &w->seen)
 		if (s->offset == entry->offset) {
 			*ret = s->value;
 			return 0;
@@ -167,8 +170,10 @@ record_value(struct walk *w, MMDB_entry_s *entry, uint32_t *ret)
 	struct loc_layer *layer = w->layer;
 
 	if (layer->n_records == layer->records_allocated) {
-		layer->records_allocated = layer->records_allocated ? layer->records_allocated * 2 : 64;
-		layer->records = wf_xrealloc(layer->records, layer->records_allocated * sizeof *layer->records);
+		layer->records_allocated =
+			layer->records_allocated ? layer->records_allocated * 2 : 64;
+		layer->records = wf_xrealloc(layer->records,
+					     layer->records_allocated * sizeof *layer->records);
 	}
 	layer->records[layer->n_records++] = info;
 	s = wf_xmalloc(sizeof *s);
@@ -181,14 +186,15 @@ record_value(struct walk *w, MMDB_entry_s *entry, uint32_t *ret)
 static int walk_node(struct walk *, uint64_t node, int family, struct pol_prefix at);
 
 static int
-walk_side(struct walk *w, uint8_t type, uint64_t record, MMDB_entry_s *entry, int family, struct pol_prefix at)
+walk_side(struct walk *w, uint8_t type, uint64_t record, MMDB_entry_s *entry, int family,
+	  struct pol_prefix at)
 {
 	uint32_t value = 0;
 
 	switch (type) {
 	case MMDB_RECORD_TYPE_SEARCH_NODE:
-		/* IPv4 lies at ::/96 and, in most files, also under ::ffff:0:0/96 and 2002::/16: aliases
-		 * that are no places in IPv6. */
+		/* IPv4 lies at ::/96 and, in most files, also under ::ffff:0:0/96 and 2002::/16:
+		 * aliases that are no places in IPv6. */
 		if (family == 6 && w->ipv4_node && record == w->ipv4_node)
 			break;
 		return walk_node(w, record, family, at);
@@ -220,8 +226,8 @@ walk_node(struct walk *w, uint64_t node, int family, struct pol_prefix at)
 		return bad(w, "the search tree has a node that can't be read");
 	if (w->on_path[node >> 3] & bit)
 		return bad(w, "the search tree has a loop");
-	/* A tree without aliases visits each node once.  A crafted one may share subtrees so that the
-	 * number of paths doubles with each level. */
+	/* A tree without aliases visits each node once.  A crafted one may share subtrees so that
+	 * the number of paths doubles with each level. */
 	if (++w->n_visits > w->max_visits)
 		return bad(w, "the search tree uses its nodes many times over");
 
@@ -236,13 +242,14 @@ walk_node(struct walk *w, uint64_t node, int family, struct pol_prefix at)
 	w->on_path[node >> 3] |= bit;
 	int rc = walk_side(w, n.left_record_type, n.left_record, &n.left_record_entry, family, at);
 	if (!rc)
-		rc = walk_side(w, n.right_record_type, n.right_record, &n.right_record_entry, family, right);
+		rc = walk_side(w, n.right_record_type, n.right_record, &n.right_record_entry,
+			       family, right);
 	w->on_path[node >> 3] &= ~bit;
 	return rc;
 }
 
-/* Follows 96 zero bits.  Returns 1 if that ends at a node, 0 if at data or nothing (then 'n' holds it as
- * its left side), or an error. */
+/* Follows 96 zero bits.  Returns 1 if that ends at a node, 0 if at data or nothing (then 'n' holds
+ * it as its left side), or an error. */
 static int
 find_ipv4(struct walk *w, MMDB_search_node_s *n, uint64_t *node)
 {
@@ -290,7 +297,8 @@ loc_mmdb_read(struct loc_db *db, struct loc_layer *layer, const char *file, stru
 	int rc = MMDB_open(name, MMDB_MODE_MMAP, &mmdb);
 	if (rc) {
 		close(fd);
-		return wf_err(err, -EINVAL, "%s: not a MaxMind DB that can be used: %s", file, MMDB_strerror(rc));
+		return wf_err(err, -EINVAL, "%s: not a MaxMind DB that can be used: %s", file,
+			      MMDB_strerror(rc));
 	}
 	struct walk w = {
 		.db = db,
@@ -309,10 +317,11 @@ loc_mmdb_read(struct loc_db *db, struct loc_layer *layer, const char *file, stru
 		rc = bad(&w, "it is neither for IPv4 nor for IPv6");
 	else
 		rc = walk_all(&w);
-	/* A file without records is a source that knows nothing; combine() tells layers by 'records'. */
+	/* A file without records is a source that knows nothing; combine() tells layers by
+	 * 'records'. */
 	if (!layer->records)
 		layer->records = wf_xzalloc(sizeof *layer->records);
-	wf_hmap_for_each_safe(s, node, &w.seen)
+	wf_hmap_for_each_safe (s, node, &w.seen)
 		free(s);
 	wf_hmap_done(&w.seen);
 	free(w.on_path);

@@ -151,7 +151,8 @@ pol_member_set(struct pol *pol, uint32_t index, bool up, bool drain, float load,
 		return;
 	if (pol->n_changed == pol->changed_allocated) {
 		pol->changed_allocated = pol->changed_allocated ? pol->changed_allocated * 2 : 16;
-		pol->changed = wf_xrealloc(pol->changed, pol->changed_allocated * sizeof *pol->changed);
+		pol->changed =
+			wf_xrealloc(pol->changed, pol->changed_allocated * sizeof *pol->changed);
 	}
 	pol->changed[pol->n_changed++] = index;
 }
@@ -187,10 +188,11 @@ pol_set_load(struct pol *pol, const char *pool, const char *member, float load)
 }
 
 unsigned
-pol_rank(const struct pol *pol, const struct pol_policy *p, uint32_t class_id, unsigned draw, bool ignore_state,
-	 bool one_a_pool, uint32_t *members, unsigned max)
+pol_rank(const struct pol *pol, const struct pol_policy *p, uint32_t class_id, unsigned draw,
+	 bool ignore_state, bool one_a_pool, uint32_t *members, unsigned max)
 {
-	const struct pol_row *row = &p->rows[p->ranker->uses_location ? p->ranker->row_of_class[class_id] : 0];
+	const struct pol_row *row =
+		&p->rows[p->ranker->uses_location ? p->ranker->row_of_class[class_id] : 0];
 	uint32_t *skip = wf_xmalloc((pol->n_members + 1) * sizeof *skip);
 	unsigned n = 0, n_skip = 0;
 	enum pol_mode first = ignore_state ? POL_EVERYBODY : POL_BY_STATE;
@@ -200,8 +202,8 @@ pol_rank(const struct pol *pol, const struct pol_policy *p, uint32_t class_id, u
 		for (uint32_t i = 0; i < row->n_tiers && n < max; i++) {
 			int64_t m;
 
-			while (n < max &&
-			       (m = pol_tier_pick(pol, row->tiers[i], draw, mode, 0, skip, n_skip)) >= 0) {
+			while (n < max && (m = pol_tier_pick(pol, row->tiers[i], draw, mode, 0,
+							     skip, n_skip)) >= 0) {
 				const struct pol_pool *pool = &pol->pools[pol->members[m].pool];
 
 				members[n++] = m;
@@ -225,8 +227,9 @@ pol_files_changed(const struct pol *pol)
 		const struct pol_file *f = &pol->location->files[i];
 		struct stat st;
 
-		if (stat(f->path, &st) || st.st_ino != f->inode || (uint64_t)st.st_size != f->size ||
-		    st.st_mtim.tv_sec != f->mtime.tv_sec || st.st_mtim.tv_nsec != f->mtime.tv_nsec)
+		if (stat(f->path, &st) || st.st_ino != f->inode ||
+		    (uint64_t)st.st_size != f->size || st.st_mtim.tv_sec != f->mtime.tv_sec ||
+		    st.st_mtim.tv_nsec != f->mtime.tv_nsec)
 			return true;
 	}
 	return false;

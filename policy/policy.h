@@ -17,11 +17,11 @@
 #include "base/err.h"
 #include "policy/select.h"
 
-/* 'conf' is the object in which a module put "uses policy:policy-config"; member names are those of the
- * grouping.  Relative file names are below 'folder' (NULL: the working directory).  From 'old' (may be
- * NULL) come the health and load of members of the same pool and name (an operator's drain comes back by
- * pol_health_apply()), and the location data if no file of it changed.  Returns 0, or a negative errno with 'err' (path, value, rule, way out) and
- * nothing made. */
+/* 'conf' is the object in which a module put "uses policy:policy-config"; member names are those of
+ * the grouping.  Relative file names are below 'folder' (NULL: the working directory).  From 'old'
+ * (may be NULL) come the health and load of members of the same pool and name (an operator's drain
+ * comes back by pol_health_apply()), and the location data if no file of it changed.  Returns 0, or
+ * a negative errno with 'err' (path, value, rule, way out) and nothing made. */
 int pol_build(const json_t *conf, const char *folder, const struct pol *old, struct pol **ret,
 	      struct wf_err *err);
 /* NULL is fine.  No reader may be left. */

@@ -40,8 +40,8 @@ pol_addr_from_sockaddr(const struct sockaddr *sa, struct pol_addr *ret)
 		return false;
 	const struct in6_addr *in6 = &((const struct sockaddr_in6 *)sa)->sin6_addr;
 
-	*ret = IN6_IS_ADDR_V4MAPPED(in6) ? pol_addr_from_bytes(4, &in6->s6_addr[12]) :
-					   pol_addr_from_bytes(6, in6);
+	*ret = IN6_IS_ADDR_V4MAPPED(in6) ? pol_addr_from_bytes(4, &in6->s6_addr[12])
+					 : pol_addr_from_bytes(6, in6);
 	return true;
 }
 
@@ -79,11 +79,13 @@ pol_prefix_parse(const char *text, struct pol_prefix *ret, struct wf_err *err)
 	struct pol_prefix p;
 
 	if (n >= sizeof address)
-		return wf_err(err, -EINVAL, "\"%.60s\" is no prefix; write 192.0.2.0/24 or 2001:db8::/32", text);
+		return wf_err(err, -EINVAL,
+			      "\"%.60s\" is no prefix; write 192.0.2.0/24 or 2001:db8::/32", text);
 	memcpy(address, text, n);
 	address[n] = '\0';
 	if (!pol_addr_parse(address, &p.addr))
-		return wf_err(err, -EINVAL, "\"%.60s\" is no prefix; write 192.0.2.0/24 or 2001:db8::/32", text);
+		return wf_err(err, -EINVAL,
+			      "\"%.60s\" is no prefix; write 192.0.2.0/24 or 2001:db8::/32", text);
 	unsigned bits = pol_family_bits(p.addr.family);
 
 	p.len = bits;
@@ -93,7 +95,8 @@ pol_prefix_parse(const char *text, struct pol_prefix *ret, struct wf_err *err)
 		unsigned long len = digits && digits < 4 ? strtoul(slash + 1, NULL, 10) : 999;
 
 		if (!digits || slash[1 + digits] || len > bits)
-			return wf_err(err, -EINVAL, "\"%s\": the length of an IPv%d prefix is 0 to %u", text,
+			return wf_err(err, -EINVAL,
+				      "\"%s\": the length of an IPv%d prefix is 0 to %u", text,
 				      p.addr.family, bits);
 		p.len = len;
 	}
@@ -102,8 +105,8 @@ pol_prefix_parse(const char *text, struct pol_prefix *ret, struct wf_err *err)
 	if (pol_addr_cmp(&masked.addr, &p.addr)) {
 		char meant[POL_PREFIX_STRLEN];
 
-		return wf_err(err, -EINVAL, "\"%s\" has bits set past its length; the prefix is %s", text,
-			      pol_prefix_format(&masked, meant));
+		return wf_err(err, -EINVAL, "\"%s\" has bits set past its length; the prefix is %s",
+			      text, pol_prefix_format(&masked, meant));
 	}
 	*ret = p;
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses and prefixes of both families in one form: 128 bits, top-aligned, so that an IPv4 address is
- * the upper half of 'hi' and a length counts from the top in both.  Values, no memory. */
+/* Addresses and prefixes of both families in one form: 128 bits, top-aligned, so that an IPv4
+ * address is the upper half of 'hi' and a length counts from the top in both.  Values, no memory.
+ */
 #ifndef WEFT_POLICY_PREFIX_H
 #define WEFT_POLICY_PREFIX_H
 
@@ -18,7 +19,7 @@ struct pol_addr {
 
 struct pol_prefix {
 	struct pol_addr addr; /* bits past 'len' are zero */
-	uint8_t len;          /* 0..32 or 0..128 */
+	uint8_t len;	      /* 0..32 or 0..128 */
 };
 
 #define POL_PREFIX_STRLEN 52 /* the longest text, and a NUL */

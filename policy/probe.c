@@ -73,10 +73,12 @@ static void
 on_timeout(struct wf_timer *t)
 {
 	struct pol_probe *p = t->arg;
-	static const char *const steps[] = { "no connection", "no end of the TLS handshake", "can't send", "no answer" };
+	static const char *const steps[] = { "no connection", "no end of the TLS handshake",
+					     "can't send", "no answer" };
 	char text[80];
 
-	snprintf(text, sizeof text, "%s within %u ms", p->conf->type == POL_PROBE_SCRIPT ? "no end" : steps[p->step],
+	snprintf(text, sizeof text, "%s within %u ms",
+		 p->conf->type == POL_PROBE_SCRIPT ? "no end" : steps[p->step],
 		 p->conf->timeout_ms);
 	pol_probe_finish(p, POL_PROBE_FAILED, text);
 }
@@ -131,7 +133,9 @@ put_echo(struct pol_probe *p)
 {
 	static uint16_t seq;
 	bool v4 = p->addr.family == 4;
-	struct echo e = { .type = v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST, .id = htons(getpid()), .seq = htons(++seq) };
+	struct echo e = { .type = v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST,
+			  .id = htons(getpid()),
+			  .seq = htons(++seq) };
 
 	memcpy(e.data, ECHO_MARK, sizeof ECHO_MARK);
 	p->echo_seq = e.seq;
@@ -140,7 +144,8 @@ put_echo(struct pol_probe *p)
 	wf_buf_put(&p->out, &e, sizeof e);
 }
 
-/* A datagram of a ping socket starts at the ICMP header, one of a raw IPv4 socket at the IP header. */
+/* A datagram of a ping socket starts at the ICMP header, one of a raw IPv4 socket at the IP header.
+ */
 static bool
 is_echo_reply(const struct pol_probe *p, const uint8_t *data, size_t n)
 {
@@ -154,7 +159,8 @@ is_echo_reply(const struct pol_probe *p, const uint8_t *data, size_t n)
 		e = (const void *)(data + header);
 		n -= header;
 	}
-	return n >= sizeof *e && e->type == (p->addr.family == 4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY) &&
+	return n >= sizeof *e &&
+	       e->type == (p->addr.family == 4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY) &&
 	       e->seq == p->echo_seq && !memcmp(e->data, ECHO_MARK, sizeof ECHO_MARK);
 }
 
@@ -226,9 +232,10 @@ tls_waits(struct pol_probe *p, int rc, char *text, size_t size)
 		return true;
 	}
 	code = ERR_get_error();
-	snprintf(text, size, "TLS: %s", p->conf->verify && verify != X509_V_OK ? X509_verify_cert_error_string(verify) :
-					code && ERR_reason_error_string(code)  ? ERR_reason_error_string(code) :
-									       "the peer closed the connection");
+	snprintf(text, size, "TLS: %s",
+		 p->conf->verify && verify != X509_V_OK	 ? X509_verify_cert_error_string(verify)
+		 : code && ERR_reason_error_string(code) ? ERR_reason_error_string(code)
+							 : "the peer closed the connection");
 	ERR_clear_error();
 	return false;
 }
@@ -240,14 +247,16 @@ put_request(struct pol_probe *p)
 {
 	char text[POL_PREFIX_STRLEN];
 	const char *host = host_of(p, text);
-	bool v6 = strchr(host, ':'), other_port = p->conf->port != (p->conf->type == POL_PROBE_HTTPS ? 443 : 80);
+	bool v6 = strchr(host, ':'),
+	     other_port = p->conf->port != (p->conf->type == POL_PROBE_HTTPS ? 443 : 80);
 	char port[8] = "";
 
 	if (other_port)
 		snprintf(port, sizeof port, ":%u", p->conf->port);
-	char *request = wf_xasprintf("GET %s HTTP/1.1\r\nHost: %s%s%s%s\r\nUser-Agent: weft-probe\r\n"
-				     "Accept: */*\r\nConnection: close\r\n\r\n",
-				     p->conf->path, v6 ? "[" : "", host, v6 ? "]" : "", port);
+	char *request =
+		wf_xasprintf("GET %s HTTP/1.1\r\nHost: %s%s%s%s\r\nUser-Agent: weft-probe\r\n"
+			     "Accept: */*\r\nConnection: close\r\n\r\n",
+			     p->conf->path, v6 ? "[" : "", host, v6 ? "]" : "", port);
 	wf_buf_put(&p->out, request, strlen(request));
 	free(request);
 }
@@ -257,8 +266,8 @@ static bool
 send_step(struct pol_probe *p)
 {
 	while (p->out.size) {
-		ssize_t n = p->ssl ? SSL_write(p->ssl, p->out.data, p->out.size) :
-				     send(p->fd, p->out.data, p->out.size, MSG_NOSIGNAL);
+		ssize_t n = p->ssl ? SSL_write(p->ssl, p->out.data, p->out.size)
+				   : send(p->fd, p->out.data, p->out.size, MSG_NOSIGNAL);
 		char text[120];
 
 		if (n > 0) {
@@ -290,7 +299,8 @@ http_answer(struct pol_probe *p)
 	bool eof = false;
 
 	for (int rounds = 0; rounds < 16; rounds++) {
-		ssize_t n = p->ssl ? SSL_read(p->ssl, block, sizeof block) : recv(p->fd, block, sizeof block, 0);
+		ssize_t n = p->ssl ? SSL_read(p->ssl, block, sizeof block)
+				   : recv(p->fd, block, sizeof block, 0);
 
 		if (n > 0) {
 			size_t room = POL_PROBE_MAX_ANSWER - p->in.size;
@@ -374,7 +384,8 @@ on_event(uv_poll_t *poll, int status, int events)
 			return;
 		}
 		p->step = STEP_SEND;
-		if ((p->conf->type == POL_PROBE_TLS || p->conf->type == POL_PROBE_HTTPS) && !tls_start(p)) {
+		if ((p->conf->type == POL_PROBE_TLS || p->conf->type == POL_PROBE_HTTPS) &&
+		    !tls_start(p)) {
 			pol_probe_finish(p, POL_PROBE_FAILED, "TLS can't be started");
 			return;
 		}
@@ -472,7 +483,8 @@ pol_probe_start(const struct pol_probe_conf *conf, const struct pol_addr *addr, 
 	p->poll.data = p;
 	int rc = 0;
 
-	if (conf->device && setsockopt(p->fd, SOL_SOCKET, SO_BINDTODEVICE, conf->device, strlen(conf->device)))
+	if (conf->device &&
+	    setsockopt(p->fd, SOL_SOCKET, SO_BINDTODEVICE, conf->device, strlen(conf->device)))
 		rc = -errno;
 	if (!rc)
 		rc = connect_to(p);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One probe of one address: TCP connect, TLS handshake, HTTP(S) GET, ICMP echo, UDP exchange, script.
+/* One probe of one address: TCP connect, TLS handshake, HTTP(S) GET, ICMP echo, UDP exchange,
+ * script.
  *
- * A probe runs once, on the loop, without blocking: a descriptor and a few hundred bytes (HTTP: up to
- * POL_PROBE_MAX_ANSWER).  Threads: main.
- * Ownership: the handle lives until 'done' was called or pol_probe_cancel(); 'done' comes exactly once,
- * never inside pol_probe_start(), and not after a cancel.
+ * A probe runs once, on the loop, without blocking: a descriptor and a few hundred bytes (HTTP: up
+ * to POL_PROBE_MAX_ANSWER).  Threads: main. Ownership: the handle lives until 'done' was called or
+ * pol_probe_cancel(); 'done' comes exactly once, never inside pol_probe_start(), and not after a
+ * cancel.
  */
 #ifndef WEFT_POLICY_PROBE_H
 #define WEFT_POLICY_PROBE_H
@@ -18,8 +19,15 @@
 
 #define POL_PROBE_MAX_ANSWER 65536 /* bytes of an HTTP answer that are looked at */
 
-enum pol_probe_type { POL_PROBE_TCP, POL_PROBE_TLS, POL_PROBE_HTTP, POL_PROBE_HTTPS, POL_PROBE_ICMP,
-		      POL_PROBE_UDP, POL_PROBE_SCRIPT };
+enum pol_probe_type {
+	POL_PROBE_TCP,
+	POL_PROBE_TLS,
+	POL_PROBE_HTTP,
+	POL_PROBE_HTTPS,
+	POL_PROBE_ICMP,
+	POL_PROBE_UDP,
+	POL_PROBE_SCRIPT
+};
 
 struct pol_probe_conf {
 	char *name;
@@ -35,21 +43,23 @@ struct pol_probe_conf {
 };
 
 struct pol_probe;
-/* What came out.  POL_PROBE_NOT_RUN: this host could not probe at all (no descriptor or memory left, no right to send
- * ICMP), which says nothing of the member. */
+/* What came out.  POL_PROBE_NOT_RUN: this host could not probe at all (no descriptor or memory
+ * left, no right to send ICMP), which says nothing of the member. */
 enum pol_probe_result { POL_PROBE_FAILED, POL_PROBE_PASSED, POL_PROBE_NOT_RUN };
 /* 'text' says in a few words what happened ("Connection refused", "status 503"). */
 typedef void pol_probe_done_fn(void *arg, enum pol_probe_result, const char *text);
 
-struct pol_probe *pol_probe_start(const struct pol_probe_conf *, const struct pol_addr *, const char *pool,
-				  const char *member, pol_probe_done_fn *, void *arg);
+struct pol_probe *pol_probe_start(const struct pol_probe_conf *, const struct pol_addr *,
+				  const char *pool, const char *member, pol_probe_done_fn *,
+				  void *arg);
 void pol_probe_cancel(struct pol_probe *); /* NULL is fine */
 
 /* ---- HTTP, as pure functions ---- */
 
-/* Judges what has come so far.  Returns 1 if the answer passes, 0 if it fails, -EAGAIN if more must come;
- * 'eof': nothing more will.  'text' as above, at most 'size' bytes. */
-int pol_http_judge(const struct pol_probe_conf *, const uint8_t *data, size_t n, bool eof, char *text, size_t size);
+/* Judges what has come so far.  Returns 1 if the answer passes, 0 if it fails, -EAGAIN if more must
+ * come; 'eof': nothing more will.  'text' as above, at most 'size' bytes. */
+int pol_http_judge(const struct pol_probe_conf *, const uint8_t *data, size_t n, bool eof,
+		   char *text, size_t size);
 /* "a\\x00b" -> bytes; the caller frees.  -EINVAL with 'err' for a bad escape. */
 int pol_payload_parse(const char *text, uint8_t **bytes, size_t *size, struct wf_err *err);
 

@@ -58,7 +58,8 @@ unchunk(uint8_t *body, size_t *size)
 }
 
 int
-pol_http_judge(const struct pol_probe_conf *conf, const uint8_t *data, size_t n, bool eof, char *text, size_t size)
+pol_http_judge(const struct pol_probe_conf *conf, const uint8_t *data, size_t n, bool eof,
+	       char *text, size_t size)
 {
 	const uint8_t *end = n ? memmem(data, n, "\r\n\r\n", 4) : NULL;
 	unsigned status, minor;
@@ -91,7 +92,8 @@ pol_http_judge(const struct pol_probe_conf *conf, const uint8_t *data, size_t n,
 
 	size_t body_size = data + n - (end + 4);
 	uint8_t *body = wf_xmemdup(end + 4, body_size);
-	const char *encoding = field(head, "Transfer-Encoding"), *length = field(head, "Content-Length");
+	const char *encoding = field(head, "Transfer-Encoding"),
+		   *length = field(head, "Content-Length");
 	bool complete = eof;
 
 	if (encoding && !strncasecmp(encoding, "chunked", 7))
@@ -124,14 +126,18 @@ pol_payload_parse(const char *text, uint8_t **bytes, size_t *size, struct wf_err
 		} else if (p[1] == '\\') {
 			out[n++] = '\\';
 			p += 2;
-		} else if (p[1] == 'x' && isxdigit((unsigned char)p[2]) && isxdigit((unsigned char)p[3])) {
+		} else if (p[1] == 'x' && isxdigit((unsigned char)p[2]) &&
+			   isxdigit((unsigned char)p[3])) {
 			sscanf(p + 2, "%2x", &value);
 			out[n++] = value;
 			p += 4;
 		} else {
 			free(out);
-			return wf_err(err, -EINVAL, "\"%.60s\": behind a backslash comes xHH (two hexadecimal digits) or "
-				      "another backslash", text);
+			return wf_err(err, -EINVAL,
+				      "\"%.60s\": behind a backslash comes xHH (two hexadecimal "
+				      "digits) or "
+				      "another backslash",
+				      text);
 		}
 	}
 	*bytes = out;

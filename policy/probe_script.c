@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Probes that are programs.  They run without a shell, with an empty environment but PATH, in a process
- * group of their own that is killed when time is up; what they print goes to /dev/null. */
+/* Probes that are programs.  They run without a shell, with an empty environment but PATH, in a
+ * process group of their own that is killed when time is up; what they print goes to /dev/null. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,12 @@ void
 pol_probe_script_start(struct pol_probe *p, const char *pool, const char *member)
 {
 	char address[POL_PREFIX_STRLEN], port[8];
-	char *args[] = { p->conf->script, pol_addr_format(&p->addr, address), port, (char *)pool, (char *)member, NULL };
+	char *args[] = { p->conf->script,
+			 pol_addr_format(&p->addr, address),
+			 port,
+			 (char *)pool,
+			 (char *)member,
+			 NULL };
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	char *env[] = { path, NULL };
 	uv_process_options_t options = {
@@ -57,7 +62,9 @@ pol_probe_script_start(struct pol_probe *p, const char *pool, const char *member
 	int rc = uv_spawn(wf_loop_uv(), &p->process, &options);
 
 	if (rc)
-		pol_probe_finish_later(p, rc == UV_ENOENT || rc == UV_EACCES ? POL_PROBE_FAILED : POL_PROBE_NOT_RUN,
+		pol_probe_finish_later(p,
+				       rc == UV_ENOENT || rc == UV_EACCES ? POL_PROBE_FAILED
+									  : POL_PROBE_NOT_RUN,
 				       uv_strerror(rc));
 	else
 		p->spawned = true;

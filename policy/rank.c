@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Orders candidates for locations, and finds which locations all policies treat alike: the classes. */
+/* Orders candidates for locations, and finds which locations all policies treat alike: the classes.
+ */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,8 +10,8 @@
 #include "base/hash.h"
 #include "policy/select_internal.h"
 
-/* The round-trip time of a pool that was not measured, to be compared with those that were: light in
- * fibre makes 100 km of distance a millisecond and back, and routes are half as long again. */
+/* The round-trip time of a pool that was not measured, to be compared with those that were: light
+ * in fibre makes 100 km of distance a millisecond and back, and routes are half as long again. */
 #define KM_PER_MS 66.0
 
 double
@@ -48,7 +49,8 @@ key_of(const struct loc_info *info, enum pol_key key, char asn[12])
 	return NULL;
 }
 
-/* The entry of the finest kind that matches: region (the operator said it), AS, city, ..., default. */
+/* The entry of the finest kind that matches: region (the operator said it), AS, city, ..., default.
+ */
 static const struct pol_match *
 find_match(const struct pol_policy_conf *conf, const struct loc_info *info)
 {
@@ -59,8 +61,8 @@ find_match(const struct pol_policy_conf *conf, const struct loc_info *info)
 		for (unsigned i = 0; i < conf->n_matches; i++) {
 			const struct pol_match *m = &conf->matches[i];
 
-			if (m->key == key &&
-			    (key == POL_KEY_DEFAULT || (have && m->value && !strcasecmp(have, m->value))))
+			if (m->key == key && (key == POL_KEY_DEFAULT ||
+					      (have && m->value && !strcasecmp(have, m->value))))
 				return m;
 		}
 	}
@@ -78,8 +80,9 @@ rtt_to(const struct loc_info *info, const struct pol_pool *pool)
 
 /* The key of one step: candidates with a smaller one come first, equal ones stay together. */
 static double
-step_key(const struct pol *pol, const struct pol_policy_conf *conf, enum pol_step step, unsigned candidate,
-	 const struct loc_info *info, const struct pol_match *match, struct pol_rank_note *note)
+step_key(const struct pol *pol, const struct pol_policy_conf *conf, enum pol_step step,
+	 unsigned candidate, const struct loc_info *info, const struct pol_match *match,
+	 struct pol_rank_note *note)
 {
 	const struct pol_pool *pool = &pol->pools[conf->candidates[candidate].pool];
 
@@ -122,11 +125,13 @@ sortable_cmp(const void *a_, const void *b_)
 
 uint16_t
 pol_order(const struct pol *pol, const struct pol_policy_conf *conf, const struct loc_info *info,
-	  uint16_t *tier_of, struct pol_rank_note *notes_or_null, const struct pol_match **match_or_null)
+	  uint16_t *tier_of, struct pol_rank_note *notes_or_null,
+	  const struct pol_match **match_or_null)
 {
 	unsigned n = conf->n_candidates;
 	struct sortable *s = wf_xmalloc((n + 1) * sizeof *s);
-	struct pol_rank_note *notes = notes_or_null ? notes_or_null : wf_xmalloc((n + 1) * sizeof *notes);
+	struct pol_rank_note *notes =
+		notes_or_null ? notes_or_null : wf_xmalloc((n + 1) * sizeof *notes);
 	const struct pol_match *match = NULL;
 	uint16_t n_tiers = 1;
 
@@ -135,14 +140,17 @@ pol_order(const struct pol *pol, const struct pol_policy_conf *conf, const struc
 
 		s[i] = (struct sortable){ 0, 0, i };
 		notes[i].rtt_ms = rtt_to(info, pool);
-		notes[i].distance_km = info->has_coords && pool->has_coords ?
-					       pol_distance_km(info->lat, info->lon, pool->lat, pool->lon) : -1;
+		notes[i].distance_km =
+			info->has_coords && pool->has_coords
+				? pol_distance_km(info->lat, info->lon, pool->lat, pool->lon)
+				: -1;
 	}
 	for (unsigned k = 0; k < conf->n_steps; k++)
 		if (conf->steps[k] == POL_REGION_MAP)
 			match = find_match(conf, info);
 	for (unsigned k = 0; k < conf->n_steps; k++) {
-		double slack = conf->steps[k] == POL_NEAREST ? conf->tolerance_km / KM_PER_MS : 0, first = 0;
+		double slack = conf->steps[k] == POL_NEAREST ? conf->tolerance_km / KM_PER_MS : 0,
+		       first = 0;
 		uint16_t tier = 0, old_tier = 0;
 
 		for (unsigned i = 0; i < n; i++)
@@ -192,7 +200,8 @@ same_matches(const struct pol_policy_conf *a, const struct pol_policy_conf *b)
 static bool
 same_order(const struct pol_policy_conf *a, const struct pol_policy_conf *b)
 {
-	if (a->n_candidates != b->n_candidates || a->n_steps != b->n_steps || a->tolerance_km != b->tolerance_km ||
+	if (a->n_candidates != b->n_candidates || a->n_steps != b->n_steps ||
+	    a->tolerance_km != b->tolerance_km ||
 	    memcmp(a->steps, b->steps, a->n_steps * sizeof a->steps[0]) || !same_matches(a, b))
 		return false;
 	for (unsigned i = 0; i < a->n_candidates; i++)
@@ -215,7 +224,8 @@ ranker_get(struct pol *pol, const struct pol_policy_conf *conf)
 	for (unsigned i = 0; i < conf->n_steps; i++)
 		if (conf->steps[i] != POL_FAILOVER)
 			r->uses_location = true;
-	pol->rankers = wf_xrealloc(pol->rankers, (pol->n_rankers + 1) * sizeof(struct pol_ranker *));
+	pol->rankers =
+		wf_xrealloc(pol->rankers, (pol->n_rankers + 1) * sizeof(struct pol_ranker *));
 	pol->rankers[pol->n_rankers++] = r;
 	return r;
 }
@@ -228,7 +238,7 @@ intern_ordering(struct pol_ranker *r, const uint16_t *tier_of, uint16_t n_tiers)
 	uint32_t hash = wf_hash_bytes(tier_of, size, n_tiers);
 	struct pol_ordering *o;
 
-	wf_hmap_for_each_with_hash(o, node, hash, &r->by_content)
+	wf_hmap_for_each_with_hash (o, node, hash, &r->by_content)
 		if (!memcmp(o->tier_of, tier_of, size))
 			return o->number;
 	o = wf_xmalloc(sizeof *o + size);
@@ -239,13 +249,14 @@ intern_ordering(struct pol_ranker *r, const uint16_t *tier_of, uint16_t n_tiers)
 	/* Room doubles at powers of two. */
 	if (!(r->n_orderings & (r->n_orderings - 1)))
 		r->orderings = wf_xrealloc(r->orderings, (r->n_orderings ? r->n_orderings * 2 : 1) *
-							     sizeof(struct pol_ordering *));
+								 sizeof(struct pol_ordering *));
 	r->orderings[r->n_orderings++] = o;
 	return o->number;
 }
 
 static int
-order_locations(const struct pol *pol, struct pol_ranker *r, const struct loc_db *db, struct wf_err *err)
+order_locations(const struct pol *pol, struct pol_ranker *r, const struct loc_db *db,
+		struct wf_err *err)
 {
 	uint32_t n = r->uses_location ? loc_db_n_locations(db) : 1;
 	uint16_t *tier_of = wf_xmalloc((r->conf->n_candidates + 1) * sizeof *tier_of);
@@ -257,8 +268,11 @@ order_locations(const struct pol *pol, struct pol_ranker *r, const struct loc_db
 		uint32_t row = intern_ordering(r, tier_of, n_tiers);
 
 		if (row > UINT16_MAX)
-			rc = wf_err(err, -E2BIG, "policy %s: its %u pools come in more than 65536 different orders for "
-				    "the locations of the map; use fewer pools, a region map, or a larger tolerance-km",
+			rc = wf_err(err, -E2BIG,
+				    "policy %s: its %u pools come in more than 65536 different "
+				    "orders for "
+				    "the locations of the map; use fewer pools, a region map, or a "
+				    "larger tolerance-km",
 				    r->conf->name, r->conf->n_candidates);
 		r->row_of_location[i] = row;
 	}
@@ -283,9 +297,10 @@ refine(uint32_t *class_of, uint32_t n_locations, const struct pol_ranker *r)
 	wf_hmap_init(&splits);
 	for (uint32_t i = 0; i < n_locations; i++) {
 		uint16_t row = r->row_of_location[i];
-		uint32_t hash = wf_hash_u64((uint64_t)class_of[i] << 16 | row, 0), found = UINT32_MAX;
+		uint32_t hash = wf_hash_u64((uint64_t)class_of[i] << 16 | row, 0),
+			 found = UINT32_MAX;
 
-		wf_hmap_for_each_with_hash(s, node, hash, &splits)
+		wf_hmap_for_each_with_hash (s, node, hash, &splits)
 			if (s->old_class == class_of[i] && s->row == row) {
 				found = s->new_class;
 				break;
@@ -298,7 +313,7 @@ refine(uint32_t *class_of, uint32_t n_locations, const struct pol_ranker *r)
 		}
 		class_of[i] = found;
 	}
-	wf_hmap_for_each_safe(s, node, &splits)
+	wf_hmap_for_each_safe (s, node, &splits)
 		free(s);
 	wf_hmap_done(&splits);
 	return n;
@@ -308,7 +323,8 @@ int
 pol_compile_rankers(struct pol *pol, struct wf_err *err)
 {
 	const struct loc_db *db = pol->location->db;
-	uint32_t n = loc_db_n_locations(db), *class_of = wf_xzalloc(n * sizeof *class_of), n_classes = 1;
+	uint32_t n = loc_db_n_locations(db), *class_of = wf_xzalloc(n * sizeof *class_of),
+		 n_classes = 1;
 	int rc = 0;
 
 	for (unsigned i = 0; i < pol->n_policies; i++)

@@ -29,7 +29,7 @@ intern_set(struct pol_policy *p, const uint32_t *members, uint32_t n)
 	uint32_t hash = n ? wf_hash_bytes(members, n * sizeof *members, n) : 0;
 	struct pol_set *s;
 
-	wf_hmap_for_each_with_hash(s, node, hash, &p->sets_by_content)
+	wf_hmap_for_each_with_hash (s, node, hash, &p->sets_by_content)
 		if (s->n == n && (!n || !memcmp(s->members, members, n * sizeof *members)))
 			return s->number;
 	if (p->n_sets > MAX_SETS)
@@ -41,7 +41,8 @@ intern_set(struct pol_policy *p, const uint32_t *members, uint32_t n)
 		memcpy(s->members, members, n * sizeof *members);
 	wf_hmap_insert(&p->sets_by_content, &s->node, hash);
 	if (!(p->n_sets & (p->n_sets - 1)))
-		p->sets = wf_xrealloc(p->sets, (p->n_sets ? p->n_sets * 2 : 1) * sizeof(struct pol_set *));
+		p->sets = wf_xrealloc(p->sets,
+				      (p->n_sets ? p->n_sets * 2 : 1) * sizeof(struct pol_set *));
 	p->sets[p->n_sets++] = s;
 	return s->number;
 }
@@ -62,7 +63,8 @@ pool_members(const struct pol *pol, uint32_t pool_index, uint32_t *members)
 /* What a draw that went to 'member' is answered with: as many of its pool as the pool wants, out of
  * those that may have it in this mode. */
 static unsigned
-answer_set(struct pol_policy *p, uint32_t member, unsigned draw, enum pol_mode mode, int64_t last_good_ms)
+answer_set(struct pol_policy *p, uint32_t member, unsigned draw, enum pol_mode mode,
+	   int64_t last_good_ms)
 {
 	const struct pol *pol = p->pol;
 	uint32_t pool_index = pol->members[member].pool;
@@ -78,10 +80,11 @@ answer_set(struct pol_policy *p, uint32_t member, unsigned draw, enum pol_mode m
 		for (uint32_t i = 0; i < all; i++)
 			if (members[i] == member || pol_keep(pol, members[i], mode, last_good_ms))
 				members[n++] = members[i];
-		/* Fewer are wanted than may: the member, and those that follow it in the pool by a step that
-		 * depends on the draw. */
+		/* Fewer are wanted than may: the member, and those that follow it in the pool by a
+		 * step that depends on the draw. */
 		if (pool->answer && n > pool->answer) {
-			uint32_t start = 0, out = 0, *some = wf_xmalloc(pool->answer * sizeof *some);
+			uint32_t start = 0, out = 0,
+				 *some = wf_xmalloc(pool->answer * sizeof *some);
 
 			while (members[start] != member)
 				start++;
@@ -99,8 +102,9 @@ answer_set(struct pol_policy *p, uint32_t member, unsigned draw, enum pol_mode m
 		return set;
 	/* 65535 different sets since this pol was built: the last resort is one that exists. */
 	if (!p->sets_full)
-		wf_warn("policy %s: more than %d answer sets; whole pools are answered until a reload", p->conf.name,
-			MAX_SETS);
+		wf_warn("policy %s: more than %d answer sets; whole pools are answered until a "
+			"reload",
+			p->conf.name, MAX_SETS);
 	p->sets_full = true;
 	for (unsigned i = 1; i < p->n_sets; i++)
 		for (uint32_t j = 0; j < p->sets[i]->n; j++)
@@ -110,11 +114,12 @@ answer_set(struct pol_policy *p, uint32_t member, unsigned draw, enum pol_mode m
 }
 
 static int64_t
-pick_in_mode(const struct pol_policy *p, const struct pol_row *row, unsigned draw, enum pol_mode mode,
-	     int64_t last_good_ms, uint32_t *depth)
+pick_in_mode(const struct pol_policy *p, const struct pol_row *row, unsigned draw,
+	     enum pol_mode mode, int64_t last_good_ms, uint32_t *depth)
 {
 	for (uint32_t i = 0; i < row->n_tiers; i++) {
-		int64_t member = pol_tier_pick(p->pol, row->tiers[i], draw, mode, last_good_ms, NULL, 0);
+		int64_t member =
+			pol_tier_pick(p->pol, row->tiers[i], draw, mode, last_good_ms, NULL, 0);
 
 		if (i + 1 > *depth)
 			*depth = i + 1;
@@ -140,8 +145,8 @@ last_good_since(const struct pol_policy *p, const struct pol_row *row)
 }
 
 int64_t
-pol_row_pick(const struct pol_policy *p, const struct pol_row *row, unsigned draw, enum pol_mode *mode,
-	     uint32_t *depth)
+pol_row_pick(const struct pol_policy *p, const struct pol_row *row, unsigned draw,
+	     enum pol_mode *mode, uint32_t *depth)
 {
 	int64_t member = -1;
 
@@ -171,7 +176,8 @@ pol_row_set(struct pol_policy *p, const struct pol_row *row, unsigned draw, uint
 	int64_t member = pol_row_pick(p, row, draw, &mode, depth);
 
 	if (member >= 0)
-		return answer_set(p, member, draw, mode, mode == POL_LAST_GOOD ? last_good_since(p, row) : 0);
+		return answer_set(p, member, draw, mode,
+				  mode == POL_LAST_GOOD ? last_good_since(p, row) : 0);
 	if (p->conf.all_down != POL_DOWN_FALLBACK)
 		return POL_SET_NONE;
 	/* The members of the fallback pool that are up, or all of them. */
@@ -300,7 +306,7 @@ pol_rows_done(struct pol_policy *p)
 	for (uint32_t i = 0; i < p->n_rows; i++)
 		free(p->rows[i].tiers);
 	free(p->rows);
-	wf_hmap_for_each_safe(t, node, &p->tiers_by_pools)
+	wf_hmap_for_each_safe (t, node, &p->tiers_by_pools)
 		pol_tier_free(t);
 	wf_hmap_done(&p->tiers_by_pools);
 	for (unsigned i = 0; i < p->n_sets; i++)
@@ -342,7 +348,7 @@ policy_renew(struct pol_policy *p)
 	struct pol_tier *t;
 
 	if (p->conf.share == POL_LEAST_LOADED)
-		wf_hmap_for_each(t, node, &p->tiers_by_pools)
+		wf_hmap_for_each (t, node, &p->tiers_by_pools)
 			for (unsigned i = 0; i < pol->n_changed; i++)
 				if (tier_has_pool(t, pol->members[pol->changed[i]].pool)) {
 					pol_tier_fill(p, t);

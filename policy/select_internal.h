@@ -11,8 +11,8 @@
 /* Members that were up this long before the last one went down are "last good". */
 #define POL_LAST_GOOD_MS 60000
 
-/* The candidates in the order of one kind of location: tier_of[candidate], tiers from 0; POL_NO_TIER:
- * not for these clients. */
+/* The candidates in the order of one kind of location: tier_of[candidate], tiers from 0;
+ * POL_NO_TIER: not for these clients. */
 #define POL_NO_TIER 0xffff
 struct pol_ordering {
 	struct wf_hmap_node node;
@@ -35,11 +35,11 @@ struct pol_ranker {
 struct pol_tier {
 	struct wf_hmap_node node;
 	uint32_t n_members, n_pools;
-	uint32_t *members;    /* of those with a weight */
+	uint32_t *members; /* of those with a weight */
 	double *weights;
 	uint32_t *pools;
-	uint16_t owner[POL_DRAWS];   /* index of members */
-	uint8_t rank[POL_DRAWS];     /* of the draw among its owner's, in the order of shedding */
+	uint16_t owner[POL_DRAWS]; /* index of members */
+	uint8_t rank[POL_DRAWS];   /* of the draw among its owner's, in the order of shedding */
 	uint16_t *n_owned;
 };
 
@@ -121,8 +121,8 @@ double pol_distance_km(double lat1, double lon1, double lat2, double lon2);
 struct pol_rank_note {
 	double distance_km, rtt_ms; /* negative: not known */
 };
-uint16_t pol_order(const struct pol *, const struct pol_policy_conf *, const struct loc_info *, uint16_t *tier_of,
-		   struct pol_rank_note *notes, const struct pol_match **match);
+uint16_t pol_order(const struct pol *, const struct pol_policy_conf *, const struct loc_info *,
+		   uint16_t *tier_of, struct pol_rank_note *notes, const struct pol_match **match);
 
 /* tier.c */
 struct pol_tier *pol_tier_get(struct pol_policy *, const uint16_t *candidates, unsigned n);
@@ -131,16 +131,17 @@ void pol_tier_free(struct pol_tier *);
 /* Share of its draws that a member may have, of 256. */
 unsigned pol_keep(const struct pol *, uint32_t member, enum pol_mode, int64_t last_good_ms);
 /* The member of the tier that gets the draw, or -1; 'skip': members that may not. */
-int64_t pol_tier_pick(const struct pol *, const struct pol_tier *, unsigned draw, enum pol_mode, int64_t last_good_ms,
-		      const uint32_t *skip, unsigned n_skip);
+int64_t pol_tier_pick(const struct pol *, const struct pol_tier *, unsigned draw, enum pol_mode,
+		      int64_t last_good_ms, const uint32_t *skip, unsigned n_skip);
 bool pol_pool_is_up(const struct pol *, uint32_t pool);
 
 /* rows.c */
 int pol_rows_init(struct pol *, struct wf_err *);
 void pol_rows_done(struct pol_policy *);
-/* The member for a draw under a row, or -1; tells the mode that gave it and how many tiers it saw. */
-int64_t pol_row_pick(const struct pol_policy *, const struct pol_row *, unsigned draw, enum pol_mode *mode,
-		     uint32_t *depth);
+/* The member for a draw under a row, or -1; tells the mode that gave it and how many tiers it saw.
+ */
+int64_t pol_row_pick(const struct pol_policy *, const struct pol_row *, unsigned draw,
+		     enum pol_mode *mode, uint32_t *depth);
 unsigned pol_row_set(struct pol_policy *, const struct pol_row *, unsigned draw, uint32_t *depth);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The push and subscribe side of the health feed: whoever connects may subscribe, publish, or both. */
+/* The push and subscribe side of the health feed: whoever connects may subscribe, publish, or both.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,8 @@ peer_free(struct pol_peer *p)
 static char *
 make_line(struct pol_health *h, json_t *members, bool full)
 {
-	json_t *line = json_pack("{s:i, s:s, s:I, s:I}", "weft-health", 1, "source", h->source, "seq", (json_int_t)++h->seq,
-				 "time-ms", (json_int_t)wf_wall_ms());
+	json_t *line = json_pack("{s:i, s:s, s:I, s:I}", "weft-health", 1, "source", h->source,
+				 "seq", (json_int_t)++h->seq, "time-ms", (json_int_t)wf_wall_ms());
 
 	if (full)
 		json_object_set_new(line, "full", json_true());
@@ -46,7 +47,7 @@ send_full(struct pol_peer *p)
 	json_t *members = json_array();
 	const struct pol_target *t;
 
-	wf_hmap_for_each(t, node, &p->health->targets)
+	wf_hmap_for_each (t, node, &p->health->targets)
 		json_array_append_new(members, pol_target_line(t));
 	char *line = make_line(p->health, members, true);
 
@@ -62,17 +63,17 @@ pol_serve_publish(struct pol_health *h)
 	const char *key;
 	json_t *m;
 
-	json_object_foreach (h->changed, key, m)
-		json_array_append(members, m);
+	json_object_foreach(h->changed, key, m) json_array_append(members, m);
 	json_decref(h->changed);
 	h->changed = NULL;
 	char *line = make_line(h, members, false);
 
-	wf_list_for_each_safe(p, next, node, &h->peers) {
+	wf_list_for_each_safe (p, next, node, &h->peers) {
 		if (!p->subscribed)
 			continue;
 		if (wf_stream_backlog(p->stream) > POL_MAX_BACKLOG) {
-			wf_warn_rl("subscriber %s reads too slowly: dropped", wf_stream_name(p->stream));
+			wf_warn_rl("subscriber %s reads too slowly: dropped",
+				   wf_stream_name(p->stream));
 			h->stats.n_subscribers_dropped++;
 			peer_free(p);
 			continue;
@@ -88,7 +89,7 @@ source_feed(struct pol_health *h, const char *source)
 	struct pol_feed *f;
 	unsigned n = 0;
 
-	wf_list_for_each(f, node, &h->feeds) {
+	wf_list_for_each (f, node, &h->feeds) {
 		if (f->kind != POL_FEED_PEER)
 			continue;
 		if (!strcmp(f->name, source))
@@ -121,7 +122,8 @@ take_line(void *arg, const json_t *line, struct wf_err *err)
 	}
 	struct pol_feed *f = source_feed(p->health, source);
 
-	return f ? pol_feed_take(f, line, err) : wf_err(err, -ENOSPC, "more than %d sources", MAX_SOURCES);
+	return f ? pol_feed_take(f, line, err)
+		 : wf_err(err, -ENOSPC, "more than %d sources", MAX_SOURCES);
 }
 
 static size_t
@@ -165,7 +167,8 @@ on_accept(void *arg, struct wf_stream *stream)
 	wf_list_push_back(&h->peers, &p->node);
 	wf_stream_set_owner(stream, &peer_ops, p);
 	if (n >= POL_MAX_PEERS) {
-		wf_warn_rl("health peer %s: there are %u already; closed", wf_stream_name(stream), n);
+		wf_warn_rl("health peer %s: there are %u already; closed", wf_stream_name(stream),
+			   n);
 		h->stats.n_subscribers_dropped++;
 		peer_free(p);
 	}
@@ -186,7 +189,7 @@ pol_serve_close(struct pol_health *h)
 {
 	struct pol_peer *p, *next;
 
-	wf_list_for_each_safe(p, next, node, &h->peers)
+	wf_list_for_each_safe (p, next, node, &h->peers)
 		peer_free(p);
 	if (h->listener)
 		wf_listener_close(h->listener);

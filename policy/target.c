@@ -20,7 +20,7 @@ pol_target_find(const struct pol_health *h, const char *name)
 {
 	struct pol_target *t;
 
-	wf_hmap_for_each_with_hash(t, node, wf_hash_str(name, 0), &h->targets)
+	wf_hmap_for_each_with_hash (t, node, wf_hash_str(name, 0), &h->targets)
 		if (!strcmp(t->name, name))
 			return t;
 	return NULL;
@@ -65,7 +65,8 @@ pol_target_evaluate(struct pol_health *h, struct pol_target *t)
 	if (t->force != POL_FORCE_NONE)
 		up = t->force == POL_FORCE_UP;
 	else if (t->probe_conf)
-		up = (t->probe_known ? t->probe_up : !t->known || t->up) && !(said.has_up && !said.stale && !said.up);
+		up = (t->probe_known ? t->probe_up : !t->known || t->up) &&
+		     !(said.has_up && !said.stale && !said.up);
 	else
 		up = said.has_up ? said.up : true;
 	t->known |= t->force != POL_FORCE_NONE || t->probe_known || said.has_up;
@@ -82,10 +83,10 @@ pol_target_evaluate(struct pol_health *h, struct pol_target *t)
 		t->up_since_ms = up && was_known ? t->since_ms : 0;
 		h->stats.n_transitions++;
 		wf_info("%s is %s (%s)", t->name, up ? "up" : "down",
-			t->force != POL_FORCE_NONE   ? "forced" :
-			t->probe_conf && t->last[0] ? t->last :
-			said.feed		      ? said.feed :
-							"no source");
+			t->force != POL_FORCE_NONE    ? "forced"
+			: t->probe_conf && t->last[0] ? t->last
+			: said.feed		      ? said.feed
+						      : "no source");
 	}
 	float old_slow = t->slow;
 
@@ -110,7 +111,8 @@ pol_target_evaluate(struct pol_health *h, struct pol_target *t)
 json_t *
 pol_target_line(const struct pol_target *t)
 {
-	json_t *o = json_pack("{s:s, s:s, s:b, s:b}", "pool", t->pool, "member", t->member, "up", t->up, "drain", t->drain);
+	json_t *o = json_pack("{s:s, s:s, s:b, s:b}", "pool", t->pool, "member", t->member, "up",
+			      t->up, "drain", t->drain);
 
 	if (t->load >= 0)
 		json_object_set_new(o, "load", json_real(t->load * t->capacity));
@@ -119,8 +121,7 @@ pol_target_line(const struct pol_target *t)
 
 /* ---- Probes ---- */
 
-static void
-run_waiting(struct pol_health *h);
+static void run_waiting(struct pol_health *h);
 
 static void
 on_done(void *arg, enum pol_probe_result result, const char *text)
@@ -145,12 +146,14 @@ static void
 run_waiting(struct pol_health *h)
 {
 	while (h->n_running < POL_MAX_PROBES && !wf_list_is_empty(&h->waiting)) {
-		struct pol_target *t = wf_container(wf_list_pop_front(&h->waiting), struct pol_target, waiting);
+		struct pol_target *t =
+			wf_container(wf_list_pop_front(&h->waiting), struct pol_target, waiting);
 
 		h->stats.n_waiting--;
 		h->n_running++;
 		h->stats.n_probes++;
-		t->probe = pol_probe_start(t->probe_conf, &t->probe_addr, t->pool, t->member, on_done, &t->timer);
+		t->probe = pol_probe_start(t->probe_conf, &t->probe_addr, t->pool, t->member,
+					   on_done, &t->timer);
 	}
 }
 
@@ -169,8 +172,8 @@ void
 pol_target_schedule(struct pol_health *h, struct pol_target *t, bool first)
 {
 	uint32_t interval = t->probe_conf->interval_ms;
-	/* The first ones are spread over an interval, but not over more than a second; then each is moved by up to an eighth, so that
-	 * thousands of targets do not fall into step. */
+	/* The first ones are spread over an interval, but not over more than a second; then each is
+	 * moved by up to an eighth, so that thousands of targets do not fall into step. */
 	uint32_t spread = first ? (interval < 1000 ? interval : 1000) : interval / 4 + 1;
 	uint32_t jitter = wf_hash_u64(++h->seq, 7) % spread;
 
@@ -190,8 +193,8 @@ pol_target_result(struct pol_health *h, struct pol_target *t, bool ok, const cha
 	snprintf(t->last, sizeof t->last, "%s", text);
 	if (!t->probe_known) {
 		t->probe_known = true;
-		/* Nothing was known: this counts at once.  Else it is the first word against a state that
-		 * was kept. */
+		/* Nothing was known: this counts at once.  Else it is the first word against a
+		 * state that was kept. */
 		t->probe_up = t->known ? t->up : ok;
 		t->in_row = 0;
 	}
@@ -218,7 +221,7 @@ pol_target_free(struct pol_health *h, struct pol_target *t)
 	}
 	wf_timer_cancel(&t->timer);
 	wf_timer_cancel(&t->slow_timer);
-	wf_list_for_each_safe(s, next, in_target, &t->said)
+	wf_list_for_each_safe (s, next, in_target, &t->said)
 		pol_said_free(s);
 	wf_hmap_remove(&h->targets, &t->node);
 	free(t->name);

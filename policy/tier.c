@@ -50,16 +50,16 @@ weight_now(const struct pol_policy *policy, const struct pol_tier *tier, uint32_
 
 	if (policy->conf.share != POL_LEAST_LOADED)
 		return tier->weights[i];
-	/* What is free, in steps of 1/32 so that a flicker of load moves nobody; who does not say its load
-	 * counts as half full. */
+	/* What is free, in steps of 1/32 so that a flicker of load moves nobody; who does not say
+	 * its load counts as half full. */
 	double load = m->load < 0 ? 0.5 : m->load > 1 ? 1 : m->load;
 
 	return tier->weights[i] * (fmax(1 - floor(load * 32) / 32, 1.0 / 32));
 }
 
-/* Members take turns, the one that is farthest behind its weight first, and each takes the draw that it
- * wants most of those left.  Shares are right within one draw, and two tiers that differ by a member
- * differ in few other draws (as in Maglev, NSDI 2016, section 3.4, with weights). */
+/* Members take turns, the one that is farthest behind its weight first, and each takes the draw
+ * that it wants most of those left.  Shares are right within one draw, and two tiers that differ by
+ * a member differ in few other draws (as in Maglev, NSDI 2016, section 3.4, with weights). */
 void
 pol_tier_fill(const struct pol_policy *policy, struct pol_tier *tier)
 {
@@ -81,7 +81,8 @@ pol_tier_fill(const struct pol_policy *policy, struct pol_tier *tier)
 		uint32_t best = 0;
 
 		for (uint32_t i = 1; i < n; i++)
-			if ((tier->n_owned[i] + 1) * weight[best] < (tier->n_owned[best] + 1) * weight[i])
+			if ((tier->n_owned[i] + 1) * weight[best] <
+			    (tier->n_owned[best] + 1) * weight[i])
 				best = i;
 		while (taken[order[best][next[best]]])
 			next[best]++;
@@ -103,7 +104,7 @@ pol_tier_get(struct pol_policy *policy, const uint16_t *candidates, unsigned n)
 	uint32_t hash = wf_hash_bytes(candidates, n * sizeof *candidates, 0), n_members = 0;
 	struct pol_tier *t;
 
-	wf_hmap_for_each_with_hash(t, node, hash, &policy->tiers_by_pools) {
+	wf_hmap_for_each_with_hash (t, node, hash, &policy->tiers_by_pools) {
 		bool same = t->n_pools == n;
 
 		for (unsigned i = 0; same && i < n; i++)
@@ -132,7 +133,8 @@ pol_tier_get(struct pol_policy *policy, const uint16_t *candidates, unsigned n)
 
 			if (!m->weight || !policy->conf.candidates[candidates[i]].weight)
 				continue;
-			t->weights[t->n_members] = policy->conf.candidates[candidates[i]].weight * m->weight / sum;
+			t->weights[t->n_members] =
+				policy->conf.candidates[candidates[i]].weight * m->weight / sum;
 			t->members[t->n_members++] = pool->first_member + j;
 		}
 	}
@@ -212,8 +214,8 @@ pol_tier_pick(const struct pol *pol, const struct pol_tier *t, unsigned draw, en
 		if (!is_skipped(pol, owner, skip, n_skip))
 			return owner;
 
-	/* Another one, by weighted rendezvous: who goes away gives its draws to many, and gets the same
-	 * ones back. */
+	/* Another one, by weighted rendezvous: who goes away gives its draws to many, and gets the
+	 * same ones back. */
 	int64_t best = -1;
 	double best_score = 0;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Own maps and RTT files (the first byte says which): a text gives a message with its line, or a map in which each look-up agrees with the
- * sources. */
+/* Own maps and RTT files (the first byte says which): a text gives a message with its line, or a
+ * map in which each look-up agrees with the sources. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,8 @@ check_at(const struct loc_db *db, const struct loc_table *t, struct pol_addr a)
 
 	loc_db_match(db, &a, &match);
 	if (pol_leaf_class(leaf) != match.location || !pol_prefix_has(&match.prefix, &a) ||
-	    pol_leaf_scope(leaf) > match.prefix.len || (match.own && !pol_prefix_has(&match.own->prefix, &a)))
+	    pol_leaf_scope(leaf) > match.prefix.len ||
+	    (match.own && !pol_prefix_has(&match.own->prefix, &a)))
 		abort();
 }
 

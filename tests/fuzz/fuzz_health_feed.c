@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Health feeds: each line is taken whole or refused with a message; also the answers to HTTP probes, judged in one
- * piece and in two. */
+/* Health feeds: each line is taken whole or refused with a message; also the answers to HTTP
+ * probes, judged in one piece and in two. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,7 +23,8 @@ judge(const uint8_t *data, size_t size)
 	int whole = pol_http_judge(&conf, data, size, true, text, sizeof text);
 	int part = pol_http_judge(&conf, data, size / 2, false, again, sizeof again);
 
-	if (whole == -EAGAIN || strlen(text) >= sizeof text || (part != -EAGAIN && part != 0 && part != 1))
+	if (whole == -EAGAIN || strlen(text) >= sizeof text ||
+	    (part != -EAGAIN && part != 0 && part != 1))
 		abort();
 }
 
@@ -39,8 +40,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		wf_loop_init();
 		wf_log_set_all(WF_LOG_CONSOLE, WF_OFF);
 		wf_log_set_all(WF_LOG_SYSLOG, WF_OFF);
-		conf = json_pack("{s:[{s:s, s:[{s:s, s:[s]}, {s:s, s:[s]}]}], s:[{s:s}]}", "pool", "name", "p", "member",
-				 "name", "a", "address", "192.0.2.1", "name", "b", "address", "192.0.2.2", "policy", "name", "x");
+		conf = json_pack("{s:[{s:s, s:[{s:s, s:[s]}, {s:s, s:[s]}]}], s:[{s:s}]}", "pool",
+				 "name", "p", "member", "name", "a", "address", "192.0.2.1", "name",
+				 "b", "address", "192.0.2.2", "policy", "name", "x");
 		if (pol_build(conf, NULL, NULL, &pol, &err))
 			abort();
 	}

@@ -24,28 +24,45 @@ static const struct {
 	{ "not JSON", "{\"weft-x:top\": {\n oops", { "f.json:2:", "not valid JSON" } },
 	{ "empty file", "", { "f.json:1:", "not valid JSON" } },
 	{ "an array", "[1]", { "one JSON object" } },
-	{ "a member twice", "{\"weft-x:top\": {\"d\": 1, \"d\": 2}}", { "duplicate object key", "\"d\"" } },
+	{ "a member twice",
+	  "{\"weft-x:top\": {\"d\": 1, \"d\": 2}}",
+	  { "duplicate object key", "\"d\"" } },
 	{ "a range with a message of its own",
 	  "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\",\n\"w\": 300}]}}",
 	  { "f.json:2: /weft-x:top/pool[name='a']/w: ", "0 gets no clients" } },
-	{ "a range without one", "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"w2\": 300}]}}",
+	{ "a range without one",
+	  "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"w2\": 300}]}}",
 	  { "pool[name='a']/w2", "\"300\"", "0 to 256" } },
-	{ "an enumeration", "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"e\": \"three\"}]}}",
+	{ "an enumeration",
+	  "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"e\": \"three\"}]}}",
 	  { "pool[name='a']/e", "\"three\"", "\"one\", \"two\"" } },
-	{ "an address", "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"a\": \"1.2.3\"}]}}",
+	{ "an address",
+	  "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"a\": \"1.2.3\"}]}}",
 	  { "pool[name='a']/a", "\"1.2.3\"" } },
-	{ "a decimal without quotes", "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"lat\": 1.5}]}}",
+	{ "a decimal without quotes",
+	  "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"lat\": 1.5}]}}",
 	  { "pool[name='a']/lat", "1.5", "in quotes", "-90 to 90" } },
-	{ "a number in quotes", "{\"weft-x:top\": {\"d\": \"3\"}}", { "/d", "\"3\"", "without quotes" } },
-	{ "a string that is too long", "{\"weft-x:top\": {\"pool\": [{\"name\": \"123456789\"}]}}",
+	{ "a number in quotes",
+	  "{\"weft-x:top\": {\"d\": \"3\"}}",
+	  { "/d", "\"3\"", "without quotes" } },
+	{ "a string that is too long",
+	  "{\"weft-x:top\": {\"pool\": [{\"name\": \"123456789\"}]}}",
 	  { "\"123456789\"" } },
-	{ "a key twice", "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\"}, {\"name\": \"a\"}]}}",
+	{ "a key twice",
+	  "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\"}, {\"name\": \"a\"}]}}",
 	  { "pool[name='a']", "Duplicate" } },
-	{ "no key", "{\"weft-x:top\": {\"pool\": [{\"w\": 4}]}}", { "pool", "missing its key \"name\"" } },
-	{ "a name that nobody has", "{\"weft-x:top\": {\"ref\": \"zz\"}}", { "/ref", "\"zz\"", "exists" } },
-	{ "an unknown member", "{\"weft-x:top\": {\"foo\": 1}}", { "/weft-x:top", "\"foo\"", "has d, big" } },
+	{ "no key",
+	  "{\"weft-x:top\": {\"pool\": [{\"w\": 4}]}}",
+	  { "pool", "missing its key \"name\"" } },
+	{ "a name that nobody has",
+	  "{\"weft-x:top\": {\"ref\": \"zz\"}}",
+	  { "/ref", "\"zz\"", "exists" } },
+	{ "an unknown member",
+	  "{\"weft-x:top\": {\"foo\": 1}}",
+	  { "/weft-x:top", "\"foo\"", "has d, big" } },
 	{ "an unknown module", "{\"weft-y:top\": {}}", { "\"weft-y\"" } },
-	{ "a must", "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"w\": 3, \"w2\": 4}]}}",
+	{ "a must",
+	  "{\"weft-x:top\": {\"pool\": [{\"name\": \"a\", \"w\": 3, \"w2\": 4}]}}",
 	  { "pool[name='a']", "w2 must be below w" } },
 };
 
@@ -56,11 +73,13 @@ a_bad_text_is_refused_with_place_value_and_rule(void **state)
 		json_t *conf = NULL;
 		struct wf_err err = { "" };
 
-		assert_int_equal(wf_yang_load_text(yang, "f.json", bad[i].text, &conf, &err), -EINVAL);
+		assert_int_equal(wf_yang_load_text(yang, "f.json", bad[i].text, &conf, &err),
+				 -EINVAL);
 		assert_null(conf);
 		for (size_t j = 0; j < 5 && bad[i].parts[j]; j++)
 			if (!strstr(err.text, bad[i].parts[j]))
-				fail_msg("%s: no \"%s\" in: %s", bad[i].name, bad[i].parts[j], err.text);
+				fail_msg("%s: no \"%s\" in: %s", bad[i].name, bad[i].parts[j],
+					 err.text);
 	}
 }
 
@@ -71,7 +90,8 @@ a_good_text_comes_back_with_defaults(void **state)
 	struct wf_err err = { "" };
 
 	if (wf_yang_load_text(yang, "f.json",
-			      "{\"weft-x:top\": {\"on\": true, \"flag\": [null], \"pool\": [{\"name\": \"a\", "
+			      "{\"weft-x:top\": {\"on\": true, \"flag\": [null], \"pool\": "
+			      "[{\"name\": \"a\", "
 			      "\"lat\": \"-1.5\"}], \"ref\": \"a\"}}",
 			      &conf, &err))
 		fail_msg("%s", err.text);

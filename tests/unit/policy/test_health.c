@@ -87,14 +87,14 @@ is_up(const struct both *b, const char *pool, const char *member)
 }
 
 /* Turns the loop in real time until the condition holds; a minute is for a machine under load. */
-#define wait_for(CONDITION)                                                                    \
-	do {                                                                                   \
-		int turns_ = 0;                                                                \
-		for (; !(CONDITION) && turns_ < 30000; turns_++) {                             \
-			wf_loop_turn();                                                        \
-			usleep(2000);                                                          \
-		}                                                                              \
-		assert_true(CONDITION);                                                        \
+#define wait_for(CONDITION)                                                                        \
+	do {                                                                                       \
+		int turns_ = 0;                                                                    \
+		for (; !(CONDITION) && turns_ < 30000; turns_++) {                                 \
+			wf_loop_turn();                                                            \
+			usleep(2000);                                                              \
+		}                                                                                  \
+		assert_true(CONDITION);                                                            \
 	} while (0)
 
 static void
@@ -109,22 +109,27 @@ report(struct both *b, const char *source, const char *text)
 	json_decref(line);
 }
 
-#define TWO "'pool': [{'name': 'p', 'member': [{'name': 'a', 'address': ['127.0.0.1'], 'capacity': 200}," \
-	    "{'name': 'b', 'address': ['127.0.0.1']}]}], 'policy': [{'name': 'x', 'order': ['failover']}]"
+#define TWO                                                                                        \
+	"'pool': [{'name': 'p', 'member': [{'name': 'a', 'address': ['127.0.0.1'], 'capacity': "   \
+	"200},"                                                                                    \
+	"{'name': 'b', 'address': ['127.0.0.1']}]}], 'policy': [{'name': 'x', 'order': "           \
+	"['failover']}]"
 
 static void
 rise_and_fall_count_results_in_a_row(void **state)
 {
 	struct both b;
 
-	both_init(&b, "'probe': [{'name': 'tcp', 'type': 'tcp', 'port': 9, 'rise': 2, 'fall': 3, 'interval-ms': 3600000}],"
-		      "'pool': [{'name': 'p', 'probe': 'tcp', 'member': [{'name': 'a', 'address': ['127.0.0.1']}]}]");
+	both_init(&b, "'probe': [{'name': 'tcp', 'type': 'tcp', 'port': 9, 'rise': 2, 'fall': 3, "
+		      "'interval-ms': 3600000}],"
+		      "'pool': [{'name': 'p', 'probe': 'tcp', 'member': [{'name': 'a', 'address': "
+		      "['127.0.0.1']}]}]");
 	struct pol_target *t = pol_target_find(b.health, "p/a");
 	/* What comes in, and whether it is up then: the first word counts at once. */
 	static const struct {
 		bool result, up;
-	} steps[] = { { 0, 0 }, { 1, 0 }, { 0, 0 }, { 1, 0 }, { 1, 1 }, { 0, 1 }, { 0, 1 }, { 1, 1 }, { 0, 1 },
-		      { 0, 1 }, { 0, 0 }, { 1, 0 }, { 1, 1 } };
+	} steps[] = { { 0, 0 }, { 1, 0 }, { 0, 0 }, { 1, 0 }, { 1, 1 }, { 0, 1 }, { 0, 1 },
+		      { 1, 1 }, { 0, 1 }, { 0, 1 }, { 0, 0 }, { 1, 0 }, { 1, 1 } };
 
 	assert_true(is_up(&b, "p", "a"));
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -142,22 +147,29 @@ feeds_set_state_load_and_drain(void **state)
 
 	both_init(&b, TWO);
 	assert_true(is_up(&b, "p", "a"));
-	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false},"
-			"{\"pool\":\"p\",\"member\":\"zz\",\"up\":false}]}");
+	report(&b, "f",
+	       "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false},"
+	       "{\"pool\":\"p\",\"member\":\"zz\",\"up\":false}]}");
 	assert_false(is_up(&b, "p", "a"));
-	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":true,\"load\":50,\"drain\":true}]}");
+	report(&b, "f",
+	       "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":true,"
+	       "\"load\":50,\"drain\":true}]}");
 	assert_true(is_up(&b, "p", "a"));
 	assert_true(pol_member_find(b.pol, "p", "a")->load == 0.25f);
 	assert_true(pol_member_find(b.pol, "p", "a")->drain);
 	/* A flicker of load does not count when it goes down. */
-	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":48}]}");
+	report(&b, "f",
+	       "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":48}]}");
 	assert_true(pol_member_find(b.pol, "p", "a")->load == 0.25f);
-	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":44}]}");
+	report(&b, "f",
+	       "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":44}]}");
 	assert_true(pol_member_find(b.pol, "p", "a")->load == 0.22f);
-	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":45}]}");
+	report(&b, "f",
+	       "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":45}]}");
 	assert_true(pol_member_find(b.pol, "p", "a")->load == 0.225f);
 	/* One source that says down is enough. */
-	report(&b, "g", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false}]}");
+	report(&b, "g",
+	       "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false}]}");
 	assert_false(is_up(&b, "p", "a"));
 	/* A full line takes back what it does not have. */
 	report(&b, "g", "{\"weft-health\":1,\"full\":true,\"members\":[]}");
@@ -182,9 +194,13 @@ bad_lines_are_refused_whole(void **state)
 		{ "{\"weft-health\":2}", "version 1" },
 		{ "{\"weft-health\":1,\"members\":{}}", "list of objects" },
 		{ "{\"weft-health\":1,\"members\":[1]}", "two strings" },
-		{ "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false},{\"pool\":\"p\"}]}", "two strings" },
-		{ "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":0}]}", "true or false" },
-		{ "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":-1}]}", "0 or more" },
+		{ "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false},{"
+		  "\"pool\":\"p\"}]}",
+		  "two strings" },
+		{ "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":0}]}",
+		  "true or false" },
+		{ "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"load\":-1}]}",
+		  "0 or more" },
 	};
 	struct both b;
 
@@ -211,7 +227,8 @@ operators_win(void **state)
 	both_init(&b, TWO);
 	assert_int_equal(pol_health_force(b.health, "p", "a", POL_FORCE_DOWN, &err), 0);
 	assert_false(is_up(&b, "p", "a"));
-	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":true}]}");
+	report(&b, "f",
+	       "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":true}]}");
 	assert_false(is_up(&b, "p", "a"));
 	pol_health_force(b.health, "p", "a", POL_FORCE_NONE, &err);
 	assert_true(is_up(&b, "p", "a"));
@@ -232,16 +249,22 @@ states_are_kept_over_reload_and_restart(void **state)
 	unlink(path);
 	snprintf(conf, sizeof conf, "'health': {'state-file': '%s'}, " TWO, path);
 	both_init(&b, conf);
-	report(&b, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false,\"load\":100}]}");
+	report(&b, "f",
+	       "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false,"
+	       "\"load\":100}]}");
 	apply(&b, conf);
 	assert_false(is_up(&b, "p", "a"));
 	assert_true(is_up(&b, "p", "b"));
 	both_done(&b);
 
 	/* The next process; its probe has not said anything yet. */
-	snprintf(conf, sizeof conf, "'health': {'state-file': '%s'}, 'probe': [{'name': 't', 'type': 'tcp', 'port': 9, 'rise': 2, "
-				    "'interval-ms': 3600000}], 'pool': [{'name': 'p', 'probe': 't', 'member': [{'name': 'a', "
-				    "'address': ['127.0.0.1']}]}]", path);
+	snprintf(conf, sizeof conf,
+		 "'health': {'state-file': '%s'}, 'probe': [{'name': 't', 'type': 'tcp', 'port': "
+		 "9, 'rise': 2, "
+		 "'interval-ms': 3600000}], 'pool': [{'name': 'p', 'probe': 't', 'member': "
+		 "[{'name': 'a', "
+		 "'address': ['127.0.0.1']}]}]",
+		 path);
 	both_init(&b, conf);
 	assert_false(is_up(&b, "p", "a"));
 	/* One success is not yet the two that it takes. */
@@ -261,9 +284,12 @@ a_feed_file_is_followed(void **state)
 
 	close(mkstemp(path));
 	FILE *f = fopen(path, "w");
-	fprintf(f, "# by hand\n{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":false}]}\n");
+	fprintf(f, "# by "
+		   "hand\n{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":"
+		   "false}]}\n");
 	fclose(f);
-	snprintf(conf, sizeof conf, "'health': {'feed': [{'name': 'f', 'file': '%s', 'stale-ms': 600}]}, " TWO, path);
+	snprintf(conf, sizeof conf,
+		 "'health': {'feed': [{'name': 'f', 'file': '%s', 'stale-ms': 600}]}, " TWO, path);
 	both_init(&b, conf);
 	assert_false(is_up(&b, "p", "a"));
 
@@ -283,7 +309,8 @@ a_feed_file_is_followed(void **state)
 	free(text);
 
 	f = fopen(path, "w");
-	fprintf(f, "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":true}]}\n");
+	fprintf(f, "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"up\":true}]}"
+		   "\n");
 	fclose(f);
 	wait_for(is_up(&b, "p", "a"));
 	pol_health_stats(b.health, &stats);
@@ -302,13 +329,16 @@ one_daemon_follows_another(void **state)
 	unlink(path);
 	snprintf(conf, sizeof conf, "'health': {'listen': 'punix:%s'}, " TWO, path);
 	both_init(&a, conf);
-	snprintf(conf, sizeof conf, "'health': {'feed': [{'name': 'other', 'connect': 'unix:%s'}]}, " TWO, path);
+	snprintf(conf, sizeof conf,
+		 "'health': {'feed': [{'name': 'other', 'connect': 'unix:%s'}]}, " TWO, path);
 	both_init(&b, conf);
 	struct pol_health_stats stats;
 
 	wait_for((pol_health_stats(b.health, &stats), stats.n_feed_lines) > 0);
 	assert_true(is_up(&b, "p", "b"));
-	report(&a, "f", "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"b\",\"up\":false,\"load\":30}]}");
+	report(&a, "f",
+	       "{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"b\",\"up\":false,"
+	       "\"load\":30}]}");
 	wait_for(!is_up(&b, "p", "b"));
 	assert_true(pol_member_find(b.pol, "p", "b")->load > 0.29f);
 	/* The other one goes away: frozen. */
@@ -382,7 +412,10 @@ tcp_and_http_probes_tell_good_from_bad(void **state)
 	struct wf_err err;
 	struct wf_listener *l = wf_listener_open("ptcp:0:127.0.0.1", 0, 0, on_client, NULL, &err);
 	char path[] = "/x", expect[] = "fine";
-	struct pol_probe_conf conf = { .type = POL_PROBE_TCP, .timeout_ms = 20000, .path = path, .status_min = 200,
+	struct pol_probe_conf conf = { .type = POL_PROBE_TCP,
+				       .timeout_ms = 20000,
+				       .path = path,
+				       .status_min = 200,
 				       .status_max = 299 };
 	static const struct {
 		const char *reply;
@@ -391,9 +424,13 @@ tcp_and_http_probes_tell_good_from_bad(void **state)
 	} cases[] = {
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", false, true, "status 200" },
 		{ "HTTP/1.1 503 no\r\n\r\n", false, false, "status 503" },
-		{ "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nall fine", true, true, "status 200" },
-		{ "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nbroken!", true, false, "without what is expected" },
-		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nfi\r\n2\r\nne\r\n0\r\n\r\n", true, true, "200" },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nall fine", true, true,
+		  "status 200" },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nbroken!", true, false,
+		  "without what is expected" },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+		  "chunked\r\n\r\n2\r\nfi\r\n2\r\nne\r\n0\r\n\r\n",
+		  true, true, "200" },
 		{ "SSH-2.0-x\r\n\r\n", false, false, "not an answer of HTTP" },
 	};
 
@@ -454,7 +491,8 @@ tls_server(void *arg)
 	X509_gmtime_adj(X509_getm_notBefore(cert), -1000);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 100000);
 	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const uint8_t *)"weft", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
+				   (const uint8_t *)"weft", -1, -1, 0);
 	X509_set_issuer_name(cert, X509_get_subject_name(cert));
 	X509_sign(cert, key, EVP_sha256());
 	SSL_CTX_use_certificate(ctx, cert);
@@ -492,8 +530,12 @@ tls_and_https_probes_shake_hands(void **state)
 	/* The server writes to who is gone. */
 	signal(SIGPIPE, SIG_IGN);
 	pthread_create(&thread, NULL, tls_server, &listener);
-	struct pol_probe_conf conf = { .type = POL_PROBE_TLS, .port = ntohs(in.sin_port), .timeout_ms = 20000, .path = path,
-				       .status_min = 200, .status_max = 299 };
+	struct pol_probe_conf conf = { .type = POL_PROBE_TLS,
+				       .port = ntohs(in.sin_port),
+				       .timeout_ms = 20000,
+				       .path = path,
+				       .status_min = 200,
+				       .status_max = 299 };
 	struct outcome o = probe(&conf, "127.0.0.1");
 
 	assert_true(o.ok);
@@ -526,8 +568,12 @@ udp_icmp_and_script_probes(void **state)
 
 	assert_int_equal(bind(fd, (void *)&in, size), 0);
 	getsockname(fd, (void *)&in, &size);
-	struct pol_probe_conf conf = { .type = POL_PROBE_UDP, .port = ntohs(in.sin_port), .timeout_ms = 20000, .send = ping,
-				       .send_size = 4, .expect = expect };
+	struct pol_probe_conf conf = { .type = POL_PROBE_UDP,
+				       .port = ntohs(in.sin_port),
+				       .timeout_ms = 20000,
+				       .send = ping,
+				       .send_size = 4,
+				       .expect = expect };
 
 	pol_addr_parse("127.0.0.1", &a);
 	pol_probe_start(&conf, &a, "p", "m", on_outcome, &o);
@@ -595,10 +641,14 @@ probes_move_answers(void **state)
 	struct both b;
 
 	snprintf(name, sizeof name, "ptcp:%u:127.0.0.1", wf_listener_port(l));
-	snprintf(conf, sizeof conf, "'probe': [{'name': 't', 'type': 'tcp', 'port': %u, 'interval-ms': 20, 'timeout-ms': 20000}],"
-				    "'pool': [{'name': 'p', 'probe': 't', 'member': [{'name': 'a', 'address': ['127.0.0.1']}]},"
-				    "{'name': 'q', 'member': [{'name': 'a', 'address': ['127.0.0.2']}]}],"
-				    "'policy': [{'name': 'x', 'order': ['failover']}]", wf_listener_port(l));
+	snprintf(conf, sizeof conf,
+		 "'probe': [{'name': 't', 'type': 'tcp', 'port': %u, 'interval-ms': 20, "
+		 "'timeout-ms': 20000}],"
+		 "'pool': [{'name': 'p', 'probe': 't', 'member': [{'name': 'a', 'address': "
+		 "['127.0.0.1']}]},"
+		 "{'name': 'q', 'member': [{'name': 'a', 'address': ['127.0.0.2']}]}],"
+		 "'policy': [{'name': 'x', 'order': ['failover']}]",
+		 wf_listener_port(l));
 	both_init(&b, conf);
 	wait_for(pol_target_find(b.health, "p/a")->n_ok > 3);
 	const struct pol_hot *hot = pol_policy_hot(pol_find(b.pol, "x"));
@@ -622,10 +672,14 @@ thousands_of_targets_are_probed(void **state)
 	struct pol_health_stats stats;
 	struct both b;
 
-	wf_str_fmt(&conf, "'probe': [{'name': 't', 'type': 'tcp', 'port': %u, 'interval-ms': 1000, 'timeout-ms': 60000}],"
-			  "'pool': [{'name': 'p', 'probe': 't', 'member': [", wf_listener_port(l));
+	wf_str_fmt(&conf,
+		   "'probe': [{'name': 't', 'type': 'tcp', 'port': %u, 'interval-ms': 1000, "
+		   "'timeout-ms': 60000}],"
+		   "'pool': [{'name': 'p', 'probe': 't', 'member': [",
+		   wf_listener_port(l));
 	for (unsigned i = 0; i < 2000; i++)
-		wf_str_fmt(&conf, "%s{'name': 'm%u', 'address': ['127.1.%u.%u']}", i ? "," : "", i, i / 250, i % 250 + 1);
+		wf_str_fmt(&conf, "%s{'name': 'm%u', 'address': ['127.1.%u.%u']}", i ? "," : "", i,
+			   i / 250, i % 250 + 1);
 	wf_str_put(&conf, "]}]");
 	both_init(&b, wf_str_cstr(&conf));
 	/* The server's ends need descriptors, too. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy/location against an obvious slow one: the longest prefix of a list, found by looking at all. */
+/* policy/location against an obvious slow one: the longest prefix of a list, found by looking at
+ * all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,8 +52,8 @@ random_prefix(void)
 		len = rng() % 18;
 		break;
 	}
-	a.hi = a.family == 4 ? (uint64_t)(0x0a000000 | (rng() & 0x00030f0f)) << 32 :
-			       0x20010db800000000ull | (rng() & 0x0000000f000f0003ull);
+	a.hi = a.family == 4 ? (uint64_t)(0x0a000000 | (rng() & 0x00030f0f)) << 32
+			     : 0x20010db800000000ull | (rng() & 0x0000000f000f0003ull);
 	a.lo = a.family == 6 ? rng() & 0xf00000000000000full : 0;
 	if (!(rng() % 5)) {
 		a.hi = a.family == 4 ? rng() << 32 : rng();
@@ -144,8 +145,8 @@ one_map(uint64_t seed)
 	assert_non_null(t);
 	for (unsigned i = 0; i < 1000; i++) {
 		struct pol_addr a = rng() % 4 ? random_inside(rules[rng() % n_rules].prefix.addr,
-							      rules[rng() % n_rules].prefix.len) :
-						random_prefix().addr;
+							      rules[rng() % n_rules].prefix.len)
+					      : random_prefix().addr;
 		uint32_t leaf = loc_find(t, &a);
 		unsigned scope = pol_leaf_scope(leaf), want = oracle(rules, n_rules, &a);
 		struct loc_match match;
@@ -163,9 +164,11 @@ one_map(uint64_t seed)
 		for (unsigned j = 0; j < 8; j++) {
 			struct pol_addr b = random_inside(a, scope);
 
-			if (loc_find(t, &b) != leaf || oracle(rules, n_rules, &b) % merge != want % merge)
-				fail_msg("seed %llu: %s/%u has two answers", (unsigned long long)seed,
-					 pol_addr_format(&a, name), scope);
+			if (loc_find(t, &b) != leaf ||
+			    oracle(rules, n_rules, &b) % merge != want % merge)
+				fail_msg("seed %llu: %s/%u has two answers",
+					 (unsigned long long)seed, pol_addr_format(&a, name),
+					 scope);
 		}
 		/* The scope is as wide as can be: twice as wide holds another leaf. */
 		if (scope) {
@@ -216,10 +219,11 @@ static void
 attributes_and_times_come_together(void **state)
 {
 	struct wf_err err = { "" };
-	struct loc_db *db = loc_db_from_text("# comment\n"
-					     "10.0.0.0/8 eu   # behind\r\n"
-					     "10.1.0.0/16 -  country=DE city=Berlin lat=52.5 lon=13.4 asn=64500\n",
-					     "10.1.2.0/24 fra=12.5 iad=93\n", "world", &err);
+	struct loc_db *db = loc_db_from_text(
+		"# comment\n"
+		"10.0.0.0/8 eu   # behind\r\n"
+		"10.1.0.0/16 -  country=DE city=Berlin lat=52.5 lon=13.4 asn=64500\n",
+		"10.1.2.0/24 fra=12.5 iad=93\n", "world", &err);
 	struct loc_match match;
 	struct pol_addr a;
 
@@ -229,7 +233,8 @@ attributes_and_times_come_together(void **state)
 	loc_db_match(db, &a, &match);
 	const struct loc_info *info = loc_db_info(db, match.location);
 
-	/* The longest prefix counts whole: 10.1/16 has no region of its own, so the default is taken. */
+	/* The longest prefix counts whole: 10.1/16 has no region of its own, so the default is
+	 * taken. */
 	assert_string_equal(info->region, "world");
 	assert_string_equal(info->country, "DE");
 	assert_int_equal(info->asn, 64500);
@@ -254,14 +259,20 @@ static const struct {
 	const char *parts[3];
 } bad[] = {
 	{ "no prefix", "\nmoon eu\n", NULL, { "map:2: ", "\"moon\"", "192.0.2.0/24" } },
-	{ "bits past the length", "10.0.0.1/8 eu", NULL, { "map:1: ", "\"10.0.0.1/8\"", "is 10.0.0.0/8" } },
+	{ "bits past the length",
+	  "10.0.0.1/8 eu",
+	  NULL,
+	  { "map:1: ", "\"10.0.0.1/8\"", "is 10.0.0.0/8" } },
 	{ "length 33", "10.0.0.0/33 eu", NULL, { "0 to 32" } },
 	{ "length 129", "::/129 eu", NULL, { "0 to 128" } },
 	{ "a sign in the length", "10.0.0.0/+8 eu", NULL, { "0 to 32" } },
 	{ "no length", "10.0.0.0/ eu", NULL, { "0 to 32" } },
 	{ "no region", "10.0.0.0/8", NULL, { "map:1: ", "has no region" } },
 	{ "a bad region", "10.0.0.0/8 e\"u", NULL, { "letters, digits" } },
-	{ "twice", "10.0.0.0/8 eu\n# x\n10.0.0.0/8 us\n", NULL, { "map:3: ", "10.0.0.0/8", "map:1" } },
+	{ "twice",
+	  "10.0.0.0/8 eu\n# x\n10.0.0.0/8 us\n",
+	  NULL,
+	  { "map:3: ", "10.0.0.0/8", "map:1" } },
 	{ "not key=value", "10.0.0.0/8 eu x", NULL, { "key=value" } },
 	{ "an unknown key", "10.0.0.0/8 eu planet=mars", NULL, { "\"planet\"", "there are lat" } },
 	{ "a latitude", "10.0.0.0/8 eu lat=91 lon=0", NULL, { "-90 to 90" } },
@@ -282,14 +293,16 @@ a_bad_line_is_refused_with_its_number(void **state)
 		assert_null(loc_db_from_text(bad[i].map, bad[i].rtt, NULL, &err));
 		for (size_t j = 0; j < 3 && bad[i].parts[j]; j++)
 			if (!strstr(err.text, bad[i].parts[j]))
-				fail_msg("%s: no \"%s\" in: %s", bad[i].name, bad[i].parts[j], err.text);
+				fail_msg("%s: no \"%s\" in: %s", bad[i].name, bad[i].parts[j],
+					 err.text);
 	}
 }
 
 static void
 addresses_convert_both_ways(void **state)
 {
-	static const char *const texts[] = { "0.0.0.0", "255.255.255.255", "192.0.2.77", "::", "2001:db8::ff00:0:1" };
+	static const char *const texts[] = { "0.0.0.0", "255.255.255.255", "192.0.2.77",
+					     "::", "2001:db8::ff00:0:1" };
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		struct pol_addr a, b;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy/mmdb.c with databases of tests/lib/mmdb_write.py: what they say, under and over other sources, and
- * files that are damaged in every way. */
+/* policy/mmdb.c with databases of tests/lib/mmdb_write.py: what they say, under and over other
+ * sources, and files that are damaged in every way. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,9 @@ static const char *city, *city_alias, *asn, *loop, *shared;
 static struct loc_db *
 load(const char *const *mmdbs, unsigned n, struct wf_err *err)
 {
-	struct loc_conf conf = { .mmdb_files = mmdbs, .n_mmdb_files = n, .default_region = "world" };
+	struct loc_conf conf = { .mmdb_files = mmdbs,
+				 .n_mmdb_files = n,
+				 .default_region = "world" };
 
 	err->text[0] = '\0';
 	return loc_db_load(&conf, err);
@@ -108,8 +110,10 @@ every_look_up_agrees_with_the_library(void **state)
 
 	assert_int_equal(MMDB_open(city, 0, &mmdb), 0);
 	for (int n = 0; n < 20000; n++) {
-		static const uint32_t nets[] = { 0x0a010200, 0x0a000000, 0xc0000200, 0xc6336400, 0x0a01fff0 };
-		struct in_addr in = { htonl(nets[rand_r(&seed) % 5] + rand_r(&seed) % 0x300 - 0x100) };
+		static const uint32_t nets[] = { 0x0a010200, 0x0a000000, 0xc0000200, 0xc6336400,
+						 0x0a01fff0 };
+		struct in_addr in = { htonl(nets[rand_r(&seed) % 5] + rand_r(&seed) % 0x300 -
+					    0x100) };
 		char text[INET_ADDRSTRLEN];
 		int gai, rc;
 
@@ -118,7 +122,8 @@ every_look_up_agrees_with_the_library(void **state)
 		MMDB_entry_data_s d = { .has_data = false };
 		const char *want = NULL, *have = info_at(db, text)->country;
 
-		if (r.found_entry && (MMDB_get_value(&r.entry, &d, "country", "iso_code", NULL) || !d.has_data))
+		if (r.found_entry &&
+		    (MMDB_get_value(&r.entry, &d, "country", "iso_code", NULL) || !d.has_data))
 			MMDB_get_value(&r.entry, &d, "registered_country", "iso_code", NULL);
 		if (r.found_entry && d.has_data)
 			want = d.utf8_string;
@@ -134,7 +139,9 @@ the_own_map_wins(void **state)
 {
 	struct loc_entry e[2] = { { .file = "conf", .info = { .region = "eu", .country = "AT" } },
 				  { .file = "conf", .info = { .region = "lab" } } };
-	struct loc_conf conf = { .mmdb_files = &city, .n_mmdb_files = 1, .entries = e, .n_entries = 2 };
+	struct loc_conf conf = {
+		.mmdb_files = &city, .n_mmdb_files = 1, .entries = e, .n_entries = 2
+	};
 	struct wf_err err = { "" };
 	struct loc_match match;
 	struct pol_addr a;

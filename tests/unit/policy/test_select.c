@@ -15,18 +15,23 @@
 #include "base/rcu.h"
 #include "tests/unit/policy/policy_json.h"
 
-#define PLACES                                                                                 \
-	"'location': {'prefix': ["                                                             \
-	"  {'prefix': '10.1.0.0/16', 'region': 'eu', 'country': 'DE', 'lat': '52.5', 'lon': '13.4'}," \
-	"  {'prefix': '10.2.0.0/16', 'region': 'us', 'country': 'US', 'lat': '40.7', 'lon': '-74'}," \
-	"  {'prefix': '10.3.0.0/16', 'region': 'jp', 'lat': '35.7', 'lon': '139.7'},"          \
+#define PLACES                                                                                     \
+	"'location': {'prefix': ["                                                                 \
+	"  {'prefix': '10.1.0.0/16', 'region': 'eu', 'country': 'DE', 'lat': '52.5', 'lon': "      \
+	"'13.4'},"                                                                                 \
+	"  {'prefix': '10.2.0.0/16', 'region': 'us', 'country': 'US', 'lat': '40.7', 'lon': "      \
+	"'-74'},"                                                                                  \
+	"  {'prefix': '10.3.0.0/16', 'region': 'jp', 'lat': '35.7', 'lon': '139.7'},"              \
 	"  {'prefix': '10.4.0.0/16', 'region': 'nowhere'}]},"
 
-#define THREE_POOLS                                                                            \
-	"'pool': ["                                                                            \
-	"  {'name': 'fra', 'lat': '50.1', 'lon': '8.7', 'member': [{'name': 'a', 'address': ['192.0.2.1']}]}," \
-	"  {'name': 'iad', 'lat': '38.9', 'lon': '-77.4', 'member': [{'name': 'a', 'address': ['192.0.2.2']}]}," \
-	"  {'name': 'nrt', 'lat': '35.8', 'lon': '140.4', 'member': [{'name': 'a', 'address': ['192.0.2.3']}]}],"
+#define THREE_POOLS                                                                                \
+	"'pool': ["                                                                                \
+	"  {'name': 'fra', 'lat': '50.1', 'lon': '8.7', 'member': [{'name': 'a', 'address': "      \
+	"['192.0.2.1']}]},"                                                                        \
+	"  {'name': 'iad', 'lat': '38.9', 'lon': '-77.4', 'member': [{'name': 'a', 'address': "    \
+	"['192.0.2.2']}]},"                                                                        \
+	"  {'name': 'nrt', 'lat': '35.8', 'lon': '140.4', 'member': [{'name': 'a', 'address': "    \
+	"['192.0.2.3']}]}],"
 
 static const struct pol_hot *
 hot(const struct pol *pol, const char *policy)
@@ -35,7 +40,8 @@ hot(const struct pol *pol, const char *policy)
 }
 
 static unsigned
-choose_set(const struct pol *pol, const char *policy, const char *client, unsigned draw, unsigned *scope)
+choose_set(const struct pol *pol, const char *policy, const char *client, unsigned draw,
+	   unsigned *scope)
 {
 	struct pol_addr a;
 
@@ -55,7 +61,8 @@ choose(const struct pol *pol, const char *policy, const char *client, unsigned d
 	for (unsigned i = 0; i < n; i++) {
 		const struct pol_member *member = pol_member_at(pol, m[i]);
 
-		sprintf(text + strlen(text), "%s%s/%s", i ? " " : "", pol_pool_at(pol, member->pool)->name, member->name);
+		sprintf(text + strlen(text), "%s%s/%s", i ? " " : "",
+			pol_pool_at(pol, member->pool)->name, member->name);
 	}
 	return text;
 }
@@ -74,7 +81,8 @@ share_of(const struct pol *pol, const char *policy, const char *client, const ch
 static void
 nearest_goes_by_distance_and_moves_on(void **state)
 {
-	struct pol *pol = policy_make(PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
 	unsigned scope;
 
 	assert_string_equal(choose(pol, "p", "10.1.2.3", 0), "fra/a");
@@ -106,8 +114,10 @@ nearest_goes_by_distance_and_moves_on(void **state)
 static void
 tolerance_shares_what_is_about_as_near(void **state)
 {
-	struct pol *pol = policy_make(PLACES THREE_POOLS
-				      "'policy': [{'name': 'p', 'order': ['nearest'], 'tolerance-km': 20000}]", NULL);
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS
+		"'policy': [{'name': 'p', 'order': ['nearest'], 'tolerance-km': 20000}]",
+		NULL);
 
 	assert_in_range(share_of(pol, "p", "10.1.0.1", "fra/a"), 85, 86);
 	assert_in_range(share_of(pol, "p", "10.1.0.1", "nrt/a"), 85, 86);
@@ -117,11 +127,13 @@ tolerance_shares_what_is_about_as_near(void **state)
 static void
 a_region_map_takes_the_finest_entry(void **state)
 {
-	struct pol *pol = policy_make(PLACES THREE_POOLS
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS
 		"'policy': [{'name': 'p', 'order': ['region-map', 'failover'], 'match': ["
 		"  {'what': 'default', 'pool': ['fra']},"
 		"  {'what': 'country=DE', 'pool': ['iad']},"
-		"  {'what': 'region=us', 'pool': ['nrt', 'iad']}]}]", NULL);
+		"  {'what': 'region=us', 'pool': ['nrt', 'iad']}]}]",
+		NULL);
 
 	assert_string_equal(choose(pol, "p", "10.1.0.1", 3), "iad/a");
 	assert_string_equal(choose(pol, "p", "10.2.0.1", 3), "nrt/a");
@@ -140,9 +152,12 @@ a_region_map_takes_the_finest_entry(void **state)
 static void
 a_policy_without_location_has_scope_0(void **state)
 {
-	struct pol *pol = policy_make(PLACES THREE_POOLS
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS
 		"'policy': [{'name': 'failover', 'order': ['failover']}, {'name': 'weighted'},"
-		"           {'name': 'sticky', 'sticky': {}}, {'name': 'near', 'order': ['nearest'], 'sticky': {}}]", NULL);
+		"           {'name': 'sticky', 'sticky': {}}, {'name': 'near', 'order': "
+		"['nearest'], 'sticky': {}}]",
+		NULL);
 	unsigned scope;
 
 	assert_string_equal(choose(pol, "failover", "10.2.0.1", 9), "fra/a");
@@ -159,11 +174,14 @@ a_policy_without_location_has_scope_0(void **state)
 	pol_free(pol);
 }
 
-#define TEN_MEMBERS                                                                            \
-	"'pool': [{'name': 'x', 'member': ["                                                   \
-	"  {'name': 'm0', 'weight': 1, 'address': ['192.0.2.10']}, {'name': 'm1', 'weight': 2, 'address': ['192.0.2.11']}," \
-	"  {'name': 'm2', 'weight': 3, 'address': ['192.0.2.12']}, {'name': 'm3', 'weight': 4, 'address': ['192.0.2.13']}," \
-	"  {'name': 'm4', 'weight': 0, 'address': ['192.0.2.14']}, {'name': 'm5', 'weight': 6, 'address': ['192.0.2.15']}]}],"
+#define TEN_MEMBERS                                                                                \
+	"'pool': [{'name': 'x', 'member': ["                                                       \
+	"  {'name': 'm0', 'weight': 1, 'address': ['192.0.2.10']}, {'name': 'm1', 'weight': 2, "   \
+	"'address': ['192.0.2.11']},"                                                              \
+	"  {'name': 'm2', 'weight': 3, 'address': ['192.0.2.12']}, {'name': 'm3', 'weight': 4, "   \
+	"'address': ['192.0.2.13']},"                                                              \
+	"  {'name': 'm4', 'weight': 0, 'address': ['192.0.2.14']}, {'name': 'm5', 'weight': 6, "   \
+	"'address': ['192.0.2.15']}]}],"
 
 static void
 shares_follow_weights_within_a_draw(void **state)
@@ -211,12 +229,14 @@ a_member_that_goes_down_moves_its_own_draws_only(void **state)
 static void
 load_sheds_step_by_step(void **state)
 {
-	struct pol *pol = policy_make(PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
 	unsigned last = 256;
 	uint16_t before[POL_DRAWS];
 
 	for (int percent = 70; percent <= 100; percent++) {
-		memcpy(before, hot(pol, "p")->view->rows[hot(pol, "p")->row_of_class[0]], sizeof before);
+		memcpy(before, hot(pol, "p")->view->rows[hot(pol, "p")->row_of_class[0]],
+		       sizeof before);
 		pol_set_load(pol, "fra", "a", percent / 100.0f);
 		pol_commit(pol);
 		unsigned share = share_of(pol, "p", "10.1.0.1", "fra/a");
@@ -226,7 +246,8 @@ load_sheds_step_by_step(void **state)
 		else if (percent >= 95)
 			assert_int_equal(share, 0);
 		else
-			assert_in_range(share, (95 - percent) * 256 / 15 - 2, (95 - percent) * 256 / 15 + 2);
+			assert_in_range(share, (95 - percent) * 256 / 15 - 2,
+					(95 - percent) * 256 / 15 + 2);
 		assert_true(share <= last);
 		/* What is shed goes to the next one. */
 		assert_int_equal(share_of(pol, "p", "10.1.0.1", "iad/a"), 256 - share);
@@ -243,7 +264,8 @@ load_sheds_step_by_step(void **state)
 static void
 least_loaded_follows_what_is_free(void **state)
 {
-	struct pol *pol = policy_make(TEN_MEMBERS "'policy': [{'name': 'p', 'share': 'least-loaded'}]", NULL);
+	struct pol *pol =
+		policy_make(TEN_MEMBERS "'policy': [{'name': 'p', 'share': 'least-loaded'}]", NULL);
 	unsigned before = share_of(pol, "p", "10.0.0.1", "x/m3");
 
 	for (int i = 0; i < 6; i++) {
@@ -264,7 +286,8 @@ least_loaded_follows_what_is_free(void **state)
 static void
 drain_takes_no_client_unless_nobody_else_can(void **state)
 {
-	struct pol *pol = policy_make(PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['failover']}]", NULL);
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['failover']}]", NULL);
 
 	pol_set_drain(pol, "fra", "a", true);
 	pol_commit(pol);
@@ -281,17 +304,24 @@ all_down_does_what_the_policy_says(void **state)
 {
 	wf_clock_stop();
 	wf_clock_warp(1000000);
-	struct pol *pol = policy_make(PLACES
+	struct pol *pol = policy_make(
+		PLACES
 		"'pool': [{'name': 'a', 'member': [{'name': 'm', 'address': ['192.0.2.1']}]},"
 		"         {'name': 'b', 'member': [{'name': 'm', 'address': ['192.0.2.2']}]},"
-		"         {'name': 'sorry', 'answer': 'all', 'member': [{'name': 'm', 'address': ['192.0.2.3']},"
-		"                                                       {'name': 'n', 'address': ['192.0.2.4']}]}],"
+		"         {'name': 'sorry', 'answer': 'all', 'member': [{'name': 'm', 'address': "
+		"['192.0.2.3']},"
+		"                                                       {'name': 'n', 'address': "
+		"['192.0.2.4']}]}],"
 		"'policy': ["
-		"  {'name': 'all', 'candidate': [{'pool': 'a'}, {'pool': 'b'}], 'order': ['failover']},"
-		"  {'name': 'none', 'candidate': [{'pool': 'a'}, {'pool': 'b'}], 'order': ['failover'], 'all-down': 'none'},"
-		"  {'name': 'fallback', 'candidate': [{'pool': 'a'}, {'pool': 'b'}], 'order': ['failover'],"
+		"  {'name': 'all', 'candidate': [{'pool': 'a'}, {'pool': 'b'}], 'order': "
+		"['failover']},"
+		"  {'name': 'none', 'candidate': [{'pool': 'a'}, {'pool': 'b'}], 'order': "
+		"['failover'], 'all-down': 'none'},"
+		"  {'name': 'fallback', 'candidate': [{'pool': 'a'}, {'pool': 'b'}], 'order': "
+		"['failover'],"
 		"   'all-down': 'fallback', 'fallback-pool': 'sorry'},"
-		"  {'name': 'last', 'candidate': [{'pool': 'a'}, {'pool': 'b'}], 'order': ['failover'], 'all-down': 'last-good'}]",
+		"  {'name': 'last', 'candidate': [{'pool': 'a'}, {'pool': 'b'}], 'order': "
+		"['failover'], 'all-down': 'last-good'}]",
 		NULL);
 	unsigned scope;
 
@@ -322,10 +352,13 @@ static void
 below_the_floor_a_pool_is_down(void **state)
 {
 	struct pol *pol = policy_make(
-		"'pool': [{'name': 'a', 'floor': 2, 'answer': 'all', 'member': [{'name': 'm', 'address': ['192.0.2.1']},"
-		"           {'name': 'n', 'address': ['192.0.2.2']}, {'name': 'o', 'address': ['192.0.2.3']}]},"
+		"'pool': [{'name': 'a', 'floor': 2, 'answer': 'all', 'member': [{'name': 'm', "
+		"'address': ['192.0.2.1']},"
+		"           {'name': 'n', 'address': ['192.0.2.2']}, {'name': 'o', 'address': "
+		"['192.0.2.3']}]},"
 		"         {'name': 'b', 'member': [{'name': 'm', 'address': ['192.0.2.4']}]}],"
-		"'policy': [{'name': 'p', 'order': ['failover']}]", NULL);
+		"'policy': [{'name': 'p', 'order': ['failover']}]",
+		NULL);
 
 	assert_string_equal(choose(pol, "p", "10.1.0.1", 0), "a/m a/n a/o");
 	pol_set_up(pol, "a", "m", false);
@@ -352,8 +385,10 @@ static void
 the_change_hook_sees_sets_before_they_count(void **state)
 {
 	struct pol *pol = policy_make(
-		"'pool': [{'name': 'a', 'answer': 'all', 'member': [{'name': 'm', 'address': ['192.0.2.1']},"
-		"           {'name': 'n', 'address': ['192.0.2.2']}]}], 'policy': [{'name': 'p'}]", NULL);
+		"'pool': [{'name': 'a', 'answer': 'all', 'member': [{'name': 'm', 'address': "
+		"['192.0.2.1']},"
+		"           {'name': 'n', 'address': ['192.0.2.2']}]}], 'policy': [{'name': 'p'}]",
+		NULL);
 
 	/* The empty one and the whole pool. */
 	assert_int_equal(pol_n_sets(pol_find(pol, "p")), 2);
@@ -369,12 +404,13 @@ the_change_hook_sees_sets_before_they_count(void **state)
 static void
 a_reload_keeps_what_is_known(void **state)
 {
-	struct pol *old = policy_make(PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
+	struct pol *old = policy_make(
+		PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
 
 	pol_set_up(old, "fra", "a", false);
 	pol_commit(old);
-	struct pol *pol = policy_make(PLACES THREE_POOLS
-				      "'policy': [{'name': 'q', 'order': ['nearest']}]", old);
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS "'policy': [{'name': 'q', 'order': ['nearest']}]", old);
 
 	/* The same location data, not read again. */
 	assert_ptr_equal(pol_location_db(pol), pol_location_db(old));
@@ -386,7 +422,8 @@ a_reload_keeps_what_is_known(void **state)
 static void
 ranks_agree_without_state(void **state)
 {
-	struct pol *pol = policy_make(PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
 	struct pol_addr a;
 	uint32_t m[3];
 
@@ -407,11 +444,20 @@ ranks_agree_without_state(void **state)
 static void
 why_says_all_of_it(void **state)
 {
-	struct pol *pol = policy_make(PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]", NULL);
 	static const char *const parts[] = {
-		"client    10.1.2.3 in 10.1.0.0/16, scope /16\n", "location/prefix: 10.1.0.0/16", "region=eu",
-		"fra/a: down", "km, share 100.0 %: down", "iad/a: up, load 50 %", ": chosen\n", "answer    iad/a\n",
-		"nearest; tier 2 of 3", "nrt/a: up, 8939 km", "not needed",
+		"client    10.1.2.3 in 10.1.0.0/16, scope /16\n",
+		"location/prefix: 10.1.0.0/16",
+		"region=eu",
+		"fra/a: down",
+		"km, share 100.0 %: down",
+		"iad/a: up, load 50 %",
+		": chosen\n",
+		"answer    iad/a\n",
+		"nearest; tier 2 of 3",
+		"nrt/a: up, 8939 km",
+		"not needed",
 	};
 	struct pol_addr a;
 
@@ -447,27 +493,39 @@ rng(unsigned n)
 static char *
 random_conf(unsigned *n_pools, unsigned n_members[8], unsigned *n_policies)
 {
-	static const char *const orders[] = { "", "'nearest'", "'failover'", "'region-map'", "'region-map', 'nearest'",
-					      "'region-map', 'failover'", "'nearest', 'failover'" };
-	static const char *const downs[] = { "all", "none", "fallback', 'fallback-pool': 'p0", "last-good" };
-	static const char *const places[] = { "'lat': '50', 'lon': '10',", "'lat': '40', 'lon': '120',",
+	static const char *const orders[] = { "",
+					      "'nearest'",
+					      "'failover'",
+					      "'region-map'",
+					      "'region-map', 'nearest'",
+					      "'region-map', 'failover'",
+					      "'nearest', 'failover'" };
+	static const char *const downs[] = { "all", "none", "fallback', 'fallback-pool': 'p0",
+					     "last-good" };
+	static const char *const places[] = { "'lat': '50', 'lon': '10',",
+					      "'lat': '40', 'lon': '120',",
 					      "'lat': '10', 'lon': '60'," };
 	struct wf_str s = WF_STR_INIT;
 
 	wf_str_put(&s, "'location': {'prefix': [");
 	for (unsigned i = 0; i < 6; i++)
-		wf_str_fmt(&s, "%s{'prefix': '10.%u.0.0/%u', 'region': 'r%u', 'lat': '%u', 'lon': '%u'}", i ? "," : "",
-			   i * 16, 12 + rng(3), rng(3), rng(80), rng(170));
+		wf_str_fmt(
+			&s,
+			"%s{'prefix': '10.%u.0.0/%u', 'region': 'r%u', 'lat': '%u', 'lon': '%u'}",
+			i ? "," : "", i * 16, 12 + rng(3), rng(3), rng(80), rng(170));
 	wf_str_put(&s, "]}, 'pool': [");
 	*n_pools = 2 + rng(5);
 	for (unsigned i = 0; i < *n_pools; i++) {
 		n_members[i] = 1 + rng(4);
-		wf_str_fmt(&s, "%s{'name': 'p%u', 'floor': %u, 'answer': %s, %s 'member': [", i ? "," : "", i,
-			   1 + rng(n_members[i]), rng(3) ? "1" : rng(2) ? "2" : "'all'",
+		wf_str_fmt(&s, "%s{'name': 'p%u', 'floor': %u, 'answer': %s, %s 'member': [",
+			   i ? "," : "", i, 1 + rng(n_members[i]),
+			   rng(3)   ? "1"
+			   : rng(2) ? "2"
+				    : "'all'",
 			   rng(5) ? places[rng(3)] : "");
 		for (unsigned j = 0; j < n_members[i]; j++)
-			wf_str_fmt(&s, "%s{'name': 'm%u', 'weight': %u, 'address': ['192.0.2.%u']}", j ? "," : "", j, 1 + rng(5),
-				   i * 10 + j);
+			wf_str_fmt(&s, "%s{'name': 'm%u', 'weight': %u, 'address': ['192.0.2.%u']}",
+				   j ? "," : "", j, 1 + rng(5), i * 10 + j);
 		wf_str_put(&s, "]}");
 	}
 	wf_str_put(&s, "], 'policy': [");
@@ -475,11 +533,14 @@ random_conf(unsigned *n_pools, unsigned n_members[8], unsigned *n_policies)
 	for (unsigned i = 0; i < *n_policies; i++) {
 		const char *order = orders[rng(7)];
 
-		wf_str_fmt(&s, "%s{'name': 'x%u', 'order': [%s], 'all-down': '%s', 'share': '%s'%s%s", i ? "," : "", i, order,
-			   downs[rng(4)], rng(3) ? "weighted" : "least-loaded", rng(3) ? "" : ", 'sticky': {}",
-			   rng(3) ? "" : ", 'tolerance-km': 3000");
+		wf_str_fmt(
+			&s, "%s{'name': 'x%u', 'order': [%s], 'all-down': '%s', 'share': '%s'%s%s",
+			i ? "," : "", i, order, downs[rng(4)], rng(3) ? "weighted" : "least-loaded",
+			rng(3) ? "" : ", 'sticky': {}", rng(3) ? "" : ", 'tolerance-km': 3000");
 		if (strstr(order, "region-map"))
-			wf_str_fmt(&s, ", 'match': [{'what': 'region=r1', 'pool': ['p1', 'p0']}, {'what': 'default', 'pool': ['p%u']}]",
+			wf_str_fmt(&s,
+				   ", 'match': [{'what': 'region=r1', 'pool': ['p1', 'p0']}, "
+				   "{'what': 'default', 'pool': ['p%u']}]",
 				   rng(*n_pools));
 		wf_str_put(&s, "}");
 	}
@@ -496,7 +557,8 @@ same_members(const struct pol_policy *p, unsigned a, const struct pol_policy *q,
 	return n == m && (!n || !memcmp(x, y, n * sizeof *x));
 }
 
-/* Somebody could take the client: up, not draining, in a pool that has its floor, not overloaded or all are. */
+/* Somebody could take the client: up, not draining, in a pool that has its floor, not overloaded or
+ * all are. */
 static bool
 anyone_can(const struct pol *pol, const struct pol_policy *p)
 {
@@ -519,8 +581,8 @@ anyone_can(const struct pol *pol, const struct pol_policy *p)
 }
 
 static void
-check_policy(const struct pol *pol, const struct pol_policy *p, const struct pol *fresh, const struct pol_policy *q,
-	     uint64_t seed)
+check_policy(const struct pol *pol, const struct pol_policy *p, const struct pol *fresh,
+	     const struct pol_policy *q, uint64_t seed)
 {
 	const struct pol_hot *hot_p = pol_policy_hot(p), *hot_q = pol_policy_hot(q);
 	bool can = anyone_can(pol, p);
@@ -533,12 +595,16 @@ check_policy(const struct pol *pol, const struct pol_policy *p, const struct pol
 			const uint32_t *m = pol_set_members(p, set, &n);
 
 			if (!same_members(p, set, q, hot_q->view->rows[r][d]))
-				fail_msg("seed %llu: row %u draw %u differs from a fresh build", (unsigned long long)seed, r, d);
+				fail_msg("seed %llu: row %u draw %u differs from a fresh build",
+					 (unsigned long long)seed, r, d);
 			if (can && !n)
-				fail_msg("seed %llu: empty though somebody can", (unsigned long long)seed);
+				fail_msg("seed %llu: empty though somebody can",
+					 (unsigned long long)seed);
 			for (unsigned i = 0; can && i < n; i++)
-				if (!pol_member_at(pol, m[i])->up || pol_member_at(pol, m[i])->drain)
-					fail_msg("seed %llu: row %u draw %u: an answer that is down or drains",
+				if (!pol_member_at(pol, m[i])->up ||
+				    pol_member_at(pol, m[i])->drain)
+					fail_msg("seed %llu: row %u draw %u: an answer that is "
+						 "down or drains",
 						 (unsigned long long)seed, r, d);
 		}
 	/* Everybody in the scope gets the same. */
@@ -548,8 +614,10 @@ check_policy(const struct pol *pol, const struct pol_policy *p, const struct pol
 		unsigned set = pol_choose(hot_p, loc_find(pol_table(pol), &a), &a, draw, &scope);
 
 		b = pol_addr_mask(a, scope);
-		b.hi |= ((uint64_t)rng(1 << 30) << 32) & ~pol_mask_hi(scope) & 0xffffffff00000000ull;
-		if (pol_choose(hot_p, loc_find(pol_table(pol), &b), &b, draw, &scope_b) != set || scope_b != scope)
+		b.hi |= ((uint64_t)rng(1 << 30) << 32) & ~pol_mask_hi(scope) &
+			0xffffffff00000000ull;
+		if (pol_choose(hot_p, loc_find(pol_table(pol), &b), &b, draw, &scope_b) != set ||
+		    scope_b != scope)
 			fail_msg("seed %llu: two answers in one scope", (unsigned long long)seed);
 	}
 }
@@ -593,7 +661,8 @@ one_life(uint64_t seed)
 		}
 		pol_commit(fresh);
 		for (unsigned i = 0; i < n_policies; i++)
-			check_policy(pol, pol_policy_at(pol, i), fresh, pol_policy_at(fresh, i), seed);
+			check_policy(pol, pol_policy_at(pol, i), fresh, pol_policy_at(fresh, i),
+				     seed);
 		pol_free(fresh);
 	}
 	pol_free(pol);
@@ -624,9 +693,11 @@ reader(void *arg)
 		const struct pol *pol = __atomic_load_n(&shared_pol, __ATOMIC_ACQUIRE);
 
 		for (int burst = 0; burst < 32; burst++, n++) {
-			struct pol_addr a = { 0x0a00000000000000ull | (x = pol_mix64(x + 1)) >> 8, 0, 4 };
-			unsigned scope, set = pol_choose(pol_policy_hot(pol_policy_at(pol, 0)),
-							 loc_find(pol_table(pol), &a), &a, x & 255, &scope);
+			struct pol_addr a = { 0x0a00000000000000ull | (x = pol_mix64(x + 1)) >> 8,
+					      0, 4 };
+			unsigned scope,
+				set = pol_choose(pol_policy_hot(pol_policy_at(pol, 0)),
+						 loc_find(pol_table(pol), &a), &a, x & 255, &scope);
 
 			/* One of a few sets, and one that is there: none for nobody. */
 			if (set == POL_SET_NONE || set > 3 || scope > 32)
@@ -648,7 +719,8 @@ free_pol(void *pol)
 static void
 readers_go_on_while_health_and_maps_change(void **state)
 {
-	static const char conf[] = PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]";
+	static const char conf[] =
+		PLACES THREE_POOLS "'policy': [{'name': 'p', 'order': ['nearest']}]";
 	struct pol *pol = policy_make(conf, NULL);
 	uint64_t counts[2] = { 1, 2 };
 	pthread_t threads[2];
@@ -681,25 +753,38 @@ static const struct {
 	const char *parts[3];
 } bad[] = {
 	{ "floor above the members",
-	  "'pool': [{'name': 'a', 'floor': 2, 'member': [{'name': 'm', 'address': ['192.0.2.1']}]}]",
+	  "'pool': [{'name': 'a', 'floor': 2, 'member': [{'name': 'm', 'address': "
+	  "['192.0.2.1']}]}]",
 	  { "pool[name='a']/floor", "2 is more than its 1" } },
 	{ "watermarks crossed",
-	  "'pool': [{'name': 'a', 'low-watermark': 90, 'high-watermark': 80, 'member': [{'name': 'm', 'address': ['192.0.2.1']}]}]",
+	  "'pool': [{'name': 'a', 'low-watermark': 90, 'high-watermark': 80, 'member': [{'name': "
+	  "'m', 'address': ['192.0.2.1']}]}]",
 	  { "pool[name='a']", "must be below" } },
-	{ "a pool that is not there", "'policy': [{'name': 'p', 'candidate': [{'pool': 'x'}]}]",
+	{ "a pool that is not there",
+	  "'policy': [{'name': 'p', 'candidate': [{'pool': 'x'}]}]",
 	  { "candidate[pool='x']/pool", "\"x\"" } },
 	{ "no pool at all", "'policy': [{'name': 'p'}]", { "policy[name='p']", "0 candidates" } },
 	{ "a map without its order",
-	  "'pool': [{'name': 'a', 'member': [{'name': 'm', 'address': ['192.0.2.1']}]}], 'policy': [{'name': 'p', 'match': "
-	  "[{'what': 'default', 'pool': ['a']}]}]", { "needs the order region-map" } },
+	  "'pool': [{'name': 'a', 'member': [{'name': 'm', 'address': ['192.0.2.1']}]}], 'policy': "
+	  "[{'name': 'p', 'match': "
+	  "[{'what': 'default', 'pool': ['a']}]}]",
+	  { "needs the order region-map" } },
 	{ "a match that names no candidate",
-	  "'pool': [{'name': 'a', 'member': [{'name': 'm', 'address': ['192.0.2.1']}]}, {'name': 'b', 'member': [{'name': 'm', "
-	  "'address': ['192.0.2.1']}]}], 'policy': [{'name': 'p', 'order': ['region-map'], 'candidate': [{'pool': 'a'}], "
-	  "'match': [{'what': 'default', 'pool': ['b']}]}]", { "match[what='default']/pool", "\"b\" is not among" } },
-	{ "fallback to nothing", "'pool': [{'name': 'a', 'member': [{'name': 'm', 'address': ['192.0.2.1']}]}], "
-	  "'policy': [{'name': 'p', 'all-down': 'fallback'}]", { "needs a fallback-pool" } },
-	{ "a member without address", "'pool': [{'name': 'a', 'member': [{'name': 'm'}]}]", { "needs an address" } },
-	{ "a map file that is not there", "'location': {'map-file': ['/nonexistent/map']}",
+	  "'pool': [{'name': 'a', 'member': [{'name': 'm', 'address': ['192.0.2.1']}]}, {'name': "
+	  "'b', 'member': [{'name': 'm', "
+	  "'address': ['192.0.2.1']}]}], 'policy': [{'name': 'p', 'order': ['region-map'], "
+	  "'candidate': [{'pool': 'a'}], "
+	  "'match': [{'what': 'default', 'pool': ['b']}]}]",
+	  { "match[what='default']/pool", "\"b\" is not among" } },
+	{ "fallback to nothing",
+	  "'pool': [{'name': 'a', 'member': [{'name': 'm', 'address': ['192.0.2.1']}]}], "
+	  "'policy': [{'name': 'p', 'all-down': 'fallback'}]",
+	  { "needs a fallback-pool" } },
+	{ "a member without address",
+	  "'pool': [{'name': 'a', 'member': [{'name': 'm'}]}]",
+	  { "needs an address" } },
+	{ "a map file that is not there",
+	  "'location': {'map-file': ['/nonexistent/map']}",
 	  { "/nonexistent/map: ", "No such file" } },
 };
 
@@ -714,7 +799,8 @@ a_bad_configuration_is_refused(void **state)
 		assert_null(pol);
 		for (size_t j = 0; j < 3 && bad[i].parts[j]; j++)
 			if (!strstr(err.text, bad[i].parts[j]))
-				fail_msg("%s: no \"%s\" in: %s", bad[i].name, bad[i].parts[j], err.text);
+				fail_msg("%s: no \"%s\" in: %s", bad[i].name, bad[i].parts[j],
+					 err.text);
 	}
 }
 
