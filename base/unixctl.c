@@ -367,8 +367,10 @@ compare_commands(const void *a, const void *b)
 }
 
 static void
-list_commands(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+list_commands(struct unixctl_conn *conn, int argc, const char *argv[], void *prefix_)
 {
+	const char *prefix = prefix_;
+	size_t len = strlen(prefix);
 	struct command **all = wf_xmalloc(commands.n * sizeof(*all));
 	struct wf_str s = WF_STR_INIT;
 	struct command *c;
@@ -379,11 +381,17 @@ list_commands(struct unixctl_conn *conn, int argc, const char *argv[], void *aux
 	qsort(all, n, sizeof(*all), compare_commands);
 	wf_str_put(&s, "The available commands are:\n");
 	for (size_t i = 0; i < n; i++)
-		if (all[i]->usage)
-			wf_str_fmt(&s, "  %-23s %s\n", all[i]->name, all[i]->usage);
+		if (all[i]->usage && !strncmp(all[i]->name, prefix, len))
+			wf_str_fmt(&s, "  %s%-23s %s\n", prefix, all[i]->name + len, all[i]->usage);
 	unixctl_reply(conn, s.s);
 	wf_str_done(&s);
 	free(all);
+}
+
+void
+unixctl_command_list(const char *name, const char *prefix)
+{
+	unixctl_command(name, "", 0, INT_MAX, list_commands, (void *)prefix);
 }
 
 static void
@@ -418,7 +426,7 @@ unixctl_server_open(const char *path, struct wf_err *err)
 		return rc;
 	}
 	free(file);
-	unixctl_command("list-commands", "", 0, 0, list_commands, NULL);
+	unixctl_command("list-commands", "", 0, 0, list_commands, (void *)"");
 	unixctl_command("version", "", 0, 0, show_version, NULL);
 	wf_log_unixctl_init();
 	return 0;

@@ -18,6 +18,8 @@ typedef void unixctl_fn(struct unixctl_conn *, int argc, const char *argv[], voi
  * command from list-commands.  INT_MAX: any number of arguments. */
 void unixctl_command(const char *name, const char *usage, int min_args, int max_args,
 		     unixctl_fn *, void *aux);
+/* Registers a command that lists those whose names begin with 'prefix' (kept, not copied). */
+void unixctl_command_list(const char *name, const char *prefix);
 void unixctl_reply(struct unixctl_conn *, const char *body_or_null);
 void unixctl_reply_error(struct unixctl_conn *, const char *text);
 

@@ -104,6 +104,7 @@ sw_appctl_dpctl_init(void)
 	for (size_t k = 0; k < sizeof refused / sizeof refused[0]; k++)
 		unixctl_command(refused[k].name, refused[k].usage, refused[k].min, 99, on_refused,
 				(void *)refused[k].text);
+	unixctl_command_list("dpctl/list-commands", "dpctl/");
 	unixctl_command("dpctl/del-if", "dp iface...", 2, 99, on_del_if, NULL);
 	unixctl_command("dpctl/del-flows", "[dp]", 0, 1, on_del_flows, NULL);
 }

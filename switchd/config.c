@@ -523,6 +523,7 @@ apply(void)
 	wf_hmap_for_each(b, node, &sw_bridges)
 		sw_bridge_publish(b);
 	view_publish(false);
+	sw_appctl_dpdk_init();
 	wf_phase("published");
 	if (sw_takeover_preparing()) {
 		ports_configure_dpdk_end();

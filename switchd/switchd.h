@@ -199,6 +199,7 @@ void sw_status_configure(const struct ovsdb_row *root); /* stats-update-interval
 /* appctl.c */
 void sw_appctl_init(void);
 void sw_appctl_dpctl_init(void);
+void sw_appctl_dpdk_init(void); /* once DPDK runs; any number of times */
 bool sw_is_datapath(const char *name);
 void sw_appctl_dpif_init(void);
 void sw_appctl_fdb_init(void);

@@ -721,3 +721,44 @@ const struct port_class port_class_dpdk = {
 	.discard_rx = dpdk_discard_rx, DPDK_OPERATIONS
 };
 const struct port_class port_class_afxdp = { .type = "afxdp", .open = afxdp_open, DPDK_OPERATIONS };
+
+/* --- For appctl ------------------------------------------------------------------------------------- */
+
+char *
+ports_dpdk_mempools(const struct port *p)
+{
+	const struct dpdk_port *d;
+	char *text = NULL;
+	size_t size;
+	FILE *f;
+
+	if (p && p->class != &port_class_dpdk && p->class != &port_class_afxdp)
+		return NULL;
+	f = open_memstream(&text, &size);
+	if (!f)
+		return NULL;
+	if (p) {
+		d = p->impl;
+		rte_mempool_dump(f, d->pool);
+		fprintf(f, "    count: avail (%u), in use (%u)\n", rte_mempool_avail_count(d->pool),
+			rte_mempool_in_use_count(d->pool));
+	} else {
+		rte_mempool_list_dump(f);
+	}
+	fclose(f);
+	return text;
+}
+
+char *
+ports_dpdk_lcores(void)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	rte_lcore_dump(f);
+	fclose(f);
+	return text;
+}

@@ -136,6 +136,10 @@ bool ports_may_share(const char *devargs);
 /* Waits for the thread, if there is one.  A failure was logged. */
 void ports_configure_dpdk_end(void);
 const char *ports_dpdk_version(void); /* NULL: DPDK does not run */
+/* What DPDK says of its memory pools (of the port's, or of all: NULL) and cores; to be freed.  NULL: not a port
+ * of DPDK's, or no memory.  DPDK must run. */
+char *ports_dpdk_mempools(const struct port *);
+char *ports_dpdk_lcores(void);
 
 /* Device events of the kernel, and of classes without kernel devices: called on main with the name
  * of a device that appeared, changed, was renamed (with both names) or vanished; NULL: any may

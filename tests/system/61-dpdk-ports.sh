@@ -38,6 +38,11 @@ check "packets both ways" retry 10 can_ping a 10.0.0.3
 check "link_state is up" retry 5 is p0 link_state up
 check "a core polls it" grep -q 'port: p0 .*queue-id:  0' <<< "$(appctl s1 dpif-netdev/pmd-rxq-show)"
 
+check "netdev-dpdk/get-mempool-info" grep -q 'count: avail' <<< "$(appctl s1 netdev-dpdk/get-mempool-info p0)"
+check "of all" grep -q '^mempool <' <<< "$(appctl s1 netdev-dpdk/get-mempool-info)"
+equal "and not of another port" "Not a DPDK Interface" "$(appctl s1 netdev-dpdk/get-mempool-info v-a 2>&1 | head -1)"
+check "dpdk/lcore-list" grep -q '^lcore ' <<< "$(appctl s1 dpdk/lcore-list)"
+
 add n0 type=dpdk "options:dpdk-devargs=\"eth_null0,no-rx=1\"" mtu_request=9000
 check "net_null with mtu_request" retry 5 is n0 mtu 9000
 vsctl s1 set interface n0 mtu_request=2000
