@@ -12,9 +12,11 @@
 
 #include "base/rcu.h"
 #include "dataplane/run.h"
+#include "dataplane/tunnel.h"
 #include "fake_port.h"
 #include "packets.h"
 #include "test_plan.h"
+#include "tunnels/address.h"
 
 static struct runner rn;
 static struct port *port, *plain_port;
@@ -610,6 +612,87 @@ hash_is_the_same_in_both_directions(void **state)
 	}
 }
 
+/* A push into a tunnel, then out. */
+static void
+tunnel_push(struct wf_buf *b, enum tnl_type type, struct tunnel_state *state)
+{
+	static const uint8_t dst[6] = { 2, 0, 0, 0, 0, 9 }, src[6] = { 2, 0, 0, 0, 0, 8 };
+	const __be32 local = htonl(0xc0000201), remote = htonl(0xc0000202);
+	struct tnl_meta meta = { .id = 7, .ttl = 64, .flags = TNL_F_KEY | TNL_F_DF, .tp_dst = 4789,
+				 .tos = 0x20 };
+	struct tnl_template t;
+	struct op_tunnel_push *op;
+	struct op_output *output;
+	size_t size;
+
+	meta.src = tnl_map_ipv4(&local);
+	meta.dst = tnl_map_ipv4(&remote);
+	assert_int_equal(tnl_template_make(&t, type, 0, &meta, TNL_INNER_ETH, dst, src), TNL_OK);
+	size = (offsetof(struct op_tunnel_push, t) + offsetof(struct tnl_template, header) + t.size +
+		7) & ~(size_t)7;
+	op = op_put(b, OP_TUNNEL_PUSH, size + sizeof(*output));
+	op->op.u8 = TUNNEL_TTL_INHERIT;
+	op->op.u16 = (uint16_t)size;
+	op->state = state;
+	op->underlay = bridge;
+	op->tos = 0x20;
+	memcpy(&op->t, &t, offsetof(struct tnl_template, header) + t.size);
+	output = (struct op_output *)((uint8_t *)op + size);
+	output->op.type = OP_OUTPUT;
+	output->op.size = sizeof(*output);
+	output->op.u32 = port->slot;
+	output->generation = generation;
+}
+
+/* The short way makes the same outer packet, source port and checksum included. */
+static void
+short_push_is_the_same(void **state)
+{
+	unsigned n_short = 0;
+
+	for (unsigned i = 0; i < 200; i++) {
+		struct packet_spec spec = { .proto = i % 3 ? IPPROTO_TCP : IPPROTO_UDP,
+					    .ipv6 = i / 2 % 2, .n_vlans = i % 10 == 9, .seed = i };
+		struct rte_mbuf *m = packet_make(&spec), *copy;
+		struct tunnel_state *ts = tunnel_state_new();
+		struct wf_buf ops = WF_BUF_INIT;
+		struct pkt_layers layers;
+		struct plan *plan;
+
+		/* DSCP and ECN. */
+		if (!spec.n_vlans && !spec.ipv6)
+			pkt_data(m)[15] = (uint8_t)i;
+		copy = pkt_copy(m);
+		tunnel_push(&ops, i % 2 ? TNL_VXLAN : TNL_GRE, ts);
+		run(&ops, m);
+		m = fake_port_sent(port, 0);
+		assert_non_null(m);
+		ops = (struct wf_buf)WF_BUF_INIT;
+		tunnel_push(&ops, i % 2 ? TNL_VXLAN : TNL_GRE, ts);
+		plan = plan_of(&ops);
+		atomic_store(&plan->refs, 1);
+		plan_shorten(plan);
+		assert_int_equal(plan->shortcut, SHORT_OUTPUT | SHORT_TUNNEL);
+		pkt_find_layers(copy, OF_PT_ETH, 0, &layers);
+		if (run_tunnel_push_short(&rn, plan, &layers, copy)) {
+			n_short++;
+			runner_flush(&rn);
+			copy = fake_port_sent(port, 0);
+			assert_non_null(copy);
+			assert_int_equal(pkt_size(copy), pkt_size(m));
+			assert_memory_equal(pkt_data(copy), pkt_data(m), pkt_size(m));
+		} else {
+			assert_int_equal(spec.n_vlans, 1);
+		}
+		pkt_free(copy);
+		pkt_free(m);
+		runner_add_tallies(&rn);
+		plan_unref(plan);
+		tunnel_state_unref(ts);
+	}
+	assert_true(n_short > 150);
+}
+
 /* --- Meters -------------------------------------------------------------------------------------- */
 
 static struct meter *
@@ -710,6 +793,7 @@ main(void)
 		cmocka_unit_test(too_large_for_the_port_is_a_named_drop),
 		cmocka_unit_test(select_follows_weights_and_moves_only_a_dead_buckets_flows),
 		cmocka_unit_test(hash_is_the_same_in_both_directions),
+		cmocka_unit_test(short_push_is_the_same),
 		cmocka_unit_test(meters_let_through_rate_and_burst),
 		cmocka_unit_test(meter_drops_what_follows),
 	};
