@@ -21,8 +21,8 @@
 
 /* RUNDIR/PROGRAM.PID.ctl, or 'target' if that is a path. */
 static int
-find_socket(const char *program, const char *target, char path[sizeof(((struct sockaddr_un *)0)->sun_path)],
-	    struct wf_err *err)
+find_socket(const char *program, const char *target,
+	    char path[sizeof(((struct sockaddr_un *)0)->sun_path)], struct wf_err *err)
 {
 	size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
 	const char *name = target ? target : program;
@@ -123,8 +123,8 @@ receive(int fd, struct wf_err *err)
 }
 
 int
-ctl_ask(const char *program, const char *target, const char *command, int argc, char *argv[], char **reply,
-	struct wf_err *err)
+ctl_ask(const char *program, const char *target, const char *command, int argc, char *argv[],
+	char **reply, struct wf_err *err)
 {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	json_t *params = json_array(), *request, *answer, *result, *error;

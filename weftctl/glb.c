@@ -9,7 +9,8 @@
 static int
 place(const struct ctl_options *o, int argc, char *argv[])
 {
-	/* getopt looks at what follows the command's name, which stands before the first argument. */
+	/* getopt looks at what follows the command's name, which stands before the first argument.
+	 */
 	return glb_place_main(argc + 1, argv - 1);
 }
 

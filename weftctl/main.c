@@ -27,7 +27,8 @@ usage(FILE *to)
 }
 
 static int
-run(const struct ctl_group *g, const struct ctl_command *c, const struct ctl_options *o, int argc, char *argv[])
+run(const struct ctl_group *g, const struct ctl_command *c, const struct ctl_options *o, int argc,
+    char *argv[])
 {
 	struct wf_err err = { "" };
 	char *reply = NULL;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weftctl GROUP COMMAND [ARGUMENT]...: each group is a file here, named in the table of main.c.
  *
- * Most commands only pass a request on: a row in the group's table.  One that does more has a function. */
+ * Most commands only pass a request on: a row in the group's table.  One that does more has a
+ * function. */
 #ifndef WEFT_WEFTCTL_WEFTCTL_H
 #define WEFT_WEFTCTL_WEFTCTL_H
 
 struct ctl_options {
-	const char *target; /* --target: a control socket, or another program's name; NULL: the usual */
+	const char *
+		target; /* --target: a control socket, or another program's name; NULL: the usual */
 };
 
 struct ctl_command {

@@ -50,8 +50,9 @@ put_set(struct answer *a, const struct dns_rrset *set)
 	a->size += set->size;
 }
 
-/* The client's place: that of the client subnet, else of the address that asks.  A source length of 0
- * asks not to be looked at: then it is the resolver's own (RFC 7871 section 7.1.2), and the scope 0. */
+/* The client's place: that of the client subnet, else of the address that asks.  A source length of
+ * 0 asks not to be looked at: then it is the resolver's own (RFC 7871 section 7.1.2), and the scope
+ * 0. */
 static void
 locate(struct answer *a)
 {
@@ -83,14 +84,15 @@ answer_set(struct answer *a, const struct dns_node *n, unsigned type)
 		locate(a);
 	set = dns_chosen_pick(set->chosen, a->leaf, &a->place, a->draw, &scope);
 	a->ctx->counters.answers_chosen++;
-	/* The answer is right for all of this prefix; one that is longer than the source asks for more
-	 * bits (RFC 7871 section 7.2.1).  Of a chain the longest counts. */
+	/* The answer is right for all of this prefix; one that is longer than the source asks for
+	 * more bits (RFC 7871 section 7.2.1).  Of a chain the longest counts. */
 	if (a->has_subnet && scope > a->scope)
 		a->scope = scope;
 	return set;
 }
 
-/* RFC 8482 section 4.2: a HINFO of two strings that points at the document, unless there is a CNAME. */
+/* RFC 8482 section 4.2: a HINFO of two strings that points at the document, unless there is a
+ * CNAME. */
 static void
 put_any(struct answer *a)
 {
@@ -231,7 +233,8 @@ answer_question(struct answer *a)
 	} else if (q->qtype == DNS_IXFR) {
 		answer_ixfr(a);
 	} else if (q->qtype >= 128 && q->qtype < DNS_ANY) {
-		/* Questions that are no data (RFC 6895 section 3.1): TKEY, transfers over UDP, MAILA. */
+		/* Questions that are no data (RFC 6895 section 3.1): TKEY, transfers over UDP,
+		 * MAILA. */
 		a->rcode = DNS_NOTIMP;
 		a->class = DNS_LIMIT_ERROR;
 	} else {
@@ -270,7 +273,8 @@ count_rcode(struct dns_counters *c, unsigned rcode)
 	}
 }
 
-/* False: the answer is not sent.  Maybe it is cut instead, so that a real client comes back over TCP. */
+/* False: the answer is not sent.  Maybe it is cut instead, so that a real client comes back over
+ * TCP. */
 static bool
 within_limit(struct answer *a, bool cookie_ok)
 {

@@ -44,7 +44,8 @@ enum dns_verdict {
 
 /* 'out' has room for DNS_MESSAGE_MAX with TCP, for DNS_UDP_ROOM else. */
 #define DNS_UDP_ROOM 4096
-enum dns_verdict dns_answer(const struct dns_view *, struct dns_context *, const struct dns_client *,
-			    const uint8_t *msg, size_t size, uint8_t *out, size_t *ret_size);
+enum dns_verdict dns_answer(const struct dns_view *, struct dns_context *,
+			    const struct dns_client *, const uint8_t *msg, size_t size,
+			    uint8_t *out, size_t *ret_size);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* CNAME and DNAME: RFC 1034 section 4.3.2 steps 3a and 3c, RFC 6672 section 3.2.  The chain is followed
- * through all zones of the view. */
+/* CNAME and DNAME: RFC 1034 section 4.3.2 steps 3a and 3c, RFC 6672 section 3.2.  The chain is
+ * followed through all zones of the view. */
 #include "dns/answer/internal.h"
 
 /* A longer chain ends here; the client asks on from its last name. */
@@ -87,7 +87,8 @@ put_referral(struct chain *c, const struct dns_zone *z, const struct dns_node *c
 		const struct dns_node *n;
 		struct dns_name name;
 
-		if (!dns_name_read_lower(&name, rdata, rdlen) || !dns_name_is_in(name.wire, cut->name))
+		if (!dns_name_read_lower(&name, rdata, rdlen) ||
+		    !dns_name_is_in(name.wire, cut->name))
 			continue;
 		n = dns_zone_find_name(z, &name);
 		for (unsigned k = 0; n && k < n->n_sets; k++)
@@ -96,9 +97,11 @@ put_referral(struct chain *c, const struct dns_zone *z, const struct dns_node *c
 	}
 }
 
-/* The name with the DNAME's owner replaced by its target.  False: too long (RFC 6672 section 2.2). */
+/* The name with the DNAME's owner replaced by its target.  False: too long (RFC 6672 section 2.2).
+ */
 static bool
-substitute(const struct dns_name *name, const struct dns_node *dname, const uint8_t *target, struct dns_name *ret)
+substitute(const struct dns_name *name, const struct dns_node *dname, const uint8_t *target,
+	   struct dns_name *ret)
 {
 	size_t head = name->size - dname->name_size, tail = dns_name_size(target);
 	uint8_t w[DNS_NAME_MAX];
@@ -130,7 +133,8 @@ step(struct chain *c, enum dns_found found, const struct dns_find *f, const stru
 	uint32_t ttl;
 	size_t rdlen;
 
-	set = found == DNS_FOUND_DNAME ? dns_node_set(f->node, DNS_DNAME) : answer_set(c->a, f->node, DNS_CNAME);
+	set = found == DNS_FOUND_DNAME ? dns_node_set(f->node, DNS_DNAME)
+				       : answer_set(c->a, f->node, DNS_CNAME);
 	if (!set || !set->n)
 		return false;
 	at = set->raw;
@@ -195,7 +199,8 @@ answer_chain(struct answer *a, enum dns_found found, const struct dns_find *star
 		if (!step(&c, found, &f, now, next))
 			break;
 		/* The CNAME that was made for a DNAME is what these ask for. */
-		if (found == DNS_FOUND_DNAME && (a->q->qtype == DNS_CNAME || a->q->qtype == DNS_ANY))
+		if (found == DNS_FOUND_DNAME &&
+		    (a->q->qtype == DNS_CNAME || a->q->qtype == DNS_ANY))
 			break;
 		swap = now;
 		now = next;

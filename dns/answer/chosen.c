@@ -9,7 +9,8 @@
 
 /* What one member adds to a set of this type: at most 'max' data of 4 or 16 bytes, or one name. */
 static unsigned
-member_records(const struct pol_member *m, unsigned type, unsigned index, uint8_t *rdata, size_t *rdlen)
+member_records(const struct pol_member *m, unsigned type, unsigned index, uint8_t *rdata,
+	       size_t *rdlen)
 {
 	struct dns_name name;
 
@@ -48,9 +49,10 @@ make_set(const struct dns_chosen *c, unsigned number)
 		for (unsigned k = 0; member_records(m, c->type, k, rdata, &rdlen); k++) {
 			uint8_t *p;
 
-			/* A message holds no more; the rest of a very large pool is left out.  A name has
-			 * one CNAME (RFC 1034 section 3.6.2). */
-			if (raw.size + DNS_RAW_HEAD + rdlen > DNS_MESSAGE_MAX - 512 || (n && c->type == DNS_CNAME))
+			/* A message holds no more; the rest of a very large pool is left out.  A
+			 * name has one CNAME (RFC 1034 section 3.6.2). */
+			if (raw.size + DNS_RAW_HEAD + rdlen > DNS_MESSAGE_MAX - 512 ||
+			    (n && c->type == DNS_CNAME))
 				break;
 			p = wf_buf_put_uninit(&raw, DNS_RAW_HEAD + rdlen);
 			dns_put16(p, 0xc000 | DNS_HEADER_SIZE);
@@ -99,7 +101,8 @@ extend(struct dns_chosen *c)
 }
 
 int
-dns_chosen_types(const struct pol *pol, struct pol_policy *policy, uint16_t types[2], struct wf_err *err)
+dns_chosen_types(const struct pol *pol, struct pol_policy *policy, uint16_t types[2],
+		 struct wf_err *err)
 {
 	const struct pol_policy_conf *conf = pol_policy_conf(policy);
 	const struct pol_member *target = NULL, *address = NULL;
@@ -126,7 +129,8 @@ dns_chosen_types(const struct pol *pol, struct pol_policy *policy, uint16_t type
 }
 
 struct dns_chosen *
-dns_chosen_get(struct dns_chosen **list, const struct pol *pol, struct pol_policy *policy, unsigned type, uint32_t ttl)
+dns_chosen_get(struct dns_chosen **list, const struct pol *pol, struct pol_policy *policy,
+	       unsigned type, uint32_t ttl)
 {
 	struct dns_chosen *c;
 

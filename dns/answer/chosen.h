@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Record sets that a policy chooses for the client (policy/choose.h): for each answer set of the policy a
- * ready record set, so that a query indexes and copies.
+/* Record sets that a policy chooses for the client (policy/choose.h): for each answer set of the
+ * policy a ready record set, so that a query indexes and copies.
  *
  *   node -- type --> rrset.chosen --> policy: (client's leaf, draw) -> number --> sets[number]
  *
- * A change of health or load moves the numbers inside the policy; nothing here changes, but that sets
- * are added for numbers that did not exist, before anybody can choose them.
+ * A change of health or load moves the numbers inside the policy; nothing here changes, but that
+ * sets are added for numbers that did not exist, before anybody can choose them.
  *
  * Threads: main makes and extends; workers pick, in an RCU read section.
  * Ownership: of the view, with the struct pol that it is made of; several names may share one.
@@ -32,24 +32,25 @@ struct dns_chosen {
 	struct dns_chosen_sets *_Atomic sets;
 };
 
-/* Types that the members of a policy can answer: addresses give A and AAAA, targets CNAME.  Returns how
- * many, or a negative errno with 'err' if members of both kinds are candidates. */
+/* Types that the members of a policy can answer: addresses give A and AAAA, targets CNAME.  Returns
+ * how many, or a negative errno with 'err' if members of both kinds are candidates. */
 int dns_chosen_types(const struct pol *, struct pol_policy *, uint16_t types[2], struct wf_err *);
 /* The one for (policy, type, ttl) in the list, made if need be. */
-struct dns_chosen *dns_chosen_get(struct dns_chosen **list, const struct pol *, struct pol_policy *, unsigned type,
-				  uint32_t ttl);
+struct dns_chosen *dns_chosen_get(struct dns_chosen **list, const struct pol *, struct pol_policy *,
+				  unsigned type, uint32_t ttl);
 /* Adds what the policy's new answer sets need; called before they can be chosen. */
 void dns_chosen_extend(struct dns_chosen *list, const struct pol_policy *);
 void dns_chosen_free(struct dns_chosen *list);
 
 /* The set for a client whose leaf is known.  Per query. */
 static inline const struct dns_rrset *
-dns_chosen_pick(const struct dns_chosen *c, uint32_t leaf, const struct pol_addr *client, unsigned draw,
-		unsigned *scope)
+dns_chosen_pick(const struct dns_chosen *c, uint32_t leaf, const struct pol_addr *client,
+		unsigned draw, unsigned *scope)
 {
 	/* The number first: sets are added before a number can be chosen. */
 	unsigned set = pol_choose(c->hot, leaf, client, draw, scope);
-	const struct dns_chosen_sets *s = __atomic_load_n((struct dns_chosen_sets **)&c->sets, __ATOMIC_ACQUIRE);
+	const struct dns_chosen_sets *s =
+		__atomic_load_n((struct dns_chosen_sets **)&c->sets, __ATOMIC_ACQUIRE);
 
 	return s->sets[set < s->n ? set : POL_SET_NONE];
 }

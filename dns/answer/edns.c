@@ -3,8 +3,8 @@
 
 #include "dns/answer/siphash.h"
 
-/* RFC 9018 section 4.3: a cookie is good for an hour, and five minutes of clock difference are allowed;
- * one older than half an hour is renewed. */
+/* RFC 9018 section 4.3: a cookie is good for an hour, and five minutes of clock difference are
+ * allowed; one older than half an hour is renewed. */
 #define COOKIE_LIFE_S   3600
 #define COOKIE_FUTURE_S 300
 #define COOKIE_SIZE     16 /* version, reserved, time, hash */
@@ -44,8 +44,8 @@ dns_cookie_is_valid(const struct dns_view *v, const struct dns_query *q, struct 
 	}
 	then = dns_get32(q->cookie.server + 4);
 	age = (int32_t)(ctx->wall_s - then); /* serial number arithmetic (RFC 1982) */
-	if (q->cookie.server_size == COOKIE_SIZE && q->cookie.server[0] == 1 && age <= COOKIE_LIFE_S &&
-	    age >= -COOKIE_FUTURE_S)
+	if (q->cookie.server_size == COOKIE_SIZE && q->cookie.server[0] == 1 &&
+	    age <= COOKIE_LIFE_S && age >= -COOKIE_FUTURE_S)
 		for (int i = 0; i < 2; i++) {
 			uint8_t diff = 0;
 
@@ -108,7 +108,8 @@ dns_edns_put(const struct dns_view *v, const struct dns_query *q, const struct d
 	if (q->ecs.present) {
 		unsigned n = (q->ecs.source_len + 7) / 8;
 
-		/* Family, source length and address are those of the query (RFC 7871 section 7.2.1). */
+		/* Family, source length and address are those of the query (RFC 7871
+		 * section 7.2.1). */
 		dns_put16(p, DNS_EDNS_ECS);
 		dns_put16(p + 2, 4 + n);
 		dns_put16(p + 4, q->ecs.family);

@@ -12,8 +12,8 @@ at_or_below_cut(const struct dns_node *n, bool exact, unsigned qtype, struct dns
 }
 
 enum dns_found
-dns_find(const struct dns_view *v, const struct dns_name *name, const uint64_t *hash, unsigned qtype,
-	 struct dns_find *ret)
+dns_find(const struct dns_view *v, const struct dns_name *name, const uint64_t *hash,
+	 unsigned qtype, struct dns_find *ret)
 {
 	static const uint8_t star[1 + 1 + DNS_NAME_PAD] = { 1, '*' };
 	const struct dns_zone *z = dns_view_find_zone(v, name, hash, 0);
@@ -28,7 +28,8 @@ dns_find(const struct dns_view *v, const struct dns_name *name, const uint64_t *
 		z = above ? above : z;
 	}
 	ret->zone = z;
-	/* No node has more labels than this one's deepest: a name of a hundred labels costs no more. */
+	/* No node has more labels than this one's deepest: a name of a hundred labels costs no
+	 * more. */
 	if (name->n_labels > z->max_labels)
 		i = name->n_labels - z->max_labels;
 	for (;; i++) {

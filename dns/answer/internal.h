@@ -29,8 +29,8 @@ struct answer {
 
 /* An empty answer with TC=1. */
 void answer_truncate(struct answer *);
-/* The set to answer with at this node: the record set itself or the one that its policy chooses for the
- * client; NULL if there is none. */
+/* The set to answer with at this node: the record set itself or the one that its policy chooses for
+ * the client; NULL if there is none. */
 const struct dns_rrset *answer_set(struct answer *, const struct dns_node *, unsigned type);
 /* Follows a CNAME at, or a DNAME above, the name asked for. */
 void answer_chain(struct answer *, enum dns_found, const struct dns_find *);

@@ -36,7 +36,8 @@ dns_limiter_set_rate(struct dns_limiter *l, unsigned per_s)
 }
 
 bool
-dns_limiter_take(struct dns_limiter *l, const struct dns_client *c, enum dns_limit_class class, uint64_t mono_ms)
+dns_limiter_take(struct dns_limiter *l, const struct dns_client *c, enum dns_limit_class class,
+		 uint64_t mono_ms)
 {
 	unsigned per_s = atomic_load_explicit(&l->per_s, memory_order_relaxed);
 	_Atomic uint64_t *bucket;
@@ -57,7 +58,10 @@ dns_limiter_take(struct dns_limiter *l, const struct dns_client *c, enum dns_lim
 		ok = used + 1000 <= 2000ull * per_s;
 		if (ok)
 			used += 1000;
-		new = (uint64_t)((int32_t)passed < 0 ? (uint32_t)(old >> 32) : (uint32_t)mono_ms) << 32 | (uint32_t)used;
-	} while (!atomic_compare_exchange_weak_explicit(bucket, &old, new, memory_order_relaxed, memory_order_relaxed));
+		new = (uint64_t)((int32_t)passed < 0 ? (uint32_t)(old >> 32) : (uint32_t)mono_ms)
+			      << 32 |
+		      (uint32_t)used;
+	} while (!atomic_compare_exchange_weak_explicit(bucket, &old, new, memory_order_relaxed,
+							memory_order_relaxed));
 	return ok;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Response rate limiting: a token bucket a client network (/24, /56) and response class, in one table
- * that all threads share.  Two networks may share a bucket by chance; the hash is keyed.
+/* Response rate limiting: a token bucket a client network (/24, /56) and response class, in one
+ * table that all threads share.  Two networks may share a bucket by chance; the hash is keyed.
  * Threads: any.  Cost: one atomic exchange an answer. */
 #ifndef WEFT_DNS_ANSWER_LIMIT_H
 #define WEFT_DNS_ANSWER_LIMIT_H
@@ -15,6 +15,7 @@ struct dns_limiter *dns_limiter_new(unsigned per_s);
 void dns_limiter_free(struct dns_limiter *);
 void dns_limiter_set_rate(struct dns_limiter *, unsigned per_s);
 /* Takes a token.  False: the network has had its share. */
-bool dns_limiter_take(struct dns_limiter *, const struct dns_client *, enum dns_limit_class, uint64_t mono_ms);
+bool dns_limiter_take(struct dns_limiter *, const struct dns_client *, enum dns_limit_class,
+		      uint64_t mono_ms);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "base/buf.h"
 
-/* A message is closed when it has this much: pointers reach all of its names, and a slow reader is sent
- * little at a time. */
+/* A message is closed when it has this much: pointers reach all of its names, and a slow reader is
+ * sent little at a time. */
 #define MESSAGE_SIZE 16384
 
 struct dns_transfer {
@@ -37,14 +37,16 @@ dns_transfer_rules_free(struct dns_transfer_rule *r)
 }
 
 static bool
-is_allowed(const struct dns_view *v, const struct dns_zone *z, const struct dns_client *c, const struct dns_key *key)
+is_allowed(const struct dns_view *v, const struct dns_zone *z, const struct dns_client *c,
+	   const struct dns_key *key)
 {
 	struct pol_addr a = pol_addr_from_bytes(c->family, c->address);
 	const struct dns_transfer_rule *r;
 	bool ok;
 
 	for (r = v->transfers; r; r = r->next)
-		if (r->zone.size == z->apex->name_size && !memcmp(r->zone.wire, z->apex->name, r->zone.size))
+		if (r->zone.size == z->apex->name_size &&
+		    !memcmp(r->zone.wire, z->apex->name, r->zone.size))
 			break;
 	if (!r)
 		return false;
@@ -60,7 +62,8 @@ is_allowed(const struct dns_view *v, const struct dns_zone *z, const struct dns_
 }
 
 static size_t
-put_error(const struct dns_query *q, struct dns_tsig *tsig, const struct dns_context *ctx, unsigned rcode, uint8_t *out)
+put_error(const struct dns_query *q, struct dns_tsig *tsig, const struct dns_context *ctx,
+	  unsigned rcode, uint8_t *out)
 {
 	size_t size = DNS_HEADER_SIZE + q->question_size;
 
@@ -92,8 +95,8 @@ ixfr_serial(const struct dns_query *q, uint32_t *serial)
 }
 
 struct dns_transfer *
-dns_transfer_begin(const struct dns_view *v, struct dns_context *ctx, const struct dns_client *c, const uint8_t *msg,
-		   size_t size, uint8_t *out, size_t *ret_size)
+dns_transfer_begin(const struct dns_view *v, struct dns_context *ctx, const struct dns_client *c,
+		   const uint8_t *msg, size_t size, uint8_t *out, size_t *ret_size)
 {
 	struct dns_transfer *t = wf_xzalloc(sizeof *t);
 	struct dns_query q;
@@ -129,7 +132,8 @@ dns_transfer_begin(const struct dns_view *v, struct dns_context *ctx, const stru
 	memcpy(t->question, msg + DNS_HEADER_SIZE, q.question_size);
 	t->apex = q.qname;
 	t->is_signed = has_tsig;
-	/* Serial number arithmetic: who has ours or a later one needs nothing (RFC 1982, RFC 1995 section 4). */
+	/* Serial number arithmetic: who has ours or a later one needs nothing (RFC 1982, RFC 1995
+	 * section 4). */
 	t->only_soa = ixfr_serial(&q, &serial) && (int32_t)(serial - z->serial) >= 0;
 	return t;
 }
@@ -167,7 +171,8 @@ seek(struct dns_transfer *t, const struct dns_node **ret_node, const struct dns_
 
 /* False: it did not fit and nothing was written. */
 static bool
-put_record(struct dns_build *b, const uint8_t *owner, unsigned type, uint32_t ttl, const uint8_t *rdata, size_t rdlen)
+put_record(struct dns_build *b, const uint8_t *owner, unsigned type, uint32_t ttl,
+	   const uint8_t *rdata, size_t rdlen)
 {
 	size_t size = b->size;
 	uint16_t n_names = b->n_names;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zone transfers out: AXFR (RFC 5936); IXFR is answered in the same way, or by the SOA alone for who is up to
- * date (RFC 1995 section 4).
+/* Zone transfers out: AXFR (RFC 5936); IXFR is answered in the same way, or by the SOA alone for
+ * who is up to date (RFC 1995 section 4).
  *
- * Threads: the worker that has the connection.  A transfer holds a reference on its zone, so that it ends
- * with what it began with, whatever is reloaded meanwhile. */
+ * Threads: the worker that has the connection.  A transfer holds a reference on its zone, so that
+ * it ends with what it began with, whatever is reloaded meanwhile. */
 #ifndef WEFT_DNS_ANSWER_TRANSFER_H
 #define WEFT_DNS_ANSWER_TRANSFER_H
 
@@ -11,8 +11,8 @@
 #include "dns/answer/tsig.h"
 #include "policy/prefix.h"
 
-/* Who may have a zone: a client in one of the prefixes (if there are any) that signs with one of the
- * keys (if there are any).  Zones without a rule are given to nobody. */
+/* Who may have a zone: a client in one of the prefixes (if there are any) that signs with one of
+ * the keys (if there are any).  Zones without a rule are given to nobody. */
 struct dns_transfer_rule {
 	struct dns_transfer_rule *next; /* of the view */
 	struct dns_name zone;
@@ -25,10 +25,12 @@ void dns_transfer_rules_free(struct dns_transfer_rule *);
 
 struct dns_transfer;
 
-/* For a query that dns_answer() called DNS_TRANSFER.  Returns the transfer, or NULL and a whole answer
- * (an error, or the SOA alone) of '*ret_size' bytes in 'out', which has room for DNS_MESSAGE_MAX. */
-struct dns_transfer *dns_transfer_begin(const struct dns_view *, struct dns_context *, const struct dns_client *,
-					const uint8_t *msg, size_t size, uint8_t *out, size_t *ret_size);
+/* For a query that dns_answer() called DNS_TRANSFER.  Returns the transfer, or NULL and a whole
+ * answer (an error, or the SOA alone) of '*ret_size' bytes in 'out', which has room for
+ * DNS_MESSAGE_MAX. */
+struct dns_transfer *dns_transfer_begin(const struct dns_view *, struct dns_context *,
+					const struct dns_client *, const uint8_t *msg, size_t size,
+					uint8_t *out, size_t *ret_size);
 /* Writes the next message; returns its size, or 0 if the one before was the last. */
 size_t dns_transfer_next(struct dns_transfer *, const struct dns_context *, uint8_t *out);
 void dns_transfer_free(struct dns_transfer *);

@@ -87,7 +87,9 @@ begin(const struct dns_key *k)
 	EVP_MAC *m = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *c = m ? EVP_MAC_CTX_new(m) : NULL;
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)EVP_MD_get0_name(digest_of(k->algorithm)), 0),
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+						 (char *)EVP_MD_get0_name(digest_of(k->algorithm)),
+						 0),
 		OSSL_PARAM_construct_end(),
 	};
 
@@ -100,11 +102,11 @@ begin(const struct dns_key *k)
 }
 
 /* The MAC before (if any), the message as it was without the signature, then name and variables; in
- * later messages of an answer the timers only (RFC 8945 sections 4.3 and 5.3.1).  Returns the size, 0 if
- * OpenSSL fails. */
+ * later messages of an answer the timers only (RFC 8945 sections 4.3 and 5.3.1).  Returns the size,
+ * 0 if OpenSSL fails. */
 static size_t
-compute(const struct dns_tsig *t, bool with_mac, const uint8_t *msg, size_t size, uint16_t n_additional,
-	const struct variables *v, uint8_t mac[DNS_MAC_MAX])
+compute(const struct dns_tsig *t, bool with_mac, const uint8_t *msg, size_t size,
+	uint16_t n_additional, const struct variables *v, uint8_t mac[DNS_MAC_MAX])
 {
 	EVP_MAC_CTX *c = begin(t->key);
 	uint8_t head[DNS_HEADER_SIZE], p[16];
@@ -129,7 +131,8 @@ compute(const struct dns_tsig *t, bool with_mac, const uint8_t *msg, size_t size
 
 		EVP_MAC_update(c, t->key->name.wire, t->key->name.size);
 		EVP_MAC_update(c, class_ttl, 6);
-		EVP_MAC_update(c, algorithms[t->key->algorithm].wire, algorithms[t->key->algorithm].wire_size);
+		EVP_MAC_update(c, algorithms[t->key->algorithm].wire,
+			       algorithms[t->key->algorithm].wire_size);
 		EVP_MAC_update(c, p, 8);
 		dns_put16(p, v->error);
 		dns_put16(p + 2, v->other_size);
@@ -151,11 +154,13 @@ dns_tsig_init_query(struct dns_tsig *t, const struct dns_key *key, uint16_t id)
 	t->key = key;
 	t->original_id = id;
 	t->name = key->name;
-	dns_name_read_lower(&t->algorithm, algorithms[key->algorithm].wire, algorithms[key->algorithm].wire_size);
+	dns_name_read_lower(&t->algorithm, algorithms[key->algorithm].wire,
+			    algorithms[key->algorithm].wire_size);
 }
 
 bool
-dns_tsig_verify(struct dns_tsig *t, const struct dns_key *keys, const struct dns_query *q, uint64_t now_s)
+dns_tsig_verify(struct dns_tsig *t, const struct dns_key *keys, const struct dns_query *q,
+		uint64_t now_s)
 {
 	size_t at = dns_read_name(q->msg, q->size, q->tsig_at, &t->name), end;
 	struct variables v = { 0 };
@@ -192,7 +197,8 @@ dns_tsig_verify(struct dns_tsig *t, const struct dns_key *keys, const struct dns
 		return false;
 	memcpy(v.other, q->msg + at + 6, v.other_size);
 	for (; keys; keys = keys->next)
-		if (keys->name.size == t->name.size && !memcmp(keys->name.wire, t->name.wire, t->name.size) &&
+		if (keys->name.size == t->name.size &&
+		    !memcmp(keys->name.wire, t->name.wire, t->name.size) &&
 		    t->algorithm.size == algorithms[keys->algorithm].wire_size &&
 		    !memcmp(t->algorithm.wire, algorithms[keys->algorithm].wire, t->algorithm.size))
 			break;
@@ -206,7 +212,8 @@ dns_tsig_verify(struct dns_tsig *t, const struct dns_key *keys, const struct dns
 	if (mac_size > t->mac_size && t->mac_size)
 		return false;
 	if (!t->mac_size || mac_size != t->mac_size || CRYPTO_memcmp(want, t->mac, mac_size)) {
-		t->error = t->mac_size && mac_size < t->mac_size && mac_size ? DNS_BADTRUNC : DNS_BADSIG;
+		t->error = t->mac_size && mac_size < t->mac_size && mac_size ? DNS_BADTRUNC
+									     : DNS_BADSIG;
 		return true;
 	}
 	/* The clock counts only when the key is right (section 5.2.3). */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transaction signatures (RFC 8945) with HMAC-SHA256, -SHA384 and -SHA512 (and -SHA1 for old peers).
+/* Transaction signatures (RFC 8945) with HMAC-SHA256, -SHA384 and -SHA512 (and -SHA1 for old
+ * peers).
  *
- * Threads: any; keys belong to the view and are immutable.  HMAC is OpenSSL's and allocates: only queries
- * that carry a signature pay for it. */
+ * Threads: any; keys belong to the view and are immutable.  HMAC is OpenSSL's and allocates: only
+ * queries that carry a signature pay for it. */
 #ifndef WEFT_DNS_ANSWER_TSIG_H
 #define WEFT_DNS_ANSWER_TSIG_H
 
@@ -13,7 +14,13 @@
 /* Name, fixed fields, algorithm, MAC, other data of a signature. */
 #define DNS_TSIG_MAX (DNS_NAME_MAX + 10 + 32 + 16 + DNS_MAC_MAX + 6)
 
-enum dns_key_algorithm { DNS_HMAC_SHA1, DNS_HMAC_SHA256, DNS_HMAC_SHA384, DNS_HMAC_SHA512, DNS_HMAC_N };
+enum dns_key_algorithm {
+	DNS_HMAC_SHA1,
+	DNS_HMAC_SHA256,
+	DNS_HMAC_SHA384,
+	DNS_HMAC_SHA512,
+	DNS_HMAC_N
+};
 
 struct dns_key {
 	struct dns_key *next; /* of the view */
@@ -44,11 +51,12 @@ struct dns_tsig {
 void dns_tsig_init_query(struct dns_tsig *, const struct dns_key *, uint16_t id);
 /* Checks the query's signature at q->tsig_at.  False: the record is malformed (FORMERR).  Else see
  * 'error'. */
-bool dns_tsig_verify(struct dns_tsig *, const struct dns_key *keys, const struct dns_query *q, uint64_t now_s);
+bool dns_tsig_verify(struct dns_tsig *, const struct dns_key *keys, const struct dns_query *q,
+		     uint64_t now_s);
 /* Bytes that dns_tsig_sign() will add. */
 size_t dns_tsig_size(const struct dns_tsig *);
-/* Adds the signature behind the message, whose header counts it then; with an error other than BADTIME
- * an empty one (RFC 8945 section 5.3.2).  Returns the new size. */
+/* Adds the signature behind the message, whose header counts it then; with an error other than
+ * BADTIME an empty one (RFC 8945 section 5.3.2).  Returns the new size. */
 size_t dns_tsig_sign(struct dns_tsig *, uint8_t *msg, size_t size, uint64_t now_s);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All that answers are made from: one immutable object, published by one pointer.
  *
- * Threads: the main thread builds a view and publishes it; workers take the pointer once a burst and
- * use it until their next quiescent point (base/rcu.h).
- * Memory: a view holds a reference on each of its zones; freed after a grace period.
+ * Threads: the main thread builds a view and publishes it; workers take the pointer once a burst
+ * and use it until their next quiescent point (base/rcu.h). Memory: a view holds a reference on
+ * each of its zones; freed after a grace period.
  */
 #ifndef WEFT_DNS_ANSWER_VIEW_H
 #define WEFT_DNS_ANSWER_VIEW_H
@@ -68,7 +68,8 @@ dns_view_find_zone(const struct dns_view *v, const struct dns_name *name, const 
 	if (name->n_labels > i + v->max_labels)
 		i = name->n_labels - v->max_labels;
 	for (; i <= name->n_labels; i++) {
-		struct dns_zone *z = dns_view_zone_at(v, hash[i], name->wire + name->at[i], name->size - name->at[i]);
+		struct dns_zone *z = dns_view_zone_at(v, hash[i], name->wire + name->at[i],
+						      name->size - name->at[i]);
 
 		if (z)
 			return z;

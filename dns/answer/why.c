@@ -40,7 +40,8 @@ dns_why_parse_client(struct dns_why_question *q, const char *text, struct wf_err
 
 /* What the policies of this name have to say. */
 static void
-say_chosen(const struct dns_view *v, const struct dns_find *f, const struct dns_why_question *q, struct wf_str *s)
+say_chosen(const struct dns_view *v, const struct dns_find *f, const struct dns_why_question *q,
+	   struct wf_str *s)
 {
 	struct pol_addr client = pol_addr_from_bytes(q->client.family, q->client.address);
 
@@ -63,14 +64,16 @@ say_chosen(const struct dns_view *v, const struct dns_find *f, const struct dns_
 }
 
 static void
-say_found(enum dns_found found, const struct dns_find *f, const struct dns_why_question *q, struct wf_str *s)
+say_found(enum dns_found found, const struct dns_find *f, const struct dns_why_question *q,
+	  struct wf_str *s)
 {
 	char name[DNS_NAME_TEXT_MAX];
 
 	switch (found) {
 	case DNS_FOUND_NODE:
 		wf_str_fmt(s, "name: %s", dns_name_text(f->node->name, name));
-		if (f->node->name_size != q->qname.size || memcmp(f->node->name, q->qname.wire, q->qname.size))
+		if (f->node->name_size != q->qname.size ||
+		    memcmp(f->node->name, q->qname.wire, q->qname.size))
 			wf_str_put(s, " (a wildcard in the place of the name asked for)");
 		else if (!f->node->n_sets)
 			wf_str_put(s, " (an empty non-terminal: names below it exist)");
@@ -130,7 +133,8 @@ say_answer(const struct dns_view *v, const struct dns_why_question *q, struct wf
 	if (dns_answer(v, ctx, &client, msg, n, out, &size) == DNS_SEND &&
 	    ldns_wire2pkt(&pkt, out, size) == LDNS_STATUS_OK) {
 		ldns_lookup_table *rcode = ldns_lookup_by_id(ldns_rcodes, ldns_pkt_get_rcode(pkt));
-		ldns_rr_list *lists[] = { ldns_pkt_answer(pkt), ldns_pkt_authority(pkt), ldns_pkt_additional(pkt) };
+		ldns_rr_list *lists[] = { ldns_pkt_answer(pkt), ldns_pkt_authority(pkt),
+					  ldns_pkt_additional(pkt) };
 
 		wf_str_fmt(s, "answer: %s%s\n", rcode ? rcode->name : "?", ldns_pkt_aa(pkt) ? ", authoritative" : "");
 		for (int i = 0; i < 3; i++) {
@@ -141,7 +145,8 @@ say_answer(const struct dns_view *v, const struct dns_why_question *q, struct wf
 			free(text);
 		}
 		if (q->has_prefix && size > 11) {
-			/* The scope stands in the one option of the OPT record, the last of the answer. */
+			/* The scope stands in the one option of the OPT record, the last of the
+			 * answer. */
 			unsigned bytes = (q->prefix_len + 7) / 8;
 
 			wf_str_fmt(s, "scope: /%u\n", out[size - bytes - 1]);

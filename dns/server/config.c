@@ -213,8 +213,10 @@ add_chosen(void *arg, struct dns_zone_builder *b, struct wf_err *err)
 		int n = dns_chosen_types(m->view->pol, policy, types, err);
 
 		for (int k = 0; k < n; k++) {
-			struct dns_chosen *chosen = dns_chosen_get(&m->view->chosen, m->view->pol, policy, types[k], c->ttl);
-			int rc = dns_zone_builder_add_chosen(b, &c->name, types[k], c->ttl, chosen, err);
+			struct dns_chosen *chosen = dns_chosen_get(&m->view->chosen, m->view->pol,
+								   policy, types[k], c->ttl);
+			int rc = dns_zone_builder_add_chosen(b, &c->name, types[k], c->ttl, chosen,
+							     err);
 
 			if (rc)
 				return rc;
@@ -236,7 +238,8 @@ on_policy_change(void *arg, struct pol_policy *policy, bool after)
 }
 
 static int
-load_policies(const struct dns_conf *c, const struct dns_view *old, struct dns_view *v, struct wf_err *err)
+load_policies(const struct dns_conf *c, const struct dns_view *old, struct dns_view *v,
+	      struct wf_err *err)
 {
 	int rc;
 
@@ -281,7 +284,8 @@ find_key(const struct dns_view *v, const char *text)
 
 	if (!dns_name_from_text(&name, text, NULL, NULL))
 		for (const struct dns_key *k = v->keys; k; k = k->next)
-			if (k->name.size == name.size && !memcmp(k->name.wire, name.wire, name.size))
+			if (k->name.size == name.size &&
+			    !memcmp(k->name.wire, name.wire, name.size))
 				return k;
 	return NULL;
 }
@@ -310,7 +314,8 @@ load_transfer_rules(const struct dns_conf *c, struct dns_view *v, struct wf_err 
 		{
 			struct wf_err why = { "" };
 
-			if (pol_prefix_parse(json_string_value(o), &r->prefixes[r->n_prefixes++], &why))
+			if (pol_prefix_parse(json_string_value(o), &r->prefixes[r->n_prefixes++],
+					     &why))
 				return wf_err(err, -EINVAL, "zone %s: transfer: %s", c->zones[i].text, why.text);
 		}
 		json_array_foreach(keys, k, o)
@@ -345,7 +350,8 @@ dns_view_load(const struct dns_conf *c, const struct dns_view *old, struct dns_v
 		if (had && !had->has_chosen && !zc->n_chosen && dns_zone_is_current(had, zc->file))
 			z = dns_zone_ref(had);
 		else
-			rc = dns_zone_load(&zc->name, zc->file, add_chosen, &(struct more){ v, zc }, &z, warnings, err);
+			rc = dns_zone_load(&zc->name, zc->file, add_chosen, &(struct more){ v, zc },
+					   &z, warnings, err);
 		if (!rc && dns_view_add_zone(v, z)) {
 			dns_zone_unref(z);
 			rc = wf_err(err, -EINVAL, "zone %s is configured twice, with other letters or dots", zc->text);

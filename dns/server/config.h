@@ -57,8 +57,9 @@ struct dns_conf {
 int dns_conf_load(const char *path, struct dns_conf **ret, struct wf_err *);
 void dns_conf_free(struct dns_conf *);
 
-/* Loads all zones into a new view; zones whose files are as they were for 'old' (may be NULL) are taken
- * over from it.  'warnings' may be NULL.  The cookie secrets and the limiter are left to the caller. */
+/* Loads all zones into a new view; zones whose files are as they were for 'old' (may be NULL) are
+ * taken over from it.  'warnings' may be NULL.  The cookie secrets and the limiter are left to the
+ * caller. */
 int dns_view_load(const struct dns_conf *, const struct dns_view *old, struct dns_view **ret,
 		  struct wf_str *warnings, struct wf_err *);
 

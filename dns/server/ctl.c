@@ -40,7 +40,8 @@ on_show(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 		wf_str_fmt(&s, "last reload failed, the data before it is in force: %s\n", dns_server.last_error);
 	wf_str_fmt(&s, "workers: %u\ntcp connections: %u\n", dns_server.n_workers, connections);
 	wf_str_fmt(&s, "queries: %llu, answers: %llu\n",
-		   (unsigned long long)(sum.queries_udp4 + sum.queries_udp6 + sum.queries_tcp4 + sum.queries_tcp6),
+		   (unsigned long long)(sum.queries_udp4 + sum.queries_udp6 + sum.queries_tcp4 +
+					sum.queries_tcp6),
 		   (unsigned long long)sum.answers);
 	if (argc > 1 && !strcmp(argv[1], "zones"))
 		for (size_t i = 0; i <= v->mask; i++)
@@ -89,7 +90,9 @@ on_reload(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 static void
 on_why(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 {
-	struct dns_why_question q = { .qtype = DNS_A, .client.family = 4, .client.address = { 127, 0, 0, 1 } };
+	struct dns_why_question q = { .qtype = DNS_A,
+				      .client.family = 4,
+				      .client.address = { 127, 0, 0, 1 } };
 	struct wf_str s = WF_STR_INIT;
 	struct wf_err err = { "" };
 	bool bad = dns_name_from_text(&q.qname, argv[1], NULL, &err);

@@ -28,8 +28,8 @@ dns_metrics_text(struct wf_str *s)
 }
 
 static enum MHD_Result
-on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
-	   const char *data, size_t *data_size, void **state)
+on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method,
+	   const char *version, const char *data, size_t *data_size, void **state)
 {
 	struct wf_str s = WF_STR_INIT;
 	struct MHD_Response *r;
@@ -56,11 +56,13 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 int
 dns_metrics_start(const struct sockaddr_storage *at, struct wf_err *err)
 {
-	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (at->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+	unsigned flags =
+		MHD_USE_INTERNAL_POLLING_THREAD | (at->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
 
 	http = MHD_start_daemon(flags, 0, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR, at,
-				MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
-				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_END);
+				MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT,
+				10u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192,
+				MHD_OPTION_END);
 	return http ? 0 : wf_err(err, -EADDRINUSE, "metrics: the address can't be listened on (%s); is its port taken?", strerror(errno));
 }
 

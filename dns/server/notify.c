@@ -117,25 +117,30 @@ notify(const struct dns_zone *z, const struct dns_notify_conf *c, const struct d
 	struct notice *n = wf_xzalloc(sizeof *n), *other, *next;
 	char address[INET6_ADDRSTRLEN] = "";
 
-	inet_ntop(c->to.ss_family, v4 ? (const void *)&((const struct sockaddr_in *)&c->to)->sin_addr :
-					(const void *)&((const struct sockaddr_in6 *)&c->to)->sin6_addr, address, sizeof address);
+	inet_ntop(c->to.ss_family,
+		  v4 ? (const void *)&((const struct sockaddr_in *)&c->to)->sin_addr
+		     : (const void *)&((const struct sockaddr_in6 *)&c->to)->sin6_addr,
+		  address, sizeof address);
 	n->what = wf_xasprintf("zone %s serial %u to %s", z->text, z->serial, address);
 	dns_name_read_lower(&n->zone, z->apex->name, z->apex->name_size);
 	n->to = c->to;
 	/* An older one to the same secondary has nothing more to say. */
 	wf_list_for_each_safe(other, next, node, &notices)
-		if (other->zone.size == n->zone.size && !memcmp(other->zone.wire, n->zone.wire, n->zone.size) &&
+		if (other->zone.size == n->zone.size &&
+		    !memcmp(other->zone.wire, n->zone.wire, n->zone.size) &&
 		    !memcmp(&other->to, &n->to, sizeof n->to))
 			end(other);
 	wf_list_push_back(&notices, &n->node);
 	for (const struct dns_key *k = v->keys; k && c->key; k = k->next)
-		if (k->name.size == c->key_name.size && !memcmp(k->name.wire, c->key_name.wire, k->name.size)) {
+		if (k->name.size == c->key_name.size &&
+		    !memcmp(k->name.wire, c->key_name.wire, k->name.size)) {
 			n->key = *k;
 			n->is_signed = true;
 		}
 	n->fd = socket(c->to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (getrandom(&n->id, sizeof n->id, 0) != sizeof n->id || n->fd < 0 ||
-	    connect(n->fd, (const struct sockaddr *)&n->to, v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6))) {
+	    connect(n->fd, (const struct sockaddr *)&n->to,
+		    v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6))) {
 		wf_warn("NOTIFY of %s: %s", n->what, strerror(errno));
 		end(n);
 		return;

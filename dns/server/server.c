@@ -36,7 +36,8 @@ static void
 complete_view(struct dns_view *v, const struct dns_conf *c)
 {
 	for (int i = 0; i < 2; i++)
-		memcpy(v->cookie_secret[i], c->have_secret[i] ? c->secret[i] : dns_server.cookie_secret[i], 16);
+		memcpy(v->cookie_secret[i],
+		       c->have_secret[i] ? c->secret[i] : dns_server.cookie_secret[i], 16);
 	dns_limiter_set_rate(dns_server.limiter, c->limit_per_s);
 	v->limiter = c->limit_per_s ? dns_server.limiter : NULL;
 }
@@ -85,7 +86,8 @@ free_view(void *v)
 static void
 publish(struct dns_view *v)
 {
-	struct dns_view *old = __atomic_exchange_n((struct dns_view **)&dns_server_view_, v, __ATOMIC_ACQ_REL);
+	struct dns_view *old =
+		__atomic_exchange_n((struct dns_view **)&dns_server_view_, v, __ATOMIC_ACQ_REL);
 
 	if (old)
 		wf_rcu_call(free_view, old);
@@ -119,7 +121,8 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	publish(v);
 	wf_timer_set(&dns_server.files, FILES_MS, on_files, NULL);
 	dns_server.loaded_wall_ms = wf_wall_ms();
-	n = dns_server.conf->workers ? dns_server.conf->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	n = dns_server.conf->workers ? dns_server.conf->workers
+				     : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	if (n > WF_RCU_MAX_THREADS - 8)
 		n = WF_RCU_MAX_THREADS - 8;
 	dns_server.workers = wf_xzalloc(n * sizeof *dns_server.workers);
@@ -144,7 +147,8 @@ static bool
 needs_restart(const struct dns_conf *a, const struct dns_conf *b)
 {
 	return a->n_listen != b->n_listen || a->workers != b->workers ||
-	       memcmp(a->listen, b->listen, a->n_listen * sizeof *a->listen) || a->metrics != b->metrics ||
+	       memcmp(a->listen, b->listen, a->n_listen * sizeof *a->listen) ||
+	       a->metrics != b->metrics ||
 	       memcmp(&a->metrics_at, &b->metrics_at, sizeof a->metrics_at);
 }
 

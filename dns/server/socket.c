@@ -18,7 +18,8 @@ dns_socket_open(int type, const struct sockaddr_storage *at, int *ret_fd, struct
 	char text[INET6_ADDRSTRLEN] = "";
 	int fd, on = 1, rc;
 
-	inet_ntop(at->ss_family, v4 ? (const void *)&in4->sin_addr : &in6->sin6_addr, text, sizeof text);
+	inet_ntop(at->ss_family, v4 ? (const void *)&in4->sin_addr : &in6->sin6_addr, text,
+		  sizeof text);
 	fd = socket(at->ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return wf_err(err, -errno, "listen %s: %s", text, strerror(errno));
@@ -27,7 +28,8 @@ dns_socket_open(int type, const struct sockaddr_storage *at, int *ret_fd, struct
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (!v4)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd, (const struct sockaddr *)at, size) || (type == SOCK_STREAM && listen(fd, 1024))) {
+	if (bind(fd, (const struct sockaddr *)at, size) ||
+	    (type == SOCK_STREAM && listen(fd, 1024))) {
 		rc = -errno;
 		wf_err(err, rc, "listen %s, port %u: %s%s", text, ntohs(in4->sin_port), strerror(errno),
 		       errno == EADDRINUSE	? "; another name server has it: name single addresses in \"listen\", or stop it" :

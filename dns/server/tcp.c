@@ -2,9 +2,9 @@
 /* TCP (RFC 7766): several queries on a connection, answered in their order.
  *
  * What a client can cost is bounded: a connection has one small buffer for queries; while an answer
- * waits for the client to read, nothing more is read from it; a query or an answer that takes too long
- * ends the connection; when the table is full, the connection that has been without a complete query
- * for longest makes room, so that those who stall lose against those who ask. */
+ * waits for the client to read, nothing more is read from it; a query or an answer that takes too
+ * long ends the connection; when the table is full, the connection that has been without a complete
+ * query for longest makes room, so that those who stall lose against those who ask. */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -86,7 +86,8 @@ void
 dns_tcp_reap(struct dns_worker *w)
 {
 	while (!wf_list_is_empty(&w->tcp->ended)) {
-		struct connection *c = wf_container(wf_list_pop_front(&w->tcp->ended), struct connection, node);
+		struct connection *c =
+			wf_container(wf_list_pop_front(&w->tcp->ended), struct connection, node);
 
 		dns_transfer_free(c->transfer);
 		free(c->out);
@@ -154,7 +155,8 @@ answer_buffer(struct dns_worker *w, struct connection *c)
 	size_t at = 0;
 	bool good = true;
 
-	while (!c->transfer && c->in_size - at >= 2 && t->out_size + 2 + DNS_MESSAGE_MAX <= sizeof t->out) {
+	while (!c->transfer && c->in_size - at >= 2 &&
+	       t->out_size + 2 + DNS_MESSAGE_MAX <= sizeof t->out) {
 		size_t size = dns_get16(c->in + at), answer_size = 0;
 		enum dns_verdict verdict;
 		uint8_t *out = t->out + t->out_size;
@@ -165,10 +167,11 @@ answer_buffer(struct dns_worker *w, struct connection *c)
 		}
 		if (c->in_size - at < 2 + size)
 			break;
-		verdict = dns_answer(view, &w->ctx, &c->client, c->in + at + 2, size, out + 2, &answer_size);
+		verdict = dns_answer(view, &w->ctx, &c->client, c->in + at + 2, size, out + 2,
+				     &answer_size);
 		if (verdict == DNS_TRANSFER)
-			c->transfer = dns_transfer_begin(view, &w->ctx, &c->client, c->in + at + 2, size, out + 2,
-							 &answer_size);
+			c->transfer = dns_transfer_begin(view, &w->ctx, &c->client, c->in + at + 2,
+							 size, out + 2, &answer_size);
 		if (verdict == DNS_SEND || (verdict == DNS_TRANSFER && !c->transfer)) {
 			dns_put16(out, answer_size);
 			t->out_size += 2 + answer_size;
@@ -207,8 +210,8 @@ go_on_with_transfer(struct dns_worker *w, struct connection *c)
 	return flush(w, c);
 }
 
-/* Answers and sends until there is no whole query left or the client does not take more.  False: the
- * connection is over. */
+/* Answers and sends until there is no whole query left or the client does not take more.  False:
+ * the connection is over. */
 static bool
 serve(struct dns_worker *w, struct connection *c)
 {
@@ -241,7 +244,8 @@ serve(struct dns_worker *w, struct connection *c)
 static bool
 drain(struct dns_worker *w, struct connection *c)
 {
-	ssize_t n = send(c->source.fd, c->out + c->out_at, c->out_size - c->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n = send(c->source.fd, c->out + c->out_at, c->out_size - c->out_at,
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -326,7 +330,8 @@ on_listen(struct dns_worker *w, struct dns_source *source, uint32_t events)
 	for (unsigned i = 0; i < ACCEPTS; i++) {
 		struct sockaddr_storage from;
 		socklen_t size = sizeof from;
-		int fd = accept4(source->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(source->fd, (struct sockaddr *)&from, &size,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
 			/* The queue would wake us for ever: make room. */
@@ -361,7 +366,8 @@ dns_tcp_tick(struct dns_worker *w)
 }
 
 int
-dns_tcp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns_source *s, struct wf_err *err)
+dns_tcp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns_source *s,
+	     struct wf_err *err)
 {
 	int fd, rc = dns_socket_open(SOCK_STREAM, at, &fd, err);
 

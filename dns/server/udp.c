@@ -11,8 +11,8 @@
 #include "dns/server/socket.h"
 #include "dns/server/worker.h"
 
-/* Messages that one system call takes.  Doubling it saves little: at 64 the call's own cost is spread
- * thin, and the burst still fits the first-level cache's neighbour. */
+/* Messages that one system call takes.  Doubling it saves little: at 64 the call's own cost is
+ * spread thin, and the burst still fits the first-level cache's neighbour. */
 #define BATCH 64
 /* A query is a few hundred bytes; a longer one is cut here and gets FORMERR. */
 #define QUERY_ROOM 2048
@@ -79,7 +79,8 @@ send_all(struct dns_worker *w, int fd, struct mmsghdr *out, unsigned n)
 		if (sent <= 0) {
 			if (sent < 0 && errno == EINTR)
 				continue;
-			/* The first one can't be sent (no route, a full queue): on with the next. */
+			/* The first one can't be sent (no route, a full queue): on with the next.
+			 */
 			w->ctx.counters.dropped_send++;
 			sent = 1;
 		}
@@ -106,7 +107,8 @@ on_udp(struct dns_worker *w, struct dns_source *source, uint32_t events)
 		}
 		n = recvmmsg(source->fd, b->in, BATCH, MSG_DONTWAIT, NULL);
 		if (n <= 0)
-			return; /* nothing there, or an ICMP error about an answer: not ours to cure */
+			return; /* nothing there, or an ICMP error about an answer: not ours to cure
+				 */
 		view = dns_server_view();
 		for (int i = 0; i < n; i++) {
 			struct msghdr *m = &b->in[i].msg_hdr;
@@ -114,8 +116,8 @@ on_udp(struct dns_worker *w, struct dns_source *source, uint32_t events)
 			size_t size;
 
 			dns_client_from(&client, &b->from[i], false);
-			if (dns_answer(view, &w->ctx, &client, b->query[i], b->in[i].msg_len, b->answer[n_out],
-				       &size) != DNS_SEND)
+			if (dns_answer(view, &w->ctx, &client, b->query[i], b->in[i].msg_len,
+				       b->answer[n_out], &size) != DNS_SEND)
 				continue;
 			b->out_iov[n_out] = (struct iovec){ b->answer[n_out], size };
 			b->out[n_out].msg_hdr.msg_name = m->msg_name;
@@ -145,7 +147,8 @@ is_any(const struct sockaddr_storage *a)
 }
 
 int
-dns_udp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns_udp_socket *s, struct wf_err *err)
+dns_udp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns_udp_socket *s,
+	     struct wf_err *err)
 {
 	int fd, rc = dns_socket_open(SOCK_DGRAM, at, &fd, err), on = 1, omit, room = 1 << 20;
 
@@ -155,8 +158,8 @@ dns_udp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns
 	s->any = is_any(at);
 	/* As much as the machine allows: a burst waits while the worker is busy. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-	/* Path MTU messages are easily forged and made to fragment answers (RFC 9715); answers are small
-	 * enough without. */
+	/* Path MTU messages are easily forged and made to fragment answers (RFC 9715); answers are
+	 * small enough without. */
 	if (at->ss_family == AF_INET) {
 		omit = IP_PMTUDISC_OMIT;
 		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof omit);

@@ -108,7 +108,8 @@ dns_worker_configure(struct dns_worker *w, const struct dns_conf *c)
 }
 
 int
-dns_worker_new(unsigned index, unsigned n, const struct dns_conf *c, struct dns_worker **ret, struct wf_err *err)
+dns_worker_new(unsigned index, unsigned n, const struct dns_conf *c, struct dns_worker **ret,
+	       struct wf_err *err)
 {
 	struct dns_worker *w = wf_xzalloc(sizeof *w);
 	int rc = 0;

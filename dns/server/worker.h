@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One thread, with sockets of its own for each address (SO_REUSEPORT), which shares nothing with the
- * others but what it reads.
+/* One thread, with sockets of its own for each address (SO_REUSEPORT), which shares nothing with
+ * the others but what it reads.
  *
  *   epoll -> UDP socket: recvmmsg, answer each, sendmmsg      (udp.c)
  *         -> TCP listener, TCP connections                    (tcp.c)
@@ -50,7 +50,8 @@ struct dns_worker {
 };
 
 /* Opens the sockets; 'n' workers share the limits. */
-int dns_worker_new(unsigned index, unsigned n, const struct dns_conf *, struct dns_worker **ret, struct wf_err *);
+int dns_worker_new(unsigned index, unsigned n, const struct dns_conf *, struct dns_worker **ret,
+		   struct wf_err *);
 void dns_worker_start(struct dns_worker *);
 void dns_worker_configure(struct dns_worker *, const struct dns_conf *);
 /* Stops the thread and waits for it. */
@@ -62,9 +63,11 @@ unsigned dns_worker_n_connections(const struct dns_worker *);
 int dns_worker_watch(struct dns_worker *, struct dns_source *, uint32_t events);
 void dns_client_from(struct dns_client *, const struct sockaddr_storage *, bool tcp);
 
-int dns_udp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_udp_socket *, struct wf_err *);
+int dns_udp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_udp_socket *,
+		 struct wf_err *);
 struct dns_udp_batch *dns_udp_batch_new(void);
-int dns_tcp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_source *, struct wf_err *);
+int dns_tcp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_source *,
+		 struct wf_err *);
 struct dns_tcp *dns_tcp_new(void);
 void dns_tcp_free(struct dns_worker *);
 void dns_tcp_tick(struct dns_worker *); /* once a second */

@@ -133,7 +133,8 @@ dns_build_name(struct dns_build *b, const uint8_t *w, bool compress)
 }
 
 size_t
-dns_build_record(struct dns_build *b, unsigned type, uint32_t ttl, const uint8_t *rdata, size_t rdlen)
+dns_build_record(struct dns_build *b, unsigned type, uint32_t ttl, const uint8_t *rdata,
+		 size_t rdlen)
 {
 	struct dns_rdata_names names = dns_rdata_names(type);
 	uint8_t head[10];

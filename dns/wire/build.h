@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes a message with compressed names (RFC 1035 section 4.1.4).
  *
- * Used in two ways: for a whole answer at the time of a query, and at load for an image, a piece of an
- * answer for a question that is not known yet (zone/image.h).  Pointers of an image move with the size
- * of the question: their places are noted in 'fix'.
- * Memory: none of its own.  When something does not fit, 'full' is set and nothing more is written.
+ * Used in two ways: for a whole answer at the time of a query, and at load for an image, a piece of
+ * an answer for a question that is not known yet (zone/image.h).  Pointers of an image move with
+ * the size of the question: their places are noted in 'fix'. Memory: none of its own.  When
+ * something does not fit, 'full' is set and nothing more is written.
  */
 #ifndef WEFT_DNS_WIRE_BUILD_H
 #define WEFT_DNS_WIRE_BUILD_H
@@ -40,8 +40,9 @@ void dns_build_pointer(struct dns_build *, size_t to);
 size_t dns_build_record(struct dns_build *, unsigned type, uint32_t ttl, const uint8_t *rdata,
 			size_t rdlen);
 
-/* Where the names lie in the rdata of the types of RFC 1035, the only ones that may be compressed in
- * answers (RFC 3597 section 4): 'skip' bytes, then 'n_names' names, then the rest.  n_names 0: none. */
+/* Where the names lie in the rdata of the types of RFC 1035, the only ones that may be compressed
+ * in answers (RFC 3597 section 4): 'skip' bytes, then 'n_names' names, then the rest.  n_names 0:
+ * none. */
 struct dns_rdata_names {
 	uint8_t skip, n_names;
 };

@@ -146,7 +146,8 @@ parse_records(struct dns_query *q, size_t at)
 	unsigned n_an = dns_get16(q->msg + 6), n_ns = dns_get16(q->msg + 8);
 	unsigned n_ar = dns_get16(q->msg + 10);
 
-	/* A query has no answers; IXFR puts its SOA into the authority section (RFC 1995 section 3). */
+	/* A query has no answers; IXFR puts its SOA into the authority section (RFC 1995 section
+	 * 3). */
 	if (n_an || n_ns > (q->qtype == DNS_IXFR ? 1 : 0))
 		return false;
 	for (unsigned i = 0; i < n_ns + n_ar; i++) {

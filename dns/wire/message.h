@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A query as it came, taken apart.  Pure; nothing is allocated; reads only the 'size' bytes given. */
+/* A query as it came, taken apart.  Pure; nothing is allocated; reads only the 'size' bytes given.
+ */
 #ifndef WEFT_DNS_WIRE_MESSAGE_H
 #define WEFT_DNS_WIRE_MESSAGE_H
 
@@ -41,19 +42,21 @@ struct dns_query {
 /* What dns_query_parse() makes of a message. */
 enum dns_parse {
 	DNS_PARSE_OK,
-	DNS_PARSE_SHORT,    /* not even a header: no answer */
-	DNS_PARSE_RESPONSE, /* QR=1: an answer to it could make a loop; no answer */
-	DNS_PARSE_FORMERR,  /* answer with what was read: id, question if question_size, OPT if has_opt */
-	DNS_PARSE_NOTIMP,   /* an opcode other than QUERY, or a meta type in a question */
-	DNS_PARSE_BADVERS,  /* EDNS version above 0 (RFC 6891 section 6.1.3) */
+	DNS_PARSE_SHORT,       /* not even a header: no answer */
+	DNS_PARSE_RESPONSE,    /* QR=1: an answer to it could make a loop; no answer */
+	DNS_PARSE_FORMERR,     /* answer with what was read: id, question if question_size, OPT if
+				  has_opt */
+	DNS_PARSE_NOTIMP,      /* an opcode other than QUERY, or a meta type in a question */
+	DNS_PARSE_BADVERS,     /* EDNS version above 0 (RFC 6891 section 6.1.3) */
 	DNS_PARSE_NO_QUESTION, /* QDCOUNT 0 with a cookie (RFC 7873 section 5.4) */
 };
 enum dns_parse dns_query_parse(struct dns_query *, const uint8_t *msg, size_t size);
 
-/* Steps over the name at 'at', compressed or not.  Returns the offset behind it, or 0 if it is cut. */
+/* Steps over the name at 'at', compressed or not.  Returns the offset behind it, or 0 if it is cut.
+ */
 size_t dns_skip_name(const uint8_t *msg, size_t size, size_t at);
-/* Reads the name at 'at', following pointers that go back only; lower case.  Returns the offset behind
- * it in the message, or 0 if it is malformed. */
+/* Reads the name at 'at', following pointers that go back only; lower case.  Returns the offset
+ * behind it in the message, or 0 if it is malformed. */
 size_t dns_read_name(const uint8_t *msg, size_t size, size_t at, struct dns_name *ret);
 
 #endif

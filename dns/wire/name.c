@@ -39,7 +39,8 @@ dns_name_read_lower(struct dns_name *n, const uint8_t *p, size_t len)
 	return 0;
 }
 
-/* One character of text, maybe escaped (RFC 1035 section 5.1); the number of bytes read, 0 if bad. */
+/* One character of text, maybe escaped (RFC 1035 section 5.1); the number of bytes read, 0 if bad.
+ */
 static size_t
 read_char(const char *t, uint8_t *c)
 {
@@ -67,7 +68,8 @@ read_char(const char *t, uint8_t *c)
 }
 
 int
-dns_name_from_text(struct dns_name *ret, const char *text, const uint8_t *origin, struct wf_err *err)
+dns_name_from_text(struct dns_name *ret, const char *text, const uint8_t *origin,
+		   struct wf_err *err)
 {
 	uint8_t w[DNS_NAME_MAX + 1];
 	size_t size = 0, label = 0;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Domain names in wire form: length-prefixed labels that end with the root label (RFC 1035 section 3.1).
+/* Domain names in wire form: length-prefixed labels that end with the root label (RFC 1035
+ * section 3.1).
  *
  * "name" is always uncompressed here; names inside messages are read by message.h and build.h.
- * Lower case is by ASCII (RFC 4343).  A length byte is at most 63 and so below 'A': lower-casing the
- * whole wire form leaves it as it is.
- * Hashes are taken label by label from the root, so that one pass gives the hash of each suffix; they
- * are keyed (base/hash.h), since strangers choose the names.
+ * Lower case is by ASCII (RFC 4343).  A length byte is at most 63 and so below 'A': lower-casing
+ * the whole wire form leaves it as it is. Hashes are taken label by label from the root, so that
+ * one pass gives the hash of each suffix; they are keyed (base/hash.h), since strangers choose the
+ * names.
  */
 #ifndef WEFT_DNS_WIRE_NAME_H
 #define WEFT_DNS_WIRE_NAME_H
@@ -32,8 +33,8 @@ struct dns_name {
 	uint8_t wire[DNS_NAME_MAX + 1 + DNS_NAME_PAD];
 };
 
-/* Reads the uncompressed name at 'p', of which 'len' bytes are readable, in lower case.  Returns its
- * size, or 0 if it is cut, too long or compressed. */
+/* Reads the uncompressed name at 'p', of which 'len' bytes are readable, in lower case.  Returns
+ * its size, or 0 if it is cut, too long or compressed. */
 size_t dns_name_read_lower(struct dns_name *, const uint8_t *p, size_t len);
 /* From text as in a zone file ("www.example.com.", "\046"); a name without a dot at the end continues
  * with 'origin' (wire form; NULL: the root).  Lower case.  Returns 0 or -EINVAL. */

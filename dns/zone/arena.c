@@ -21,7 +21,9 @@ dns_arena_take(struct dns_arena *a, size_t size)
 
 	size = (size + 7) & ~(size_t)7;
 	if (!a->blocks || size > a->size - a->used) {
-		size_t want = !a->size ? FIRST_BLOCK : a->size < LAST_BLOCK ? a->size * 2 : LAST_BLOCK;
+		size_t want = !a->size		     ? FIRST_BLOCK
+			      : a->size < LAST_BLOCK ? a->size * 2
+						     : LAST_BLOCK;
 		struct dns_arena_block *b;
 
 		if (want < size)

@@ -16,7 +16,8 @@ struct record {
 };
 
 void
-dns_zone_builder_init(struct dns_zone_builder *b, const struct dns_name *apex, struct wf_str *warnings)
+dns_zone_builder_init(struct dns_zone_builder *b, const struct dns_name *apex,
+		      struct wf_str *warnings)
 {
 	memset(b, 0, sizeof *b);
 	b->zone = dns_zone_new(apex);
@@ -96,7 +97,8 @@ add_set(struct dns_zone *z, struct dns_node *n, unsigned type)
 {
 	/* Room for 1, 2, 4, 8, ... sets. */
 	if (!(n->n_sets & (n->n_sets - 1))) {
-		struct dns_rrset *sets = dns_arena_zero(&z->arena, (n->n_sets ? 2 * n->n_sets : 1) * sizeof *sets);
+		struct dns_rrset *sets =
+			dns_arena_zero(&z->arena, (n->n_sets ? 2 * n->n_sets : 1) * sizeof *sets);
 
 		if (n->n_sets)
 			memcpy(sets, n->sets, n->n_sets * sizeof *sets);
@@ -107,8 +109,8 @@ add_set(struct dns_zone *z, struct dns_node *n, unsigned type)
 }
 
 int
-dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, unsigned type, uint32_t ttl,
-		     const uint8_t *rdata, size_t rdlen, struct wf_err *err)
+dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, unsigned type,
+		     uint32_t ttl, const uint8_t *rdata, size_t rdlen, struct wf_err *err)
 {
 	struct dns_zone *z = b->zone;
 	struct dns_node *n;
@@ -152,8 +154,8 @@ dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, u
 }
 
 int
-dns_zone_builder_add_chosen(struct dns_zone_builder *b, const struct dns_name *owner, unsigned type, uint32_t ttl,
-			    const struct dns_chosen *chosen, struct wf_err *err)
+dns_zone_builder_add_chosen(struct dns_zone_builder *b, const struct dns_name *owner, unsigned type,
+			    uint32_t ttl, const struct dns_chosen *chosen, struct wf_err *err)
 {
 	char text[DNS_NAME_TEXT_MAX];
 	struct dns_rrset *s;
@@ -235,8 +237,11 @@ check_above(struct dns_zone *z, struct dns_node *n, struct wf_err *err)
 			if (n->sets[i].chosen) {
 				char name[DNS_NAME_TEXT_MAX], above[DNS_NAME_TEXT_MAX];
 
-				return wf_err(err, -EINVAL, "%.200s is chosen by a policy, but %.200s above it is delegated to other servers",
-					      dns_name_text(n->name, name), dns_name_text(a->name, above));
+				return wf_err(err, -EINVAL,
+					      "%.200s is chosen by a policy, but %.200s above it "
+					      "is delegated to other servers",
+					      dns_name_text(n->name, name),
+					      dns_name_text(a->name, above));
 			}
 		if (a->flags & DNS_NODE_DNAME) {
 			char name[DNS_NAME_TEXT_MAX], above[DNS_NAME_TEXT_MAX];
@@ -248,7 +253,8 @@ check_above(struct dns_zone *z, struct dns_node *n, struct wf_err *err)
 	return 0;
 }
 
-/* --- images ------------------------------------------------------------------------------------- */
+/* --- images -------------------------------------------------------------------------------------
+ */
 
 static void
 put_raw(struct dns_image_scratch *s, const struct dns_rrset *set, size_t owner, unsigned section)
@@ -306,8 +312,8 @@ put_addresses_of(struct dns_image_scratch *s, const struct dns_node *n)
 	}
 }
 
-/* Addresses of the targets that are names of this zone, each once.  At a cut in two rounds: first those
- * at or below the cut, which nobody else can tell (RFC 9471 section 3.1). */
+/* Addresses of the targets that are names of this zone, each once.  At a cut in two rounds: first
+ * those at or below the cut, which nobody else can tell (RFC 9471 section 3.1). */
 static void
 put_additional(struct dns_image_scratch *s, const struct dns_zone *z, const struct dns_rrset *set,
 	       const struct dns_node *cut)
@@ -321,7 +327,8 @@ put_additional(struct dns_image_scratch *s, const struct dns_zone *z, const stru
 		for (unsigned i = 0; i < set->n && n_done < 64; i++) {
 			uint32_t ttl;
 			size_t rdlen;
-			const uint8_t *target = target_of(set->type, dns_raw_next(&at, &ttl, &rdlen));
+			const uint8_t *target =
+				target_of(set->type, dns_raw_next(&at, &ttl, &rdlen));
 			const struct dns_node *n;
 			struct dns_name name;
 			bool seen = false;
@@ -356,8 +363,8 @@ too_large(const struct dns_node *n, unsigned type, struct wf_err *err)
 }
 
 static int
-compile_set(struct dns_zone *z, struct dns_node *n, struct dns_rrset *set, struct dns_image_scratch *s,
-	    struct wf_err *err)
+compile_set(struct dns_zone *z, struct dns_node *n, struct dns_rrset *set,
+	    struct dns_image_scratch *s, struct wf_err *err)
 {
 	bool wild = n->name[0] == 1 && n->name[1] == '*';
 
@@ -384,7 +391,8 @@ compile_set(struct dns_zone *z, struct dns_node *n, struct dns_rrset *set, struc
 }
 
 static int
-compile_referral(struct dns_zone *z, struct dns_node *n, struct dns_image_scratch *s, struct wf_err *err)
+compile_referral(struct dns_zone *z, struct dns_node *n, struct dns_image_scratch *s,
+		 struct wf_err *err)
 {
 	const struct dns_rrset *ns = dns_node_set(n, DNS_NS);
 	const uint8_t *at = ns->raw;
@@ -444,12 +452,16 @@ warn_of_missing_glue(struct dns_zone_builder *b, const struct dns_node *cut)
 		struct dns_name name;
 		char c[DNS_NAME_TEXT_MAX], t[DNS_NAME_TEXT_MAX];
 
-		if (!dns_name_read_lower(&name, rdata, rdlen) || !dns_name_is_in(name.wire, cut->name))
+		if (!dns_name_read_lower(&name, rdata, rdlen) ||
+		    !dns_name_is_in(name.wire, cut->name))
 			continue;
 		n = dns_zone_find_name(b->zone, &name);
 		if (!n || (!dns_node_set(n, DNS_A) && !dns_node_set(n, DNS_AAAA)))
-			wf_str_fmt(b->warnings, "zone %s: %s is delegated to %s, for which there is no address (glue)\n",
-				   b->zone->text, dns_name_text(cut->name, c), dns_name_text(name.wire, t));
+			wf_str_fmt(b->warnings,
+				   "zone %s: %s is delegated to %s, for which there is no address "
+				   "(glue)\n",
+				   b->zone->text, dns_name_text(cut->name, c),
+				   dns_name_text(name.wire, t));
 	}
 }
 

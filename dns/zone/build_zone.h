@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records into a zone that is being made: add each, then finish.  Used by the loader and by transfers. */
+/* Records into a zone that is being made: add each, then finish.  Used by the loader and by
+ * transfers. */
 #ifndef WEFT_DNS_ZONE_BUILD_ZONE_H
 #define WEFT_DNS_ZONE_BUILD_ZONE_H
 
@@ -13,16 +14,18 @@ struct dns_zone_builder {
 	struct wf_str *warnings;
 };
 
-void dns_zone_builder_init(struct dns_zone_builder *, const struct dns_name *apex, struct wf_str *warnings);
+void dns_zone_builder_init(struct dns_zone_builder *, const struct dns_name *apex,
+			   struct wf_str *warnings);
 /* Drops an unfinished zone. */
 void dns_zone_builder_done(struct dns_zone_builder *);
-/* 'rdata' has uncompressed names.  Returns 0, -EINVAL with the reason (no place in it), or 1: the owner
- * is not in the zone and the record was left out. */
+/* 'rdata' has uncompressed names.  Returns 0, -EINVAL with the reason (no place in it), or 1: the
+ * owner is not in the zone and the record was left out. */
 int dns_zone_builder_add(struct dns_zone_builder *, const struct dns_name *owner, unsigned type,
 			 uint32_t ttl, const uint8_t *rdata, size_t rdlen, struct wf_err *);
 /* The set of this type is chosen by policy; the file must not have one. */
-int dns_zone_builder_add_chosen(struct dns_zone_builder *, const struct dns_name *owner, unsigned type,
-				uint32_t ttl, const struct dns_chosen *, struct wf_err *);
+int dns_zone_builder_add_chosen(struct dns_zone_builder *, const struct dns_name *owner,
+				unsigned type, uint32_t ttl, const struct dns_chosen *,
+				struct wf_err *);
 /* Checks the zone as a whole and makes its images. */
 int dns_zone_builder_finish(struct dns_zone_builder *, struct dns_zone **ret, struct wf_err *);
 

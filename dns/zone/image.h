@@ -3,10 +3,10 @@
  *
  *   message = header | question | image | OPT
  *
- * It is made for questions whose name ends in the image's base name: the owner of an exact match, the
- * parent of a wildcard, the zone's apex for a negative answer, the cut for a referral.  Owners that are
- * the name asked for are the pointer c00c, which is right for every question; all other pointers are
- * listed and move by (size of the name asked for - size of the base name).
+ * It is made for questions whose name ends in the image's base name: the owner of an exact match,
+ * the parent of a wildcard, the zone's apex for a negative answer, the cut for a referral.  Owners
+ * that are the name asked for are the pointer c00c, which is right for every question; all other
+ * pointers are listed and move by (size of the name asked for - size of the base name).
  *
  * Made at load, immutable then, freed with its zone.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zone files (RFC 1035 section 5) in entries: comments gone, parentheses resolved, quotes and escapes
- * left as they are.  Knows nothing of records. */
+/* Zone files (RFC 1035 section 5) in entries: comments gone, parentheses resolved, quotes and
+ * escapes left as they are.  Knows nothing of records. */
 #ifndef WEFT_DNS_ZONE_LEXER_H
 #define WEFT_DNS_ZONE_LEXER_H
 
@@ -21,12 +21,12 @@ struct dns_lexer {
 
 void dns_lexer_init(struct dns_lexer *, const char *name, const char *text, size_t size);
 void dns_lexer_done(struct dns_lexer *);
-/* Returns 1 and the entry in 'entry' (one line, single blanks outside quotes), 0 at the end, or -EINVAL
- * with "FILE:LINE: ...". */
+/* Returns 1 and the entry in 'entry' (one line, single blanks outside quotes), 0 at the end, or
+ * -EINVAL with "FILE:LINE: ...". */
 int dns_lexer_next(struct dns_lexer *, struct wf_err *);
 
-/* Takes the next word of an entry; it ends at an unquoted blank, and is cut out in place.  NULL at the
- * end. */
+/* Takes the next word of an entry; it ends at an unquoted blank, and is cut out in place.  NULL at
+ * the end. */
 char *dns_word(char **at);
 
 #endif

@@ -137,8 +137,8 @@ parse_rdata(struct dns_load *l, unsigned type, const char *text, uint8_t *rdata,
 			memcpy(rdata + n, ldns_rdf_data(f), ldns_rdf_size(f));
 		n += ldns_rdf_size(f);
 	}
-	/* Fields at the end may be missing for some types (ISDN); no record has none of what its type
-	 * demands, but ldns lets "A" without an address pass. */
+	/* Fields at the end may be missing for some types (ISDN); no record has none of what its
+	 * type demands, but ldns lets "A" without an address pass. */
 	if (ldns_rr_rd_count(rr) < ldns_rr_descriptor_minimum(ldns_rr_descript(type))) {
 		ldns_rr_free(rr);
 		return dns_load_fail(l, err, "%s record: its data is not complete: \"%.200s\"", type_text, text);
@@ -373,7 +373,8 @@ dns_load_file(struct dns_load *l, const char *path, struct wf_err *err)
 
 static int
 load(const struct dns_name *apex, const char *name, const char *path, const char *text, size_t size,
-     dns_zone_more_fn *more, void *arg, struct dns_zone **ret, struct wf_str *warnings, struct wf_err *err)
+     dns_zone_more_fn *more, void *arg, struct dns_zone **ret, struct wf_str *warnings,
+     struct wf_err *err)
 {
 	struct dns_load *l = wf_xzalloc(sizeof *l);
 	struct wf_err why = { "" };

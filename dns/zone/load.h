@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a zone file to a zone.  The syntax of files ($ORIGIN, $TTL, $INCLUDE, $GENERATE, owners, times)
- * is read here; the data of a record by ldns, but for addresses.
+/* From a zone file to a zone.  The syntax of files ($ORIGIN, $TTL, $INCLUDE, $GENERATE, owners,
+ * times) is read here; the data of a record by ldns, but for addresses.
  *
  * Threads: any one thread; it blocks on the disk.
  */

@@ -91,7 +91,9 @@ dns_zone_add_node(struct dns_zone *z, const struct dns_name *name)
 
 	dns_name_hash_suffixes(name, hash);
 	for (i = 0; i <= first; i++) {
-		n = z->apex ? dns_zone_find(z, hash[i], name->wire + name->at[i], name->size - name->at[i]) : NULL;
+		n = z->apex ? dns_zone_find(z, hash[i], name->wire + name->at[i],
+					    name->size - name->at[i])
+			    : NULL;
 		if (n)
 			break;
 	}
@@ -99,7 +101,8 @@ dns_zone_add_node(struct dns_zone *z, const struct dns_name *name)
 	while (i-- > 0) {
 		const uint8_t *w = name->wire + name->at[i];
 		size_t size = name->size - name->at[i];
-		struct dns_node *below = dns_arena_zero(&z->arena, sizeof *below + size + DNS_NAME_PAD);
+		struct dns_node *below =
+			dns_arena_zero(&z->arena, sizeof *below + size + DNS_NAME_PAD);
 
 		assert((uintptr_t)below >> 48 == 0);
 		below->parent = n;

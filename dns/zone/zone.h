@@ -6,9 +6,9 @@
  * One hash table of nodes a zone; each name between a node and the apex has a node too (an empty
  * non-terminal), so that the closest encloser is the first ancestor that is found.
  *
- * Threads: one thread builds; once published (answer/view.h) a zone is immutable and any thread reads.
- * Memory: all in the zone's arena; reference counted, since a new view keeps the zones that did not
- * change, and a transfer goes on with the zone that it began with.
+ * Threads: one thread builds; once published (answer/view.h) a zone is immutable and any thread
+ * reads. Memory: all in the zone's arena; reference counted, since a new view keeps the zones that
+ * did not change, and a transfer goes on with the zone that it began with.
  */
 #ifndef WEFT_DNS_ZONE_ZONE_H
 #define WEFT_DNS_ZONE_ZONE_H

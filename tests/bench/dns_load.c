@@ -82,7 +82,7 @@ main(int argc, char *argv[])
 	struct mmsghdr out[BATCH] = { 0 }, in[BATCH] = { 0 };
 	struct iovec out_iov[BATCH], in_iov[BATCH];
 	static uint8_t answers[BATCH][4096];
-	unsigned long n_answers = 0, n_sent = 0, n_lost = 0, rcodes[16] = { 0 };
+	unsigned long n_answers = 0, n_lost = 0, rcodes[16] = { 0 };
 	unsigned under_way = 0, next = 0, seed = 7;
 	double began, end;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), room = 4 << 20;
@@ -117,10 +117,8 @@ main(int argc, char *argv[])
 			next = (next + 1) % N_READY;
 		}
 		got = n ? sendmmsg(fd, out, n, 0) : 0;
-		if (got > 0) {
-			n_sent += got;
+		if (got > 0)
 			under_way += got;
-		}
 		if (under_way == UNDERWAY && !poll(&p, 1, 200)) {
 			n_lost += under_way; /* as if answered, so that the run goes on */
 			under_way = 0;
