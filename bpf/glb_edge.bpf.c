@@ -7,7 +7,7 @@ int
 glb_edge(struct xdp_md *ctx)
 {
 	__u8 *data = GLB_DATA(ctx), *end = GLB_END(ctx);
-	struct glb_candidates cand;
+	struct glb_candidates cand = { .n = 0 };
 	struct glb_hops hops = { { 0 }, 0, 0, 0 };
 	struct glb_flow f = { .family = 0 };
 	struct glb_conf *c;
@@ -47,9 +47,9 @@ glb_edge(struct xdp_md *ctx)
 	if (!table || !id || !(*table & GLB_POOL_VALID))
 		return glb_drop(ctx, GLB_BAD(no_pool));
 	hash = glb_client_hash(c->key, &f);
-	rc = glb_choose(*table, hash, &f, &cand);
+	rc = glb_choose(*table, (__u32)hash, glb_kind(&f), &cand);
 	if (rc)
-		return glb_drop(ctx, rc);
+		return glb_drop(ctx, GLB_BAD(no_owner));
 	if (cand.n > 1 && !cand.plain) {
 		hops.n_sites = (__u8)(cand.n - 1);
 		hops.id[0] = cand.id[1];

@@ -9,6 +9,7 @@
 #include "bpf/glb_abi.h"
 #include "bpf/glb_gre.h"
 #include "bpf/glb_parse.h"
+#include "bpf/glb_too_big.h"
 
 #define GLB_MAP(NAME, TYPE, KEY, VALUE, N, FLAGS)                                                \
 	struct {                                                                                 \
@@ -164,9 +165,22 @@ glb_add_candidate(struct glb_candidates *out, __u32 node, __u16 skip)
 /* Rule: TCP that opens goes to the first that does not drain, and to nobody else; other TCP to the current
  * owner, then to former ones; UDP, which has no opening packet, to the oldest first and to the
  * current owner last, which takes what nobody knows.  The dead are passed over. */
-GLB_INLINE int
-glb_choose(__u64 table, __u64 hash, const struct glb_flow *f, struct glb_candidates *out)
+/* A function of its own, which the verifier walks once and not once per way that leads here.  'kind' is of
+ * the flow: GLB_KIND_*. */
+enum { GLB_KIND_ONE, GLB_KIND_UDP, GLB_KIND_TCP };
+
+GLB_INLINE __u32
+glb_kind(const struct glb_flow *f)
 {
+	return f->flags & (GLB_F_SYN | GLB_F_FIRST | GLB_F_LATER | GLB_F_NO_PORTS) ? GLB_KIND_ONE :
+	       f->proto == GLB_UDP ? GLB_KIND_UDP : GLB_KIND_TCP;
+}
+
+__attribute__((noinline)) int
+glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
+{
+	if (!out)
+		return GLB_BAD(no_owner);
 	__u32 slot = (__u32)hash & GLB_POOL_MASK(table), i = GLB_POOL_BASE(table) + slot;
 	__u64 *w = bpf_map_lookup_elem(&glb_slots, &i), owners;
 
@@ -174,7 +188,7 @@ glb_choose(__u64 table, __u64 hash, const struct glb_flow *f, struct glb_candida
 	if (!w)
 		return GLB_BAD(no_owner);
 	owners = *w;
-	if (f->flags & (GLB_F_SYN | GLB_F_FIRST | GLB_F_LATER | GLB_F_NO_PORTS)) {
+	if (kind == GLB_KIND_ONE) {
 		glb_add_candidate(out, GLB_SLOT_NODE(owners, 0), GLB_NODE_DEAD | GLB_NODE_DRAIN);
 		if (!out->n)
 			glb_add_candidate(out, GLB_SLOT_NODE(owners, 1), GLB_NODE_DEAD | GLB_NODE_DRAIN);
@@ -186,7 +200,7 @@ glb_choose(__u64 table, __u64 hash, const struct glb_flow *f, struct glb_candida
 			glb_add_candidate(out, GLB_SLOT_NODE(owners, 1), GLB_NODE_DEAD);
 		if (!out->n)
 			glb_add_candidate(out, GLB_SLOT_NODE(owners, 2), GLB_NODE_DEAD);
-	} else if (f->proto == GLB_UDP) {
+	} else if (kind == GLB_KIND_UDP) {
 		glb_add_candidate(out, GLB_SLOT_NODE(owners, 2), GLB_NODE_DEAD);
 		glb_add_candidate(out, GLB_SLOT_NODE(owners, 1), GLB_NODE_DEAD);
 		glb_add_candidate(out, GLB_SLOT_NODE(owners, 0), GLB_NODE_DEAD);
@@ -306,8 +320,16 @@ glb_send(struct xdp_md *ctx, const struct glb_conf *c, __u32 l3, const struct gl
 	}
 	outer = n->family == 4 ? 20 : 40;
 	len = outer + glb_gre_len(n_hops) + f->len;
-	if (!(n->flags & GLB_NODE_SELF) && nh->mtu && len > nh->mtu)
-		return glb_drop(ctx, GLB_BAD(too_big));
+	if (!(n->flags & GLB_NODE_SELF) && nh->mtu && len > nh->mtu) {
+		/* The worst case of the header, so that a longer hop list later does not surprise the client. */
+		__u32 room = nh->mtu - (outer + 40);
+
+		glb_count(&glb_drops, GLB_DROP_too_big, f->len);
+		if (role != GLB_EDGE || f->len < 14 + GLB_QUOTE6 + 40 || (f->flags & (GLB_F_LATER | GLB_F_QUOTED)) ||
+		    f->proto == GLB_ICMP || f->proto == GLB_ICMP6 || nh->mtu < 576)
+			return XDP_DROP; /* RFC 1122 section 3.2.2: no error about an error or a later fragment */
+		return f->family == 4 ? glb_too_big4(ctx, l3, f, room) : glb_too_big6(ctx, l3, f, room);
+	}
 	if (bpf_xdp_adjust_head(ctx, (int)l3 - 14 - (int)(outer + glb_gre_len(n_hops))))
 		return glb_drop(ctx, GLB_BAD(head_room));
 	data = GLB_DATA(ctx);

@@ -6,7 +6,7 @@ SEC("xdp")
 int
 glb_local(struct xdp_md *ctx)
 {
-	struct glb_candidates cand;
+	struct glb_candidates cand = { .n = 0 };
 	struct glb_hops hops = { { 0 }, 0, 0, 0 };
 	struct glb_tunnel t;
 	struct glb_flow f;
@@ -57,9 +57,9 @@ glb_local(struct xdp_md *ctx)
 	if (*id != t.pool && !(f.flags & (GLB_F_FIRST | GLB_F_LATER)))
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	hash = glb_flow_hash(c->key, &f);
-	rc = glb_choose(*table, hash, &f, &cand);
-	if (rc)
-		return glb_drop(ctx, rc);
+	rc = glb_choose(*table, (__u32)hash, glb_kind(&f), &cand);
+	if (rc || cand.n > GLB_OWNERS || !cand.n)
+		return glb_drop(ctx, GLB_BAD(no_owner));
 	if (!cand.plain && !(f.flags & GLB_F_SYN)) {
 		/* Our servers in front, then the sites that were not tried yet. */
 		hops.n_servers = (__u8)(cand.n - 1);

@@ -136,7 +136,7 @@ glb_doctor(const struct glb_config *c, struct wf_str *s)
 			n++;
 		} else if (mtu < 1500 + 60 && (c->role[GLB_EDGE] || c->role[GLB_LOCAL])) {
 			wf_str_fmt(s, "%s: MTU %ld: packets of 1500 bytes with their outer header need 1560 (1580 over "
-				   "IPv6); larger ones are dropped as too_big\n", c->interfaces[i].name, mtu);
+				   "IPv6); an edge tells clients to send less, others drop it as too_big\n", c->interfaces[i].name, mtu);
 			n++;
 		}
 		if (setting("ipv4", c->interfaces[i].name, "forwarding") == 0) {

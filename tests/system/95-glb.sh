@@ -120,6 +120,31 @@ ip netns exec s1 sysctl -q -w net.ipv4.conf.all.arp_ignore=0
 check "the doctor finds arp_ignore" eval '[[ $(ctl s1 glb/doctor) == *arp_ignore* ]]'
 ip netns exec s1 sysctl -q -w net.ipv4.conf.all.arp_ignore=1
 
+# --- packets that do not fit ------------------------------------------------------------------------
+
+# 30000 bytes up, in full segments, through an edge whose way has an MTU of 1500.
+upload() {
+	ip netns exec cl /usr/bin/python3 -c '
+import socket, sys
+s = socket.create_connection((sys.argv[1], 80), 10)
+s.settimeout(10)
+s.sendall(b"x" * 30000)
+n = 0
+while n < 30000:
+    got = s.recv(65536)
+    if not got: sys.exit("closed after %d" % n)
+    n += got.count(b"\n")
+' "$1"
+}
+ip -n e link set eth0 mtu 1500
+for vip in $VIP $VIP6; do
+	check "a large upload to $vip finds its packet size" retry 30 upload $vip
+done
+check "what was too big is counted" eval '[[ $(ctl e glb/top) == *too_big* ]]'
+equal "the client knows" 1440 "$(ip -n cl route get $VIP | grep -o 'mtu [0-9]*' | cut -d' ' -f2)"
+ip -n e link set eth0 mtu 1700
+ip -n cl route flush cache
+
 # --- connections that live -----------------------------------------------------------------------
 
 # Clients of 8 addresses, so that both sites have some.
