@@ -100,9 +100,10 @@ struct cache_burst {
 	uint32_t hashes[BURST_MAX];
 	uint64_t words[BURST_MAX * CACHE_KEY_WORDS];
 };
-void cache_burst_start(const struct cache *, struct cache_burst *, uint32_t slot, uint32_t generation);
-/* Adds the keys of frames by their kinds (pkt_fast.h), leaving out PKT_KIND_OTHER.  Equal ones may come
- * as one: 'key_of' is set to which of the burst's is each frame's. */
+void cache_burst_start(const struct cache *, struct cache_burst *, uint32_t slot,
+		       uint32_t generation);
+/* Adds the keys of frames by their kinds (pkt_fast.h), leaving out PKT_KIND_OTHER.  Equal ones may
+ * come as one: 'key_of' is set to which of the burst's is each frame's. */
 void cache_burst_add_frames(const struct cache *, struct cache_burst *, struct rte_mbuf *const *,
 			    const uint8_t *kinds, unsigned n, uint8_t *key_of);
 /* Adds one of cache_key_make() for that port; returns which it is. */

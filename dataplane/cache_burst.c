@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a burst from one port asks the cache: keys straight out of the frames, and looking them up in
- * stages, so that the misses of one stage overlap.  The loops are made anew for the usual lengths of
- * keys, since with so few instructions for each packet the loops over its words would be half of them. */
+/* What a burst from one port asks the cache: keys straight out of the frames, and looking them up
+ * in stages, so that the misses of one stage overlap.  The loops are made anew for the usual lengths
+ * of keys, since with so few instructions a packet the loops over its words would be half of them. */
 #include "dataplane/cache_internal.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))

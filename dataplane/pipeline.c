@@ -326,8 +326,8 @@ pipeline_packet(struct pass *p, struct rte_mbuf *m)
 	found_or_not(p, &key, f, m);
 }
 
-/* One key for all packets of a burst, and all that the plan does is send them on: true, and they are on
- * their way.  Else nothing was done. */
+/* One key for all packets of a burst, and all that the plan does is send them on: true, and they
+ * are on their way.  Else nothing was done. */
 static bool
 burst_as_one(struct runner *rn, struct flow *f, struct rte_mbuf **pkts, unsigned n)
 {

@@ -80,7 +80,7 @@ pkt_fast_parse(struct pkt_fast *f, const struct rte_mbuf *m, struct pkt_layers *
 	return key;
 }
 
-/* 'size' bytes of the frame from 'frame_ofs' on are the bytes from 'key_ofs' on of the key, under 'bits'
+/* 'size' bytes of the frame from 'frame_ofs' on are those of the key from 'key_ofs' on, under 'bits'
  * (of one value of that size). */
 static struct pkt_source
 bytes_of(unsigned key_ofs, unsigned frame_ofs, unsigned size, uint64_t bits)
@@ -113,8 +113,8 @@ pkt_kind_key(unsigned kind, struct of_key *fixed, struct pkt_source s[PKT_MAX_SO
 			s[n++] = bytes_of(offsetof(struct of_key, ipv6_src) + 8 * i, ip + 8 + 8 * i,
 					  8, UINT64_MAX);
 		s[n++] = bytes_of(offsetof(struct of_key, ipv6_label), ip, 4, htonl(0xfffff));
-		/* RFC 8200 section 3: the traffic class is the low half of the first byte and the high half of
-		 * the second. */
+		/* RFC 8200 section 3: the traffic class is the low half of the first byte and the
+		 * high half of the second. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 		s[n++] = (struct pkt_source){ part(0xf0, 1, 7), WORD(nw_tos), (uint8_t)ip, 60 };
 		s[n++] = (struct pkt_source){ part(0x0f, 1, 7), WORD(nw_tos), (uint8_t)ip, 44 };
