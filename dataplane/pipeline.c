@@ -486,6 +486,7 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	}
 
 	struct short_out out = { .slot = UINT32_MAX };
+	struct cache_key key;
 	for (unsigned i = 0; i < n; i++) {
 		struct flow *f = flows[key_of[i]];
 		struct rte_mbuf *m = pkts[i];
@@ -494,16 +495,17 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		if (likely(f && !flow_is_retired(f) && plan_is_fresh(f->plan, v))) {
 			uint32_t size = pkt_size(m);
 
-			if (run_short(rn, f->plan, &out, kind, &layers[i], m)) {
-				flow_account(f, 1, size, rn->now_ms);
-				n_hits++;
-				continue;
-			}
+			if (likely(short_is_output(f->plan, &out, m)))
+				runner_put(rn, out.batch, m);
+			else if (!run_short(rn, f->plan, &out, kind, &layers[i], m))
+				goto longer;
+			flow_account(f, 1, size, rn->now_ms);
+			n_hits++;
+			continue;
 		} else {
 			f = NULL;
 		}
-		struct cache_key key;
-
+longer:
 		/* No packet overtakes those that wait. */
 		if (unlikely(rn->inner->n))
 			inner(rn);

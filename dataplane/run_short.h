@@ -36,6 +36,16 @@ short_out_is(struct runner *rn, uint32_t slot, uint32_t generation, struct short
 	return true;
 }
 
+/* Is a plan that was found valid no more than an output to the same port as the last one, which takes
+ * this packet as it is? */
+static inline bool
+short_is_output(const struct plan *plan, const struct short_out *out, const struct rte_mbuf *m)
+{
+	return plan->shortcut == SHORT_OUTPUT && !plan->ttl_min && plan->out_slot == out->slot &&
+	       plan->out_generation == out->generation && !(m->ol_flags & PKT_TX_OPEN) &&
+	       pkt_size(m) <= out->max_frame;
+}
+
 /* The IP header of a packet whose TTL may go from 'least' or above down by one; NULL: it has none
  * that is whole, or its TTL is lower. */
 static inline uint8_t *
@@ -77,7 +87,7 @@ short_dec_ttl(uint8_t *ip)
 
 /* Runs a plan that was found valid on a packet of this kind from a port; 'l' need only be right where
  * the kind does not say it.  False: it is no short one, or the packet needs more care: nothing was done. */
-static inline bool
+static __attribute__((noinline)) bool
 run_short(struct runner *rn, const struct plan *plan, struct short_out *out, unsigned kind,
 	  struct pkt_layers *l, struct rte_mbuf *m)
 {
