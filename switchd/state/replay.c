@@ -21,6 +21,7 @@ struct replay {
 	int64_t now, alive;
 	bool is_clean;
 	size_t from;      /* only what lies at this offset of the file or behind it */
+	uint32_t types;   /* bit enum state_type: of this bridge and there; only with 'from' */
 	struct wf_buf gone; /* ids of flows that are not taken */
 };
 
@@ -147,6 +148,9 @@ take_all(struct replay *p, enum state_type type,
 	const struct state_image *im = &state.image;
 	struct state_frame f;
 
+	/* In an upgrade nothing is forwarded meanwhile, and a look at all items takes its time. */
+	if (p->from && !(p->types >> type & 1))
+		return;
 	for (size_t k = 0; k < im->n_items; k++) {
 		const struct state_item *i = &im->items[k];
 
@@ -246,12 +250,26 @@ state_restore_macs(struct of_switch *sw)
 	take_all(&p, STATE_MACS, take_macs);
 }
 
+static uint32_t
+types_from(const struct of_switch *sw, size_t ofs)
+{
+	struct state_frame f;
+	uint32_t types = 0;
+
+	while (ofs < state.image.size &&
+	       state_frame_next(state.file, state.image.size, &ofs, &f) == STATE_NEXT_OK)
+		if (f.bridge == sw->state_id && f.type < 32)
+			types |= 1u << f.type;
+	return types;
+}
+
 void
 state_restore_rest(struct of_switch *sw)
 {
 	struct replay p = { .sw = sw, .boot = state_boot_offset(), .now = wf_now_ms(),
 			    .from = state.taken };
 
+	p.types = types_from(sw, state.taken);
 	p.alive = (int64_t)state.image.head.alive_ms - p.boot;
 	take_tables(&p);
 	wf_buf_done(&p.gone);
