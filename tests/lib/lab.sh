@@ -11,7 +11,7 @@
 #
 # All addresses are in 10.77.0.0/24: only the VLANs keep the two halves apart.  Switch, database
 # and QEMU run in the namespace weft-lab and keep their state in /run/weft-lab; the machine's own
-# Open vSwitch, its /run/openvswitch and its network are not touched.
+# Open vSwitch, its /run/openvswitch and its network are not touched.  Beside it: the name server, lab_dns.sh.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -28,11 +28,12 @@ declare -A VLAN=([a]=10 [b]=10 [c]=20 [d]=20 [vm1]=10 [vm2]=20)
 export OVS_RUNDIR=$D OVS_DBDIR=$D OVS_LOGDIR=$D OVS_SYSCONFDIR=$D OVS_SYSLOG_METHOD=null
 TUNNEL= # set: the demonstration of lab_tunnel.sh
 . "$ROOT/tests/lib/lab_tunnel.sh"
+. "$ROOT/tests/lib/lab_dns.sh"
 lab() { ip netns exec $LAB "$@"; }
 
 # --- down ----------------------------------------------------------------------------------------
 
-namespaces() { ip netns list | awk '$1 ~ /^weft-(lab|host1|host2|a|b|c|d)$/ { print $1 }'; }
+namespaces() { ip netns list | awk '$1 ~ /^weft-(lab|host1|host2|names|eu|us|a|b|c|d)$/ { print $1 }'; }
 
 # Every process of the lab lives in one of its namespaces: all of them go, whatever has become of
 # the pid files.
@@ -217,8 +218,9 @@ hints() {
 	  ovs-appctl fdb/show br0
 	  ovs-appctl ofproto/trace br0 in_port=veth-a,icmp
 	  $GUEST sh $D vm1 'ping -c 3 ${ADDRESS[a]}'
-	Log: $D/ovs-vswitchd.log     End: ./weft down
 	END
+	hints_dns
+	say "Logs: $D/ovs-vswitchd.log, $D/dns/weft-dnsd.log     End: ./weft down"
 }
 
 up() {
@@ -238,6 +240,7 @@ up() {
 	local rc=0
 	matrix || rc=1
 	throughput || rc=1
+	up_dns || rc=1
 	hints
 	return $rc
 }
@@ -260,6 +263,7 @@ status() {
 			n=1
 		fi
 	done
+	status_dns || n=1
 	say "namespaces: $(namespaces | tr '\n' ' ')"
 	[ $n != 0 ] || ovs-vsctl --timeout=5 show
 	return $n

@@ -24,7 +24,7 @@ weft_packages() {
 		echo qemu-system-x86 busybox-static kmod iputils-ping
 		;;
 	lab)	# ./weft up
-		echo iperf3 iputils-ping ethtool procps
+		echo bind9-dnsutils iperf3 iputils-ping ethtool procps python3
 		;;
 	suite)	# Open vSwitch's own test suites
 		echo openvswitch-source openvswitch-switch openvswitch-common openvswitch-pki \

@@ -9,7 +9,7 @@
 [ -n "${WEFT_ISOLATED:-}" ] || "$ROOT/tests/lib/guest/build.sh" "$ROOT/build/guest" ||
 	{ skip lab "the guest's kernel cannot be had"; exit 0; }
 isolate "$@"
-need qemu-system-x86_64 iperf3
+need qemu-system-x86_64 iperf3 dig python3
 export WEFT_LAB_DIR=$T/lab
 
 check "up refuses what it does not know" eval '! out=$("$ROOT/weft" up --no-such-thing 2>&1) &&
@@ -26,6 +26,8 @@ for round in 1 2; do
 	else
 		ok "vhost-user guest, round $round"
 	fi
+	equal "no answer of the name server should be otherwise, round $round" 5 \
+		"$(sed -n '/^What the name server/,/^$/p' "$T/up.$round" | grep -c ' 10\.78\.[12]\.80$')"
 	check "status, round $round" "$ROOT/tests/lib/lab.sh" status
 	# The second round's up finds the first lab still running.
 	[ $round = 2 ] || continue
@@ -33,7 +35,7 @@ for round in 1 2; do
 	check "down again" "$ROOT/tests/lib/lab.sh" down
 	equal "no namespace is left" "" "$(ip netns list)"
 	check "no state is left" test ! -e "$WEFT_LAB_DIR"
-	left=$(ps -e -o stat=,args= | awk '$1 !~ /^Z/ && /qemu-system|ovs-vswitchd|ovsdb-server|iperf3/' |
+	left=$(ps -e -o stat=,args= | awk '$1 !~ /^Z/ && /qemu-system|ovs-vswitchd|ovsdb-server|iperf3|weft-dnsd|http.server/' |
 		grep -v awk || true)
 	equal "no process is left" "" "$left"
 	check "status says so" grep -q down <("$ROOT/tests/lib/lab.sh" status)
