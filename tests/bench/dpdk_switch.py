@@ -54,12 +54,14 @@ def reserve_huge_pages():
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, lambda number, _: os.kill(pid, signal.SIGTERM))
     status = os.waitpid(pid, 0)[1]
-    # The pages are free once the daemons' memory is gone.
+    # The pages are free once the daemons' memory is gone.  What others reserved meanwhile stays.
+    with open(HUGE, encoding="ascii") as f:
+        after = max(0, int(f.read()) - N_HUGE)
     for _ in range(50):
         with open(HUGE, "w", encoding="ascii") as f:
-            f.write(before)
+            f.write(str(after))
         with open(HUGE, encoding="ascii") as f:
-            if f.read() == before:
+            if int(f.read()) == after:
                 break
         time.sleep(0.1)
     sys.exit(os.waitstatus_to_exitcode(status) & 255)
