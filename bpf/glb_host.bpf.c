@@ -75,7 +75,7 @@ glb_host(struct xdp_md *ctx)
 	struct glb_hops hops = { { 0 }, 0, 0, 0 };
 	struct glb_udp_key uk;
 	struct glb_tunnel t;
-	struct glb_flow f;
+	struct glb_flow f = { .family = 0 };
 	struct glb_conf *c;
 	__u32 zero = 0, one = 1, n, i, next, node = 0, sites_from;
 	int rc;
@@ -87,7 +87,7 @@ glb_host(struct xdp_md *ctx)
 	if (rc > 0)
 		return glb_pass(ctx, GLB_HOST);
 	if (!rc)
-		rc = glb_parse_inner(ctx, &t, &f);
+		rc = glb_parse_inner(ctx, t.off, t.inner, &f);
 	if (rc)
 		return glb_drop(ctx, rc);
 	if (!glb_find_vip_address(&f))

@@ -408,12 +408,16 @@ glb_tunnel_in(struct xdp_md *ctx, const struct glb_conf *c, __u32 role, struct g
 	return glb_parse_gre(data, end, off, t);
 }
 
-GLB_INLINE int
-glb_parse_inner(struct xdp_md *ctx, const struct glb_tunnel *t, struct glb_flow *f)
+/* A function of its own for the verifier's sake, as glb_choose(). */
+__attribute__((noinline)) int
+glb_parse_inner(struct xdp_md *ctx, __u32 off, __u32 inner, struct glb_flow *f)
 {
-	int rc = t->inner == 4 ? glb_parse_ip4(GLB_DATA(ctx), GLB_END(ctx), t->off, f) :
-				 glb_parse_ip6(GLB_DATA(ctx), GLB_END(ctx), t->off, f);
+	int rc;
 
+	if (!f)
+		return GLB_BAD(short);
+	rc = inner == 4 ? glb_parse_ip4(GLB_DATA(ctx), GLB_END(ctx), off, f) :
+			  glb_parse_ip6(GLB_DATA(ctx), GLB_END(ctx), off, f);
 	if (!rc && f->proto == GLB_GRE) {
 		struct glb_addr a = { { f->vip[0], f->vip[1], f->vip[2], f->vip[3] } };
 

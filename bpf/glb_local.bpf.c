@@ -9,7 +9,7 @@ glb_local(struct xdp_md *ctx)
 	struct glb_candidates cand = { .n = 0 };
 	struct glb_hops hops = { { 0 }, 0, 0, 0 };
 	struct glb_tunnel t;
-	struct glb_flow f;
+	struct glb_flow f = { .family = 0 };
 	struct glb_conf *c;
 	struct glb_vip *v;
 	__u32 zero = 0, *id, left, i, k, first;
@@ -23,7 +23,7 @@ glb_local(struct xdp_md *ctx)
 	if (rc > 0)
 		return glb_pass(ctx, GLB_LOCAL);
 	if (!rc)
-		rc = glb_parse_inner(ctx, &t, &f);
+		rc = glb_parse_inner(ctx, t.off, t.inner, &f);
 	if (rc)
 		return glb_drop(ctx, rc);
 	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
