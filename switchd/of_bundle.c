@@ -448,6 +448,9 @@ of_handle_bundle_control(struct of_conn *c, const struct of_msg *m)
 	if (err)
 		return err;
 	of_bundle_ctrl_reply_encode(m, &reply, &c->out);
-	of_conn_reply(c);
+	if (ctrl.type == OF_BCT_COMMIT_REQUEST)
+		of_conn_reply_barrier(c);
+	else
+		of_conn_reply(c);
 	return 0;
 }

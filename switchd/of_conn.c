@@ -220,7 +220,6 @@ barrier_try(struct of_conn *c)
 
 	/* Rules that went are reaped, so that their FLOW_REMOVED is before the reply; and packets
 	 * that workers handed over before are dealt with. */
-	struct of_msg request;
 	wf_rcu_run();
 	if (!rules_are_reaped(c->barrier_removals))
 		return false;
@@ -228,18 +227,16 @@ barrier_try(struct of_conn *c)
 		slow_path_run(8192);
 	of_publish();
 	of_monitor_flush_conn(c);
-	if (!c->stream || of_msg_classify(c->barrier_request, OF_HEADER_SIZE, &request))
-		return true;
-	of_barrier_reply_encode(&request, &c->out);
-	of_conn_flush(c);
+	send_buf(c, &c->barrier_reply);
 	return true;
 }
 
 void
-of_conn_barrier(struct of_conn *c, const struct of_msg *m)
+of_conn_reply_barrier(struct of_conn *c)
 {
 	of_publish();
-	memcpy(c->barrier_request, m->data, OF_HEADER_SIZE);
+	wf_buf_put(&c->barrier_reply, c->out.data, c->out.size);
+	wf_buf_clear(&c->out);
 	c->barrier_removals = rules_n_removals();
 	c->barrier_token = wf_rcu_start();
 	if (barrier_try(c))
@@ -414,6 +411,7 @@ of_conn_reset(struct of_conn *c)
 	of_bundles_done(c);
 	wf_buf_clear(&c->out);
 	wf_buf_clear(&c->dump_out);
+	wf_buf_clear(&c->barrier_reply);
 	c->codec = (struct of_codec){ .tlv_map = &c->sw->tlv_map };
 	of_role_forget(c);
 	c->packet_in_format = OF_PIF_STANDARD;
@@ -500,6 +498,7 @@ of_conn_free(struct of_conn *c)
 	wf_reconnect_done(&c->rc);
 	wf_buf_done(&c->out);
 	wf_buf_done(&c->dump_out);
+	wf_buf_done(&c->barrier_reply);
 	wf_buf_done(&c->updates);
 	wf_hmap_done(&c->monitors);
 	of_miss_update(c->sw);

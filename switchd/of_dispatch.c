@@ -26,7 +26,8 @@ echo_request(struct of_conn *c, const struct of_msg *m)
 static of_err_t
 barrier_request(struct of_conn *c, const struct of_msg *m)
 {
-	of_conn_barrier(c, m);
+	of_barrier_reply_encode(m, &c->out);
+	of_conn_reply_barrier(c);
 	return 0;
 }
 

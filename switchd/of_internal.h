@@ -197,7 +197,7 @@ struct of_conn {
 	struct wf_buf out;            /* scratch: messages being encoded */
 	enum of_wait wait;
 	uint64_t barrier_token, barrier_removals;
-	uint8_t barrier_request[OF_HEADER_SIZE];
+	struct wf_buf barrier_reply;  /* what is sent then */
 	struct of_dump *dump;
 	struct wf_buf dump_out;       /* of the dump: the part that is not whole yet */
 	struct wf_list waiting;       /* wait is BARRIER: in of_barriers; DUMP: in the list of those that
@@ -253,8 +253,9 @@ void of_conn_error_quoting(struct of_conn *, of_err_t, const void *quote, size_t
 void of_conn_dump(struct of_conn *, struct of_dump *);
 /* Does the session get asynchronous messages of this kind? */
 bool of_conn_wants(const struct of_conn *, enum of_async_type, unsigned reason);
-/* Waits until nobody works with an older state, then answers. */
-void of_conn_barrier(struct of_conn *, const struct of_msg *);
+/* Publishes; sends what is in c->out when nobody works with an older state any more, behind the
+ * FLOW_REMOVEDs of rules that went.  The session's next message waits for it. */
+void of_conn_reply_barrier(struct of_conn *);
 /* Answers barriers that are done; true if some still wait. */
 bool of_barriers_run(void);
 /* Goes on with dumps whose turn was over; true if some still have work. */

@@ -12,7 +12,6 @@ import sys
 import time
 
 import benchlib as b
-import openflow_sender
 
 HUGE = "/proc/sys/vm/nr_hugepages"
 N_HUGE = 900
@@ -162,10 +161,6 @@ class DpdkSwitch(b.Switch):
         if w.tunnel:
             self.configure_tunnel(*w.tunnel)
         self.run("ovs-ofctl", "-O", "OpenFlow15", "--bundle", "add-flows", "br0", rules)
-        # A bundle's reply leaves when the tables have changed, a barrier's when no packet meets the old ones.
-        sender = openflow_sender.Sender(f"{self.dir}/br0.mgmt")
-        sender.send([b""], 0, 1)
-        sender.close()
         self.poller = None
         for task in os.listdir(f"/proc/{self.pid}/task"):
             with open(f"/proc/{self.pid}/task/{task}/comm", encoding="ascii") as f:
