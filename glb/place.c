@@ -11,7 +11,7 @@
 #include <fcntl.h>
 
 #include "base/buf.h"
-#include "glb/file.h"
+#include "base/file.h"
 #include "glb/placement.h"
 
 static void
@@ -43,26 +43,22 @@ static int
 place(const char *wanted, const char *document, const char *const dead[], size_t n_dead, uint32_t forget,
       bool cut, bool check, struct wf_err *err)
 {
-	struct wf_str report = WF_STR_INIT;
+	struct wf_str report = WF_STR_INIT, text = WF_STR_INIT;
 	struct wf_err why = { "" };
-	struct placement *p;
-	size_t len;
-	char *text = glb_file_read(wanted, &len, err);
-	int rc;
+	struct placement *p = NULL;
+	int rc = wf_file_read(wanted, PLC_MAX_SIZE, &text, err);
 
-	if (!text)
-		return -ENOENT;
-	if (!check && (rc = lock_document(document, err))) {
-		free(text);
-		return rc;
-	}
+	if (!rc && !check)
+		rc = lock_document(document, err);
+	if (rc)
+		goto out;
 	/* Only a document that is not there is a new one: a damaged one holds the history of live flows. */
 	p = access(document, F_OK) && errno == ENOENT ? plc_new() : plc_load(document, err);
 	if (!p) {
-		free(text);
-		return -EINVAL;
+		rc = -EINVAL;
+		goto out;
 	}
-	rc = plc_update(p, text, len, dead, n_dead, forget, cut, &report, &why);
+	rc = plc_update(p, wf_str_cstr(&text), text.len, dead, n_dead, forget, cut, &report, &why);
 	if (rc < 0)
 		wf_err(err, rc, "%s: %s", wanted, why.text);
 	else if (rc > 0 && !check)
@@ -71,9 +67,10 @@ place(const char *wanted, const char *document, const char *const dead[], size_t
 		wf_str_put(&report, "nothing changes\n");
 	if (rc >= 0)
 		printf("%sdocument %u%s\n", wf_str_cstr(&report), p->number, check ? " (not written)" : "");
+out:
 	wf_str_done(&report);
+	wf_str_done(&text);
 	plc_free(p);
-	free(text);
 	return rc < 0 ? rc : 0;
 }
 

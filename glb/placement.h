@@ -28,6 +28,7 @@
 #define PLC_SLOTS_A_MEMBER 64	   /* when a table is made */
 #define PLC_MIN_SLOTS_A_MEMBER 50  /* below that the table doubles: a share is within 2 % from here */
 #define PLC_NAME_MAX 63
+#define PLC_MAX_SIZE (1u << 30)	   /* bytes of a document, and of what is wanted */
 
 struct plc_slot {
 	uint32_t owner[PLC_OWNERS]; /* node ids: the current owner, then former ones; 0: none */

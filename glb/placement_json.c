@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
+#include "base/file.h"
 #include "glb/address.h"
-#include "glb/file.h"
 
 #define SLOTS_A_LINE 64
 
@@ -81,11 +82,13 @@ plc_format(const struct placement *p, struct wf_str *s)
 int
 plc_save(const struct placement *p, const char *path, struct wf_err *err)
 {
+	mode_t mask = umask(027); /* the hash key is a secret */
 	struct wf_str s = WF_STR_INIT;
 	int rc;
 
 	plc_format(p, &s);
-	rc = glb_file_replace(path, s.s, s.len, err);
+	rc = wf_file_replace(path, s.s, s.len, err);
+	umask(mask);
 	wf_str_done(&s);
 	return rc;
 }
@@ -373,16 +376,15 @@ plc_parse(const char *text, size_t len, struct wf_err *err)
 struct placement *
 plc_load(const char *path, struct wf_err *err)
 {
-	struct placement *p;
+	struct wf_str text = WF_STR_INIT;
 	struct wf_err why = { "" };
-	size_t len;
-	char *text = glb_file_read(path, &len, err);
+	struct placement *p = NULL;
 
-	if (!text)
-		return NULL;
-	p = plc_parse(text, len, &why);
-	if (!p)
-		wf_err(err, -EINVAL, "%s: %s", path, why.text);
-	free(text);
+	if (!wf_file_read(path, PLC_MAX_SIZE, &text, err)) {
+		p = plc_parse(wf_str_cstr(&text), text.len, &why);
+		if (!p)
+			wf_err(err, -EINVAL, "%s: %s", path, why.text);
+	}
+	wf_str_done(&text);
 	return p;
 }
