@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 1
+#define GLB_ABI 2
 
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
@@ -14,6 +14,7 @@
 #define GLB_MAX_VIPS	16384
 #define GLB_MAX_NODES	131072
 #define GLB_MAX_POOLS	4096
+#define GLB_MAX_PLACES	256
 #define GLB_MAX_SLOTS	(1u << 20)   /* of all tables that this host reads; set when the map is made */
 
 enum glb_role { GLB_EDGE, GLB_LOCAL, GLB_HOST, GLB_N_ROLES };
@@ -63,10 +64,27 @@ struct glb_vip {
 #define GLB_POOL_WORD(base, shift) (GLB_POOL_VALID | (__u64)(shift) << 32 | (base))
 /* The pool's id is in glb_pool_ids at the same index. */
 
+/* Role edge: the table has 256 slots for each class of clients, by the map of clients with this number. */
+#define GLB_POOL_BY_PLACE (1ull << 62)
+#define GLB_POOL_PLACE(w) ((__u32)((w) >> 40) & (GLB_MAX_PLACES - 1))
+#define GLB_POOL_WORD_BY_PLACE(base, place) \
+	(GLB_POOL_BY_PLACE | (__u64)(place) << 40 | GLB_POOL_WORD(base, 8))
+#define GLB_POOL_OF_CLASS(w, class_id) (((w) & ~0xffffffffull) | (__u32)((w) + ((__u64)(class_id) << 8)))
+
+/* Maps of clients, two arrays each: glb_places (words) and glb_places6 (starts of IPv6 prefixes). */
+#define GLB_PLACE_DIR6	 65536
+#define GLB_PLACE_BLOCKS (GLB_PLACE_DIR6 + 65537)
+struct glb_place_start {
+	__u64 hi, lo; /* host order */
+	__u32 leaf, pad;
+};
+
 /* Map glb_slots: three node indices of 21 bits in one word, current owner lowest; 0: none.  One
  * store changes a slot, so a reader sees an old list or a new one and never a mixture. */
 #define GLB_SLOT_BITS 21
 #define GLB_SLOT_NODE(w, i) ((__u32)((w) >> ((i) * GLB_SLOT_BITS)) & ((1u << GLB_SLOT_BITS) - 1))
+/* What stands behind the first are not former owners but the next best: UDP does not ask them. */
+#define GLB_SLOT_RANKED (1ull << 63)
 
 /* Map glb_nodes. */
 struct glb_node {
@@ -80,6 +98,7 @@ struct glb_node {
 #define GLB_NODE_DEAD 2	   /* health says so: passed over */
 #define GLB_NODE_PLAIN 4   /* a foreign GRE end: never gets a hop list */
 #define GLB_NODE_SELF 8	   /* the next role on this host */
+#define GLB_NODE_ASIDE 16  /* it was dead: others took new flows of its slots, and may still have them */
 
 /* Map glb_next_hops, per CPU, by node index: what bpf_fib_lookup said. */
 struct glb_next_hop {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /* Role edge: VIP and client address -> site, in GRE. */
 #include "bpf/glb_kern.h"
+#include "bpf/glb_place.h"
 
 SEC("xdp")
 int
@@ -47,7 +48,7 @@ glb_edge(struct xdp_md *ctx)
 	if (!table || !id || !(*table & GLB_POOL_VALID))
 		return glb_drop(ctx, GLB_BAD(no_pool));
 	hash = glb_client_hash(c->key, &f);
-	rc = glb_choose(*table, (__u32)hash, glb_kind(&f), &cand);
+	rc = glb_choose(glb_table_of(*table, &f), (__u32)hash, glb_kind(&f), &cand);
 	if (rc)
 		return glb_drop(ctx, GLB_BAD(no_owner));
 	if (cand.n > 1 && !cand.plain) {

@@ -143,7 +143,7 @@ glb_add_candidate(struct glb_candidates *out, __u32 node, __u16 skip)
 {
 	struct glb_node *n;
 
-	if (!node)
+	if (!node || (out->n && out->node[0] == node) || (out->n > 1 && out->node[1] == node))
 		return;
 	n = bpf_map_lookup_elem(&glb_nodes, &node);
 	if (!n || !n->family || (n->flags & skip))
@@ -176,50 +176,72 @@ glb_kind(const struct glb_flow *f)
 	       f->proto == GLB_UDP ? GLB_KIND_UDP : GLB_KIND_TCP;
 }
 
+/* The owner of another slot: the 'k'-th that takes new flows when nobody of the slot's own list can, the same
+ * one for every balancer. */
+GLB_INLINE __u32
+glb_stand_in(__u64 table, __u32 slot, __u32 k)
+{
+	__u32 i = GLB_POOL_BASE(table) + ((slot + k * 0x9e3779b1u) & GLB_POOL_MASK(table));
+	__u64 *w = bpf_map_lookup_elem(&glb_slots, &i);
+
+	return w ? GLB_SLOT_NODE(*w, 0) : 0;
+}
+
 __attribute__((noinline)) int
 glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
 {
 	if (!out)
 		return GLB_BAD(no_owner);
-	__u32 slot = (__u32)hash & GLB_POOL_MASK(table), i = GLB_POOL_BASE(table) + slot;
-	__u64 *w = bpf_map_lookup_elem(&glb_slots, &i), owners;
+	__u32 slot = (__u32)hash & GLB_POOL_MASK(table), i = GLB_POOL_BASE(table) + slot, first, second, third;
+	__u64 *w = bpf_map_lookup_elem(&glb_slots, &i);
+	struct glb_node *owner;
+	int aside;
 
 	__builtin_memset(out, 0, sizeof *out);
 	if (!w)
 		return GLB_BAD(no_owner);
-	owners = *w;
+	first = GLB_SLOT_NODE(*w, 0);
+	second = GLB_SLOT_NODE(*w, 1);
+	third = GLB_SLOT_NODE(*w, 2);
+	if (kind == GLB_KIND_UDP && (*w & GLB_SLOT_RANKED))
+		kind = GLB_KIND_ONE;
+	owner = bpf_map_lookup_elem(&glb_nodes, &first);
+	aside = owner && (owner->flags & GLB_NODE_ASIDE);
 	if (kind == GLB_KIND_ONE) {
-		glb_add_candidate(out, GLB_SLOT_NODE(owners, 0), GLB_NODE_DEAD | GLB_NODE_DRAIN);
+		glb_add_candidate(out, first, GLB_NODE_DEAD | GLB_NODE_DRAIN);
 		if (!out->n)
-			glb_add_candidate(out, GLB_SLOT_NODE(owners, 1), GLB_NODE_DEAD | GLB_NODE_DRAIN);
+			glb_add_candidate(out, second, GLB_NODE_DEAD | GLB_NODE_DRAIN);
 		if (!out->n)
-			glb_add_candidate(out, GLB_SLOT_NODE(owners, 2), GLB_NODE_DEAD | GLB_NODE_DRAIN);
+			glb_add_candidate(out, third, GLB_NODE_DEAD | GLB_NODE_DRAIN);
+		for (__u32 k = 1; k <= 4 && !out->n; k++)
+			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD | GLB_NODE_DRAIN);
+		/* Who drains is better than nobody. */
 		if (!out->n)
-			glb_add_candidate(out, GLB_SLOT_NODE(owners, 0), GLB_NODE_DEAD);
+			glb_add_candidate(out, first, GLB_NODE_DEAD);
 		if (!out->n)
-			glb_add_candidate(out, GLB_SLOT_NODE(owners, 1), GLB_NODE_DEAD);
+			glb_add_candidate(out, second, GLB_NODE_DEAD);
 		if (!out->n)
-			glb_add_candidate(out, GLB_SLOT_NODE(owners, 2), GLB_NODE_DEAD);
+			glb_add_candidate(out, third, GLB_NODE_DEAD);
 	} else if (kind == GLB_KIND_UDP) {
-		glb_add_candidate(out, GLB_SLOT_NODE(owners, 2), GLB_NODE_DEAD);
-		glb_add_candidate(out, GLB_SLOT_NODE(owners, 1), GLB_NODE_DEAD);
-		glb_add_candidate(out, GLB_SLOT_NODE(owners, 0), GLB_NODE_DEAD);
+		if (aside && !third)
+			for (__u32 k = 1; k <= 4 && out->n < (second ? 1 : 2); k++) {
+				i = glb_stand_in(table, slot, k);
+				if (i != first && i != second)
+					glb_add_candidate(out, i, GLB_NODE_DEAD);
+			}
+		glb_add_candidate(out, third, GLB_NODE_DEAD);
+		glb_add_candidate(out, second, GLB_NODE_DEAD);
+		glb_add_candidate(out, first, GLB_NODE_DEAD);
 	} else {
-		glb_add_candidate(out, GLB_SLOT_NODE(owners, 0), GLB_NODE_DEAD);
-		glb_add_candidate(out, GLB_SLOT_NODE(owners, 1), GLB_NODE_DEAD);
-		glb_add_candidate(out, GLB_SLOT_NODE(owners, 2), GLB_NODE_DEAD);
+		glb_add_candidate(out, first, GLB_NODE_DEAD);
+		glb_add_candidate(out, second, GLB_NODE_DEAD);
+		glb_add_candidate(out, third, GLB_NODE_DEAD);
+		for (__u32 k = 1; k <= 4 && out->n < (aside ? GLB_OWNERS : 1); k++)
+			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD);
 	}
-	if (out->n)
-		return 0;
-	/* All owners are dead and the next document is not here yet: other slots' owners, the same ones for
-	 * every balancer. */
-	GLB_UNROLL
-	for (__u32 k = 1; k <= 4; k++) {
-		i = GLB_POOL_BASE(table) + ((slot + k * 0x9e3779b1u) & GLB_POOL_MASK(table));
-		w = bpf_map_lookup_elem(&glb_slots, &i);
-		if (w && !out->n)
-			glb_add_candidate(out, GLB_SLOT_NODE(*w, 0), GLB_NODE_DEAD | GLB_NODE_DRAIN);
-	}
+	if (!out->n)
+		for (__u32 k = 1; k <= 4 && !out->n; k++)
+			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD);
 	return out->n ? 0 : GLB_BAD(no_owner);
 }
 

@@ -35,6 +35,9 @@ int glb_datapath_remove(const char *pin, struct wf_err *);
 
 /* 'flags' is GLB_NODE_DRAIN, GLB_NODE_DEAD or 0; local to this host.  -ENOENT: not in use here. */
 int glb_datapath_mark(struct glb_datapath *, uint32_t node_id, unsigned flags);
+/* A node that was dead is up again for so long that no flow is left at those that took its place meanwhile:
+ * they are no longer candidates of its slots. */
+void glb_datapath_forget(struct glb_datapath *, uint32_t node_id);
 /* -1: not in use here. */
 int glb_datapath_node_flags(struct glb_datapath *, uint32_t node_id);
 

@@ -56,8 +56,25 @@ glb_datapath_mark(struct glb_datapath *dp, uint32_t node_id, unsigned flags)
 	if (!index)
 		return -ENOENT;
 	n = dp->nodes[index];
+	if (flags & GLB_NODE_DEAD)
+		flags |= GLB_NODE_ASIDE;
 	n.flags = (uint16_t)((n.flags & ~(GLB_NODE_DRAIN | GLB_NODE_DEAD)) | flags);
+	if (n.flags == dp->nodes[index].flags)
+		return 0;
 	return write_node(dp, index, &n);
+}
+
+void
+glb_datapath_forget(struct glb_datapath *dp, uint32_t node_id)
+{
+	uint32_t index = dp_node_index(dp, node_id);
+	struct glb_node n;
+
+	if (!index || (dp->nodes[index].flags & (GLB_NODE_ASIDE | GLB_NODE_DEAD)) != GLB_NODE_ASIDE)
+		return;
+	n = dp->nodes[index];
+	n.flags &= (uint16_t)~GLB_NODE_ASIDE;
+	write_node(dp, index, &n);
 }
 
 int
@@ -242,7 +259,7 @@ write_nodes(const struct work *w)
 			continue;
 		memcpy(g.addr, &n->address, sizeof g.addr);
 		g.family = glb_address_is_v4(&n->address) ? 4 : 6;
-		g.flags = (uint16_t)((dp->nodes[index].flags & (GLB_NODE_DRAIN | GLB_NODE_DEAD)) |
+		g.flags = (uint16_t)((dp->nodes[index].flags & (GLB_NODE_DRAIN | GLB_NODE_DEAD | GLB_NODE_ASIDE)) |
 				     (n->no_second_chance ? GLB_NODE_PLAIN : 0) |
 				     (is_own(w->c, n) ? GLB_NODE_SELF : 0));
 		if (index >= dp->n_nodes)
