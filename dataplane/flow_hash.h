@@ -29,4 +29,20 @@ flow_hash_network(uint64_t h, uint64_t v6_high, uint64_t v6_low, uint32_t nw, ui
 	return wf_hash_mix64(wf_hash_mix64(h ^ v6_high, v6_low), (uint64_t)nw << 8 | proto);
 }
 
+/* For where packets of one flow and one way go together: the source port of tunnels.  Of IP packets
+ * addresses, as they stand in the packet, and ports (0 in fragments and where there are none). */
+static inline uint32_t
+flow_entropy(uint64_t addresses, uint32_t ports, uint8_t proto)
+{
+	uint64_t h = wf_hash_mix64(addresses, (uint64_t)ports << 8 | proto);
+
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static inline uint64_t
+flow_entropy_fold6(const uint64_t addresses[4])
+{
+	return wf_hash_mix64(addresses[0] ^ addresses[3], addresses[1] + addresses[2]);
+}
+
 #endif

@@ -389,6 +389,7 @@ inner(struct runner *rn)
 {
 	struct inner_burst *burst = rn->inner;
 	struct short_out out = { .slot = UINT32_MAX };
+	struct short_push push = SHORT_PUSH_INIT;
 	struct flow *flows[BURST_MAX];
 	unsigned n_hits = 0;
 
@@ -404,7 +405,9 @@ inner(struct runner *rn)
 		if (likely(f && !flow_is_retired(f) && plan_is_fresh(f->plan, rn->view))) {
 			uint32_t size = pkt_size(in->m);
 
-			if (run_short(rn, f->plan, &out, in->kind, &layers, in->m)) {
+			if (f->plan->shortcut & SHORT_TUNNEL
+				    ? short_push(rn, f->plan, &push, in->kind, in->m)
+				    : run_short(rn, f->plan, &out, in->kind, &layers, in->m)) {
 				flow_account(f, 1, size, rn->now_ms);
 				n_hits++;
 				continue;
@@ -412,6 +415,7 @@ inner(struct runner *rn)
 		} else {
 			f = NULL;
 		}
+		push.slot = UINT32_MAX;
 		cache_burst_key(&burst->keys, i, &key);
 		if (!f)
 			f = cache_find(rn->cache, &key);
@@ -486,6 +490,7 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	}
 
 	struct short_out out = { .slot = UINT32_MAX };
+	struct short_push push = SHORT_PUSH_INIT;
 	struct cache_key key;
 	for (unsigned i = 0; i < n; i++) {
 		struct flow *f = flows[key_of[i]];
@@ -495,10 +500,14 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		if (likely(f && !flow_is_retired(f) && plan_is_fresh(f->plan, v))) {
 			uint32_t size = pkt_size(m);
 
-			if (likely(short_is_output(f->plan, &out, m)))
+			if (likely(short_is_output(f->plan, &out, m))) {
 				runner_put(rn, out.batch, m);
-			else if (!run_short(rn, f->plan, &out, kind, &layers[i], m))
+			} else if (f->plan->shortcut & SHORT_TUNNEL) {
+				if (!short_push(rn, f->plan, &push, kind, m))
+					goto longer;
+			} else if (!run_short(rn, f->plan, &out, kind, &layers[i], m)) {
 				goto longer;
+			}
 			flow_account(f, 1, size, rn->now_ms);
 			n_hits++;
 			continue;
@@ -506,6 +515,8 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 			f = NULL;
 		}
 longer:
+		/* It may move an address of NORMAL's. */
+		push.slot = UINT32_MAX;
 		/* No packet overtakes those that wait. */
 		if (unlikely(rn->inner->n))
 			inner(rn);

@@ -188,6 +188,22 @@ runner_count(struct runner *rn, struct counter *c, uint64_t bytes)
 		runner_add_tallies(rn);
 	rn->tallies[rn->n_tallies++] = (struct run_tally){ c, 1, bytes };
 }
+/* The same, where the tally is probably at '*hint'. */
+static inline void
+runner_count_at(struct runner *rn, struct counter *c, uint64_t bytes, uint8_t *hint)
+{
+	struct run_tally *t = &rn->tallies[*hint];
+
+	if (likely(*hint < rn->n_tallies && t->counter == c)) {
+		t->packets++;
+		t->bytes += bytes;
+		return;
+	}
+	runner_count(rn, c, bytes);
+	for (unsigned i = 0; i < rn->n_tallies; i++)
+		if (rn->tallies[i].counter == c)
+			*hint = (uint8_t)i;
+}
 /* The headers of the packet as it is now; nothing else of the key is set. */
 const struct of_key *pass_headers(struct pass *, const struct rte_mbuf *);
 /* The headers of the packet as it is now, in the runner's scratch key; in_port is set. */
@@ -212,9 +228,6 @@ uint32_t run_hash_key(const struct of_key *, uint32_t basis);
 struct op_tunnel_push;
 struct tunnel_endpoint;
 void run_tunnel_push(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *owned);
-/* A short plan of SHORT_TUNNEL on a packet from a port with these layers.  False: nothing was done. */
-bool run_tunnel_push_short(struct runner *, const struct plan *, const struct pkt_layers *,
-			   struct rte_mbuf *owned);
 /* Out by the host's socket. */
 void run_tunnel_send(struct pass *, const struct op_tunnel_push *, struct rte_mbuf *owned);
 /* What came out of a tunnel enters the bridge of its port: 'p' says what it is. */

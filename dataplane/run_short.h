@@ -6,6 +6,7 @@
 #include "dataplane/normal_memo.h"
 #include "dataplane/pkt_fast.h"
 #include "dataplane/run_decap.h"
+#include "dataplane/run_short_push.h"
 #include "dataplane/run_tx.h"
 
 /* Where short plans of one burst went last, looked up once: of the pinned view. */
@@ -85,8 +86,8 @@ short_dec_ttl(uint8_t *ip)
 	memcpy(ip + 10, &sum, 2);
 }
 
-/* Runs a plan that was found valid on a packet of this kind from a port; 'l' need only be right where
- * the kind does not say it.  False: it is no short one, or the packet needs more care: nothing was done. */
+/* Runs a plan that was found valid, and is none of SHORT_TUNNEL, on a packet of this kind from a port; 'l'
+ * need only be right where the kind does not say it.  False: it is no short one, or the packet needs more care: nothing was done. */
 static __attribute__((noinline)) bool
 run_short(struct runner *rn, const struct plan *plan, struct short_out *out, unsigned kind,
 	  struct pkt_layers *l, struct rte_mbuf *m)
@@ -104,16 +105,13 @@ run_short(struct runner *rn, const struct plan *plan, struct short_out *out, uns
 		pkt_free(m);
 		return true;
 	}
-	if (what & (SHORT_TUNNEL | SHORT_NORMAL)) {
+	if (what & SHORT_TUNNEL)
+		return false;
+	if (what & SHORT_NORMAL) {
 		const struct view *v = rn->view;
 		const struct normal_memo *memo;
 		uint64_t key[2];
 
-		if (what & SHORT_TUNNEL) {
-			if (likely(kind != PKT_KIND_OTHER))
-				pkt_kind_layers(m, kind, l);
-			return run_tunnel_push_short(rn, plan, l, m);
-		}
 		if (!normal_memo_key(slot, m, key) ||
 		    !(memo = normal_memo_find(rn->memos, v->config_version, rn->now_ms, key)))
 			return false;

@@ -9,7 +9,7 @@
 #include "dataplane/flow_hash.h"
 #include "dataplane/normal_memo.h"
 #include "dataplane/protocol_rx.h"
-#include "dataplane/run_tx.h"
+#include "dataplane/run_short_push.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/tunnel_mtu.h"
 #include "tunnels/checksum.h"
@@ -33,6 +33,34 @@ tunnel_get_source_ports(uint16_t *low, uint16_t *high)
 	*high = (uint16_t)ports;
 }
 
+/* As short_push() has it from the packet's bytes. */
+static uint32_t
+entropy_of(const struct of_key *k)
+{
+	bool is_v4 = k->dl_type == RTE_BE16(0x0800), is_v6 = k->dl_type == RTE_BE16(0x86dd);
+	uint64_t addresses[4];
+	uint32_t ports = 0;
+
+	if (!is_v4 && !is_v6) {
+		uint64_t src = 0, dst = 0;
+
+		memcpy(&src, k->dl_src, 6);
+		memcpy(&dst, k->dl_dst, 6);
+		return flow_entropy(src, k->dl_type, 0) ^ flow_entropy(dst, k->vlans[0].tci, 1);
+	}
+	if (!(k->nw_frag & OF_FRAG_ANY) &&
+	    (k->nw_proto == IPPROTO_TCP || k->nw_proto == IPPROTO_UDP || k->nw_proto == IPPROTO_SCTP))
+		memcpy(&ports, &k->tp_src, 4);
+	if (is_v4) {
+		memcpy(addresses, &k->nw_src, 8);
+	} else {
+		memcpy(addresses, &k->ipv6_src, 16);
+		memcpy(addresses + 2, &k->ipv6_dst, 16);
+		addresses[0] = flow_entropy_fold6(addresses);
+	}
+	return flow_entropy(addresses[0], ports, k->nw_proto);
+}
+
 /* What of the outer header follows from the inner packet. */
 static void
 fill_packet(struct pass *p, const struct op_tunnel_push *op, const struct rte_mbuf *m,
@@ -46,7 +74,7 @@ fill_packet(struct pass *p, const struct op_tunnel_push *op, const struct rte_mb
 		uint16_t low, high;
 
 		tunnel_get_source_ports(&low, &high);
-		pkt->src_port = tnl_source_port(run_hash_key(k, 0), low, high);
+		pkt->src_port = tnl_source_port(entropy_of(k), low, high);
 	}
 	if (op->t.has_seq)
 		pkt->seq = atomic_fetch_add_explicit(&op->state->seq, 1, memory_order_relaxed);
@@ -99,96 +127,34 @@ run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf
 	run_ops(&sub, nested, end, m);
 }
 
-/* Hash, ECN and TTL of a TCP or UDP packet, as fill_packet() has them from its key; false: it is none, or
- * has a tag, options, or is a fragment. */
-static inline bool
-short_inner(const struct rte_mbuf *m, const struct pkt_layers *l, uint32_t *hash, uint8_t *tos,
-	    uint8_t *ttl)
-{
-	const uint8_t *data = pkt_data(m), *ip = data + 14;
-	uint64_t dst, src, h, v6[4];
-	uint32_t nw[2];
-	uint16_t type, frag, ports[2];
-	uint8_t proto;
-
-	memcpy(&type, data + 12, 2);
-	if (l->l3 != 14 || pkt_size(m) < 14u + 20 + 8)
-		return false;
-	/* Whole words; what is too much is shifted out. */
-	memcpy(&dst, data, 8);
-	memcpy(&src, data + 4, 8);
-	h = flow_hash_link(le64toh(dst) << 16 >> 16 ^ le64toh(src) >> 16, 0, type, 0);
-	if (type == RTE_BE16(0x0800)) {
-		memcpy(&frag, ip + 6, 2);
-		proto = ip[9];
-		if (ip[0] != 0x45 || frag & RTE_BE16(0x3fff) || l->l4 != 34)
-			return false;
-		memcpy(nw, ip + 12, 8);
-		h = flow_hash_network(h, 0, 0, nw[0] ^ nw[1], proto);
-		*tos = ip[1];
-		*ttl = ip[8];
-	} else if (type == RTE_BE16(0x86dd)) {
-		proto = ip[6];
-		if (l->l4 != 54 || pkt_size(m) < 54 + 8)
-			return false;
-		memcpy(v6, ip + 8, 32);
-		h = flow_hash_network(h, v6[0] ^ v6[2], v6[1] ^ v6[3], 0, proto);
-		*tos = (uint8_t)(ip[0] << 4 | ip[1] >> 4);
-		*ttl = ip[7];
-	} else {
-		return false;
-	}
-	if (proto != IPPROTO_UDP && (proto != IPPROTO_TCP || pkt_size(m) < l->l4 + 20u + l->l2_pad))
-		return false;
-	memcpy(ports, data + l->l4, 4);
-	*hash = flow_hash_fold(wf_hash_mix64(h, ports[0] ^ ports[1]));
-	return true;
-}
-
 bool
-run_tunnel_push_short(struct runner *rn, const struct plan *plan, const struct pkt_layers *l,
-		      struct rte_mbuf *m)
+short_push_find(struct runner *rn, const struct plan *plan, struct short_push *to)
 {
 	const struct op_tunnel_push *op = (const struct op_tunnel_push *)plan->ops;
-	const struct plan_op *o = op_tunnel_push_nested(op);
 	const struct view *v = rn->view;
-	uint32_t hash, out = plan->out_slot, size = pkt_size(m), outer = size + op->t.size;
-	struct tnl_packet pkt = { 0 };
-	uint8_t tos, ttl;
+	uint32_t out = plan->out_slot;
+	const struct view_slot *vs;
 
-	if (plan->ttl_min || m->data_off < op->t.size || !short_inner(m, l, &hash, &tos, &ttl))
-		return false;
-	if (plan->shortcut & SHORT_NORMAL) {
+	to->slot = UINT32_MAX;
+	to->normal = plan->shortcut & SHORT_NORMAL;
+	if (to->normal) {
 		const struct normal_memo *memo;
-		uint64_t key[2];
 
-		if (!normal_memo_key_of(out, op->t.header, key) ||
-		    !(memo = normal_memo_find(rn->memos, v->config_version, rn->now_ms, key)))
+		if (!normal_memo_key_of(out, op->t.header, to->key) ||
+		    !(memo = normal_memo_find(rn->memos, v->config_version, rn->now_ms, to->key)))
 			return false;
 		out = memo->slot;
-	} else if (unlikely(out >= v->n_slots || v->slots[out].generation != plan->out_generation)) {
+	} else if (out >= v->n_slots || v->slots[out].generation != plan->out_generation) {
 		return false;
 	}
-	const struct view_slot *vs = &v->slots[out];
-	if (unlikely(!vs->port || vs->ofp_port == OF_PORT_LOCAL || !port_fits_size(vs->port, outer)))
+	vs = &v->slots[out];
+	if (!vs->port || vs->ofp_port == OF_PORT_LOCAL)
 		return false;
-	if (tnl_ip_proto((enum tnl_type)op->t.type) == IPPROTO_UDP) {
-		uint16_t low, high;
-
-		tunnel_get_source_ports(&low, &high);
-		pkt.src_port = tnl_source_port(hash, low, high);
-	}
-	pkt.tos = (op->op.u8 & TUNNEL_TOS_INHERIT ? tos & 0xfc : op->tos) | tnl_ecn_encap(tos);
-	if (op->op.u8 & TUNNEL_TTL_INHERIT)
-		pkt.ttl = ttl;
-	if (!tnl_template_apply(&op->t, pkt_data(m) - op->t.size, outer, &pkt))
-		return false;
-	m->data_off -= op->t.size;
-	pkt_set_size(m, outer);
-	runner_count(rn, op->state->tx, size);
-	for (; o->type == OP_COUNT; o = (const struct plan_op *)((const uint8_t *)o + o->size))
-		runner_count(rn, ((const struct op_count *)o)->counter, outer);
-	runner_enqueue(rn, out, vs->port, m);
+	to->generation = plan->out_generation;
+	to->max_frame = vs->port->max_frame ? vs->port->max_frame : UINT32_MAX;
+	to->batch = runner_batch(rn, out, vs->port);
+	tunnel_get_source_ports(&to->low, &to->high);
+	to->slot = plan->out_slot;
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tunnels/checksum.h"
+#include "tunnels/encap_plain.h"
 #include "tunnels/wire.h"
 
 /* The EtherType by which GRE and Geneve name what they carry. */
@@ -202,6 +203,7 @@ tnl_template_make(struct tnl_template *t, enum tnl_type type, unsigned exts,
 	case TNL_N_TYPES: e = TNL_E_NOT_TUNNEL;
 	}
 	t->size = (uint16_t)(p - t->header);
+	t->is_plain = !t->is_ipv6 && !t->has_csum && !t->has_seq && type != TNL_GTPU && t->size >= 32;
 	return e;
 }
 
@@ -263,21 +265,6 @@ finish_udp(const struct tnl_template *t, uint8_t *frame, uint8_t *udp, size_t si
 	memcpy(udp + 6, &value, 2);
 }
 
-/* In pieces of 32 bytes, of which the last lies over the one before. */
-static inline void
-put_header(uint8_t *to, const uint8_t *from, size_t size)
-{
-	size_t at = 0;
-
-	if (size < 32) {
-		memcpy(to, from, size);
-		return;
-	}
-	for (; at + 32 <= size; at += 32)
-		memcpy(to + at, from + at, 32);
-	memcpy(to + size - 32, from + size - 32, 32);
-}
-
 bool
 tnl_template_apply(const struct tnl_template *t, uint8_t *frame, size_t frame_size,
 		   const struct tnl_packet *pkt)
@@ -287,7 +274,7 @@ tnl_template_apply(const struct tnl_template *t, uint8_t *frame, size_t frame_si
 
 	if (total > 65535 || frame_size < t->size)
 		return false;
-	put_header(frame, t->header, t->size);
+	tnl_copy_header(frame, t->header, t->size);
 	if (t->is_ipv6)
 		finish_ipv6(frame + t->l3_ofs, total, pkt);
 	else

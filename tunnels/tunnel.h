@@ -120,6 +120,7 @@ struct tnl_template {
 	uint8_t l3_ofs, l4_ofs;
 	bool is_ipv6, has_csum, has_seq;
 	uint16_t seq_ofs;       /* of the sequence number, if has_seq */
+	bool is_plain;          /* IPv4, and but for lengths, port and IP checksum nothing is to be filled in */
 	uint32_t ip_sum;        /* IPv4: sum of the header without total length */
 	uint8_t header[TNL_MAX_HEADER];
 };
