@@ -432,6 +432,7 @@ inner(struct runner *rn)
 		found_or_not(&p, &key, f, in->m);
 		pipeline_settle(rn, &fate);
 	}
+	short_push_end(rn, &push);
 	stat_add(&rn->n_hits, n_hits);
 	burst->n = 0;
 	burst->closed = false;
@@ -538,6 +539,7 @@ longer:
 		found_or_not(&p, &key, f, m);
 		pipeline_settle(rn, &fate);
 	}
+	short_push_end(rn, &push);
 	stat_add(&rn->n_hits, n_hits);
 	if (rn->inner->n)
 		inner(rn);

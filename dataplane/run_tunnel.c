@@ -159,6 +159,33 @@ short_push_find(struct runner *rn, const struct plan *plan, struct short_push *t
 }
 
 void
+short_push_end(struct runner *rn, struct short_push *to)
+{
+	for (unsigned i = 0; to->n_packets && i < to->n_counters; i++)
+		runner_count_more(rn, to->counters[i], to->n_packets, i ? to->outer_bytes : to->bytes);
+	to->n_packets = 0;
+	to->bytes = to->outer_bytes = 0;
+}
+
+bool
+short_push_count_for(struct runner *rn, const struct op_tunnel_push *op, struct short_push *to)
+{
+	const struct op_count *o = (const struct op_count *)op_tunnel_push_nested(op);
+
+	short_push_end(rn, to);
+	to->counters[0] = op->state->tx;
+	for (to->n_counters = 1; o->op.type == OP_COUNT; o++) {
+		if (to->n_counters == SHORT_PUSH_COUNTERS) {
+			to->n_counters = 0;
+			to->counters[0] = NULL;
+			return false;
+		}
+		to->counters[to->n_counters++] = o->counter;
+	}
+	return true;
+}
+
+void
 run_tunnel_send(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf *m)
 {
 	if (unlikely(op->op.u8 & TUNNEL_PMTUD) && run_tunnel_too_big(p, op, m))

@@ -678,9 +678,13 @@ short_push_is_the_same(void **state)
 		assert_non_null(copy);
 		assert_int_equal(pkt_size(copy), pkt_size(m));
 		assert_memory_equal(pkt_data(copy), pkt_data(m), pkt_size(m));
+		short_push_end(&rn, &to);
+		runner_add_tallies(&rn);
+		assert_int_equal(atomic_load(&ts->tx->packets), 2);
+		assert_int_equal(atomic_load(&ts->tx->bytes),
+				 2 * (pkt_size(m) - (i % 2 ? 50 : 42)));
 		pkt_free(copy);
 		pkt_free(m);
-		runner_add_tallies(&rn);
 		plan_unref(plan);
 		tunnel_state_unref(ts);
 	}
