@@ -114,6 +114,9 @@ void cache_burst_start_tunnel(const struct cache *, struct cache_burst *, unsign
 void cache_burst_add_tunnel(const struct cache *, struct cache_burst *, uint32_t slot,
 			    uint32_t generation, const uint64_t *words, unsigned n_tunnel,
 			    const struct rte_mbuf *, unsigned kind);
+/* Which bits of frames of a kind are in keys that are made now: ORed to 'bits', the frame's first 64
+ * bytes. */
+void cache_frame_bits(const struct cache *, unsigned kind, uint8_t bits[64]);
 /* The layout of keys that are made now. */
 const struct key_layout *cache_layout(const struct cache *);
 void cache_burst_key(const struct cache_burst *, unsigned i, struct cache_key *);

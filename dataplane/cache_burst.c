@@ -24,6 +24,18 @@ key_recipe_make(const struct cache_table *t, unsigned kind, struct key_recipe *r
 	}
 }
 
+void
+cache_frame_bits(const struct cache *c, unsigned kind, uint8_t bits[64])
+{
+	const struct key_recipe *r = &c->cur->recipes[kind];
+
+	for (const struct key_part *p = r->parts; p < r->parts + r->n; p++) {
+		uint64_t word = load64(bits + p->ofs) | rotate_left(p->mask, 64u - p->rotate);
+
+		memcpy(bits + p->ofs, &word, 8);
+	}
+}
+
 /* --- Keys -------------------------------------------------------------------------- */
 
 void
@@ -34,6 +46,27 @@ cache_burst_start(const struct cache *c, struct cache_burst *b, uint32_t slot, u
 	b->first = first_word(slot, generation);
 }
 
+/* The packed words of a frame.  Where it is one, it is made in a register. */
+ALWAYS_INLINE void
+pack_frame(const struct key_recipe *r, const uint8_t *frame, uint64_t *packed, unsigned n_packed)
+{
+	const struct key_part *p = r->parts, *end = p + r->n;
+
+	if (n_packed == 1) {
+		uint64_t word = r->fixed[0];
+
+		for (; p < end; p++)
+			word |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
+		packed[0] = word;
+		return;
+	}
+	CACHE_UNROLL
+	for (unsigned i = 0; i < n_packed; i++)
+		packed[i] = r->fixed[i];
+	for (; p < end; p++)
+		packed[p->dst] |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
+}
+
 /* A key of 'n_words', which is b->n_words. */
 ALWAYS_INLINE void
 add_frame(const struct cache_table *t, struct cache_burst *b, const struct key_recipe *r,
@@ -42,11 +75,7 @@ add_frame(const struct cache_table *t, struct cache_burst *b, const struct key_r
 	uint64_t *k = b->words + b->n * n_words;
 
 	k[0] = b->first;
-	CACHE_UNROLL
-	for (unsigned i = 1; i < n_words; i++)
-		k[i] = r->fixed[i - 1];
-	for (const struct key_part *p = r->parts, *end = p + r->n; p < end; p++)
-		k[1 + p->dst] |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
+	pack_frame(r, frame, k + 1, n_words - 1);
 	uint32_t hash = hash_words(k, n_words);
 	__builtin_prefetch(&t->buckets[hash & t->mask]);
 	b->hashes[b->n++] = hash;
@@ -62,7 +91,7 @@ add_frames(const struct cache_table *t, struct cache_burst *b, struct rte_mbuf *
 	for (unsigned i = 0; i < n; i++) {
 		unsigned kind = kinds[i];
 
-		if (unlikely(kind == PKT_KIND_OTHER))
+		if (unlikely(kind >= PKT_KIND_OTHER))
 			continue;
 		if (known[kind] != UINT8_MAX) {
 			key_of[i] = known[kind];
@@ -103,6 +132,21 @@ cache_burst_start_tunnel(const struct cache *c, struct cache_burst *b, unsigned 
 	b->first = 0;
 }
 
+ALWAYS_INLINE void
+add_tunnel(const struct cache_table *t, struct cache_burst *b, uint64_t first, const uint64_t *words,
+	   unsigned n_tunnel, const uint8_t *frame, const struct key_recipe *r, unsigned n_words)
+{
+	uint64_t *k = b->words + b->n * n_words;
+
+	k[0] = first;
+	for (unsigned i = 0; i < n_tunnel; i++)
+		k[1 + i] = words[i];
+	pack_frame(r, frame, k + 1 + n_tunnel, n_words - 1 - n_tunnel);
+	uint32_t hash = hash_words(k, n_words);
+	__builtin_prefetch(&t->buckets[hash & t->mask]);
+	b->hashes[b->n++] = hash;
+}
+
 void
 cache_burst_add_tunnel(const struct cache *c, struct cache_burst *b, uint32_t slot,
 		       uint32_t generation, const uint64_t *words, unsigned n_tunnel,
@@ -110,19 +154,15 @@ cache_burst_add_tunnel(const struct cache *c, struct cache_burst *b, uint32_t sl
 {
 	const struct cache_table *t = c->cur;
 	const struct key_recipe *r = &t->recipes[kind];
-	const uint8_t *frame = pkt_data(m);
-	uint64_t *k = b->words + b->n * b->n_words, *packed = k + 1 + n_tunnel;
+	uint64_t first = first_word(slot, generation) | FLOW_HAS_TUNNEL;
 
-	k[0] = first_word(slot, generation) | FLOW_HAS_TUNNEL;
-	for (unsigned i = 0; i < n_tunnel; i++)
-		k[1 + i] = words[i];
-	for (unsigned i = 0; i < t->n_packed; i++)
-		packed[i] = r->fixed[i];
-	for (const struct key_part *p = r->parts, *end = p + r->n; p < end; p++)
-		packed[p->dst] |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
-	uint32_t hash = hash_words(k, b->n_words);
-	__builtin_prefetch(&t->buckets[hash & t->mask]);
-	b->hashes[b->n++] = hash;
+	/* The VNI alone, and one word or two. */
+	if (n_tunnel == 1 && b->n_words == 3)
+		add_tunnel(t, b, first, words, 1, pkt_data(m), r, 3);
+	else if (n_tunnel == 1 && b->n_words == 4)
+		add_tunnel(t, b, first, words, 1, pkt_data(m), r, 4);
+	else
+		add_tunnel(t, b, first, words, n_tunnel, pkt_data(m), r, b->n_words);
 }
 
 unsigned

@@ -11,6 +11,7 @@
 #include "dataplane/key_odp_text.h"
 #include "dataplane/plan_text.h"
 #include "dataplane/protocol_rx.h"
+#include "dataplane/run_decap_same.h"
 #include "dataplane/run_short.h"
 #include "dataplane/slow_path.h"
 #include "dataplane/tunnel.h"
@@ -405,6 +406,12 @@ inner(struct runner *rn)
 		if (likely(f && !flow_is_retired(f) && plan_is_fresh(f->plan, rn->view))) {
 			uint32_t size = pkt_size(in->m);
 
+			if (likely(short_is_output(f->plan, &out, in->m))) {
+				runner_put(rn, out.batch, in->m);
+				flow_account(f, 1, size, rn->now_ms);
+				n_hits++;
+				continue;
+			}
 			if (f->plan->shortcut & SHORT_TUNNEL
 				    ? short_push(rn, f->plan, &push, in->kind, in->m)
 				    : run_short(rn, f->plan, &out, in->kind, &layers, in->m)) {
@@ -438,6 +445,47 @@ inner(struct runner *rn)
 	burst->closed = false;
 }
 
+/* Frames that are like a template need no kind, but for the first of each. */
+static __attribute__((noinline)) unsigned
+kinds_of_same(struct runner *rn, struct rte_mbuf **pkts, unsigned n, uint8_t *kinds, uint16_t *same)
+{
+	struct decaps *d = rn->decaps;
+	unsigned any = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		same[i] = decap_same_as(d, pkts[i]);
+		if (likely(same[i] != DECAP_NO_TEMPLATE)) {
+			struct decap_template *t = &d->templates[same[i]];
+
+			if (likely(t->burst == d->burst)) {
+				kinds[i] = PKT_KIND_SAME;
+				continue;
+			}
+			t->burst = d->burst;
+			t->first = (uint8_t)i;
+		}
+		any |= kinds[i] = (uint8_t)pkt_kind(pkts[i]);
+	}
+	return any;
+}
+
+static void
+keys_of_same(const struct runner *rn, unsigned n, const uint16_t *same, uint8_t *key_of)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (same[i] != DECAP_NO_TEMPLATE)
+			key_of[i] = key_of[rn->decaps->templates[same[i]].first];
+}
+
+/* The same without templates: packets are about to change places. */
+static bool
+kinds_of_all(struct rte_mbuf **pkts, unsigned n, uint8_t *kinds)
+{
+	for (unsigned i = 0; i < n; i++)
+		kinds[i] = (uint8_t)pkt_kind(pkts[i]);
+	return false;
+}
+
 static void
 burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 {
@@ -449,6 +497,7 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	struct flow *flows[BURST_MAX];
 	struct pkt_layers layers[BURST_MAX]; /* of those that the parser had to look at */
 	uint8_t kinds[BURST_MAX], key_of[BURST_MAX];
+	uint16_t same[BURST_MAX]; /* templates of run_decap_same.h */
 	unsigned n_hits = 0, any = 0;
 
 	if (unlikely(!bv)) {
@@ -464,12 +513,21 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	if (unlikely(protocols))
 		n = protocol_rx_burst(rn, bv->bridge, slot, vs->generation, vs->ofp_port, protocols,
 				      pkts, n);
-	for (unsigned i = 0; i < n; i++)
-		any |= kinds[i] = (uint8_t)pkt_kind(pkts[i]);
+	bool tunnels = decap_same_begin(rn, slot, vs->generation);
+	if (unlikely(tunnels))
+		any = kinds_of_same(rn, pkts, n, kinds, same);
+	else
+		for (unsigned i = 0; i < n; i++)
+			any |= kinds[i] = (uint8_t)pkt_kind(pkts[i]);
 	cache_burst_start(rn->cache, &b, slot, vs->generation);
-	if (unlikely(any & PKT_KIND_OTHER))
+	if (unlikely(any & PKT_KIND_OTHER)) {
+		if (tunnels)
+			tunnels = kinds_of_all(pkts, n, kinds);
 		n = burst_parse_others(rn, &b, slot, vs->generation, pkts, kinds, n, key_of, layers);
+	}
 	cache_burst_add_frames(rn->cache, &b, pkts, kinds, n, key_of);
+	if (unlikely(tunnels))
+		keys_of_same(rn, n, same, key_of);
 	cache_burst_find(rn->cache, &b, flows);
 	if (b.n == 1 && burst_as_one(rn, flows[0], pkts, n))
 		return;
@@ -477,7 +535,7 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		const struct flow *f = flows[key_of[i]];
 		const struct plan *plan = likely(f) ? f->plan : NULL;
 
-		if (unlikely(!plan))
+		if (unlikely(!plan) || kinds[i] == PKT_KIND_SAME)
 			continue;
 		if (plan->shortcut & SHORT_TUNNEL) {
 			__builtin_prefetch(plan->ops);
@@ -501,6 +559,14 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		if (likely(f && !flow_is_retired(f) && plan_is_fresh(f->plan, v))) {
 			uint32_t size = pkt_size(m);
 
+			if (unlikely(tunnels) && same[i] != DECAP_NO_TEMPLATE) {
+				if (likely(decap_same_take(rn, &rn->decaps->templates[same[i]], f->plan, m))) {
+					flow_account(f, 1, size, rn->now_ms);
+					n_hits++;
+					continue;
+				}
+				kind = pkt_kind(m);
+			}
 			if (likely(short_is_output(f->plan, &out, m))) {
 				runner_put(rn, out.batch, m);
 			} else if (f->plan->shortcut & SHORT_TUNNEL) {
@@ -518,6 +584,9 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 longer:
 		/* It may move an address of NORMAL's. */
 		push.slot = UINT32_MAX;
+		decap_same_look_again(rn);
+		if (unlikely(kind == PKT_KIND_SAME))
+			kind = pkt_kind(m);
 		/* No packet overtakes those that wait. */
 		if (unlikely(rn->inner->n))
 			inner(rn);

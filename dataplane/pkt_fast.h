@@ -22,6 +22,7 @@
 #define PKT_KIND_GRE 8u /* over IPv4, without a tag; alone */
 #define PKT_KINDS 9u
 #define PKT_KIND_OTHER 16u
+#define PKT_KIND_SAME 32u /* as one before it: run_decap_same.h */
 
 /* Which kind of packet?  Without a branch on what differs from packet to packet. */
 static inline unsigned

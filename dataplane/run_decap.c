@@ -1,33 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dataplane/run_decap.h"
+#include "dataplane/run_decap_same.h"
 
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/hash.h"
-#include "dataplane/tunnel.h"
-#include "tunnels/checksum.h"
 
 #define MEMO_SETS 1024u
-#define MAX_WORDS 11u
-
-struct memo {
-	uint64_t key[4];
-	uint32_t port;             /* index into the view's tunnel ports */
-	uint16_t epoch;            /* 0: none */
-	uint8_t n_words, ofs;      /* ofs: from the outer IP header to the inner packet */
-	uint64_t words[MAX_WORDS]; /* of the tunnel part, as the cache's key has them */
-};
-static_assert(sizeof(struct memo) == 128, "one line, and one that few tunnels need");
-
-struct decaps {
-	uint64_t config_version, underlay;
-	uint32_t layout;
-	uint16_t epoch;
-	uint32_t coin;
-	void *block;
-	struct memo (*sets)[2];
-};
 
 struct decaps *
 decaps_new(void)
@@ -35,8 +13,11 @@ decaps_new(void)
 	struct decaps *d = wf_xzalloc(sizeof *d);
 
 	d->epoch = 1;
+	d->template_epoch = 1;
+	d->burst = 1;
 	d->block = wf_xzalloc(MEMO_SETS * sizeof d->sets[0] + 63);
-	d->sets = (struct memo (*)[2])(((uintptr_t)d->block + 63) & ~(uintptr_t)63);
+	d->sets = (struct decap_memo (*)[2])(((uintptr_t)d->block + 63) & ~(uintptr_t)63);
+	d->templates = wf_xzalloc(DECAP_TEMPLATES * sizeof d->templates[0]);
 	return d;
 }
 
@@ -46,20 +27,96 @@ decaps_free(struct decaps *d)
 	if (!d)
 		return;
 	free(d->block);
+	free(d->templates);
 	free(d);
 }
 
-/* What a memo rests on is another: forgets all. */
-static __attribute__((noinline)) void
-forget(struct decaps *d, uint64_t config_version, uint64_t underlay, uint32_t layout)
+/* Bits 'bits' of byte 'ofs' of the frame belong to the template. */
+static void
+mask_byte(uint64_t mask[DECAP_SAME_WORDS], unsigned ofs, uint8_t bits)
 {
-	d->config_version = config_version;
+	((uint8_t *)mask)[ofs] |= bits;
+}
+
+static void
+mask_bytes(uint64_t mask[DECAP_SAME_WORDS], unsigned from, unsigned to)
+{
+	for (; from < to; from++)
+		mask_byte(mask, from, 0xff);
+}
+
+/* What all frames that are like a template have in common. */
+static void
+masks_make(struct runner *rn, struct decaps *d)
+{
+	const struct of_key *layout = &cache_layout(rn->cache)->mask;
+	const struct tunnel_view *tv = rn->view->tunnels;
+	bool id_matters = false;
+
+	for (uint32_t i = 0; tv && i < tv->n_ports; i++)
+		id_matters |= !tv->ports[i].config.in_key_flow;
+	d->id_mask = layout->tun_id;
+	d->has_id = layout->tun_id != 0;
+	for (unsigned shape = 0; shape < DECAP_N_SHAPES; shape++) {
+		uint64_t *mask = d->masks[shape];
+		uint8_t frame[64] = { 0 };
+		unsigned kind = shape == DECAP_UDP ? 0 : PKT_KIND_GRE;
+
+		memset(mask, 0, sizeof d->masks[shape]);
+		cache_frame_bits(rn->cache, kind, frame);
+		/* The UDP source port, which tells flows of a tunnel apart: each would be a template. */
+		d->usable[shape] = shape != DECAP_UDP || !(frame[34] | frame[35]);
+		for (unsigned i = 0; i < 8 * DECAP_SAME_WORDS; i++)
+			mask_byte(mask, i, frame[i]);
+		mask_bytes(mask, 0, 15);  /* Ethernet; version and size */
+		mask_bytes(mask, 20, 22); /* fragment */
+		mask_bytes(mask, 23, 24); /* protocol */
+		mask_bytes(mask, 26, 34); /* addresses */
+		if (layout->tun_tos)
+			mask_bytes(mask, 15, 16);
+		if (layout->tun_ttl)
+			mask_bytes(mask, 22, 23);
+		if (shape == DECAP_UDP) {
+			mask_bytes(mask, 36, 38); /* destination port */
+			mask_bytes(mask, 40, 46); /* checksum, which is 0; what is before the VNI */
+			mask_bytes(mask, 49, 50); /* and behind it */
+			if (id_matters)
+				mask_bytes(mask, 46, 49);
+		} else {
+			mask_bytes(mask, 34, 38);
+			if (shape == DECAP_GRE_KEY && id_matters)
+				mask_bytes(mask, 38, 42);
+		}
+	}
+}
+
+/* What memos and templates rest on is another: forgets all. */
+static __attribute__((noinline)) void
+forget(struct runner *rn, uint64_t underlay)
+{
+	struct decaps *d = rn->decaps;
+
+	d->config_version = rn->view->config_version;
 	d->underlay = underlay;
-	d->layout = layout;
+	d->layout = cache_layout(rn->cache)->generation;
+	d->slots = 0;
+	masks_make(rn, d);
+	d->template_epoch++;
 	if (++d->epoch)
 		return;
 	memset(d->sets, 0, MEMO_SETS * sizeof d->sets[0]);
 	d->epoch = 1;
+}
+
+void
+run_decap_renew(struct runner *rn)
+{
+	const struct decaps *d = rn->decaps;
+	uint64_t underlay = atomic_load_explicit(underlay_stamp_routes(), memory_order_acquire);
+
+	if (unlikely(d->config_version != rn->view->config_version || d->underlay != underlay ||
+		     d->layout != cache_layout(rn->cache)->generation))
+		forget(rn, underlay);
 }
 
 /* --- The outer packet ----------------------------------------------------------------------------- */
@@ -128,7 +185,7 @@ outer_key(const struct rte_mbuf *m, uint32_t bridge, uint64_t key[4], uint32_t *
 /* Finds out as run_tunnel_deliver() does.  False: it is for none of our tunnels, or must go that way. */
 static __attribute__((noinline)) bool
 learn(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, uint32_t want_ofs,
-      struct memo *memo)
+      struct decap_memo *memo)
 {
 	const struct view *v = rn->view;
 	const struct tunnel_view *tv = v->tunnels;
@@ -175,7 +232,7 @@ learn(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, 
 
 		if (w < TUNNEL_PART_OFS / 8 || w >= (TUNNEL_PART_OFS + TUNNEL_PART_SIZE) / 8)
 			continue;
-		if (memo->n_words == MAX_WORDS)
+		if (memo->n_words == DECAP_MAX_WORDS)
 			return false;
 		memo->words[memo->n_words++] =
 			of_key_words_c(&tunnel)[w] & of_key_words_c(&layout->mask)[w];
@@ -185,24 +242,21 @@ learn(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, 
 	return true;
 }
 
-static inline const struct memo *
+static inline const struct decap_memo *
 find(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, uint32_t ofs,
      const uint64_t key[4])
 {
 	struct decaps *d = rn->decaps;
-	uint64_t underlay = atomic_load_explicit(underlay_stamp_routes(), memory_order_acquire);
 	uint64_t hash = wf_hash_mix64(wf_hash_mix64(key[0] ^ wf_hash_seed, key[1]) ^ key[2], key[3]);
-	struct memo *set = d->sets[hash % MEMO_SETS], *into;
+	struct decap_memo *set = d->sets[hash % MEMO_SETS], *into;
 
-	if (unlikely(d->config_version != rn->view->config_version || d->underlay != underlay ||
-		     d->layout != cache_layout(rn->cache)->generation))
-		forget(d, rn->view->config_version, underlay, cache_layout(rn->cache)->generation);
+	run_decap_renew(rn);
 	for (unsigned i = 0; i < 2; i++)
 		if (set[i].key[3] == key[3] && set[i].key[0] == key[0] && set[i].key[1] == key[1] &&
 		    set[i].key[2] == key[2] && set[i].epoch == d->epoch)
 			return &set[i];
 
-	struct memo memo = { .key = { key[0], key[1], key[2], key[3] }, .epoch = d->epoch };
+	struct decap_memo memo = { .key = { key[0], key[1], key[2], key[3] }, .epoch = d->epoch };
 	if (!learn(rn, bridge, m, ofs, &memo))
 		return NULL;
 	/* One that is not in use, else any. */
@@ -213,6 +267,59 @@ find(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, u
 	}
 	*into = memo;
 	return into;
+}
+
+/* Frames like this one, with the headers of its tunnel in front, need not be asked about any more. */
+static void
+template_make(struct decaps *d, const struct decap_memo *memo, uint32_t local, uint32_t generation,
+	      const uint8_t *data)
+{
+	enum decap_shape shape = decap_shape(data);
+	struct decap_template *t, made = { .shape = (uint8_t)shape };
+
+	if (!d->usable[shape])
+		return;
+	for (unsigned i = 0; i < DECAP_SAME_WORDS; i++)
+		made.value[i] = load64(data + 8 * i) & d->masks[shape][i];
+	t = &d->templates[decap_place(made.value, d->at)];
+	/* One of this burst stays: packets name it. */
+	if (t->burst == d->burst)
+		return;
+	made.at = d->at;
+	made.epoch = d->template_epoch;
+	made.n_words = memo->n_words;
+	made.ofs = memo->ofs;
+	made.burst = d->burst - 1;
+	made.serial = d->serial - 1;
+	made.port = memo->port;
+	made.local = local;
+	made.local_generation = generation;
+	memcpy(made.words, memo->words, sizeof made.words);
+	*t = made;
+	d->slots |= 1ull << (d->at >> 32 & 63);
+}
+
+bool
+decap_same_leads_here(struct runner *rn, const struct decap_template *t, struct plan *plan,
+		      const struct rte_mbuf *m)
+{
+	const struct view *v = rn->view;
+	uint32_t slot = plan->out_slot, generation = plan->out_generation;
+
+	if ((plan->shortcut & ~SHORT_NORMAL) != SHORT_OUTPUT || plan->ttl_min)
+		return false;
+	if (plan->shortcut & SHORT_NORMAL) {
+		const struct normal_memo *memo;
+		uint64_t key[2];
+
+		if (!normal_memo_key(slot, m, key) ||
+		    !(memo = normal_memo_find(rn->memos, v->config_version, rn->now_ms, key)))
+			return false;
+		slot = memo->slot;
+		generation = v->slots[slot].generation;
+	}
+	return slot == t->local && generation == t->local_generation && slot < v->n_slots &&
+	       v->slots[slot].generation == generation && v->slots[slot].port;
 }
 
 /* --- Entry ---------------------------------------------------------------------------------------- */
@@ -226,7 +333,7 @@ run_decap_take(struct runner *rn, uint32_t slot, uint32_t generation, uint32_t l
 	struct inner_burst *burst = rn->inner;
 	struct inner *in = &burst->pkts[burst->n];
 	uint32_t ofs, end, outer_size = pkt_size(m) - 14, kind;
-	const struct memo *memo;
+	const struct decap_memo *memo;
 	uint64_t words[4];
 	uint16_t type;
 
@@ -241,6 +348,7 @@ run_decap_take(struct runner *rn, uint32_t slot, uint32_t generation, uint32_t l
 	ofs = outer_key(m, bv->bridge->index, words, &end);
 	if (unlikely(!ofs || !(memo = find(rn, bv->bridge, m, ofs, words))))
 		return false;
+	template_make(rn->decaps, memo, slot, generation, pkt_data(m));
 	m->data_off += 14 + ofs;
 	pkt_set_size(m, end - 14 - ofs);
 	kind = pkt_kind(m);
