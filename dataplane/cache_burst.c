@@ -46,7 +46,8 @@ cache_burst_start(const struct cache *c, struct cache_burst *b, uint32_t slot, u
 	b->first = first_word(slot, generation);
 }
 
-/* The packed words of a frame.  Where it is one, it is made in a register. */
+/* The packed words of a frame.  One or two are made in registers: a load of what was just put together in
+ * memory waits. */
 ALWAYS_INLINE void
 pack_frame(const struct key_recipe *r, const uint8_t *frame, uint64_t *packed, unsigned n_packed)
 {
@@ -58,6 +59,20 @@ pack_frame(const struct key_recipe *r, const uint8_t *frame, uint64_t *packed, u
 		for (; p < end; p++)
 			word |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
 		packed[0] = word;
+		return;
+	}
+	if (n_packed == 2) {
+		uint64_t first = r->fixed[0], second = r->fixed[1];
+
+		for (; p < end; p++) {
+			uint64_t bits = rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
+			uint64_t is_second = -(uint64_t)p->dst;
+
+			first |= bits & ~is_second;
+			second |= bits & is_second;
+		}
+		packed[0] = first;
+		packed[1] = second;
 		return;
 	}
 	CACHE_UNROLL
