@@ -34,6 +34,7 @@ check(const struct ctl_options *o, int argc, char *argv[])
 
 static const struct ctl_command commands[] = {
 	{ "check", "[FILE]", "read a configuration and its zones, say what is wrong", 0, 1, NULL, check },
+	{ "key", "generate|list|ds|roll|retire ZONE [--folder FOLDER] ...", "make and roll the keys that zones are signed with", 2, 12, NULL, ctl_dns_key },
 	{ "reload", "", "read configuration and zones again", 0, 0, "dns/reload", NULL },
 	{ "show", "[zones]", "what is served", 0, 1, "dns/show", NULL },
 	{ "counters", "", "what was counted since the start", 0, 0, "dns/counters", NULL },

@@ -25,6 +25,9 @@ struct ctl_group {
 	const struct ctl_command *commands; /* ends with a row of NULL */
 };
 
+/* weftctl dns key: dns_key.c. */
+int ctl_dns_key(const struct ctl_options *, int argc, char *argv[]);
+
 extern const struct ctl_group ctl_dns;
 extern const struct ctl_group ctl_glb;
 

@@ -150,6 +150,19 @@ answer_name(struct answer *a)
 
 	dns_name_hash_suffixes(&a->q->qname, a->hash);
 	found = dns_find(a->view, &a->q->qname, a->hash, a->q->qtype, &f);
+	/* Records that belong to other records are looked for by those alone who ask for them. */
+	if (found != DNS_FOUND_NOT_OURS && f.zone->dnssec &&
+	    (a->q->do_bit || a->q->qtype == DNS_RRSIG || a->q->qtype == DNS_NSEC)) {
+		if (found != DNS_FOUND_REFERRAL)
+			a->flags |= DNS_AA;
+		else
+			a->class = DNS_LIMIT_REFERRAL;
+		if (found == DNS_FOUND_NXDOMAIN)
+			a->class = DNS_LIMIT_NXDOMAIN;
+		a->ctx->counters.answers_signed += a->q->do_bit;
+		answer_built(a, found, &f);
+		return;
+	}
 	switch (found) {
 	case DNS_FOUND_NODE:
 		a->flags |= DNS_AA;
@@ -227,7 +240,8 @@ answer_question(struct answer *a)
 	} else if (q->qclass != DNS_CLASS_IN) {
 		a->rcode = DNS_REFUSED;
 		a->class = DNS_LIMIT_ERROR;
-	} else if (q->qtype == DNS_OPT || !q->qtype) {
+	} else if (q->qtype == DNS_OPT || q->qtype == DNS_NXNAME || !q->qtype) {
+		/* NXNAME: RFC 9824 section 3.5. */
 		a->rcode = DNS_FORMERR;
 		a->class = DNS_LIMIT_ERROR;
 	} else if (q->qtype == DNS_IXFR) {

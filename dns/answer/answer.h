@@ -33,6 +33,9 @@ struct dns_context {
 	uint64_t mono_ms; /* of the burst: for the limiter */
 	uint64_t n_limited;
 	uint64_t draw;    /* state of the draws of weighted policies */
+	/* Signatures that may still be made for names that clients make up, and when it was filled. */
+	uint32_t sign_budget;
+	uint64_t sign_filled_ms;
 };
 
 /* What the caller does with the result. */

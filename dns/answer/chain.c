@@ -3,17 +3,6 @@
  * followed through all zones of the view. */
 #include "dns/answer/internal.h"
 
-/* A longer chain ends here; the client asks on from its last name. */
-#define MAX_HOPS 16
-
-struct chain {
-	struct answer *a;
-	struct dns_build b;
-	size_t owner_at; /* where the current name lies in the message */
-	unsigned n_seen;
-	uint64_t seen[MAX_HOPS + 1]; /* hashes of the names so far */
-};
-
 static void
 put_owner(struct chain *c)
 {
@@ -38,8 +27,8 @@ put_link(struct chain *c, uint32_t ttl, const uint8_t *target)
 		c->b.full = true;
 }
 
-static void
-put_set(struct chain *c, const struct dns_rrset *set, const uint8_t *owner, unsigned section)
+void
+chain_put_set(struct chain *c, const struct dns_rrset *set, const uint8_t *owner, unsigned section)
 {
 	const uint8_t *at = set->raw;
 
@@ -58,8 +47,10 @@ put_set(struct chain *c, const struct dns_rrset *set, const uint8_t *owner, unsi
 }
 
 static void
-put_negative(struct chain *c, const struct dns_zone *z)
+put_negative(struct chain *c, enum dns_found found, const struct dns_find *f)
 {
+	const struct dns_zone *z = f->zone;
+	const struct dns_find at_apex = { .zone = z, .node = z->apex };
 	const struct dns_rrset *soa = dns_node_set(z->apex, DNS_SOA);
 	const uint8_t *at = soa->raw, *rdata;
 	uint32_t ttl, minimum;
@@ -70,6 +61,9 @@ put_negative(struct chain *c, const struct dns_zone *z)
 	dns_build_name(&c->b, z->apex->name, true);
 	dns_build_record(&c->b, DNS_SOA, ttl < minimum ? ttl : minimum, rdata, rdlen);
 	c->a->n[1]++;
+	prove_set(c, &at_apex, soa, z->apex->name, 1, ttl < minimum ? ttl : minimum);
+	prove_negative(c, found, f);
+	prove_end(c);
 }
 
 /* NS of the cut, and the addresses at or below it. */
@@ -79,7 +73,9 @@ put_referral(struct chain *c, const struct dns_zone *z, const struct dns_node *c
 	const struct dns_rrset *ns = dns_node_set(cut, DNS_NS);
 	const uint8_t *at = ns->raw;
 
-	put_set(c, ns, cut->name, 1);
+	chain_put_set(c, ns, cut->name, 1);
+	prove_delegation(c, z, cut);
+	prove_end(c);
 	for (unsigned i = 0; i < ns->n && !c->b.full; i++) {
 		uint32_t ttl;
 		size_t rdlen;
@@ -93,7 +89,7 @@ put_referral(struct chain *c, const struct dns_zone *z, const struct dns_node *c
 		n = dns_zone_find_name(z, &name);
 		for (unsigned k = 0; n && k < n->n_sets; k++)
 			if (n->sets[k].type == DNS_A || n->sets[k].type == DNS_AAAA)
-				put_set(c, &n->sets[k], n->name, 2);
+				chain_put_set(c, &n->sets[k], n->name, 2);
 	}
 }
 
@@ -140,14 +136,22 @@ step(struct chain *c, enum dns_found found, const struct dns_find *f, const stru
 	at = set->raw;
 	rdata = dns_raw_next(&at, &ttl, &rdlen);
 	if (found == DNS_FOUND_DNAME) {
-		put_set(c, set, f->node->name, 0);
+		chain_put_set(c, set, f->node->name, 0);
+		prove_set(c, f, set, f->node->name, 0, set->ttl);
 		if (!substitute(name, f->node, rdata, next)) {
 			c->a->rcode = DNS_YXDOMAIN;
 			return false;
 		}
 		put_link(c, ttl, next->wire);
 	} else {
+		size_t owner_at = c->owner_at, next_at;
+
 		put_link(c, ttl, rdata);
+		/* The signature belongs to the name before. */
+		next_at = c->owner_at;
+		c->owner_at = owner_at;
+		prove_set(c, f, set, NULL, 0, ttl);
+		c->owner_at = next_at;
 		dns_name_read_lower(next, rdata, rdlen);
 	}
 	return !c->b.full;
@@ -161,22 +165,83 @@ finish(struct chain *c, enum dns_found found, const struct dns_find *f)
 
 	switch (found) {
 	case DNS_FOUND_NODE:
+		if (prove_special(c, f)) {
+			prove_end(c);
+			break;
+		}
 		set = answer_set(c->a, f->node, c->a->q->qtype);
-		if (set && set->n)
-			put_set(c, set, NULL, 0);
-		else
-			put_negative(c, f->zone);
+		if (set && set->n) {
+			chain_put_set(c, set, NULL, 0);
+			prove_set(c, f, set, NULL, 0, set->ttl);
+			prove_end(c);
+		} else {
+			put_negative(c, found, f);
+		}
 		break;
 	case DNS_FOUND_NXDOMAIN: /* RFC 6604 section 3: the rcode is that of the last name */
 		c->a->rcode = DNS_NXDOMAIN;
-		put_negative(c, f->zone);
+		put_negative(c, found, f);
 		break;
 	case DNS_FOUND_REFERRAL:
 		put_referral(c, f->zone, f->node);
 		break;
 	default:
+		prove_end(c);
 		break;
 	}
+}
+
+static void
+begin(struct chain *c, struct answer *a)
+{
+	c->a = a;
+	dns_build_init(&c->b, a->out, a->limit, &a->q->qname);
+	c->now = &a->q->qname;
+	c->owner_at = DNS_HEADER_SIZE;
+	c->n_seen = c->n_proofs = 0;
+}
+
+static void
+end(struct chain *c)
+{
+	if (c->b.full)
+		answer_truncate(c->a);
+	else
+		c->a->size = c->b.size;
+}
+
+/* What begins with a CNAME or DNAME. */
+static bool
+leads_on(struct answer *a, enum dns_found found, const struct dns_find *f)
+{
+	const struct dns_rrset *cname;
+
+	if (found != DNS_FOUND_NODE)
+		return found == DNS_FOUND_DNAME;
+	if (a->q->qtype == DNS_ANY || a->q->qtype == DNS_RRSIG || answer_set(a, f->node, a->q->qtype))
+		return false;
+	cname = answer_set(a, f->node, DNS_CNAME);
+	return cname && cname->n;
+}
+
+void
+answer_built(struct answer *a, enum dns_found found, const struct dns_find *f)
+{
+	const struct dns_rrset *set;
+	struct chain c;
+
+	if (leads_on(a, found, f)) {
+		answer_chain(a, found, f);
+		return;
+	}
+	set = found == DNS_FOUND_NODE ? answer_set(a, f->node, a->q->qtype) : NULL;
+	if (set && set->n && a->q->do_bit && prove_fast(a, f, set))
+		return;
+	if (found == DNS_FOUND_NODE && !(set && set->n))
+		a->class = DNS_LIMIT_NODATA;
+	begin(&c, a);
+	finish(&c, found, f);
+	end(&c);
 }
 
 void
@@ -185,17 +250,16 @@ answer_chain(struct answer *a, enum dns_found found, const struct dns_find *star
 	struct dns_find f = *start;
 	struct dns_name name[2], *now = &name[0], *next = &name[1];
 	uint64_t hash[DNS_LABELS_MAX + 1];
+	bool ended = false;
 	struct chain c;
 
-	c.a = a;
-	dns_build_init(&c.b, a->out, a->limit, &a->q->qname);
-	c.owner_at = DNS_HEADER_SIZE;
-	c.n_seen = 0;
+	begin(&c, a);
 	*now = a->q->qname;
 	was_seen(&c, a->hash[0]);
-	for (unsigned hops = 0; hops < MAX_HOPS; hops++) {
+	for (unsigned hops = 0; hops < CHAIN_HOPS; hops++) {
 		struct dns_name *swap;
 
+		c.now = now;
 		if (!step(&c, found, &f, now, next))
 			break;
 		/* The CNAME that was made for a DNAME is what these ask for. */
@@ -205,6 +269,7 @@ answer_chain(struct answer *a, enum dns_found found, const struct dns_find *star
 		swap = now;
 		now = next;
 		next = swap;
+		c.now = now;
 		dns_name_hash_suffixes(now, hash);
 		if (was_seen(&c, hash[0]))
 			break; /* a loop: the client sees it whole */
@@ -220,10 +285,10 @@ answer_chain(struct answer *a, enum dns_found found, const struct dns_find *star
 				continue;
 		}
 		finish(&c, found, &f);
+		ended = true;
 		break;
 	}
-	if (c.b.full)
-		answer_truncate(a);
-	else
-		a->size = c.b.size;
+	if (!ended)
+		prove_end(&c);
+	end(&c);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/answer/edns.h"
 
-#include "dns/answer/siphash.h"
+#include "dns/wire/siphash.h"
 
 /* RFC 9018 section 4.3: a cookie is good for an hour, and five minutes of clock difference are
  * allowed; one older than half an hour is renewed. */

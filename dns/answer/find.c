@@ -28,13 +28,15 @@ dns_find(const struct dns_view *v, const struct dns_name *name, const uint64_t *
 		z = above ? above : z;
 	}
 	ret->zone = z;
+	ret->is_wild = false;
+	ret->first = 0;
 	/* No node has more labels than this one's deepest: a name of a hundred labels costs no
 	 * more. */
 	if (name->n_labels > z->max_labels)
 		i = name->n_labels - z->max_labels;
 	for (;; i++) {
 		n = dns_zone_find(z, hash[i], name->wire + name->at[i], name->size - name->at[i]);
-		if (n)
+		if (n && !(n->flags & DNS_NODE_HASHED))
 			break;
 	}
 	if (n->flags & (DNS_NODE_CUT | DNS_NODE_OCCLUDED))
@@ -43,6 +45,7 @@ dns_find(const struct dns_view *v, const struct dns_name *name, const uint64_t *
 	if (!i)
 		return DNS_FOUND_NODE;
 	/* 'n' is the closest encloser. */
+	ret->first = i;
 	if (n->flags & DNS_NODE_DNAME)
 		return DNS_FOUND_DNAME;
 	if (n->flags & DNS_NODE_WILD) {
@@ -55,6 +58,7 @@ dns_find(const struct dns_view *v, const struct dns_name *name, const uint64_t *
 		n = dns_zone_find(z, h, wild, n->name_size + 2u);
 		if (n) {
 			ret->node = n;
+			ret->is_wild = true;
 			return DNS_FOUND_NODE;
 		}
 	}

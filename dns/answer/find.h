@@ -16,6 +16,10 @@ enum dns_found {
 struct dns_find {
 	const struct dns_zone *zone;
 	const struct dns_node *node;
+	/* Of NODE and NXDOMAIN: the closest encloser is the name from label 'first' on; 0: the name
+	 * itself exists. 'is_wild': 'node' is the wildcard below it. */
+	uint8_t first;
+	bool is_wild;
 };
 
 /* 'hash' is of dns_name_hash_suffixes().  Per query. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "dns/zone/dnssec.h"
 
 /* A message is closed when it has this much: pointers reach all of its names, and a slow reader is
  * sent little at a time. */
@@ -147,9 +148,35 @@ dns_transfer_free(struct dns_transfer *t)
 	free(t);
 }
 
+/* The t->i-th signature of a node of a zone that is signed here; NULL: there are no more. */
+static const uint8_t *
+signature(const struct dns_transfer *t, const struct dns_node *n, uint32_t now_s, uint32_t *ttl, size_t *rdlen)
+{
+	unsigned left = t->i;
+
+	for (unsigned k = 0; dns_node_slots(n) && k + 1u < n->n_sets; k++) {
+		const struct dns_sigs *s = NULL;
+		const uint8_t *at, *rdata;
+
+		if (dns_set_is_signed(n, &n->sets[k]))
+			s = dns_zone_sigs(t->zone, n, k, now_s);
+		if (!s || left >= s->n) {
+			left -= s ? s->n : 0;
+			continue;
+		}
+		at = s->raw;
+		do
+			rdata = dns_raw_next(&at, ttl, rdlen);
+		while (left--);
+		return rdata;
+	}
+	return NULL;
+}
+
 /* The node and set of the next record, skipping what is none; false at the end. */
 static bool
-seek(struct dns_transfer *t, const struct dns_node **ret_node, const struct dns_rrset **ret_set)
+seek(struct dns_transfer *t, uint32_t now_s, const struct dns_node **ret_node,
+     const struct dns_rrset **ret_set)
 {
 	const struct dns_zone *z = t->zone;
 
@@ -158,8 +185,12 @@ seek(struct dns_transfer *t, const struct dns_node **ret_node, const struct dns_
 
 		for (; n && t->set < n->n_sets; t->set++, t->i = 0, t->at = NULL) {
 			const struct dns_rrset *s = &n->sets[t->set];
+			uint32_t ttl;
+			size_t rdlen;
 
-			if (t->i < s->n && s->type != DNS_SOA) {
+			/* Signatures of a zone that is signed here: a set without records of its own. */
+			if ((t->i < s->n && s->type != DNS_SOA) ||
+			    (s->type == DNS_RRSIG && !s->n && signature(t, n, now_s, &ttl, &rdlen))) {
 				*ret_node = n;
 				*ret_set = s;
 				return true;
@@ -226,7 +257,7 @@ dns_transfer_next(struct dns_transfer *t, const struct dns_context *ctx, uint8_t
 		uint32_t ttl;
 		size_t rdlen;
 
-		if (!seek(t, &node, &set)) {
+		if (!seek(t, ctx->wall_s, &node, &set)) {
 			t->phase = LAST_SOA;
 			break;
 		}
@@ -237,7 +268,8 @@ dns_transfer_next(struct dns_transfer *t, const struct dns_context *ctx, uint8_t
 		if (!t->at)
 			t->at = set->raw;
 		before = t->at;
-		rdata = dns_raw_next(&t->at, &ttl, &rdlen);
+		rdata = set->n ? dns_raw_next(&t->at, &ttl, &rdlen)
+			       : signature(t, node, ctx->wall_s, &ttl, &rdlen);
 		if (!put_record(&b, node->name, set->type, ttl, rdata, rdlen)) {
 			t->at = before;
 			break;

@@ -14,6 +14,7 @@
 #define DNS_NSID_MAX 64
 
 struct dns_key;
+struct dns_sign_cache;
 struct dns_transfer_rule;
 
 struct dns_view {
@@ -30,6 +31,10 @@ struct dns_view {
 	uint8_t cookie_secret[2][16];
 	struct dns_limiter *limiter; /* NULL: none; not owned, since it outlives a view */
 	unsigned limit_slip;         /* each so many-th limited answer is sent with TC=1; 0: none */
+	/* Signatures made for answers, and how many a second a worker may make for names that clients
+	 * make up.  Not owned; NULL: no zone is signed here. */
+	struct dns_sign_cache *sign_cache;
+	uint32_t sign_per_s;
 	/* Transaction signatures, and who may have which zone. */
 	struct dns_key *keys;
 	struct dns_transfer_rule *transfers;

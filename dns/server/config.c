@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/yang_config.h"
 #include "dns/answer/transfer.h"
 #include "dns/zone/build_zone.h"
@@ -73,6 +74,15 @@ read_notify(struct dns_zone_conf *zc, const json_t *list)
 	}
 }
 
+static void
+read_dnssec(struct dns_zone_conf *zc, const json_t *o)
+{
+	zc->dnssec = o;
+	zc->denial = strcmp(wf_json_str(o, "denial", "compact"), "nsec") ? DNS_DENIAL_COMPACT : DNS_DENIAL_NSEC;
+	zc->dnskey_ttl = wf_json_u64(o, "dnskey-ttl", 3600);
+	zc->signature_s = wf_json_u64(o, "signature-lifetime", 14 * 86400);
+}
+
 static int
 read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_err *err)
 {
@@ -97,6 +107,7 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 		if (rc)
 			return rc;
 		read_notify(to, json_object_get(z, "notify"));
+		read_dnssec(to, json_object_get(z, "dnssec"));
 		to->file = file[0] == '/' || !slash ? wf_xstrdup(file) : wf_xasprintf("%.*s/%s", (int)(slash - path), path, file);
 	}
 	return 0;
@@ -107,6 +118,7 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 {
 	const json_t *listen = json_object_get(dns, "listen"), *o;
 	uint16_t port = wf_json_u64(dns, "port", DNS_PORT);
+	const char *folder;
 	size_t i;
 	json_t *a;
 
@@ -135,6 +147,11 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 		c->metrics = true;
 		parse_address(wf_json_str(o, "address", "127.0.0.1"), wf_json_u64(o, "port", 9153), &c->metrics_at);
 	}
+	o = json_object_get(dns, "dnssec");
+	folder = wf_json_str(o, "key-folder", "keys");
+	c->key_folder = folder[0] == '/' ? wf_xstrdup(folder) : wf_xasprintf("%s/%s", c->folder, folder);
+	c->sign_per_s = wf_json_u64(o, "signatures-per-second", 5000);
+	c->sign_cache = wf_json_u64(o, "signature-cache", 65536);
 	return read_zones(c, json_object_get(dns, "zone"), path, err);
 }
 
@@ -191,6 +208,7 @@ dns_conf_free(struct dns_conf *c)
 	free(c->zones);
 	free(c->listen);
 	free(c->folder);
+	free(c->key_folder);
 	json_decref(c->json);
 	free(c->nsid);
 	free(c);
@@ -198,13 +216,34 @@ dns_conf_free(struct dns_conf *c)
 
 struct more {
 	struct dns_view *view;
+	const struct dns_conf *conf;
 	const struct dns_zone_conf *zone;
 };
 
+/* The keys of a zone that is signed here, and the records that they make. */
 static int
-add_chosen(void *arg, struct dns_zone_builder *b, struct wf_err *err)
+add_keys(const struct more *m, struct dns_zone_builder *b, struct wf_err *err)
+{
+	uint32_t now_s = wf_wall_ms() / 1000;
+	struct dns_keyset *keys;
+	int rc = dns_keyset_load(&m->zone->name, m->conf->key_folder, m->zone->dnskey_ttl,
+				 m->zone->signature_s, now_s, &keys, err);
+
+	if (rc)
+		return rc;
+	rc = dns_zone_builder_sign(b, keys, m->zone->denial, now_s, err);
+	dns_keyset_unref(keys);
+	return rc;
+}
+
+static int
+add_more(void *arg, struct dns_zone_builder *b, struct wf_err *err)
 {
 	const struct more *m = arg;
+	int bad = m->zone->dnssec ? add_keys(m, b, err) : 0;
+
+	if (bad)
+		return bad;
 
 	for (size_t i = 0; i < m->zone->n_chosen; i++) {
 		const struct dns_chosen_conf *c = &m->zone->chosen[i];
@@ -324,6 +363,18 @@ load_transfer_rules(const struct dns_conf *c, struct dns_view *v, struct wf_err 
 	return 0;
 }
 
+/* The zone was made under the configuration's settings of DNSSEC. */
+static bool
+is_signed_as(const struct dns_zone *z, const struct dns_zone_conf *zc)
+{
+	const struct dns_zone_dnssec *d = z->dnssec && z->dnssec->keys ? z->dnssec : NULL;
+
+	if (!d || !zc->dnssec)
+		return !d == !zc->dnssec;
+	return d->denial == zc->denial && d->keys->ttl == zc->dnskey_ttl &&
+	       d->keys->lifetime_s == zc->signature_s;
+}
+
 int
 dns_view_load(const struct dns_conf *c, const struct dns_view *old, struct dns_view **ret,
 	      struct wf_str *warnings, struct wf_err *err)
@@ -334,6 +385,7 @@ dns_view_load(const struct dns_conf *c, const struct dns_view *old, struct dns_v
 	v->udp_limit = c->udp_limit;
 	v->cookies = c->cookies;
 	v->limit_slip = c->limit_slip;
+	v->sign_per_s = c->sign_per_s;
 	if (c->nsid) {
 		v->nsid_size = strlen(c->nsid);
 		memcpy(v->nsid, c->nsid, v->nsid_size);
@@ -347,11 +399,15 @@ dns_view_load(const struct dns_conf *c, const struct dns_view *old, struct dns_v
 		const struct dns_zone_conf *zc = &c->zones[i];
 		struct dns_zone *had = old ? dns_view_zone_named(old, &zc->name) : NULL, *z = NULL;
 
-		if (had && !had->has_chosen && !zc->n_chosen && dns_zone_is_current(had, zc->file))
+		if (had && !had->has_chosen && !zc->n_chosen && is_signed_as(had, zc) &&
+		    dns_zone_is_current(had, zc->file)) {
 			z = dns_zone_ref(had);
-		else
-			rc = dns_zone_load(&zc->name, zc->file, add_chosen, &(struct more){ v, zc },
+		} else {
+			rc = dns_zone_load(&zc->name, zc->file, add_more, &(struct more){ v, c, zc },
 					   &z, warnings, err);
+			if (!rc)
+				dns_zone_inherit_sigs(z, had, wf_wall_ms() / 1000);
+		}
 		if (!rc && dns_view_add_zone(v, z)) {
 			dns_zone_unref(z);
 			rc = wf_err(err, -EINVAL, "zone %s is configured twice, with other letters or dots", zc->text);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "dns/answer/view.h"
+#include "dns/zone/dnssec.h"
 
 /* A name whose answers a policy chooses. */
 struct dns_chosen_conf {
@@ -32,6 +33,10 @@ struct dns_zone_conf {
 	size_t n_chosen;
 	struct dns_notify_conf *notify;
 	size_t n_notify;
+	/* Signed here. */
+	bool dnssec;
+	enum dns_denial denial;
+	uint32_t dnskey_ttl, signature_s;
 	char *file; /* relative ones are made absolute to the configuration's folder */
 };
 
@@ -44,6 +49,8 @@ struct dns_conf {
 	bool cookies, have_secret[2];
 	uint8_t secret[2][16];
 	unsigned limit_per_s, limit_slip;
+	char *key_folder; /* absolute, or relative to where we are */
+	uint32_t sign_per_s, sign_cache;
 	unsigned tcp_max, tcp_idle_s, tcp_message_s;
 	bool metrics;
 	struct sockaddr_storage metrics_at;

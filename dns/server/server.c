@@ -12,6 +12,7 @@
 #include "dns/answer/limit.h"
 #include "dns/server/notify.h"
 #include "dns/server/worker.h"
+#include "dns/zone/dnssec.h"
 #include "policy/health.h"
 
 WF_LOG_MODULE(dns);
@@ -40,29 +41,13 @@ complete_view(struct dns_view *v, const struct dns_conf *c)
 		       c->have_secret[i] ? c->secret[i] : dns_server.cookie_secret[i], 16);
 	dns_limiter_set_rate(dns_server.limiter, c->limit_per_s);
 	v->limiter = c->limit_per_s ? dns_server.limiter : NULL;
+	for (size_t i = 0; i <= v->mask && !dns_server.sign_cache; i++)
+		if (v->slots[i] && v->slots[i]->dnssec && v->slots[i]->dnssec->keys)
+			dns_server.sign_cache = dns_sign_cache_new(c->sign_cache);
+	v->sign_cache = dns_server.sign_cache;
 }
 
 #define FILES_MS 5000
-
-/* Maps and databases that were replaced take effect without being told. */
-static void
-on_files(struct wf_timer *t)
-{
-	const struct dns_view *v = dns_server_view();
-
-	if (v->pol && pol_files_changed(v->pol)) {
-		struct wf_str report = WF_STR_INIT;
-		struct wf_err err = { "" };
-
-		if (!dns_server_reload(&report, &err))
-			wf_info("a file of the client locations changed: reloaded");
-		else if (!dns_server.files_failed)
-			wf_error("a file of the client locations changed, but the reload failed: %s; the data before goes on being served", err.text);
-		dns_server.files_failed = err.text[0];
-		wf_str_done(&report);
-	}
-	wf_timer_set(t, FILES_MS, on_files, NULL);
-}
 
 /* Health and load of the members of a view that is about to be published. */
 static int
@@ -75,6 +60,43 @@ apply_health(struct dns_view *v, const struct dns_conf *c, struct wf_err *err)
 		pol_health_unixctl_init(dns_server.health);
 	}
 	return pol_health_apply(dns_server.health, c->json, c->folder, v->pol, err);
+}
+
+/* Keys of a zone came, went, or began or ended what they do. */
+static bool
+keys_changed(const struct dns_view *v)
+{
+	uint32_t now_s = wf_wall_ms() / 1000;
+
+	for (size_t i = 0; i <= v->mask; i++) {
+		const struct dns_zone *z = v->slots[i];
+
+		if (z && z->dnssec && z->dnssec->keys && !dns_keyset_is_current(z->dnssec->keys, now_s))
+			return true;
+	}
+	return false;
+}
+
+/* Maps, databases and keys that were replaced take effect without being told. */
+static void
+on_files(struct wf_timer *t)
+{
+	const struct dns_view *v = dns_server_view();
+	bool keys = keys_changed(v);
+
+	if (keys || (v->pol && pol_files_changed(v->pol))) {
+		const char *what = keys ? "the keys of a zone changed" : "a file of the client locations changed";
+		struct wf_str report = WF_STR_INIT;
+		struct wf_err err = { "" };
+
+		if (!dns_server_reload(&report, &err))
+			wf_info("%s: reloaded", what);
+		else if (!dns_server.files_failed)
+			wf_error("%s, but the reload failed: %s; the data before goes on being served", what, err.text);
+		dns_server.files_failed = err.text[0];
+		wf_str_done(&report);
+	}
+	wf_timer_set(t, FILES_MS, on_files, NULL);
 }
 
 static void
@@ -91,6 +113,7 @@ publish(struct dns_view *v)
 
 	if (old)
 		wf_rcu_call(free_view, old);
+	dns_presign_wake();
 }
 
 int
@@ -119,6 +142,7 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 		return rc;
 	complete_view(v, dns_server.conf);
 	publish(v);
+	dns_presign_start();
 	wf_timer_set(&dns_server.files, FILES_MS, on_files, NULL);
 	dns_server.loaded_wall_ms = wf_wall_ms();
 	n = dns_server.conf->workers ? dns_server.conf->workers
@@ -220,6 +244,7 @@ dns_server_stop(void)
 	dns_metrics_stop();
 	dns_notify_stop();
 	wf_timer_cancel(&dns_server.files);
+	dns_presign_stop();
 	for (unsigned i = 0; i < dns_server.n_workers; i++)
 		dns_worker_free(dns_server.workers[i]);
 	dns_server.n_workers = 0;
@@ -227,6 +252,7 @@ dns_server_stop(void)
 	publish(NULL);
 	wf_rcu_drain();
 	dns_limiter_free(dns_server.limiter);
+	dns_sign_cache_free(dns_server.sign_cache);
 	dns_conf_free(dns_server.conf);
 	free(dns_server.workers);
 	free(dns_server.conf_path);

@@ -19,6 +19,7 @@ struct dns_server {
 	struct dns_worker **workers;
 	unsigned n_workers;
 	struct dns_limiter *limiter;
+	struct dns_sign_cache *sign_cache; /* NULL: no zone was ever signed here */
 	struct pol_health *health; /* NULL: no policies were ever configured */
 	struct wf_timer files;     /* looks whether files of the policies changed */
 	uint8_t cookie_secret[2][16]; /* drawn at start, for a configuration without */
@@ -44,6 +45,11 @@ int dns_server_reload(struct wf_str *report, struct wf_err *);
 void dns_server_stop(void);
 /* Sums over the workers. */
 void dns_server_counters(struct dns_counters *);
+
+/* presign.c: a thread of low priority that signs what was not asked for yet, and renews what ends. */
+void dns_presign_start(void);
+void dns_presign_wake(void); /* there is a new view */
+void dns_presign_stop(void);
 
 void dns_ctl_init(void); /* ctl.c: unixctl commands */
 int dns_metrics_start(const struct sockaddr_storage *, struct wf_err *); /* metrics.c */

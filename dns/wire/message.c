@@ -174,6 +174,7 @@ parse_records(struct dns_query *q, size_t at)
 				q->udp_size = DNS_UDP_MIN;
 			q->edns_version = q->msg[at + 5];
 			q->do_bit = q->msg[at + 6] & 0x80;
+			q->co_bit = q->msg[at + 6] & 0x40; /* compact answers OK (RFC 9824 section 5) */
 			if (!q->edns_version && !parse_options(q, q->msg + rdata, rdlen))
 				return false;
 		} else if (type == DNS_TSIG) {
@@ -201,7 +202,7 @@ dns_query_parse(struct dns_query *q, const uint8_t *msg, size_t size)
 	q->flags = dns_get16(msg + 2);
 	q->qtype = q->qclass = 0;
 	q->question_size = 0;
-	q->has_opt = q->do_bit = q->nsid = q->ns_record = false;
+	q->has_opt = q->do_bit = q->co_bit = q->nsid = q->ns_record = false;
 	q->edns_version = 0;
 	q->udp_size = DNS_UDP_MIN;
 	q->ecs.present = q->cookie.present = false;

@@ -29,7 +29,9 @@ dns_zone_builder_done(struct dns_zone_builder *b)
 {
 	dns_arena_done(&b->records);
 	dns_zone_unref(b->zone);
+	dns_keyset_unref(b->keys);
 	b->zone = NULL;
+	b->keys = NULL;
 }
 
 /* Names in data are compared whatever their case, in the types where they may be compressed. */
@@ -87,6 +89,18 @@ rdata_is_valid(unsigned type, const uint8_t *p, size_t len)
 		return len > 6 && name_in(p + 6, len - 6) == len - 6;
 	case DNS_DNAME:
 		return name_in(p, len) == len;
+	case DNS_RRSIG:
+		n = len > 18 ? name_in(p + 18, len - 18) : 0;
+		return n && 18 + n < len;
+	case DNS_NSEC:
+		return name_in(p, len);
+	case DNS_NSEC3: /* salt, then the hash (RFC 5155 section 3.2) */
+		return len > 5u && len > 5u + p[4] && len >= 6u + p[4] + p[5 + p[4]];
+	case DNS_NSEC3PARAM:
+		return len >= 5 && len == 5u + p[4];
+	case DNS_DNSKEY:
+	case DNS_DS:
+		return len > 4;
 	default:
 		return !names.n_names || n == len;
 	}
@@ -185,7 +199,8 @@ flatten(struct dns_zone *z, struct dns_rrset *s)
 		dns_put16(p, 0xc000 | DNS_HEADER_SIZE);
 		dns_put16(p + 2, s->type);
 		dns_put16(p + 4, DNS_CLASS_IN);
-		dns_put32(p + 6, s->ttl);
+		/* Each has the TTL of the set that it covers (RFC 4034 section 3). */
+		dns_put32(p + 6, s->type == DNS_RRSIG ? r->ttl : s->ttl);
 		dns_put16(p + 10, r->rdlen);
 		memcpy(p + DNS_RAW_HEAD, r->rdata, r->rdlen);
 	}
@@ -203,6 +218,17 @@ node_at(const struct dns_zone *z, size_t i)
 	for (size_t i_ = 0; i_ <= (Z)->mask; i_++)                                             \
 		if ((N = node_at(Z, i_)))
 
+/* The node's records that are no proof about others. */
+static unsigned
+n_own_sets(const struct dns_node *n)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n->n_sets; i++)
+		k += n->sets[i].type != DNS_RRSIG && n->sets[i].type != DNS_NSEC;
+	return k;
+}
+
 static int
 check_node(struct dns_zone *z, struct dns_node *n, struct wf_err *err)
 {
@@ -210,7 +236,12 @@ check_node(struct dns_zone *z, struct dns_node *n, struct wf_err *err)
 	char text[DNS_NAME_TEXT_MAX];
 
 	dns_name_text(n->name, text);
-	if (cname && n->n_sets > 1)
+	if (dns_node_set(n, DNS_NSEC3)) {
+		if (n_own_sets(n) > 1 || n->parent != z->apex || n->name[0] != 32)
+			return wf_err(err, -EINVAL, "%s has an NSEC3 record, but is no hash of a name or has other records too (RFC 5155 section 3)", text);
+		n->flags |= DNS_NODE_HASHED;
+	}
+	if (cname && n_own_sets(n) > 1)
 		return wf_err(err, -EINVAL, "%s has a CNAME and other records; a CNAME stands alone (RFC 1034 section 3.6.2)", text);
 	if (dns_node_set(n, DNS_DNAME))
 		n->flags |= DNS_NODE_DNAME;
@@ -243,7 +274,7 @@ check_above(struct dns_zone *z, struct dns_node *n, struct wf_err *err)
 					      dns_name_text(n->name, name),
 					      dns_name_text(a->name, above));
 			}
-		if (a->flags & DNS_NODE_DNAME) {
+		if ((a->flags & DNS_NODE_DNAME) && !(n->flags & DNS_NODE_HASHED)) {
 			char name[DNS_NAME_TEXT_MAX], above[DNS_NAME_TEXT_MAX];
 
 			return wf_err(err, -EINVAL, "%.200s stands below the DNAME of %.200s (RFC 6672 section 2.4)",
@@ -466,6 +497,31 @@ warn_of_missing_glue(struct dns_zone_builder *b, const struct dns_node *cut)
 }
 
 int
+dns_zone_builder_sign(struct dns_zone_builder *b, struct dns_keyset *keys, enum dns_denial denial,
+		      uint32_t now_s, struct wf_err *err)
+{
+	int rc = 0;
+
+	b->keys = dns_keyset_ref(keys);
+	b->denial = denial;
+	for (unsigned i = 0; i < keys->n && rc >= 0; i++) {
+		const struct dns_sign_key *k = keys->keys[i];
+		uint8_t ds[DNS_DS_SIZE];
+
+		if (dns_sign_key_is_published(k, now_s))
+			rc = dns_zone_builder_add(b, &keys->apex, DNS_DNSKEY, keys->ttl, k->dnskey, k->dnskey_size, err);
+		if (rc < 0 || !dns_sign_key_is_synced(k, now_s))
+			continue;
+		/* RFC 7344 section 3: what the parent's DS should be. */
+		dns_sign_key_ds(k, ds);
+		rc = dns_zone_builder_add(b, &keys->apex, DNS_CDS, keys->ttl, ds, sizeof ds, err);
+		if (rc >= 0)
+			rc = dns_zone_builder_add(b, &keys->apex, DNS_CDNSKEY, keys->ttl, k->dnskey, k->dnskey_size, err);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+int
 dns_zone_builder_finish(struct dns_zone_builder *b, struct dns_zone **ret, struct wf_err *err)
 {
 	struct dns_zone *z = b->zone;
@@ -490,6 +546,10 @@ dns_zone_builder_finish(struct dns_zone_builder *b, struct dns_zone **ret, struc
 	}
 	s = wf_xmalloc(sizeof *s);
 	rc = compile_negative(z, s, err);
+	/* Before the images: names of the chain become sets. */
+	if (!rc)
+		rc = b->keys ? dns_zone_sign_here(z, b->keys, b->denial, err)
+			     : dns_zone_signed_before(z, b->warnings, err);
 	for_each_node(n, z) {
 		for (unsigned i = 0; i < n->n_sets && !rc; i++)
 			if (!(n->flags & (DNS_NODE_OCCLUDED | DNS_NODE_CUT)))
@@ -509,6 +569,8 @@ dns_zone_builder_finish(struct dns_zone_builder *b, struct dns_zone **ret, struc
 	if (b->warnings && b->n_out_of_zone > 1)
 		wf_str_fmt(b->warnings, "zone %s: %zu records are not in the zone and left out\n", z->text, b->n_out_of_zone);
 	dns_arena_done(&b->records);
+	dns_keyset_unref(b->keys);
+	b->keys = NULL;
 	*ret = z;
 	b->zone = NULL;
 	return 0;

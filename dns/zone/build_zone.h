@@ -5,12 +5,16 @@
 #define WEFT_DNS_ZONE_BUILD_ZONE_H
 
 #include "base/buf.h"
+#include "dns/zone/dnssec.h"
 #include "dns/zone/zone.h"
 
 struct dns_zone_builder {
 	struct dns_zone *zone;
 	struct dns_arena records; /* until finish */
 	size_t n_out_of_zone;
+	/* Of a zone that is signed here (zone/dnssec.h); NULL: it is not. */
+	struct dns_keyset *keys;
+	enum dns_denial denial;
 	struct wf_str *warnings;
 };
 
@@ -26,6 +30,9 @@ int dns_zone_builder_add(struct dns_zone_builder *, const struct dns_name *owner
 int dns_zone_builder_add_chosen(struct dns_zone_builder *, const struct dns_name *owner,
 				unsigned type, uint32_t ttl, const struct dns_chosen *,
 				struct wf_err *);
+/* The zone is signed with these keys, of which it gets a reference: adds DNSKEY, CDS and CDNSKEY. */
+int dns_zone_builder_sign(struct dns_zone_builder *, struct dns_keyset *, enum dns_denial,
+			  uint32_t now_s, struct wf_err *);
 /* Checks the zone as a whole and makes its images. */
 int dns_zone_builder_finish(struct dns_zone_builder *, struct dns_zone **ret, struct wf_err *);
 

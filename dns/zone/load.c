@@ -148,16 +148,11 @@ parse_rdata(struct dns_load *l, unsigned type, const char *text, uint8_t *rdata,
 	return 0;
 }
 
-/* Types that no zone file may hold, and those that we could only serve wrongly. */
+/* Types that no zone file may hold. */
 static int
 check_type(struct dns_load *l, unsigned type, struct wf_err *err)
 {
 	switch (type) {
-	case DNS_RRSIG:
-	case DNS_NSEC:
-	case DNS_NSEC3:
-	case DNS_NSEC3PARAM:
-		return dns_load_fail(l, err, "%s record: signed zones are not built yet; give the unsigned zone", dns_type_text(type));
 	case 0:
 	case DNS_OPT:
 		return dns_load_fail(l, err, "type %s can't be in a zone", dns_type_text(type));

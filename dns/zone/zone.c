@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "dns/zone/dnssec.h"
 
 #define FIRST_SLOTS 16
 
@@ -34,6 +35,7 @@ dns_zone_unref(struct dns_zone *z)
 {
 	if (!z || --z->n_refs)
 		return;
+	dns_zone_dnssec_free(z);
 	dns_arena_done(&z->arena);
 	for (size_t i = 0; i < z->n_files; i++)
 		free(z->files[i].path);
@@ -138,6 +140,8 @@ bool
 dns_zone_is_current(const struct dns_zone *z, const char *path)
 {
 	if (!z->n_files || strcmp(z->files[0].path, path))
+		return false;
+	if (z->dnssec && z->dnssec->keys && !dns_keyset_is_current(z->dnssec->keys, time(NULL)))
 		return false;
 	for (size_t i = 0; i < z->n_files; i++) {
 		const struct dns_zone_file *f = &z->files[i];

@@ -19,6 +19,7 @@
 #include "dns/zone/image.h"
 
 struct dns_chosen;
+struct dns_zone_dnssec;
 
 struct dns_rrset {
 	uint16_t type;
@@ -38,6 +39,7 @@ enum dns_node_flag {
 	DNS_NODE_OCCLUDED = 2, /* below a cut: glue at most */
 	DNS_NODE_WILD = 4,     /* has a child "*" */
 	DNS_NODE_DNAME = 8,    /* has a DNAME */
+	DNS_NODE_HASHED = 16,  /* the owner of an NSEC3: no name that a query finds */
 };
 
 struct dns_node {
@@ -71,6 +73,7 @@ struct dns_zone {
 	uint32_t serial;
 	/* SOA in the authority section, for NXDOMAIN and NODATA (RFC 2308 section 3). */
 	const struct dns_image *negative;
+	struct dns_zone_dnssec *dnssec; /* NULL: not signed (zone/dnssec.h) */
 	struct dns_arena arena;
 	char *path;
 	/* Of all files that it was read from: a change of any of them is one of the zone. */
@@ -124,7 +127,7 @@ dns_node_cut(const struct dns_node *n)
 	return cut;
 }
 
-/* The files that it was read from, the first of them 'path', have not changed. */
+/* The files that it was read from, the first of them 'path', and its keys have not changed. */
 bool dns_zone_is_current(const struct dns_zone *, const char *path);
 void dns_zone_note_file(struct dns_zone *, const char *path, const struct stat *);
 

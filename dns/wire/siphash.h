@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SipHash-2-4 (Aumasson, Bernstein 2012), for server cookies (RFC 9018 section 4.4).  The XDP path
+/* SipHash-2-4 (Aumasson, Bernstein 2012), for server cookies (RFC 9018 section 4.4) and the signature cache.  The XDP path
  * computes the same (bpf). */
-#ifndef WEFT_DNS_ANSWER_SIPHASH_H
-#define WEFT_DNS_ANSWER_SIPHASH_H
+#ifndef WEFT_DNS_WIRE_SIPHASH_H
+#define WEFT_DNS_WIRE_SIPHASH_H
 
 #include <endian.h>
 #include <stddef.h>
