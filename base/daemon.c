@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -156,6 +157,30 @@ wf_daemon_usage(void)
 	       "  --ssl-ciphers=CIPHERS    list of TLS ciphers to enable\n");
 }
 
+/* Linux divides the processor among sessions first (sched_autogroup_enabled, sched(7)), and a process's nice value
+ * counts within its session only: of a daemon, which is a session of its own, it would mean nothing.  So its session
+ * gets the same value.  Where there is no such thing, or it is not allowed, nothing changes. */
+static void
+nice_session(void)
+{
+	char text[16];
+	int fd, n;
+
+	if (getsid(0) != getpid())
+		return;
+	errno = 0;
+	n = getpriority(PRIO_PROCESS, 0);
+	if (errno || !n)
+		return;
+	fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = snprintf(text, sizeof(text), "%d", n);
+	if (write(fd, text, (size_t)n) < 0)
+		wf_dbg("/proc/self/autogroup: %s", wf_strerror(-errno));
+	close(fd);
+}
+
 static int
 start_monitor(struct wf_err *err)
 {
@@ -181,10 +206,8 @@ start_monitor(struct wf_err *err)
 int
 wf_daemon_start(struct wf_err *err)
 {
-	int rc = wf_daemon_user_become(err);
+	int rc;
 
-	if (rc)
-		return rc;
 	wf_crash_init();
 	if (detach) {
 		pid_t pid = wf_fork_and_wait(&startup_fd);
@@ -195,6 +218,10 @@ wf_daemon_start(struct wf_err *err)
 			_exit(0);
 		setsid();
 	}
+	nice_session(); /* may take root */
+	rc = wf_daemon_user_become(err);
+	if (rc)
+		return rc;
 	if (monitor) {
 		rc = start_monitor(err);
 		if (rc)

@@ -321,7 +321,7 @@ configure_dpdk(struct ovsdb_row *root)
 		wf_xmalloc((ovsdb_replica_n_rows(db, OVSDB_TABLE_INTERFACE) + 1) * sizeof *devices);
 	struct port_options o = { .n = n };
 	struct ovsdb_row *row;
-	bool needed = false;
+	bool needed = false, virtual_only = true;
 
 	o.keys = wf_xmalloc((n + 1) * sizeof *o.keys);
 	o.values = wf_xmalloc((n + 1) * sizeof *o.values);
@@ -334,11 +334,13 @@ configure_dpdk(struct ovsdb_row *root)
 		const char *device = ovsdb_smap_get(row, OVSDB_INTERFACE_OPTIONS, "dpdk-devargs");
 
 		needed |= needs_dpdk(row);
-		if (!strcmp(type, "dpdk") && device && *device &&
-		    (!sw_takeover_under_way() || ports_may_share(device)))
+		if (strcmp(type, "dpdk") || !device || !*device)
+			continue;
+		virtual_only &= ports_device_is_virtual(device);
+		if (!sw_takeover_under_way() || ports_may_share(device))
 			devices[n_devices++] = device;
 	}
-	ports_configure_dpdk(&o, devices, n_devices, needed);
+	ports_configure_dpdk(&o, devices, n_devices, virtual_only, needed);
 	free(devices);
 	free(o.keys);
 	free(o.values);
@@ -487,6 +489,8 @@ apply(void)
 	wf_phase("database read");
 	sw_restore_wait = sw_restore_wait && ovsdb_smap_bool(root, OVSDB_ROOT_OTHER_CONFIG,
 							     "flow-restore-wait", false);
+	/* First of all: nothing of a start takes longer. */
+	configure_dpdk(root);
 	state_open(sw_restore_wait);
 	wf_phase("state file opened");
 	sw_check_config();
@@ -495,7 +499,6 @@ apply(void)
 	sw_system_stats_configure(root);
 	sw_features_set_vlan_limit(ovsdb_smap_int(root, OVSDB_ROOT_OTHER_CONFIG, "vlan-limit", 1));
 	wf_phase("settings");
-	configure_dpdk(root);
 	configure_workers(root);
 	wf_phase("workers");
 	delete_gone_bridges(root);

@@ -21,6 +21,7 @@
 #include "base/rcu.h"
 #include "dataplane/drop.h"
 #include "dataplane/ports/classes.h"
+#include "dataplane/ports/dpdk_drivers.h"
 #include "dataplane/ports/dpdk_eal.h"
 #include "dataplane/ports/kernel_dev.h"
 
@@ -82,6 +83,12 @@ ports_may_share(const char *devargs)
 	return false;
 }
 
+bool
+ports_device_is_virtual(const char *devargs)
+{
+	return dpdk_device_is_virtual(devargs);
+}
+
 static bool
 dpdk_may_share(const struct port_options *o)
 {
@@ -118,6 +125,7 @@ attach(const char *name, const char *devargs, uint16_t *id, struct wf_err *err)
 	if (!strncmp(devargs, "class=", 6) ? find_device(devargs, id)
 					    : !rte_eth_dev_get_port_by_name(device, id))
 		return 0;
+	dpdk_driver_load(devargs);
 	rc = rte_dev_probe(devargs);
 	if (rc < 0)
 		return wf_err(err, rc, "Error attaching device '%s' to DPDK", devargs);

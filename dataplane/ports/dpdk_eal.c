@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/phases.h"
 #include "dataplane/ports/dpdk_clock.h"
+#include "dataplane/ports/dpdk_drivers.h"
 #include "dataplane/worker.h"
 
 WF_LOG_MODULE(dpdk);
@@ -31,13 +32,14 @@ WF_LOG_MODULE(dpdk);
 #define NO_HUGE_MB "1024"
 #define POOL_MIN 4096
 #define POOL_HUGE 65535
-/* 4 kB pages are touched one by one: 60 ms of a start for these, twice that for twice as many. */
+/* 4 kB pages are touched one by one: 60 ms of a start for these, half for half as many. */
 #define POOL_NO_HUGE 16383
+#define POOL_NO_HUGE_VIRTUAL 8191 /* nothing holds buffers in rings */
 #define POOL_CACHE 256
 
 static enum { EAL_NOT_STARTED, EAL_STARTING, EAL_RUNNING, EAL_FAILED } state;
 static struct wf_err start_error;
-static bool forbidden, huge_pages;
+static bool forbidden, huge_pages, few_drivers;
 static struct rte_mempool *pool;
 
 /* other_config as last seen: EAL may start later, with the first port that needs it. */
@@ -187,11 +189,36 @@ huge_pages_exist(void)
 	return found;
 }
 
+/* Does dpdk-extra ask for nothing that has to do with devices and drivers? */
+static bool
+is_about_memory(const struct args *a)
+{
+	static const char *const known[] = {
+		"--file-prefix", "--huge-dir", "--huge-unlink", "--in-memory", "--iova-mode", "--legacy-mem",
+		"--lcores", "--log-level", "--match-allocations", "--no-huge", "--no-pci", "--no-shconf",
+		"--no-telemetry", "--single-file-segments", "--socket-limit", "--socket-mem", "-c", "-l",
+		"-m", "-n",
+	};
+
+	for (int i = 1; i < a->n; i++) {
+		const char *word = a->word[i];
+		size_t len = strcspn(word, "=");
+		bool found = word[0] != '-'; /* the value of the one before */
+
+		for (size_t k = 0; k < sizeof known / sizeof known[0] && !found; k++)
+			found = strlen(known[k]) == len && !strncmp(word, known[k], len);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 static void
-build_args(struct args *a, const cpu_set_t *allowed)
+build_args(struct args *a, const cpu_set_t *allowed, bool virtual_only)
 {
 	add(a, wf_program_name);
 	add_words(a, option("dpdk-extra"));
+	few_drivers = virtual_only && is_about_memory(a);
 	add_pair(a, "-c", has(a, "-c") || has(a, "-l") ? NULL : option("dpdk-lcore-mask"));
 	huge_pages = !has(a, "--no-huge") && huge_pages_exist();
 	if (huge_pages) {
@@ -217,8 +244,9 @@ build_args(struct args *a, const cpu_set_t *allowed)
 	if (!has(a, "--no-telemetry"))
 		add(a, "--no-telemetry");
 	/* Devices are probed when a port names them, never because they are there: the host's own NIC
-	 * may be among them.  An allow list that names none does that and leaves hot plug. */
-	if (!has(a, "-a") && !has(a, "--allow") && !has(a, "-b") && !has(a, "--block") &&
+	 * may be among them.  An allow list that names none does that and leaves hot plug; the driver of the
+	 * bus, which reads it, may come later. */
+	if (!few_drivers && !has(a, "-a") && !has(a, "--allow") && !has(a, "-b") && !has(a, "--block") &&
 	    !has(a, "--no-pci"))
 		add_pair(a, "-a", "0000:00:00.0");
 	/* EAL's own threads get one core; workers are ours and pinned by us. */
@@ -279,8 +307,9 @@ static struct rte_mempool *
 make_pool(void)
 {
 	struct rte_mempool *made = NULL;
+	unsigned n = huge_pages ? POOL_HUGE : few_drivers ? POOL_NO_HUGE_VIRTUAL : POOL_NO_HUGE;
 
-	for (unsigned n = huge_pages ? POOL_HUGE : POOL_NO_HUGE; !made && n >= POOL_MIN; n /= 2)
+	for (; !made && n >= POOL_MIN; n /= 2)
 		made = rte_pktmbuf_pool_create("weft", n, POOL_CACHE, 0,
 					       RTE_PKTMBUF_HEADROOM + PKT_SMALL_ROOM + 128,
 					       SOCKET_ID_ANY);
@@ -318,8 +347,10 @@ probe(const char *devargs)
 	uint16_t id;
 
 	snprintf(name, sizeof name, "%.*s", (int)strcspn(devargs, ","), devargs);
-	if (strncmp(devargs, "class=", 6) && rte_eth_dev_get_port_by_name(name, &id))
+	if (strncmp(devargs, "class=", 6) && rte_eth_dev_get_port_by_name(name, &id)) {
+		dpdk_driver_load(devargs);
 		rte_dev_probe(devargs);
+	}
 }
 
 static void *
@@ -337,9 +368,13 @@ start_main(void *aux)
 		argv[i] = early.args.word[i]; /* EAL reorders its argv */
 	argv[early.args.n] = NULL;
 	dpdk_clock_quick(true);
+	if (few_drivers)
+		dpdk_drivers_few(true);
 	early.rc = rte_eal_init(early.args.n, argv);
 	early.error = rte_errno;
 	dpdk_clock_quick(false);
+	if (few_drivers)
+		dpdk_drivers_few(false);
 	/* It pinned this thread to its first core, where main may be at work. */
 	pthread_setaffinity_np(pthread_self(), sizeof early.allowed, &early.allowed);
 	wf_phase("EAL");
@@ -358,13 +393,13 @@ start_main(void *aux)
 }
 
 static void
-start_begin(const char *const devices[], unsigned n_devices)
+start_begin(const char *const devices[], unsigned n_devices, bool virtual_only)
 {
 	struct wf_str line = WF_STR_INIT;
 
 	CPU_ZERO(&early.allowed);
 	pthread_getaffinity_np(pthread_self(), sizeof early.allowed, &early.allowed);
-	build_args(&early.args, &early.allowed);
+	build_args(&early.args, &early.allowed, virtual_only);
 	for (int i = 0; i < early.args.n; i++)
 		wf_str_fmt(&line, "%s%s", i ? " " : "", early.args.word[i]);
 	early.devices = wf_xzalloc((n_devices + 1) * sizeof *early.devices);
@@ -417,7 +452,7 @@ dpdk_start(struct wf_err *err)
 	if (state != EAL_RUNNING && forbidden)
 		return wf_err(err, -EPERM, "DPDK is not started: other_config:dpdk-init=false");
 	if (state == EAL_NOT_STARTED)
-		start_begin(NULL, 0);
+		start_begin(NULL, 0, false);
 	start_end();
 	return state == EAL_RUNNING ? 0 : wf_err(err, -EIO, "%s", start_error.text);
 }
@@ -456,7 +491,7 @@ dpdk_vhost_socket_dir(void)
 
 void
 ports_configure_dpdk(const struct port_options *other_config, const char *const devices[],
-		     unsigned n_devices, bool needed)
+		     unsigned n_devices, bool virtual_only, bool needed)
 {
 	const char *init = port_option(other_config, "dpdk-init");
 
@@ -469,7 +504,7 @@ ports_configure_dpdk(const struct port_options *other_config, const char *const 
 	forbidden = init && !strcasecmp(init, "false");
 	if (state == EAL_NOT_STARTED && !forbidden &&
 	    (needed || (init && (!strcasecmp(init, "true") || !strcasecmp(init, "try")))))
-		start_begin(devices, n_devices);
+		start_begin(devices, n_devices, virtual_only);
 }
 
 void

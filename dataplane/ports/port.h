@@ -128,9 +128,12 @@ void ports_thread_done(void);
  * dpdk-lcore-mask, dpdk-socket-mem, dpdk-socket-limit, dpdk-hugepage-dir, vhost-sock-dir).  Starts
  * it, in a thread of its own, if dpdk-init says "true" or "try" or a port is going to need it, and it
  * does not say "false"; the first port that needs it waits for the thread.  'devices' are dpdk-devargs of
- * ports that will be opened: they are probed at once.  Main. */
+ * ports that will be opened: they are probed at once.  'virtual_only': neither they nor others are devices of
+ * a bus, so far, which makes the start quicker.  Main. */
 void ports_configure_dpdk(const struct port_options *other_config, const char *const devices[],
-			  unsigned n_devices, bool needed);
+			  unsigned n_devices, bool virtual_only, bool needed);
+/* A device that a driver makes by its name, not one of a bus. */
+bool ports_device_is_virtual(const char *devargs);
 /* port_class.may_share() of a DPDK device. */
 bool ports_may_share(const char *devargs);
 /* Waits for the thread, if there is one.  A failure was logged. */

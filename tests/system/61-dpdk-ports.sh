@@ -55,6 +55,8 @@ vsctl s1 del-port br0 n0
 
 add x0 type=dpdk options:dpdk-devargs=0000:ff:1f.7
 check "no such device: error" grep -q "0000:ff:1f.7" <<< "$(get x0 error)"
+equal "drivers of buses are loaded when one is asked for" 1 \
+	"$(grep -c "loading all drivers of DPDK for '0000:ff:1f.7'" "$T/s1/ovs-vswitchd.log")"
 equal "no such device: ofport" -1 "$(get x0 ofport)"
 add x1 type=dpdk
 check "no devargs: error" grep -q "dpdk-devargs" <<< "$(get x1 error)"

@@ -166,6 +166,29 @@ a_detached_daemon_is_up_when_its_parent_returns(void **state)
 }
 
 static void
+its_session_has_its_nice_value(void **state)
+{
+	char path[64], *text, *want, *saved = program;
+	pid_t pid;
+
+	if (geteuid() || access("/proc/self/autogroup", F_OK))
+		skip();
+	program = wf_xasprintf("nice -n 3 %s", saved);
+	start_detached("");
+	free(program);
+	program = saved;
+	pid = pid_in("tiny_daemon.pid");
+	snprintf(path, sizeof(path), "/proc/%d/autogroup", pid);
+	text = read_file(path);
+	want = wf_xasprintf(" nice %d\n", getpriority(PRIO_PROCESS, (id_t)pid));
+	assert_non_null(strstr(text, want));
+	free(want);
+	free(text);
+	kill(pid, SIGTERM);
+	wait_until(!is_alive(pid));
+}
+
+static void
 a_second_one_is_refused(void **state)
 {
 	char *output, *want;
@@ -382,6 +405,7 @@ main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_detached_daemon_is_up_when_its_parent_returns),
+		cmocka_unit_test(its_session_has_its_nice_value),
 		cmocka_unit_test(a_second_one_is_refused),
 		cmocka_unit_test(what_kill_9_leaves_does_not_matter),
 		cmocka_unit_test(a_failed_start_is_the_parents_failure),
