@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* weftctl dns */
-#include <stdio.h>
-
-#include "base/buf.h"
-#include "dns/server/config.h"
+#include "dns/server/view_load.h"
 #include "weftctl/weftctl.h"
 
 #define DEFAULT_CONF "/etc/weft/dns.json"
@@ -12,24 +9,7 @@
 static int
 check(const struct ctl_options *o, int argc, char *argv[])
 {
-	const char *path = argc ? argv[0] : DEFAULT_CONF;
-	struct wf_str warnings = WF_STR_INIT;
-	struct wf_err err = { "" };
-	struct dns_conf *c = NULL;
-	struct dns_view *v = NULL;
-	int rc = dns_conf_load(path, &c, &err);
-
-	if (!rc)
-		rc = dns_view_load(c, NULL, &v, &warnings, &err);
-	fputs(wf_str_cstr(&warnings), stderr);
-	if (rc)
-		fprintf(stderr, "%s\n", err.text);
-	else
-		printf("%s: good, %zu zones\n", path, v->n_zones);
-	dns_view_free(v);
-	dns_conf_free(c);
-	wf_str_done(&warnings);
-	return rc ? 1 : 0;
+	return dns_conf_check(argc ? argv[0] : DEFAULT_CONF);
 }
 
 static const struct ctl_command commands[] = {
@@ -38,6 +18,8 @@ static const struct ctl_command commands[] = {
 	{ "reload", "", "read configuration and zones again", 0, 0, "dns/reload", NULL },
 	{ "show", "[zones]", "what is served", 0, 1, "dns/show", NULL },
 	{ "counters", "", "what was counted since the start", 0, 0, "dns/counters", NULL },
+	{ "secondaries", "", "zones that come from primaries: serial, age, what went wrong", 0, 0, "dns/secondaries", NULL },
+	{ "refresh", "[ZONE]", "ask the primaries of a zone, or of all, now", 0, 1, "dns/refresh", NULL },
 	{ "why", "NAME [TYPE] [--client ADDRESS[/LENGTH]]", "what a client gets, and why", 1, 4, "dns/why", NULL },
 	{ NULL, NULL, NULL, 0, 0, NULL, NULL },
 };

@@ -3,6 +3,7 @@
 
 #include "dns/answer/edns.h"
 #include "dns/answer/internal.h"
+#include "dns/answer/rule.h"
 #include "dns/answer/tsig.h"
 
 void
@@ -186,6 +187,10 @@ answer_name(struct answer *a)
 		a->rcode = DNS_REFUSED;
 		a->class = DNS_LIMIT_ERROR;
 		break;
+	case DNS_FOUND_NO_DATA:
+		a->rcode = DNS_SERVFAIL;
+		a->class = DNS_LIMIT_ERROR;
+		break;
 	}
 }
 
@@ -221,12 +226,36 @@ answer_ixfr(struct answer *a)
 {
 	const struct dns_zone *z = dns_view_zone_named(a->view, &a->q->qname);
 
-	if (z) {
+	if (z && z->no_data) {
+		a->rcode = DNS_SERVFAIL;
+		a->class = DNS_LIMIT_ERROR;
+	} else if (z) {
 		a->flags |= DNS_AA;
 		put_set(a, dns_node_set(z->apex, DNS_SOA));
 	} else {
 		a->rcode = DNS_NOTAUTH;
 		a->class = DNS_LIMIT_ERROR;
+	}
+}
+
+/* RFC 1996 section 3.11: from a primary; what it says about serials is not believed, the main thread
+ * asks for itself. */
+static void
+answer_notify(struct answer *a, const struct dns_key *key)
+{
+	struct pol_addr from = pol_addr_from_bytes(a->client->family, a->client->address);
+	const struct dns_zone_rule *r = a->q->qclass == DNS_CLASS_IN && a->q->qtype == DNS_SOA
+						? dns_view_rule_of(a->view, &a->q->qname)
+						: NULL;
+
+	if (r && r->told && dns_allow_has(&r->notify, &from, key)) {
+		a->flags |= DNS_AA;
+		a->ctx->counters.notify_taken++;
+		dns_told_push(r->told);
+	} else {
+		a->rcode = r && r->told ? DNS_REFUSED : DNS_NOTAUTH;
+		a->class = DNS_LIMIT_ERROR;
+		a->ctx->counters.notify_refused++;
 	}
 }
 
@@ -374,7 +403,7 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 	case DNS_PARSE_NO_QUESTION:
 		break;
 	}
-	if (parsed == DNS_PARSE_OK && client->tcp && q.qclass == DNS_CLASS_IN &&
+	if (parsed == DNS_PARSE_OK && client->tcp && !q.notify && q.qclass == DNS_CLASS_IN &&
 	    (q.qtype == DNS_AXFR || q.qtype == DNS_IXFR))
 		return DNS_TRANSFER;
 	if (parsed == DNS_PARSE_OK && q.tsig_at) {
@@ -403,7 +432,9 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 	if (parsed == DNS_PARSE_OK || parsed == DNS_PARSE_NO_QUESTION) {
 		if (q.cookie.present)
 			cookie_ok = dns_cookie_is_valid(v, &q, ctx, client);
-		if (parsed == DNS_PARSE_OK && !a.rcode)
+		if (parsed == DNS_PARSE_OK && !a.rcode && q.notify)
+			answer_notify(&a, tsig_size ? tsig.key : NULL);
+		else if (parsed == DNS_PARSE_OK && !a.rcode)
 			answer_question(&a);
 	} else {
 		a.class = DNS_LIMIT_ERROR;

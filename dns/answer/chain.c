@@ -274,7 +274,7 @@ answer_chain(struct answer *a, enum dns_found found, const struct dns_find *star
 		if (was_seen(&c, hash[0]))
 			break; /* a loop: the client sees it whole */
 		found = dns_find(a->view, now, hash, a->q->qtype, &f);
-		if (found == DNS_FOUND_NOT_OURS)
+		if (found == DNS_FOUND_NOT_OURS || found == DNS_FOUND_NO_DATA)
 			break;
 		if (found == DNS_FOUND_DNAME)
 			continue;

@@ -30,6 +30,8 @@ dns_find(const struct dns_view *v, const struct dns_name *name, const uint64_t *
 	ret->zone = z;
 	ret->is_wild = false;
 	ret->first = 0;
+	if (z->no_data)
+		return DNS_FOUND_NO_DATA;
 	/* No node has more labels than this one's deepest: a name of a hundred labels costs no
 	 * more. */
 	if (name->n_labels > z->max_labels)

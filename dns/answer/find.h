@@ -11,6 +11,7 @@ enum dns_found {
 	DNS_FOUND_REFERRAL,  /* 'node' is the cut */
 	DNS_FOUND_DNAME,     /* 'node' is above the name and has a DNAME */
 	DNS_FOUND_NOT_OURS,
+	DNS_FOUND_NO_DATA,   /* the zone is ours, but its primary never answered, or too long ago */
 };
 
 struct dns_find {

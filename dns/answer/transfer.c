@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "dns/answer/rule.h"
+#include "dns/zone/delta.h"
 #include "dns/zone/dnssec.h"
 
 /* A message is closed when it has this much: pointers reach all of its names, and a slow reader is
@@ -17,49 +19,23 @@ struct dns_transfer {
 	struct dns_name apex;
 	struct dns_tsig tsig;
 	bool is_signed, only_soa;
-	enum { FIRST_SOA, RECORDS, LAST_SOA, ENDED } phase;
-	/* The next record. */
+	enum { FIRST_SOA, DELTAS, RECORDS, LAST_SOA, ENDED } phase;
+	/* The next record of DELTAS; first_delta == n_deltas of the zone: the whole zone is sent. */
+	size_t first_delta, delta, delta_at;
+	/* The next record of RECORDS. */
 	size_t slot;
 	unsigned set, i;
 	const uint8_t *at; /* NULL: the set's first */
 };
 
-void
-dns_transfer_rules_free(struct dns_transfer_rule *r)
-{
-	while (r) {
-		struct dns_transfer_rule *next = r->next;
-
-		free(r->prefixes);
-		free(r->keys);
-		free(r);
-		r = next;
-	}
-}
-
 static bool
-is_allowed(const struct dns_view *v, const struct dns_zone *z, const struct dns_client *c,
+is_allowed(const struct dns_view *v, const struct dns_name *zone, const struct dns_client *c,
 	   const struct dns_key *key)
 {
 	struct pol_addr a = pol_addr_from_bytes(c->family, c->address);
-	const struct dns_transfer_rule *r;
-	bool ok;
+	const struct dns_zone_rule *r = dns_view_rule_of(v, zone);
 
-	for (r = v->transfers; r; r = r->next)
-		if (r->zone.size == z->apex->name_size &&
-		    !memcmp(r->zone.wire, z->apex->name, r->zone.size))
-			break;
-	if (!r)
-		return false;
-	ok = !r->n_prefixes;
-	for (size_t i = 0; i < r->n_prefixes; i++)
-		ok |= pol_prefix_has(&r->prefixes[i], &a);
-	if (!ok || !r->n_keys)
-		return ok;
-	for (size_t i = 0; i < r->n_keys; i++)
-		if (r->keys[i] == key)
-			return true;
-	return false;
+	return r && dns_allow_has(&r->transfer, &a, key);
 }
 
 static size_t
@@ -116,7 +92,9 @@ dns_transfer_begin(const struct dns_view *v, struct dns_context *ctx, const stru
 		rcode = DNS_NOTAUTH;
 	} else if (!z) {
 		rcode = DNS_NOTAUTH; /* RFC 5936 section 2.2.1 */
-	} else if (z->has_chosen || !is_allowed(v, z, c, has_tsig ? t->tsig.key : NULL)) {
+	} else if (z->no_data) {
+		rcode = DNS_SERVFAIL;
+	} else if (z->has_chosen || !is_allowed(v, &q.qname, c, has_tsig ? t->tsig.key : NULL)) {
 		/* What a policy chooses can't be written down as one record set. */
 		rcode = DNS_REFUSED;
 	}
@@ -133,9 +111,15 @@ dns_transfer_begin(const struct dns_view *v, struct dns_context *ctx, const stru
 	memcpy(t->question, msg + DNS_HEADER_SIZE, q.question_size);
 	t->apex = q.qname;
 	t->is_signed = has_tsig;
-	/* Serial number arithmetic: who has ours or a later one needs nothing (RFC 1982, RFC 1995
-	 * section 4). */
-	t->only_soa = ixfr_serial(&q, &serial) && (int32_t)(serial - z->serial) >= 0;
+	t->first_delta = z->n_deltas;
+	if (ixfr_serial(&q, &serial)) {
+		/* Serial number arithmetic: who has ours or a later one needs nothing (RFC 1982,
+		 * RFC 1995 section 4). */
+		t->only_soa = (int32_t)(serial - z->serial) >= 0;
+		t->delta = t->first_delta = dns_zone_delta_from(z, serial);
+		if (!t->only_soa && t->first_delta < z->n_deltas)
+			ctx->counters.transfers_incremental++;
+	}
 	return t;
 }
 
@@ -181,7 +165,7 @@ seek(struct dns_transfer *t, uint32_t now_s, const struct dns_node **ret_node,
 	const struct dns_zone *z = t->zone;
 
 	for (; t->slot <= z->mask; t->slot++, t->set = 0) {
-		const struct dns_node *n = (void *)(uintptr_t)(z->slots[t->slot] << 16 >> 16);
+		const struct dns_node *n = dns_zone_node_at(z, t->slot);
 
 		for (; n && t->set < n->n_sets; t->set++, t->i = 0, t->at = NULL) {
 			const struct dns_rrset *s = &n->sets[t->set];
@@ -230,6 +214,48 @@ put_soa(struct dns_transfer *t, struct dns_build *b)
 	return put_record(b, t->zone->apex->name, DNS_SOA, ttl, rdata, rdlen);
 }
 
+/* The next record of the differences; false at their end. */
+static bool
+next_change(const struct dns_transfer *t, struct dns_rec *r, size_t *ret_delta, size_t *ret_at)
+{
+	const struct dns_zone *z = t->zone;
+	size_t delta = t->delta, at = t->delta_at;
+
+	if (delta < z->n_deltas && at == z->deltas[delta]->size) {
+		delta++;
+		at = 0;
+	}
+	if (delta == z->n_deltas)
+		return false;
+	*ret_delta = delta;
+	*ret_at = dns_rec_get(z->deltas[delta]->bytes + at, r) - z->deltas[delta]->bytes;
+	return true;
+}
+
+/* As many differences as one message takes; they begin and end with SOA records that say what they
+ * are (RFC 1995 section 4).  Returns how many, with those before. */
+static unsigned
+put_changes(struct dns_transfer *t, struct dns_build *b, unsigned n, size_t room)
+{
+	while (n < UINT16_MAX) {
+		struct dns_rec r;
+		size_t delta, at;
+
+		if (!next_change(t, &r, &delta, &at)) {
+			t->phase = LAST_SOA;
+			break;
+		}
+		/* The first record of a message may be larger than messages should be. */
+		b->cap = n ? MESSAGE_SIZE : room;
+		if (b->size >= b->cap || !put_record(b, r.owner, r.type, r.ttl, r.rdata, r.rdlen))
+			break;
+		t->delta = delta;
+		t->delta_at = at;
+		n++;
+	}
+	return n;
+}
+
 size_t
 dns_transfer_next(struct dns_transfer *t, const struct dns_context *ctx, uint8_t *out)
 {
@@ -248,8 +274,12 @@ dns_transfer_next(struct dns_transfer *t, const struct dns_context *ctx, uint8_t
 	if (t->phase == FIRST_SOA) {
 		put_soa(t, &b);
 		n++;
-		t->phase = t->only_soa ? ENDED : RECORDS;
+		t->phase = t->only_soa				     ? ENDED
+			   : t->first_delta < t->zone->n_deltas ? DELTAS
+								     : RECORDS;
 	}
+	if (t->phase == DELTAS)
+		n = put_changes(t, &b, n, room);
 	while (t->phase == RECORDS && n < UINT16_MAX) {
 		const struct dns_node *node;
 		const struct dns_rrset *set;

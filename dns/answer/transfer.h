@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zone transfers out: AXFR (RFC 5936); IXFR is answered in the same way, or by the SOA alone for
- * who is up to date (RFC 1995 section 4).
+/* Zone transfers out: AXFR (RFC 5936) and IXFR (RFC 1995): with the differences, if the zone has
+ * those since the client's serial, else in the same way; by the SOA alone for who is up to date.
  *
  * Threads: the worker that has the connection.  A transfer holds a reference on its zone, so that
  * it ends with what it began with, whatever is reloaded meanwhile. */
@@ -9,19 +9,6 @@
 
 #include "dns/answer/answer.h"
 #include "dns/answer/tsig.h"
-#include "policy/prefix.h"
-
-/* Who may have a zone: a client in one of the prefixes (if there are any) that signs with one of
- * the keys (if there are any).  Zones without a rule are given to nobody. */
-struct dns_transfer_rule {
-	struct dns_transfer_rule *next; /* of the view */
-	struct dns_name zone;
-	struct pol_prefix *prefixes;
-	size_t n_prefixes;
-	const struct dns_key **keys; /* of the view */
-	size_t n_keys;
-};
-void dns_transfer_rules_free(struct dns_transfer_rule *);
 
 struct dns_transfer;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/answer/tsig.h"
 
+#include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -101,6 +102,29 @@ begin(const struct dns_key *k)
 	return c;
 }
 
+/* What is signed behind the message. */
+static void
+add_variables(EVP_MAC_CTX *c, const struct dns_key *key, const struct variables *v, bool timers_only)
+{
+	uint8_t p[8], class_ttl[6] = { 0, DNS_CLASS_ANY };
+
+	if (!timers_only) {
+		EVP_MAC_update(c, key->name.wire, key->name.size);
+		EVP_MAC_update(c, class_ttl, 6);
+		EVP_MAC_update(c, algorithms[key->algorithm].wire,
+			       algorithms[key->algorithm].wire_size);
+	}
+	put_time(p, v->time_s);
+	dns_put16(p + 6, v->fudge);
+	EVP_MAC_update(c, p, 8);
+	if (!timers_only) {
+		dns_put16(p, v->error);
+		dns_put16(p + 2, v->other_size);
+		EVP_MAC_update(c, p, 4);
+		EVP_MAC_update(c, v->other, v->other_size);
+	}
+}
+
 /* The MAC before (if any), the message as it was without the signature, then name and variables; in
  * later messages of an answer the timers only (RFC 8945 sections 4.3 and 5.3.1).  Returns the size,
  * 0 if OpenSSL fails. */
@@ -109,7 +133,7 @@ compute(const struct dns_tsig *t, bool with_mac, const uint8_t *msg, size_t size
 	uint16_t n_additional, const struct variables *v, uint8_t mac[DNS_MAC_MAX])
 {
 	EVP_MAC_CTX *c = begin(t->key);
-	uint8_t head[DNS_HEADER_SIZE], p[16];
+	uint8_t head[DNS_HEADER_SIZE], p[2];
 	size_t mac_size = 0;
 
 	if (!c)
@@ -124,23 +148,7 @@ compute(const struct dns_tsig *t, bool with_mac, const uint8_t *msg, size_t size
 	dns_put16(head + 10, n_additional);
 	EVP_MAC_update(c, head, DNS_HEADER_SIZE);
 	EVP_MAC_update(c, msg + DNS_HEADER_SIZE, size - DNS_HEADER_SIZE);
-	put_time(p, v->time_s);
-	dns_put16(p + 6, v->fudge);
-	if (!t->is_next) {
-		uint8_t class_ttl[6] = { 0, DNS_CLASS_ANY };
-
-		EVP_MAC_update(c, t->key->name.wire, t->key->name.size);
-		EVP_MAC_update(c, class_ttl, 6);
-		EVP_MAC_update(c, algorithms[t->key->algorithm].wire,
-			       algorithms[t->key->algorithm].wire_size);
-		EVP_MAC_update(c, p, 8);
-		dns_put16(p, v->error);
-		dns_put16(p + 2, v->other_size);
-		EVP_MAC_update(c, p, 4);
-		EVP_MAC_update(c, v->other, v->other_size);
-	} else {
-		EVP_MAC_update(c, p, 8);
-	}
+	add_variables(c, t->key, v, t->is_next);
 	if (!EVP_MAC_final(c, mac, &mac_size, DNS_MAC_MAX))
 		mac_size = 0;
 	EVP_MAC_CTX_free(c);
@@ -278,4 +286,145 @@ dns_tsig_sign(struct dns_tsig *t, uint8_t *msg, size_t size, uint64_t now_s)
 	}
 	t->is_next = true;
 	return p - msg;
+}
+
+/* --- answers to our own queries ---------------------------------------------------------------------
+ */
+
+void
+dns_tsig_reader_init(struct dns_tsig_reader *r, struct dns_tsig *t)
+{
+	*r = (struct dns_tsig_reader){ .tsig = t };
+}
+
+void
+dns_tsig_reader_done(struct dns_tsig_reader *r)
+{
+	EVP_MAC_CTX_free(r->mac);
+	r->mac = NULL;
+}
+
+/* The offset of the TSIG record; 0: none, -1: the message is malformed. */
+static ssize_t
+find_tsig(const uint8_t *msg, size_t size)
+{
+	size_t at = DNS_HEADER_SIZE;
+	unsigned n;
+
+	if (size < DNS_HEADER_SIZE)
+		return -1;
+	for (unsigned i = dns_get16(msg + 4); i; i--) {
+		at = dns_skip_name(msg, size, at);
+		if (!at || at + 4 > size)
+			return -1;
+		at += 4;
+	}
+	n = dns_get16(msg + 6) + dns_get16(msg + 8) + dns_get16(msg + 10);
+	for (unsigned i = 0; i < n; i++) {
+		size_t owner = at;
+		unsigned type;
+
+		at = dns_skip_name(msg, size, at);
+		if (!at || at + 10 > size)
+			return -1;
+		type = dns_get16(msg + at);
+		at += 10 + dns_get16(msg + at + 8);
+		if (at > size || (type == DNS_TSIG && (i + 1 != n || !dns_get16(msg + 10))))
+			return -1;
+		if (type == DNS_TSIG)
+			return owner;
+	}
+	return 0;
+}
+
+/* The fields of the record at 'at'.  False: it is malformed, or of another key. */
+static bool
+read_tsig(const struct dns_key *key, const uint8_t *msg, size_t size, size_t at, struct variables *v,
+	  const uint8_t **mac, size_t *mac_size, uint16_t *original_id)
+{
+	struct dns_name name;
+	size_t end;
+
+	at = dns_read_name(msg, size, at, &name);
+	if (!at || name.size != key->name.size || memcmp(name.wire, key->name.wire, name.size))
+		return false;
+	end = at + 10 + dns_get16(msg + at + 8);
+	at = dns_read_name(msg, size, at + 10, &name);
+	if (!at || at + 10 > end || end > size ||
+	    name.size != algorithms[key->algorithm].wire_size ||
+	    memcmp(name.wire, algorithms[key->algorithm].wire, name.size))
+		return false;
+	v->time_s = (uint64_t)dns_get16(msg + at) << 32 | dns_get32(msg + at + 2);
+	v->fudge = dns_get16(msg + at + 6);
+	*mac_size = dns_get16(msg + at + 8);
+	*mac = msg + at + 10;
+	at += 10 + *mac_size;
+	if (at + 6 > end)
+		return false;
+	*original_id = dns_get16(msg + at);
+	v->error = dns_get16(msg + at + 2);
+	v->other_size = dns_get16(msg + at + 4);
+	if (at + 6 + v->other_size != end || v->other_size > sizeof v->other)
+		return false;
+	memcpy(v->other, msg + at + 6, v->other_size);
+	return true;
+}
+
+int
+dns_tsig_check_answer(struct dns_tsig_reader *r, const uint8_t *msg, size_t size, uint64_t now_s,
+		      struct wf_err *err)
+{
+	struct dns_tsig *t = r->tsig;
+	ssize_t at = find_tsig(msg, size);
+	uint8_t p[2], head[DNS_HEADER_SIZE], want[DNS_MAC_MAX];
+	struct variables v = { 0 };
+	const uint8_t *mac;
+	size_t mac_size, want_size = 0;
+	uint16_t original_id;
+	int64_t off;
+
+	if (at < 0)
+		return wf_err(err, -EBADMSG, "the answer is malformed");
+	if (!r->mac) {
+		r->mac = begin(t->key);
+		if (!r->mac)
+			return wf_err(err, -EBADMSG, "OpenSSL does not know the key's algorithm");
+		dns_put16(p, t->mac_size);
+		EVP_MAC_update(r->mac, p, 2);
+		EVP_MAC_update(r->mac, t->mac, t->mac_size);
+	}
+	if (!at) {
+		/* RFC 8945 section 5.3.1: the first is signed, and then one of a hundred. */
+		if (!r->is_next || ++r->n_unsigned > 99)
+			return wf_err(err, -EBADMSG, "the answer is not signed");
+		EVP_MAC_update(r->mac, msg, size);
+		return 0;
+	}
+	if (!read_tsig(t->key, msg, size, at, &v, &mac, &mac_size, &original_id))
+		return wf_err(err, -EBADMSG, "the answer is not signed with the key of the query");
+	if (v.error)
+		return wf_err(err, -EBADMSG, "the primary does not take the key: %s",
+			      v.error == DNS_BADKEY    ? "BADKEY, it does not know it"
+			      : v.error == DNS_BADSIG  ? "BADSIG, its secret is another one"
+			      : v.error == DNS_BADTIME ? "BADTIME, its clock is another one"
+						       : "another error");
+	memcpy(head, msg, DNS_HEADER_SIZE);
+	dns_put16(head, original_id);
+	dns_put16(head + 10, dns_get16(msg + 10) - 1);
+	EVP_MAC_update(r->mac, head, DNS_HEADER_SIZE);
+	EVP_MAC_update(r->mac, msg + DNS_HEADER_SIZE, at - DNS_HEADER_SIZE);
+	add_variables(r->mac, t->key, &v, r->is_next);
+	if (!EVP_MAC_final(r->mac, want, &want_size, sizeof want))
+		want_size = 0;
+	dns_tsig_reader_done(r);
+	if (!want_size || mac_size != want_size || CRYPTO_memcmp(want, mac, mac_size))
+		return wf_err(err, -EBADMSG, "the signature of the answer is wrong");
+	off = (int64_t)now_s - (int64_t)v.time_s;
+	if (off > v.fudge || -off > v.fudge)
+		return wf_err(err, -EBADMSG, "the signature of the answer is of another time");
+	memcpy(t->mac, mac, mac_size);
+	t->mac_size = mac_size;
+	r->is_next = true;
+	r->n_unsigned = 0;
+	return 0;
 }

@@ -59,4 +59,18 @@ size_t dns_tsig_size(const struct dns_tsig *);
  * BADTIME an empty one (RFC 8945 section 5.3.2).  Returns the new size. */
 size_t dns_tsig_sign(struct dns_tsig *, uint8_t *msg, size_t size, uint64_t now_s);
 
+/* The answer to a query of our own that dns_tsig_sign() signed, message by message. */
+struct dns_tsig_reader {
+	struct dns_tsig *tsig;
+	struct evp_mac_ctx_st *mac; /* of the messages since the last signature */
+	unsigned n_unsigned;
+	bool is_next;
+};
+void dns_tsig_reader_init(struct dns_tsig_reader *, struct dns_tsig *);
+void dns_tsig_reader_done(struct dns_tsig_reader *);
+/* Messages between two signed ones may have no signature (RFC 8945 section 5.3.1): 'n_unsigned'
+ * counts them and must be 0 behind the last.  Returns 0, or -EBADMSG with the reason. */
+int dns_tsig_check_answer(struct dns_tsig_reader *, const uint8_t *msg, size_t size, uint64_t now_s,
+			  struct wf_err *);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All that answers are made from: one immutable object, published by one pointer.
+/* All that answers are made from: one object, published by one pointer; but for the versions of zones
+ * that come by transfer it is immutable.
  *
  * Threads: the main thread builds a view and publishes it; workers take the pointer once a burst
  * and use it until their next quiescent point (base/rcu.h). Memory: a view holds a reference on
@@ -15,11 +16,12 @@
 
 struct dns_key;
 struct dns_sign_cache;
-struct dns_transfer_rule;
+struct dns_zone_rule;
 
 struct dns_view {
 	/* Open addressing by the apex' hash; at most half full. */
 	struct dns_zone **slots;
+	struct dns_zone_rule **rules; /* of the zone in the slot of that number; NULL: none */
 	size_t mask, n_zones;
 	uint8_t max_labels; /* of an apex: longer suffixes are not looked for */
 
@@ -35,9 +37,7 @@ struct dns_view {
 	 * make up.  Not owned; NULL: no zone is signed here. */
 	struct dns_sign_cache *sign_cache;
 	uint32_t sign_per_s;
-	/* Transaction signatures, and who may have which zone. */
-	struct dns_key *keys;
-	struct dns_transfer_rule *transfers;
+	struct dns_key *keys; /* of transaction signatures */
 	/* Where clients are and what is chosen for them; NULL: no policies. */
 	struct pol *pol;
 	const struct loc_table *places;
@@ -48,12 +48,18 @@ struct dns_view *dns_view_new(void);
 void dns_view_free(struct dns_view *);
 /* Takes over the reference.  -EEXIST if there is one with that apex; then the caller keeps it. */
 int dns_view_add_zone(struct dns_view *, struct dns_zone *);
+/* Takes over the rule; there is a zone of that name. */
+void dns_view_set_rule(struct dns_view *, const struct dns_name *, struct dns_zone_rule *);
+/* In a view that workers read: another version of a zone that it has.  Takes over the reference;
+ * returns the version before, which is the caller's to give up after a grace period. */
+struct dns_zone *dns_view_replace_zone(struct dns_view *, struct dns_zone *);
 
 static inline struct dns_zone *
 dns_view_zone_at(const struct dns_view *v, uint64_t hash, const uint8_t *name, size_t size)
 {
 	for (size_t i = hash & v->mask;; i = (i + 1) & v->mask) {
-		struct dns_zone *z = v->slots[i];
+		/* Main may have put a newer version of the zone there (dns_view_replace_zone). */
+		struct dns_zone *z = __atomic_load_n(&v->slots[i], __ATOMIC_ACQUIRE);
 
 		if (!z)
 			return NULL;
@@ -83,5 +89,6 @@ dns_view_find_zone(const struct dns_view *v, const struct dns_name *name, const 
 }
 
 struct dns_zone *dns_view_zone_named(const struct dns_view *, const struct dns_name *);
+const struct dns_zone_rule *dns_view_rule_of(const struct dns_view *, const struct dns_name *);
 
 #endif

@@ -94,6 +94,9 @@ say_found(enum dns_found found, const struct dns_find *f, const struct dns_why_q
 	case DNS_FOUND_NOT_OURS:
 		wf_str_put(s, "zone: none of ours holds the name\n");
 		break;
+	case DNS_FOUND_NO_DATA:
+		wf_str_put(s, "zone: there is no data of it: its primary never answered, or too long ago\n");
+		break;
 	}
 }
 
@@ -171,7 +174,8 @@ dns_why(const struct dns_view *v, const struct dns_why_question *q, struct wf_st
 	dns_name_hash_suffixes(&q->qname, hash);
 	found = dns_find(v, &q->qname, hash, q->qtype, &f);
 	if (f.zone)
-		wf_str_fmt(s, "zone: %s serial %u, from %s\n", f.zone->text, f.zone->serial, f.zone->path);
+		wf_str_fmt(s, "zone: %s serial %u, from %s\n", f.zone->text, f.zone->serial,
+			   f.zone->path ? f.zone->path : "nowhere");
 	say_found(found, &f, q, s);
 	if (found == DNS_FOUND_NODE)
 		say_chosen(v, &f, q, s);

@@ -6,11 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/yang_config.h"
-#include "dns/answer/transfer.h"
-#include "dns/zone/build_zone.h"
-#include "dns/zone/load.h"
+#include "dns/wire/proto.h"
 
 static void
 parse_address(const char *text, uint16_t port, struct sockaddr_storage *ret)
@@ -59,17 +56,18 @@ read_chosen(struct dns_zone_conf *zc, const json_t *list, const char *path, stru
 }
 
 static void
-read_notify(struct dns_zone_conf *zc, const json_t *list)
+read_peers(const json_t *list, struct dns_peer_conf **peers, size_t *n_peers)
 {
 	size_t i;
 	json_t *o;
 
-	zc->notify = wf_xzalloc((json_array_size(list) + 1) * sizeof *zc->notify);
+	*peers = wf_xzalloc((json_array_size(list) + 1) * sizeof **peers);
 	json_array_foreach(list, i, o)
 	{
-		struct dns_notify_conf *to = &zc->notify[zc->n_notify++];
+		struct dns_peer_conf *to = &(*peers)[(*n_peers)++];
 
-		parse_address(wf_json_str(o, "address", ""), wf_json_u64(o, "port", DNS_PORT), &to->to);
+		parse_address(wf_json_str(o, "address", ""), wf_json_u64(o, "port", DNS_PORT), &to->at);
+		to->text = wf_xstrdup(wf_json_str(o, "address", ""));
 		to->key = wf_json_has(o, "key") && !dns_name_from_text(&to->key_name, wf_json_str(o, "key", ""), NULL, NULL);
 	}
 }
@@ -81,6 +79,44 @@ read_dnssec(struct dns_zone_conf *zc, const json_t *o)
 	zc->denial = strcmp(wf_json_str(o, "denial", "compact"), "nsec") ? DNS_DENIAL_COMPACT : DNS_DENIAL_NSEC;
 	zc->dnskey_ttl = wf_json_u64(o, "dnskey-ttl", 3600);
 	zc->signature_s = wf_json_u64(o, "signature-lifetime", 14 * 86400);
+}
+
+/* The list of addresses and keys; its texts were checked by the schema. */
+static void
+read_allow(const json_t *o, struct dns_allow_conf *w)
+{
+	const json_t *addresses = json_object_get(o, "address"), *keys = json_object_get(o, "key");
+	size_t i;
+	json_t *v;
+
+	w->exists = o;
+	w->prefixes = wf_xzalloc((json_array_size(addresses) + 1) * sizeof *w->prefixes);
+	w->keys = wf_xzalloc((json_array_size(keys) + 1) * sizeof *w->keys);
+	json_array_foreach(addresses, i, v)
+		if (!pol_prefix_parse(json_string_value(v), &w->prefixes[w->n_prefixes], NULL))
+			w->n_prefixes++;
+	json_array_foreach(keys, i, v)
+		if (!dns_name_from_text(&w->keys[w->n_keys], json_string_value(v), NULL, NULL))
+			w->n_keys++;
+}
+
+/* Names are lower case, and text of them has no slash but as "%2f". */
+static char *
+state_path(const struct dns_conf *c, const struct dns_name *name, const char *what)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	struct wf_str s = WF_STR_INIT;
+
+	wf_str_fmt(&s, "%s/", c->state_folder);
+	dns_name_text(name->wire, text);
+	for (const char *t = text; *t; t++)
+		if (*t == '/' || *t == '%')
+			wf_str_fmt(&s, "%%%02x", *t);
+		else
+			wf_str_putc(&s, *t);
+	/* The last dot of the name stands for the one before the ending. */
+	wf_str_put(&s, what);
+	return wf_str_steal(&s);
 }
 
 static int
@@ -106,9 +142,18 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 		rc = read_chosen(to, json_object_get(z, "chosen"), path, err);
 		if (rc)
 			return rc;
-		read_notify(to, json_object_get(z, "notify"));
 		read_dnssec(to, json_object_get(z, "dnssec"));
-		to->file = file[0] == '/' || !slash ? wf_xstrdup(file) : wf_xasprintf("%.*s/%s", (int)(slash - path), path, file);
+		read_peers(json_object_get(z, "notify"), &to->notify, &to->n_notify);
+		read_peers(json_object_get(z, "primary"), &to->primaries, &to->n_primaries);
+		read_allow(json_object_get(z, "transfer"), &to->transfer);
+		read_allow(json_object_get(z, "notify-from"), &to->notify_from);
+		to->catalog = wf_json_bool(z, "catalog", false);
+		to->journal_size = wf_json_u64(z, "journal-size", 1 << 20);
+		to->journal = state_path(c, &to->name, "journal");
+		if (!file[0])
+			to->file = state_path(c, &to->name, "zone");
+		else
+			to->file = file[0] == '/' || !slash ? wf_xstrdup(file) : wf_xasprintf("%.*s/%s", (int)(slash - path), path, file);
 	}
 	return 0;
 }
@@ -152,6 +197,7 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 	c->key_folder = folder[0] == '/' ? wf_xstrdup(folder) : wf_xasprintf("%s/%s", c->folder, folder);
 	c->sign_per_s = wf_json_u64(o, "signatures-per-second", 5000);
 	c->sign_cache = wf_json_u64(o, "signature-cache", 65536);
+	c->state_folder = wf_xstrdup(wf_json_str(dns, "state-folder", "/var/lib/weft/dns"));
 	return read_zones(c, json_object_get(dns, "zone"), path, err);
 }
 
@@ -192,231 +238,74 @@ dns_conf_load(const char *path, struct dns_conf **ret, struct wf_err *err)
 	return 0;
 }
 
+static void
+free_zone_conf(struct dns_zone_conf *z)
+{
+	free(z->text);
+	free(z->file);
+	free(z->journal);
+	if (z->of_catalog) /* the rest is that one's */
+		return;
+	for (size_t k = 0; k < z->n_chosen; k++)
+		free(z->chosen[k].policy);
+	free(z->chosen);
+	for (size_t k = 0; k < z->n_notify; k++)
+		free(z->notify[k].text);
+	free(z->notify);
+	for (size_t k = 0; k < z->n_primaries; k++)
+		free(z->primaries[k].text);
+	free(z->primaries);
+	free(z->transfer.prefixes);
+	free(z->transfer.keys);
+	free(z->notify_from.prefixes);
+	free(z->notify_from.keys);
+}
+
+void
+dns_conf_forget_members(struct dns_conf *c)
+{
+	for (size_t i = 0; i < c->n_members; i++)
+		free_zone_conf(&c->members[i]);
+	free(c->members);
+	c->members = NULL;
+	c->n_members = c->room_members = 0;
+}
+
+void
+dns_conf_add_member(struct dns_conf *c, const struct dns_zone_conf *catalog,
+		    const struct dns_name *name)
+{
+	struct dns_zone_conf *m;
+	char text[DNS_NAME_TEXT_MAX];
+
+	if (c->n_members == c->room_members) {
+		c->room_members = c->room_members ? 2 * c->room_members : 16;
+		c->members = wf_xrealloc(c->members, c->room_members * sizeof *c->members);
+	}
+	m = &c->members[c->n_members++];
+	*m = *catalog;
+	m->of_catalog = catalog;
+	m->catalog = false;
+	m->name = *name;
+	m->text = wf_xstrdup(dns_name_text(name->wire, text));
+	m->file = state_path(c, name, "zone");
+	m->journal = state_path(c, name, "journal");
+}
+
 void
 dns_conf_free(struct dns_conf *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->n_zones; i++) {
-		for (size_t k = 0; k < c->zones[i].n_chosen; k++)
-			free(c->zones[i].chosen[k].policy);
-		free(c->zones[i].chosen);
-		free(c->zones[i].notify);
-		free(c->zones[i].text);
-		free(c->zones[i].file);
-	}
+	dns_conf_forget_members(c);
+	for (size_t i = 0; i < c->n_zones; i++)
+		free_zone_conf(&c->zones[i]);
 	free(c->zones);
 	free(c->listen);
 	free(c->folder);
 	free(c->key_folder);
+	free(c->state_folder);
 	json_decref(c->json);
 	free(c->nsid);
 	free(c);
-}
-
-struct more {
-	struct dns_view *view;
-	const struct dns_conf *conf;
-	const struct dns_zone_conf *zone;
-};
-
-/* The keys of a zone that is signed here, and the records that they make. */
-static int
-add_keys(const struct more *m, struct dns_zone_builder *b, struct wf_err *err)
-{
-	uint32_t now_s = wf_wall_ms() / 1000;
-	struct dns_keyset *keys;
-	int rc = dns_keyset_load(&m->zone->name, m->conf->key_folder, m->zone->dnskey_ttl,
-				 m->zone->signature_s, now_s, &keys, err);
-
-	if (rc)
-		return rc;
-	rc = dns_zone_builder_sign(b, keys, m->zone->denial, now_s, err);
-	dns_keyset_unref(keys);
-	return rc;
-}
-
-static int
-add_more(void *arg, struct dns_zone_builder *b, struct wf_err *err)
-{
-	const struct more *m = arg;
-	int bad = m->zone->dnssec ? add_keys(m, b, err) : 0;
-
-	if (bad)
-		return bad;
-
-	for (size_t i = 0; i < m->zone->n_chosen; i++) {
-		const struct dns_chosen_conf *c = &m->zone->chosen[i];
-		struct pol_policy *policy = pol_find(m->view->pol, c->policy);
-		uint16_t types[2];
-		int n = dns_chosen_types(m->view->pol, policy, types, err);
-
-		for (int k = 0; k < n; k++) {
-			struct dns_chosen *chosen = dns_chosen_get(&m->view->chosen, m->view->pol,
-								   policy, types[k], c->ttl);
-			int rc = dns_zone_builder_add_chosen(b, &c->name, types[k], c->ttl, chosen,
-							     err);
-
-			if (rc)
-				return rc;
-		}
-		if (n < 0)
-			return n;
-	}
-	return 0;
-}
-
-/* Called by the policies, on the main thread, before answers change. */
-static void
-on_policy_change(void *arg, struct pol_policy *policy, bool after)
-{
-	struct dns_view *v = arg;
-
-	if (!after)
-		dns_chosen_extend(v->chosen, policy);
-}
-
-static int
-load_policies(const struct dns_conf *c, const struct dns_view *old, struct dns_view *v,
-	      struct wf_err *err)
-{
-	int rc;
-
-	/* Once there were policies there is always an object for their health to be in. */
-	if (!json_array_size(json_object_get(c->json, "policy")) && !(old && old->pol))
-		return 0;
-	rc = pol_build(c->json, c->folder, old ? old->pol : NULL, &v->pol, err);
-	if (rc)
-		return rc;
-	v->places = pol_table(v->pol);
-	pol_on_change(v->pol, on_policy_change, v);
-	return 0;
-}
-
-static int
-load_keys(const struct dns_conf *c, struct dns_view *v, struct wf_err *err)
-{
-	size_t i;
-	json_t *o;
-
-	json_array_foreach(json_object_get(c->json, "key"), i, o)
-	{
-		struct dns_key *k = wf_xzalloc(sizeof *k);
-		const char *name = wf_json_str(o, "name", "");
-		struct wf_err why = { "" };
-
-		k->next = v->keys;
-		v->keys = k;
-		if (dns_name_from_text(&k->name, name, NULL, &why))
-			return wf_err(err, -EINVAL, "key %s: %s", name, why.text);
-		k->algorithm = dns_key_algorithm(wf_json_str(o, "algorithm", ""));
-		if (!dns_key_set_secret(k, wf_json_str(o, "secret", "")))
-			return wf_err(err, -EINVAL, "key %s: the secret is not base64 of 1 to %u bytes; make one with: openssl rand -base64 32", name, DNS_KEY_MAX);
-	}
-	return 0;
-}
-
-static const struct dns_key *
-find_key(const struct dns_view *v, const char *text)
-{
-	struct dns_name name;
-
-	if (!dns_name_from_text(&name, text, NULL, NULL))
-		for (const struct dns_key *k = v->keys; k; k = k->next)
-			if (k->name.size == name.size &&
-			    !memcmp(k->name.wire, name.wire, name.size))
-				return k;
-	return NULL;
-}
-
-static int
-load_transfer_rules(const struct dns_conf *c, struct dns_view *v, struct wf_err *err)
-{
-	const json_t *zones = json_object_get(c->json, "zone");
-
-	for (size_t i = 0; i < c->n_zones; i++) {
-		const json_t *t = json_object_get(json_array_get(zones, i), "transfer");
-		const json_t *addresses = json_object_get(t, "address"), *keys = json_object_get(t, "key");
-		struct dns_transfer_rule *r;
-		size_t k;
-		json_t *o;
-
-		if (!t)
-			continue;
-		r = wf_xzalloc(sizeof *r);
-		r->next = v->transfers;
-		v->transfers = r;
-		r->zone = c->zones[i].name;
-		r->prefixes = wf_xzalloc((json_array_size(addresses) + 1) * sizeof *r->prefixes);
-		r->keys = wf_xzalloc((json_array_size(keys) + 1) * sizeof *r->keys);
-		json_array_foreach(addresses, k, o)
-		{
-			struct wf_err why = { "" };
-
-			if (pol_prefix_parse(json_string_value(o), &r->prefixes[r->n_prefixes++],
-					     &why))
-				return wf_err(err, -EINVAL, "zone %s: transfer: %s", c->zones[i].text, why.text);
-		}
-		json_array_foreach(keys, k, o)
-			r->keys[r->n_keys++] = find_key(v, json_string_value(o));
-	}
-	return 0;
-}
-
-/* The zone was made under the configuration's settings of DNSSEC. */
-static bool
-is_signed_as(const struct dns_zone *z, const struct dns_zone_conf *zc)
-{
-	const struct dns_zone_dnssec *d = z->dnssec && z->dnssec->keys ? z->dnssec : NULL;
-
-	if (!d || !zc->dnssec)
-		return !d == !zc->dnssec;
-	return d->denial == zc->denial && d->keys->ttl == zc->dnskey_ttl &&
-	       d->keys->lifetime_s == zc->signature_s;
-}
-
-int
-dns_view_load(const struct dns_conf *c, const struct dns_view *old, struct dns_view **ret,
-	      struct wf_str *warnings, struct wf_err *err)
-{
-	struct dns_view *v = dns_view_new();
-	int rc = 0;
-
-	v->udp_limit = c->udp_limit;
-	v->cookies = c->cookies;
-	v->limit_slip = c->limit_slip;
-	v->sign_per_s = c->sign_per_s;
-	if (c->nsid) {
-		v->nsid_size = strlen(c->nsid);
-		memcpy(v->nsid, c->nsid, v->nsid_size);
-	}
-	rc = load_keys(c, v, err);
-	if (!rc)
-		rc = load_transfer_rules(c, v, err);
-	if (!rc)
-		rc = load_policies(c, old, v, err);
-	for (size_t i = 0; i < c->n_zones && !rc; i++) {
-		const struct dns_zone_conf *zc = &c->zones[i];
-		struct dns_zone *had = old ? dns_view_zone_named(old, &zc->name) : NULL, *z = NULL;
-
-		if (had && !had->has_chosen && !zc->n_chosen && is_signed_as(had, zc) &&
-		    dns_zone_is_current(had, zc->file)) {
-			z = dns_zone_ref(had);
-		} else {
-			rc = dns_zone_load(&zc->name, zc->file, add_more, &(struct more){ v, c, zc },
-					   &z, warnings, err);
-			if (!rc)
-				dns_zone_inherit_sigs(z, had, wf_wall_ms() / 1000);
-		}
-		if (!rc && dns_view_add_zone(v, z)) {
-			dns_zone_unref(z);
-			rc = wf_err(err, -EINVAL, "zone %s is configured twice, with other letters or dots", zc->text);
-		}
-	}
-	if (rc) {
-		dns_view_free(v);
-		return rc;
-	}
-	*ret = v;
-	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "dns/answer/view.h"
 #include "dns/zone/dnssec.h"
+#include "policy/prefix.h"
 
 /* A name whose answers a policy chooses. */
 struct dns_chosen_conf {
@@ -19,11 +20,20 @@ struct dns_chosen_conf {
 	uint32_t ttl;
 };
 
-/* A secondary that is told of new serials. */
-struct dns_notify_conf {
-	struct sockaddr_storage to;
-	bool key; /* signed with 'key_name' */
+/* Another server: a secondary that is told of new serials, or a primary. */
+struct dns_peer_conf {
+	struct sockaddr_storage at;
+	char *text; /* its address */
+	bool key;   /* messages are signed with 'key_name' */
 	struct dns_name key_name;
+};
+
+struct dns_allow_conf {
+	bool exists;
+	struct pol_prefix *prefixes;
+	size_t n_prefixes;
+	struct dns_name *keys;
+	size_t n_keys;
 };
 
 struct dns_zone_conf {
@@ -31,13 +41,23 @@ struct dns_zone_conf {
 	char *text; /* as in the file */
 	struct dns_chosen_conf *chosen;
 	size_t n_chosen;
-	struct dns_notify_conf *notify;
+	struct dns_peer_conf *notify;
 	size_t n_notify;
 	/* Signed here. */
 	bool dnssec;
 	enum dns_denial denial;
 	uint32_t dnskey_ttl, signature_s;
-	char *file; /* relative ones are made absolute to the configuration's folder */
+	struct dns_peer_conf *primaries; /* none: the zone is made here */
+	size_t n_primaries;
+	struct dns_allow_conf transfer, notify_from;
+	bool catalog; /* its members are served, from the same primaries (RFC 9432) */
+	/* Of a member: the zone that names it, from which all but names and paths is borrowed. */
+	const struct dns_zone_conf *of_catalog;
+	uint64_t journal_size;
+	/* Relative ones are made absolute to the configuration's folder; of a zone with primaries the
+	 * copy. */
+	char *file;
+	char *journal;
 };
 
 struct dns_conf {
@@ -56,18 +76,28 @@ struct dns_conf {
 	struct sockaddr_storage metrics_at;
 	json_t *json; /* the object that weft-policy's grouping is in */
 	char *folder; /* of the file */
+	char *state_folder;
 	struct dns_zone_conf *zones;
 	size_t n_zones;
+	/* Members of catalogs, beside them; made anew by dns_view_load(). */
+	struct dns_zone_conf *members;
+	size_t n_members, room_members;
 };
+
+/* Zones and members by one index, 0 to n_zones + n_members - 1. */
+static inline const struct dns_zone_conf *
+dns_conf_zone(const struct dns_conf *c, size_t i)
+{
+	return i < c->n_zones ? &c->zones[i] : &c->members[i - c->n_zones];
+}
 
 /* Returns 0, or a negative errno with file, line, path, value, rule. */
 int dns_conf_load(const char *path, struct dns_conf **ret, struct wf_err *);
 void dns_conf_free(struct dns_conf *);
 
-/* Loads all zones into a new view; zones whose files are as they were for 'old' (may be NULL) are
- * taken over from it.  'warnings' may be NULL.  The cookie secrets and the limiter are left to the
- * caller. */
-int dns_view_load(const struct dns_conf *, const struct dns_view *old, struct dns_view **ret,
-		  struct wf_str *warnings, struct wf_err *);
+/* A zone that a catalog names; then all of them. */
+void dns_conf_add_member(struct dns_conf *, const struct dns_zone_conf *catalog,
+			 const struct dns_name *);
+void dns_conf_forget_members(struct dns_conf *);
 
 #endif

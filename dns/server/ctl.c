@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The commands of the control socket: dns/show, dns/counters, dns/reload, dns/why. */
+/* The commands of the control socket: dns/show, dns/counters, dns/reload, dns/secondaries,
+ * dns/refresh, dns/why. */
 #include <arpa/inet.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "base/unixctl.h"
 #include "dns/answer/why.h"
+#include "dns/server/secondary.h"
 #include "dns/server/server.h"
 #include "dns/server/worker.h"
 #include "dns/zone/load.h"
@@ -47,7 +49,7 @@ on_show(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 		for (size_t i = 0; i <= v->mask; i++)
 			if (v->slots[i])
 				wf_str_fmt(&s, "zone %s serial %u, %zu records, %s\n", v->slots[i]->text, v->slots[i]->serial,
-					   v->slots[i]->n_records, v->slots[i]->path);
+					   v->slots[i]->n_records, v->slots[i]->path ? v->slots[i]->path : "no data");
 	unixctl_reply(c, wf_str_cstr(&s));
 	wf_str_done(&s);
 }
@@ -86,6 +88,30 @@ on_reload(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 	wf_str_done(&s);
 }
 
+static void
+on_secondaries(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
+{
+	struct wf_str s = WF_STR_INIT;
+
+	dns_secondary_show(&s);
+	unixctl_reply(c, wf_str_cstr(&s));
+	wf_str_done(&s);
+}
+
+static void
+on_refresh(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
+{
+	struct wf_err err = { "" };
+	struct dns_name name;
+
+	if (argc > 1 && dns_name_from_text(&name, argv[1], NULL, &err))
+		unixctl_reply_error(c, err.text);
+	else if (!dns_secondary_refresh(argc > 1 ? &name : NULL))
+		unixctl_reply_error(c, argc > 1 ? "no zone of that name has primaries" : "no zone has primaries");
+	else
+		unixctl_reply(c, NULL);
+}
+
 /* dns/why NAME [TYPE] [--client ADDRESS[/LENGTH]] */
 static void
 on_why(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
@@ -120,5 +146,7 @@ dns_ctl_init(void)
 	unixctl_command("dns/show", "[zones]", 0, 1, on_show, NULL);
 	unixctl_command("dns/counters", "", 0, 0, on_counters, NULL);
 	unixctl_command("dns/reload", "", 0, 0, on_reload, NULL);
+	unixctl_command("dns/secondaries", "", 0, 0, on_secondaries, NULL);
+	unixctl_command("dns/refresh", "[ZONE]", 0, 1, on_refresh, NULL);
 	unixctl_command("dns/why", "NAME [TYPE] [--client ADDRESS[/LENGTH]]", 1, 4, on_why, NULL);
 }

@@ -12,6 +12,7 @@
 #include "base/rcu.h"
 #include "base/unixctl.h"
 #include "dns/server/server.h"
+#include "dns/server/view_load.h"
 
 WF_LOG_MODULE(dnsd);
 
@@ -79,29 +80,6 @@ parse_options(int argc, char *argv[], struct options *o)
 	o->conf = optind < argc ? argv[optind] : DEFAULT_CONF;
 }
 
-/* --check: warnings and errors to stderr, the sum to stdout. */
-static int
-check(const char *path)
-{
-	struct wf_str warnings = WF_STR_INIT;
-	struct wf_err err = { "" };
-	struct dns_conf *c = NULL;
-	struct dns_view *v = NULL;
-	int rc = dns_conf_load(path, &c, &err);
-
-	if (!rc)
-		rc = dns_view_load(c, NULL, &v, &warnings, &err);
-	fputs(wf_str_cstr(&warnings), stderr);
-	if (rc)
-		fprintf(stderr, "%s\n", err.text);
-	else
-		printf("%s: good, %zu zones\n", path, v->n_zones);
-	dns_view_free(v);
-	dns_conf_free(c);
-	wf_str_done(&warnings);
-	return rc ? 1 : 0;
-}
-
 static void
 on_signal(int signum)
 {
@@ -131,7 +109,7 @@ main(int argc, char *argv[])
 	wf_daemon_init(argc, argv);
 	parse_options(argc, argv, &o);
 	if (o.check)
-		return check(o.conf);
+		return dns_conf_check(o.conf);
 	signal(SIGPIPE, SIG_IGN);
 	/* Before the daemon's working directory becomes "/". */
 	absolute = realpath(o.conf, NULL);

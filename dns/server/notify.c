@@ -111,19 +111,19 @@ on_timer(struct wf_timer *t)
 }
 
 static void
-notify(const struct dns_zone *z, const struct dns_notify_conf *c, const struct dns_view *v)
+notify(const struct dns_zone *z, const struct dns_peer_conf *c, const struct dns_view *v)
 {
-	bool v4 = c->to.ss_family == AF_INET;
+	bool v4 = c->at.ss_family == AF_INET;
 	struct notice *n = wf_xzalloc(sizeof *n), *other, *next;
 	char address[INET6_ADDRSTRLEN] = "";
 
-	inet_ntop(c->to.ss_family,
-		  v4 ? (const void *)&((const struct sockaddr_in *)&c->to)->sin_addr
-		     : (const void *)&((const struct sockaddr_in6 *)&c->to)->sin6_addr,
+	inet_ntop(c->at.ss_family,
+		  v4 ? (const void *)&((const struct sockaddr_in *)&c->at)->sin_addr
+		     : (const void *)&((const struct sockaddr_in6 *)&c->at)->sin6_addr,
 		  address, sizeof address);
 	n->what = wf_xasprintf("zone %s serial %u to %s", z->text, z->serial, address);
 	dns_name_read_lower(&n->zone, z->apex->name, z->apex->name_size);
-	n->to = c->to;
+	n->to = c->at;
 	/* An older one to the same secondary has nothing more to say. */
 	wf_list_for_each_safe(other, next, node, &notices)
 		if (other->zone.size == n->zone.size &&
@@ -137,7 +137,7 @@ notify(const struct dns_zone *z, const struct dns_notify_conf *c, const struct d
 			n->key = *k;
 			n->is_signed = true;
 		}
-	n->fd = socket(c->to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	n->fd = socket(c->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (getrandom(&n->id, sizeof n->id, 0) != sizeof n->id || n->fd < 0 ||
 	    connect(n->fd, (const struct sockaddr *)&n->to,
 		    v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6))) {
@@ -152,16 +152,32 @@ notify(const struct dns_zone *z, const struct dns_notify_conf *c, const struct d
 void
 dns_notify_changes(const struct dns_conf *c, const struct dns_view *old, const struct dns_view *now)
 {
-	for (size_t i = 0; i < c->n_zones; i++) {
-		const struct dns_zone_conf *zc = &c->zones[i];
+	for (size_t i = 0; i < c->n_zones + c->n_members; i++) {
+		const struct dns_zone_conf *zc = dns_conf_zone(c, i);
 		const struct dns_zone *had, *z;
 
 		if (!zc->n_notify)
 			continue;
 		had = old ? dns_view_zone_named(old, &zc->name) : NULL;
 		z = dns_view_zone_named(now, &zc->name);
-		for (size_t k = 0; z && (!had || had->serial != z->serial) && k < zc->n_notify; k++)
+		if (!z || z->no_data || (had && !had->no_data && had->serial == z->serial))
+			continue;
+		for (size_t k = 0; k < zc->n_notify; k++)
 			notify(z, &zc->notify[k], now);
+	}
+}
+
+void
+dns_notify_zone(const struct dns_conf *c, const struct dns_view *v, const struct dns_name *name)
+{
+	const struct dns_zone *z = dns_view_zone_named(v, name);
+
+	for (size_t i = 0; i < c->n_zones + c->n_members; i++) {
+		const struct dns_zone_conf *zc = dns_conf_zone(c, i);
+
+		if (zc->name.size == name->size && !memcmp(zc->name.wire, name->wire, name->size))
+			for (size_t k = 0; k < zc->n_notify; k++)
+				notify(z, &zc->notify[k], v);
 	}
 }
 

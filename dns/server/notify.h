@@ -9,6 +9,8 @@
 /* Compares the zones of two views; 'old' is NULL at the start. */
 void dns_notify_changes(const struct dns_conf *, const struct dns_view *old,
 			const struct dns_view *now);
+/* One zone, whose serial has changed. */
+void dns_notify_zone(const struct dns_conf *, const struct dns_view *, const struct dns_name *);
 void dns_notify_stop(void);
 
 #endif

@@ -11,6 +11,8 @@
 #include "base/rcu.h"
 #include "dns/answer/limit.h"
 #include "dns/server/notify.h"
+#include "dns/server/secondary.h"
+#include "dns/server/view_load.h"
 #include "dns/server/worker.h"
 #include "dns/zone/dnssec.h"
 #include "policy/health.h"
@@ -45,9 +47,11 @@ complete_view(struct dns_view *v, const struct dns_conf *c)
 		if (v->slots[i] && v->slots[i]->dnssec && v->slots[i]->dnssec->keys)
 			dns_server.sign_cache = dns_sign_cache_new(c->sign_cache);
 	v->sign_cache = dns_server.sign_cache;
+	dns_secondary_configure(c, v);
 }
 
-#define FILES_MS 5000
+#define FILES_MS    5000
+#define CATALOGS_MS 100
 
 /* Health and load of the members of a view that is about to be published. */
 static int
@@ -114,6 +118,37 @@ publish(struct dns_view *v)
 	if (old)
 		wf_rcu_call(free_view, old);
 	dns_presign_wake();
+	if (v)
+		dns_secondary_sweep();
+}
+
+/* The zones of a catalog are other ones: a view with them, from the configuration in force. */
+static void
+on_catalogs(struct wf_timer *t)
+{
+	struct wf_str warnings = WF_STR_INIT;
+	struct wf_err err = { "" };
+	struct dns_view *v = NULL;
+	int rc = dns_view_load(dns_server.conf, dns_server_view(), &v, &warnings, &err);
+
+	if (!rc && (rc = apply_health(v, dns_server.conf, &err)))
+		dns_view_free(v);
+	log_lines(wf_str_cstr(&warnings));
+	wf_str_done(&warnings);
+	if (rc) {
+		wf_error("a catalog has changed, but its zones can't be taken up: %s", err.text);
+		return;
+	}
+	complete_view(v, dns_server.conf);
+	publish(v);
+	wf_info("a catalog has changed: %zu zones", v->n_zones);
+}
+
+void
+dns_server_catalog_changed(void)
+{
+	/* Several at a time (a start) are taken up at once. */
+	wf_timer_set(&dns_server.catalogs, CATALOGS_MS, on_catalogs, NULL);
 }
 
 int
@@ -245,9 +280,11 @@ dns_server_stop(void)
 	dns_notify_stop();
 	wf_timer_cancel(&dns_server.files);
 	dns_presign_stop();
+	wf_timer_cancel(&dns_server.catalogs);
 	for (unsigned i = 0; i < dns_server.n_workers; i++)
 		dns_worker_free(dns_server.workers[i]);
 	dns_server.n_workers = 0;
+	dns_secondary_stop();
 	pol_health_free(dns_server.health);
 	publish(NULL);
 	wf_rcu_drain();

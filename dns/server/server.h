@@ -21,6 +21,7 @@ struct dns_server {
 	struct dns_limiter *limiter;
 	struct dns_sign_cache *sign_cache; /* NULL: no zone was ever signed here */
 	struct pol_health *health; /* NULL: no policies were ever configured */
+	struct wf_timer catalogs;  /* set when one has changed */
 	struct wf_timer files;     /* looks whether files of the policies changed */
 	uint8_t cookie_secret[2][16]; /* drawn at start, for a configuration without */
 	uint64_t n_reloads, n_reloads_failed;
@@ -42,6 +43,7 @@ dns_server_view(void)
 int dns_server_start(const char *conf_path, struct wf_err *);
 /* Reads all again.  On any error the old data stays in force.  'report' gets warnings. */
 int dns_server_reload(struct wf_str *report, struct wf_err *);
+void dns_server_catalog_changed(void);
 void dns_server_stop(void);
 /* Sums over the workers. */
 void dns_server_counters(struct dns_counters *);

@@ -23,9 +23,8 @@ dns_skip_name(const uint8_t *msg, size_t size, size_t at)
 }
 
 size_t
-dns_read_name(const uint8_t *msg, size_t size, size_t at, struct dns_name *ret)
+dns_expand_name(const uint8_t *msg, size_t size, size_t at, uint8_t *wire, size_t *ret_size)
 {
-	uint8_t wire[DNS_NAME_MAX];
 	size_t n = 0, behind = 0, limit = at;
 
 	for (;;) {
@@ -57,9 +56,17 @@ dns_read_name(const uint8_t *msg, size_t size, size_t at, struct dns_name *ret)
 		if (!l)
 			break;
 	}
-	if (!dns_name_read_lower(ret, wire, n))
-		return 0;
+	*ret_size = n;
 	return behind ? behind : at;
+}
+
+size_t
+dns_read_name(const uint8_t *msg, size_t size, size_t at, struct dns_name *ret)
+{
+	uint8_t wire[DNS_NAME_MAX];
+	size_t n, behind = dns_expand_name(msg, size, at, wire, &n);
+
+	return behind && dns_name_read_lower(ret, wire, n) ? behind : 0;
 }
 
 /* RFC 7871 section 6: the address is cut to the source length, in as few octets as that takes, with
@@ -147,10 +154,10 @@ parse_records(struct dns_query *q, size_t at)
 	unsigned n_ar = dns_get16(q->msg + 10);
 
 	/* A query has no answers; IXFR puts its SOA into the authority section (RFC 1995 section
-	 * 3). */
-	if (n_an || n_ns > (q->qtype == DNS_IXFR ? 1 : 0))
+	 * 3), NOTIFY its own into the answer (RFC 1996 section 3.7), where nobody believes it. */
+	if (n_an > q->notify || n_ns > (q->qtype == DNS_IXFR ? 1 : 0))
 		return false;
-	for (unsigned i = 0; i < n_ns + n_ar; i++) {
+	for (unsigned i = 0; i < n_an + n_ns + n_ar; i++) {
 		size_t owner = at, rdata;
 		unsigned type, rdlen;
 
@@ -162,8 +169,8 @@ parse_records(struct dns_query *q, size_t at)
 		rdata = at + 10;
 		if (rdata + rdlen > q->size)
 			return false;
-		if (i < n_ns) {
-			q->ns_record = true;
+		if (i < n_an + n_ns) {
+			q->ns_record = i >= n_an;
 		} else if (type == DNS_OPT) {
 			/* One, owned by the root (RFC 6891 section 6.1.1). */
 			if (q->has_opt || q->msg[owner])
@@ -179,7 +186,7 @@ parse_records(struct dns_query *q, size_t at)
 				return false;
 		} else if (type == DNS_TSIG) {
 			/* The last one (RFC 8945 section 5.1). */
-			if (i + 1 != n_ns + n_ar)
+			if (i + 1 != n_an + n_ns + n_ar)
 				return false;
 			q->tsig_at = owner;
 		}
@@ -212,7 +219,8 @@ dns_query_parse(struct dns_query *q, const uint8_t *msg, size_t size)
 	if (q->flags & DNS_QR)
 		return DNS_PARSE_RESPONSE;
 	/* The question of NOTIFY is that of a query; the other opcodes are not looked into. */
-	if ((q->flags & DNS_OPCODE) >> 11 != DNS_OP_QUERY)
+	q->notify = (q->flags & DNS_OPCODE) >> 11 == DNS_OP_NOTIFY;
+	if (!q->notify && (q->flags & DNS_OPCODE) >> 11 != DNS_OP_QUERY)
 		return DNS_PARSE_NOTIMP;
 	n_questions = dns_get16(msg + 4);
 	if (n_questions > 1) /* RFC 9619 section 4 */

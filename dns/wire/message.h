@@ -31,6 +31,7 @@ struct dns_query {
 	struct dns_name qname;  /* lower case */
 
 	bool has_opt, do_bit, co_bit, nsid, ns_record;
+	bool notify; /* NOTIFY (RFC 1996), else QUERY */
 	uint8_t edns_version;
 	uint16_t udp_size; /* what the client takes: 512 without EDNS */
 	struct dns_ecs ecs;
@@ -46,7 +47,7 @@ enum dns_parse {
 	DNS_PARSE_RESPONSE,    /* QR=1: an answer to it could make a loop; no answer */
 	DNS_PARSE_FORMERR,     /* answer with what was read: id, question if question_size, OPT if
 				  has_opt */
-	DNS_PARSE_NOTIMP,      /* an opcode other than QUERY, or a meta type in a question */
+	DNS_PARSE_NOTIMP,      /* an opcode other than QUERY and NOTIFY, or a meta type in a question */
 	DNS_PARSE_BADVERS,     /* EDNS version above 0 (RFC 6891 section 6.1.3) */
 	DNS_PARSE_NO_QUESTION, /* QDCOUNT 0 with a cookie (RFC 7873 section 5.4) */
 };
@@ -58,5 +59,7 @@ size_t dns_skip_name(const uint8_t *msg, size_t size, size_t at);
 /* Reads the name at 'at', following pointers that go back only; lower case.  Returns the offset
  * behind it in the message, or 0 if it is malformed. */
 size_t dns_read_name(const uint8_t *msg, size_t size, size_t at, struct dns_name *ret);
+/* The same with its letters as they are, into 'wire', which has room for DNS_NAME_MAX. */
+size_t dns_expand_name(const uint8_t *msg, size_t size, size_t at, uint8_t *wire, size_t *ret_size);
 
 #endif

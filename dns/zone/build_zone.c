@@ -34,9 +34,8 @@ dns_zone_builder_done(struct dns_zone_builder *b)
 	b->keys = NULL;
 }
 
-/* Names in data are compared whatever their case, in the types where they may be compressed. */
-static bool
-rdata_equal(unsigned type, const uint8_t *a, size_t na, const uint8_t *b, size_t nb)
+bool
+dns_rdata_equal(unsigned type, const uint8_t *a, size_t na, const uint8_t *b, size_t nb)
 {
 	if (na != nb)
 		return false;
@@ -63,8 +62,8 @@ name_in(const uint8_t *p, size_t len)
 }
 
 /* What the code that reads rdata relies on, whatever wrote the record ("\# 3 010203", a transfer). */
-static bool
-rdata_is_valid(unsigned type, const uint8_t *p, size_t len)
+bool
+dns_rdata_is_valid(unsigned type, const uint8_t *p, size_t len)
 {
 	struct dns_rdata_names names = dns_rdata_names(type);
 	size_t n = names.skip;
@@ -136,7 +135,7 @@ dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, u
 		b->n_out_of_zone++;
 		return 1;
 	}
-	if (!rdata_is_valid(type, rdata, rdlen))
+	if (!dns_rdata_is_valid(type, rdata, rdlen))
 		return wf_err(err, -EINVAL, "the data of the %s record is not what its type demands", dns_type_text(type));
 	if (type == DNS_SOA && (owner->size != z->apex->name_size))
 		return wf_err(err, -EINVAL, "SOA of %s in zone %s: a zone has one, at its apex", dns_name_text(owner->wire, text), z->text);
@@ -146,7 +145,7 @@ dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, u
 		s = add_set(z, n, type);
 	/* Large sets (a thousand addresses) are compared record by record only here, once. */
 	for (r = (struct record *)s->raw; r; r = r->next)
-		if (rdata_equal(type, r->rdata, r->rdlen, rdata, rdlen))
+		if (dns_rdata_equal(type, r->rdata, r->rdlen, rdata, rdlen))
 			return 0; /* RFC 2181 section 5 */
 	if (s->n == UINT16_MAX || s->size + DNS_RAW_HEAD + rdlen > DNS_MESSAGE_MAX - 512)
 		return wf_err(err, -EINVAL, "the %s records of %s are more than fit into a message of 64 KiB", dns_type_text(type), dns_name_text(owner->wire, text));
@@ -208,15 +207,9 @@ flatten(struct dns_zone *z, struct dns_rrset *s)
 	s->raw = raw;
 }
 
-static struct dns_node *
-node_at(const struct dns_zone *z, size_t i)
-{
-	return (struct dns_node *)(uintptr_t)(z->slots[i] << 16 >> 16);
-}
-
 #define for_each_node(N, Z)                                                                    \
 	for (size_t i_ = 0; i_ <= (Z)->mask; i_++)                                             \
-		if ((N = node_at(Z, i_)))
+		if ((N = dns_zone_node_at(Z, i_)))
 
 /* The node's records that are no proof about others. */
 static unsigned

@@ -35,5 +35,9 @@ int dns_zone_builder_sign(struct dns_zone_builder *, struct dns_keyset *, enum d
 			  uint32_t now_s, struct wf_err *);
 /* Checks the zone as a whole and makes its images. */
 int dns_zone_builder_finish(struct dns_zone_builder *, struct dns_zone **ret, struct wf_err *);
+/* The same data; names in it whatever their case, in the types where they may be compressed. */
+bool dns_rdata_equal(unsigned type, const uint8_t *a, size_t na, const uint8_t *b, size_t nb);
+/* What the code that reads data relies on. */
+bool dns_rdata_is_valid(unsigned type, const uint8_t *, size_t len);
 
 #endif

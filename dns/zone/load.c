@@ -47,6 +47,14 @@ dns_type_text(unsigned type)
 	return text;
 }
 
+const char *
+dns_rcode_text(unsigned rcode)
+{
+	const ldns_lookup_table *t = ldns_lookup_by_id(ldns_rcodes, rcode);
+
+	return t ? t->name : "an unknown rcode";
+}
+
 /* "3600", "1h30m" (BIND's units).  Returns false if it is no time. */
 static bool
 parse_ttl(const char *t, uint32_t *ttl)
@@ -100,6 +108,43 @@ dns_load_fail(const struct dns_load *l, struct wf_err *err, const char *fmt, ...
 	return wf_err(err, -EINVAL, "%s:%u: %s", l->lexer.name, l->lexer.entry_line, what.text);
 }
 
+static int
+hex_digit(char c)
+{
+	return isdigit((unsigned char)c)		     ? c - '0'
+	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+							     : -1;
+}
+
+/* "\# LENGTH HEX": data of any type as bytes (RFC 3597 section 5). */
+static int
+parse_bytes(struct dns_load *l, const char *text, uint8_t *rdata, size_t *rdlen, struct wf_err *err)
+{
+	char *end;
+	unsigned long want = strtoul(text, &end, 10);
+	size_t n = 0;
+
+	if (end != text && want <= UINT16_MAX) {
+		for (text = end;; text++) {
+			int high, low;
+
+			if (*text == ' ')
+				continue;
+			high = *text ? hex_digit(text[0]) : -1;
+			low = high >= 0 ? hex_digit(text[1]) : -1;
+			if (low < 0 || n == want)
+				break;
+			rdata[n++] = high << 4 | low;
+			text++;
+		}
+		if (!*text && n == want) {
+			*rdlen = n;
+			return 0;
+		}
+	}
+	return dns_load_fail(l, err, "the data is not \\# LENGTH HEX with as many bytes as LENGTH says, at most 65535");
+}
+
 /* What ldns makes of the data of one record. */
 static int
 parse_rdata(struct dns_load *l, unsigned type, const char *text, uint8_t *rdata, size_t *rdlen,
@@ -119,6 +164,8 @@ parse_rdata(struct dns_load *l, unsigned type, const char *text, uint8_t *rdata,
 		*rdlen = 16;
 		return 0;
 	}
+	if (!strncmp(text, "\\# ", 3))
+		return parse_bytes(l, text + 3, rdata, rdlen, err);
 	if (strlen(text) > LDNS_MAX_LINELEN - 64)
 		return dns_load_fail(l, err, "the data of this %s record is longer than %u characters, which ldns does not read; split the record", type_text, LDNS_MAX_LINELEN - 64);
 	line = wf_xasprintf(". 0 IN %s %s", type_text, text);
@@ -148,17 +195,17 @@ parse_rdata(struct dns_load *l, unsigned type, const char *text, uint8_t *rdata,
 	return 0;
 }
 
-/* Types that no zone file may hold. */
-static int
-check_type(struct dns_load *l, unsigned type, struct wf_err *err)
+/* Types that no zone may hold. */
+int
+dns_load_check_type(unsigned type, struct wf_err *err)
 {
 	switch (type) {
 	case 0:
 	case DNS_OPT:
-		return dns_load_fail(l, err, "type %s can't be in a zone", dns_type_text(type));
+		return wf_err(err, -EINVAL, "type %s can't be in a zone", dns_type_text(type));
 	}
 	if (type >= 128 && type <= 255) /* RFC 6895 section 3.1: questions and meta types */
-		return dns_load_fail(l, err, "type %s can't be in a zone", dns_type_text(type));
+		return wf_err(err, -EINVAL, "type %s can't be in a zone", dns_type_text(type));
 	return 0;
 }
 
@@ -190,9 +237,9 @@ dns_load_record(struct dns_load *l, const struct dns_name *owner, char *rest, st
 	}
 	if (!word)
 		return dns_load_fail(l, err, "a record without a type");
-	rc = check_type(l, type, err);
+	rc = dns_load_check_type(type, &why);
 	if (rc)
-		return rc;
+		return dns_load_fail(l, err, "%s", why.text);
 	while (*rest == ' ')
 		rest++;
 	rc = parse_rdata(l, type, rest, rdata, &rdlen, err);

@@ -22,9 +22,12 @@ int dns_zone_load(const struct dns_name *apex, const char *path, dns_zone_more_f
 int dns_zone_load_text(const struct dns_name *apex, const char *name, const char *text, size_t size,
 		       struct dns_zone **ret, struct wf_str *warnings, struct wf_err *err);
 
+/* 0, or -EINVAL and why no zone may have records of this type. */
+int dns_load_check_type(unsigned type, struct wf_err *);
 /* Record types by their names, TYPE123 included; 0 if unknown. */
 unsigned dns_type_from_text(const char *);
 /* "AAAA", "TYPE1234"; in a per-thread buffer. */
 const char *dns_type_text(unsigned type);
+const char *dns_rcode_text(unsigned rcode);
 
 #endif

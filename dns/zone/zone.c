@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "dns/zone/delta.h"
 #include "dns/zone/dnssec.h"
 
 #define FIRST_SLOTS 16
@@ -20,6 +21,15 @@ dns_zone_new(const struct dns_name *apex)
 	z->slots = wf_xzalloc(FIRST_SLOTS * sizeof *z->slots);
 	z->text = wf_xstrdup(dns_name_text(apex->wire, text));
 	dns_zone_add_node(z, apex);
+	return z;
+}
+
+struct dns_zone *
+dns_zone_new_no_data(const struct dns_name *apex)
+{
+	struct dns_zone *z = dns_zone_new(apex);
+
+	z->no_data = true;
 	return z;
 }
 
@@ -40,6 +50,9 @@ dns_zone_unref(struct dns_zone *z)
 	for (size_t i = 0; i < z->n_files; i++)
 		free(z->files[i].path);
 	free(z->files);
+	for (size_t i = 0; i < z->n_deltas; i++)
+		dns_delta_unref(z->deltas[i]);
+	free(z->deltas);
 	free(z->slots);
 	free(z->path);
 	free(z->text);
@@ -66,7 +79,7 @@ insert(struct dns_zone *z, struct dns_node *n)
 
 		for (size_t i = 0; i <= z->mask; i++)
 			if (z->slots[i])
-				put_slot(slots, mask, (void *)(uintptr_t)(z->slots[i] << 16 >> 16));
+				put_slot(slots, mask, dns_zone_node_at(z, i));
 		free(z->slots);
 		z->slots = slots;
 		z->mask = mask;

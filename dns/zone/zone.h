@@ -19,6 +19,7 @@
 #include "dns/zone/image.h"
 
 struct dns_chosen;
+struct dns_delta;
 struct dns_zone_dnssec;
 
 struct dns_rrset {
@@ -70,6 +71,8 @@ struct dns_zone {
 	size_t mask, n_nodes, n_records;
 	uint8_t max_labels;
 	bool has_chosen; /* belongs to one view then */
+	bool is_secondary; /* came by transfer */
+	bool no_data;    /* of a primary that never answered or too long ago: SERVFAIL */
 	uint32_t serial;
 	/* SOA in the authority section, for NXDOMAIN and NODATA (RFC 2308 section 3). */
 	const struct dns_image *negative;
@@ -80,9 +83,14 @@ struct dns_zone {
 	struct dns_zone_file *files;
 	size_t n_files;
 	char *text; /* the apex, for messages */
+	/* The changes that led here, oldest first (delta.h). */
+	struct dns_delta **deltas;
+	size_t n_deltas;
 };
 
 struct dns_zone *dns_zone_new(const struct dns_name *apex);
+/* What stands for a zone that we have no data of. */
+struct dns_zone *dns_zone_new_no_data(const struct dns_name *apex);
 struct dns_zone *dns_zone_ref(struct dns_zone *);
 void dns_zone_unref(struct dns_zone *);
 
@@ -102,6 +110,13 @@ dns_zone_find(const struct dns_zone *z, uint64_t hash, const uint8_t *name, size
 		if (n->hash == hash && n->name_size == size && !memcmp(n->name, name, size))
 			return n;
 	}
+}
+
+/* Walking: the node in slot 'i' of 0 to mask, or NULL. */
+static inline struct dns_node *
+dns_zone_node_at(const struct dns_zone *z, size_t i)
+{
+	return (struct dns_node *)(uintptr_t)(z->slots[i] << 16 >> 16);
 }
 
 struct dns_node *dns_zone_find_name(const struct dns_zone *, const struct dns_name *);

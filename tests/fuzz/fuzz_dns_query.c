@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "dns/answer/answer.h"
+#include "dns/answer/rule.h"
 #include "dns/answer/transfer.h"
 #include "dns/wire/message.h"
 #include "dns/zone/load.h"
@@ -19,11 +20,20 @@ static const char zone_text[] =
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.d\n"
 	"$GENERATE 1-90 many A 192.0.2.$\n";
 
+static void
+wake(void)
+{
+}
+
+static struct dns_told_queue queue = { .wake = wake };
+static struct dns_told told = { .queue = &queue };
+
 static struct dns_view *
 make_view(void)
 {
 	struct dns_view *v = dns_view_new();
 	struct dns_name apex;
+	struct dns_zone_rule *rule;
 	struct dns_zone *z;
 
 	if (dns_name_from_text(&apex, "example.com.", NULL, NULL) ||
@@ -35,8 +45,10 @@ make_view(void)
 	if (dns_name_from_text(&v->keys->name, "key.", NULL, NULL) || !dns_key_set_secret(v->keys, "c2VjcmV0"))
 		abort();
 	v->keys->algorithm = DNS_HMAC_SHA256;
-	v->transfers = wf_xzalloc(sizeof *v->transfers);
-	v->transfers->zone = apex;
+	rule = wf_xzalloc(sizeof *rule);
+	rule->transfer.exists = rule->notify.exists = true;
+	rule->told = &told;
+	dns_view_set_rule(v, &apex, rule);
 	v->nsid_size = 4;
 	return v;
 }

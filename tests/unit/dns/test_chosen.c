@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/rcu.h"
-#include "dns/server/config.h"
+#include "dns/server/view_load.h"
 #include "tests/unit/dns/rig.h"
 
 static char dir[] = "/tmp/weft-test-chosen-XXXXXX";

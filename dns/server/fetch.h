@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One zone transfer in, on a thread of its own: query, answer, the new zone, its copy on disk.
+ *
+ *   main: dns_fetch_start(job) ... thread: TCP, build, save ... main: job->done(job)
+ *
+ * IXFR if there is a version of the zone; if the primary has no differences, or wrong ones, AXFR.
+ * Threads: main starts and gets the result; at most DNS_FETCH_MAX run, others wait in their order. */
+#ifndef WEFT_DNS_SERVER_FETCH_H
+#define WEFT_DNS_SERVER_FETCH_H
+
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include "base/list.h"
+#include "dns/answer/tsig.h"
+#include "dns/zone/zone.h"
+
+#define DNS_FETCH_MAX 8
+/* A primary that sends nothing for so long has hung up. */
+#define DNS_FETCH_IDLE_S 20
+
+struct dns_fetch {
+	/* By the caller. */
+	struct dns_name apex;
+	struct sockaddr_storage from;
+	bool is_signed;
+	struct dns_key key;
+	struct dns_zone *have; /* a reference; NULL: none */
+	char *file, *journal;  /* journal NULL: none is kept */
+	uint64_t journal_size;
+	bool catalog; /* a broken catalog is no good answer */
+	void (*done)(struct dns_fetch *); /* main; frees it */
+	void *arg;
+	/* The result. */
+	int rc;
+	struct wf_err err;     /* if rc */
+	struct dns_zone *zone; /* a reference; NULL: 'have' is current */
+	bool incremental;
+	uint64_t size, n_records; /* of what came */
+	struct wf_err save_err;   /* the copy could not be written */
+	/* Its own. */
+	struct wf_list node;
+	pthread_t thread;
+};
+
+void dns_fetch_start(struct dns_fetch *);
+/* Drops the references; for done(). */
+void dns_fetch_free(struct dns_fetch *);
+/* Ends those that run, without done(), and drops all. */
+void dns_fetch_stop(void);
+
+#endif
