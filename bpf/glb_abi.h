@@ -67,9 +67,9 @@ struct glb_vip {
 /* Role edge: the table has 256 slots for each class of clients, by the map of clients with this number. */
 #define GLB_POOL_BY_PLACE (1ull << 62)
 #define GLB_POOL_PLACE(w) ((__u32)((w) >> 40) & (GLB_MAX_PLACES - 1))
-#define GLB_POOL_WORD_BY_PLACE(base, place) \
-	(GLB_POOL_BY_PLACE | (__u64)(place) << 40 | GLB_POOL_WORD(base, 8))
-#define GLB_POOL_OF_CLASS(w, class_id) (((w) & ~0xffffffffull) | (__u32)((w) + ((__u64)(class_id) << 8)))
+#define GLB_POOL_WORD_BY_PLACE(base, shift, place) \
+	(GLB_POOL_BY_PLACE | (__u64)(place) << 40 | GLB_POOL_WORD(base, shift))
+#define GLB_POOL_OF_CLASS(w, class_id) GLB_POOL_WORD(GLB_POOL_BASE(w) + ((class_id) << 8), 8)
 
 /* Maps of clients, two arrays each: glb_places (words) and glb_places6 (starts of IPv6 prefixes). */
 #define GLB_PLACE_DIR6	 65536
@@ -92,7 +92,7 @@ struct glb_node {
 	__u32 id;	/* permanent; what hop lists carry */
 	__u16 flags;	/* GLB_NODE_* */
 	__u8 family;	/* 4 or 6; 0: no such node */
-	__u8 pad;
+	__u8 shed;	/* so many of 256 slots give new flows to the next candidate */
 };
 #define GLB_NODE_DRAIN 1   /* takes no new connections while another candidate does */
 #define GLB_NODE_DEAD 2	   /* health says so: passed over */

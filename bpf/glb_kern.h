@@ -139,14 +139,14 @@ struct glb_candidates {
 };
 
 GLB_INLINE void
-glb_add_candidate(struct glb_candidates *out, __u32 node, __u16 skip)
+glb_add_candidate(struct glb_candidates *out, __u32 node, __u16 skip, __u32 draw)
 {
 	struct glb_node *n;
 
 	if (!node || (out->n && out->node[0] == node) || (out->n > 1 && out->node[1] == node))
 		return;
 	n = bpf_map_lookup_elem(&glb_nodes, &node);
-	if (!n || !n->family || (n->flags & skip))
+	if (!n || !n->family || (n->flags & skip) || draw < n->shed)
 		return;
 	if (out->n == 0) {
 		out->node[0] = node;
@@ -193,6 +193,7 @@ glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
 	if (!out)
 		return GLB_BAD(no_owner);
 	__u32 slot = (__u32)hash & GLB_POOL_MASK(table), i = GLB_POOL_BASE(table) + slot, first, second, third;
+	__u32 draw = slot * 0x9e3779b1u >> 24; /* which slots a node sheds first is all the same, but always those */
 	__u64 *w = bpf_map_lookup_elem(&glb_slots, &i);
 	struct glb_node *owner;
 	int aside;
@@ -208,40 +209,40 @@ glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
 	owner = bpf_map_lookup_elem(&glb_nodes, &first);
 	aside = owner && (owner->flags & GLB_NODE_ASIDE);
 	if (kind == GLB_KIND_ONE) {
-		glb_add_candidate(out, first, GLB_NODE_DEAD | GLB_NODE_DRAIN);
+		glb_add_candidate(out, first, GLB_NODE_DEAD | GLB_NODE_DRAIN, draw);
 		if (!out->n)
-			glb_add_candidate(out, second, GLB_NODE_DEAD | GLB_NODE_DRAIN);
+			glb_add_candidate(out, second, GLB_NODE_DEAD | GLB_NODE_DRAIN, draw);
 		if (!out->n)
-			glb_add_candidate(out, third, GLB_NODE_DEAD | GLB_NODE_DRAIN);
+			glb_add_candidate(out, third, GLB_NODE_DEAD | GLB_NODE_DRAIN, draw);
 		for (__u32 k = 1; k <= 4 && !out->n; k++)
-			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD | GLB_NODE_DRAIN);
+			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD | GLB_NODE_DRAIN, draw);
 		/* Who drains is better than nobody. */
 		if (!out->n)
-			glb_add_candidate(out, first, GLB_NODE_DEAD);
+			glb_add_candidate(out, first, GLB_NODE_DEAD, 256);
 		if (!out->n)
-			glb_add_candidate(out, second, GLB_NODE_DEAD);
+			glb_add_candidate(out, second, GLB_NODE_DEAD, 256);
 		if (!out->n)
-			glb_add_candidate(out, third, GLB_NODE_DEAD);
+			glb_add_candidate(out, third, GLB_NODE_DEAD, 256);
 	} else if (kind == GLB_KIND_UDP) {
 		if (aside && !third)
 			for (__u32 k = 1; k <= 4 && out->n < (second ? 1 : 2); k++) {
 				i = glb_stand_in(table, slot, k);
 				if (i != first && i != second)
-					glb_add_candidate(out, i, GLB_NODE_DEAD);
+					glb_add_candidate(out, i, GLB_NODE_DEAD, 256);
 			}
-		glb_add_candidate(out, third, GLB_NODE_DEAD);
-		glb_add_candidate(out, second, GLB_NODE_DEAD);
-		glb_add_candidate(out, first, GLB_NODE_DEAD);
+		glb_add_candidate(out, third, GLB_NODE_DEAD, 256);
+		glb_add_candidate(out, second, GLB_NODE_DEAD, 256);
+		glb_add_candidate(out, first, GLB_NODE_DEAD, 256);
 	} else {
-		glb_add_candidate(out, first, GLB_NODE_DEAD);
-		glb_add_candidate(out, second, GLB_NODE_DEAD);
-		glb_add_candidate(out, third, GLB_NODE_DEAD);
+		glb_add_candidate(out, first, GLB_NODE_DEAD, 256);
+		glb_add_candidate(out, second, GLB_NODE_DEAD, 256);
+		glb_add_candidate(out, third, GLB_NODE_DEAD, 256);
 		for (__u32 k = 1; k <= 4 && out->n < (aside ? GLB_OWNERS : 1); k++)
-			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD);
+			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD, 256);
 	}
 	if (!out->n)
 		for (__u32 k = 1; k <= 4 && !out->n; k++)
-			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD);
+			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD, 256);
 	return out->n ? 0 : GLB_BAD(no_owner);
 }
 

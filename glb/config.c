@@ -59,10 +59,42 @@ read_vips(const json_t *o, struct glb_config *c, struct wf_err *err)
 		vip->protocol = !strcmp(protocol, "tcp") ? IPPROTO_TCP : !strcmp(protocol, "udp") ? IPPROTO_UDP : 0;
 		vip->port = (uint16_t)wf_json_u64(v, "port", 0);
 		snprintf(vip->pool, sizeof vip->pool, "%s", wf_json_str(v, "pool", ""));
+		snprintf(vip->policy, sizeof vip->policy, "%s", wf_json_str(v, "policy", ""));
+		vip->keep = !strcmp(wf_json_str(v, "all-down", "withdraw"), "keep");
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(c->vips[j].pool, vip->pool) && strcmp(c->vips[j].policy, vip->policy))
+				return wf_err(err, -EINVAL, "vip: policy: \"%s\": another VIP of pool %s has \"%s\"; "
+					      "VIPs of one pool have one policy", vip->policy, vip->pool,
+					      c->vips[j].policy);
 	}
 	/* Half of the room is for the entries that say which addresses are VIPs at all. */
 	if (c->n_vips > GLB_MAX_VIPS / 2)
 		return wf_err(err, -EINVAL, "vip: %zu are more than %d", c->n_vips, GLB_MAX_VIPS / 2);
+	return 0;
+}
+
+static int
+read_operation(const json_t *o, struct glb_config *c, struct wf_err *err)
+{
+	const json_t *announce = json_object_get(o, "announce"), *v;
+	size_t i;
+
+	c->policy = json_incref((json_t *)o);
+	c->probe4 = c->own4;
+	c->probe6 = c->own6;
+	json_array_foreach(json_object_get(o, "probe-source"), i, v) {
+		struct in6_addr a;
+
+		if (!glb_address_parse(json_string_value(v), &a))
+			return wf_err(err, -EINVAL, "probe-source: %s", json_string_value(v));
+		*(glb_address_is_v4(&a) ? &c->probe4 : &c->probe6) = a;
+	}
+	c->probe_table = (uint32_t)wf_json_u64(o, "probe-table", 7700);
+	c->remember_ms = (int64_t)wf_json_u64(o, "remember", 3600) * 1000;
+	c->announce = announce != NULL;
+	c->announce_table = (uint32_t)wf_json_u64(announce, "table", 119);
+	c->hold_ms = (uint32_t)wf_json_u64(announce, "hold-ms", 1000);
+	c->withdraw_ms = (uint32_t)wf_json_u64(announce, "withdraw-ms", 2000);
 	return 0;
 }
 
@@ -102,6 +134,7 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 	}
 	rc = read_addresses(o, c, err);
 	rc = rc ? rc : read_vips(o, c, err);
+	rc = rc ? rc : read_operation(o, c, err);
 	list = json_object_get(o, "tunnel-source");
 	c->sources = wf_xzalloc((json_array_size(list) + 1) * sizeof *c->sources);
 	json_array_foreach(list, i, v) {
@@ -144,7 +177,14 @@ load(const char *name, const char *text_or_null, struct wf_err *err)
 	rc = text_or_null ? wf_yang_load_text(y, name, text_or_null, &root, err) :
 			    wf_yang_load_file(y, name, &root, err);
 	wf_yang_free(y);
-	return rc ? NULL : from_json(root, name, err);
+	if (rc)
+		return NULL;
+	struct glb_config *c = from_json(root, name, err);
+	const char *slash = text_or_null ? NULL : strrchr(name, '/');
+
+	if (c && slash)
+		c->folder = wf_xasprintf("%.*s", (int)(slash - name), name);
+	return c;
 }
 
 struct glb_config *
@@ -165,6 +205,8 @@ glb_config_free(struct glb_config *c)
 	if (!c)
 		return;
 	free(c->placement);
+	json_decref(c->policy);
+	free(c->folder);
 	free(c->pin);
 	free(c->interfaces);
 	free(c->vips);

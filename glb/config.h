@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "base/err.h"
 #include "bpf/glb_abi.h"
 
@@ -23,6 +25,8 @@ struct glb_vip_config {
 	uint8_t protocol; /* IANA number; 0: any */
 	uint16_t port;	  /* 0: any */
 	char pool[64];
+	char policy[64]; /* "": by the document's weights */
+	bool keep;	 /* announced also when all is down */
 };
 
 struct glb_prefix {
@@ -32,6 +36,13 @@ struct glb_prefix {
 
 struct glb_config {
 	char *placement, *pin;
+	json_t *policy; /* the whole container: what policy/ reads of it */
+	char *folder;	/* of the configuration file, for the files that it names */
+	struct in6_addr probe4, probe6; /* sources of probes through tunnels; zero: none */
+	uint32_t probe_table;
+	int64_t remember_ms;
+	bool announce;
+	uint32_t announce_table, hold_ms, withdraw_ms;
 	uint32_t max_slots;
 	bool role[GLB_N_ROLES];
 	char site[64];

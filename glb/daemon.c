@@ -11,12 +11,16 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/unixctl.h"
 #include "glb/address.h"
+#include "glb/announce.h"
 #include "glb/datapath.h"
 #include "glb/doctor.h"
+#include "glb/health.h"
+#include "glb/sites.h"
 #include "glb/why.h"
 
 WF_LOG_MODULE(glb_daemon);
@@ -26,7 +30,19 @@ static struct {
 	struct glb_config *config;
 	struct placement *placement;
 	struct glb_datapath *dp;
-	struct wf_timer second;
+	struct glb_health *health;
+	struct glb_sites *sites;
+	struct node_times {
+		int64_t trouble;  /* when it was last not as it should be */
+		int64_t deadline; /* of a drain; 0: none */
+	} *times;		  /* by node id */
+	uint32_t n_times;
+	struct vip_rate {
+		uint64_t packets;
+		double rate; /* per second, the last second */
+	} *rates;	     /* by VIP */
+	int64_t rates_at;
+	struct wf_timer second, stop;
 	struct stat document; /* as it was when read */
 	int touch4, touch6;   /* sockets that keep next hops resolved */
 	size_t touched;
@@ -50,6 +66,133 @@ static const char *const drop_texts[] = {
 #undef GLB_DROP
 };
 
+/* --- health ----------------------------------------------------------------------------------- */
+
+static void
+on_place(void *arg, uint32_t pool, const struct glb_place *place)
+{
+	glb_datapath_place_changed(d.dp, pool, place, d.placement);
+}
+
+static bool
+has_policy(void)
+{
+	for (size_t i = 0; i < d.config->n_vips; i++)
+		if (d.config->vips[i].policy[0])
+			return true;
+	return false;
+}
+
+static void
+on_node(void *arg, uint32_t id, unsigned flags, unsigned shed)
+{
+	const struct plc_node *n = plc_node_by_id(d.placement, id);
+
+	/* Where sites are chosen by policy, it has looked at load already. */
+	if (n && n->kind == PLC_SITE && has_policy())
+		shed = 0;
+	if (flags || shed)
+		d.times[id].trouble = wf_now_ms();
+	else if (wf_now_ms() - d.times[id].trouble > d.config->remember_ms)
+		glb_datapath_forget(d.dp, id);
+	glb_datapath_mark(d.dp, id, flags, shed);
+}
+
+static void
+on_state(void *arg)
+{
+	/* While a configuration is taken, its data path is not there yet. */
+	if (!d.dp)
+		return;
+	glb_health_nodes(d.health, on_node, NULL);
+	glb_sites_update(d.sites, glb_health_pol(d.health), on_place, NULL);
+	glb_announce_update(d.config, d.health);
+}
+
+static double
+pool_rate(void *arg, const char *pool)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < d.config->n_vips; i++)
+		if (!strcmp(d.config->vips[i].pool, pool))
+			sum += d.rates[i].rate;
+	return sum;
+}
+
+static void
+count_rates(void)
+{
+	int64_t ms = wf_now_ms() - d.rates_at;
+
+	for (uint32_t i = 0; ms > 0 && i < d.config->n_vips; i++) {
+		uint64_t packets = glb_datapath_count(d.dp, GLB_COUNT_VIPS, i).packets;
+
+		d.rates[i].rate = packets > d.rates[i].packets && d.rates[i].packets ?
+				  (double)(packets - d.rates[i].packets) * 1000 / (double)ms : 0;
+		d.rates[i].packets = packets;
+	}
+	d.rates_at = wf_now_ms();
+}
+
+static void
+check_deadlines(void)
+{
+	for (uint32_t id = 0; id < d.n_times; id++) {
+		const struct plc_node *n = d.times[id].deadline && wf_now_ms() >= d.times[id].deadline ?
+					   plc_node_by_id(d.placement, id) : NULL;
+
+		if (!n)
+			continue;
+		d.times[id].deadline = 0;
+		wf_info("%s: the deadline of its drain is over", n->name);
+		if (glb_health_mark(d.health, id, GLB_MARK_DEAD))
+			glb_datapath_mark(d.dp, id, GLB_NODE_DEAD, 0);
+	}
+}
+
+/* --- what is in force ------------------------------------------------------------------------- */
+
+static void
+take_times(const struct placement *p)
+{
+	if (p->next_id <= d.n_times)
+		return;
+	d.times = wf_xrealloc(d.times, p->next_id * sizeof *d.times);
+	for (uint32_t i = d.n_times; i < p->next_id; i++)
+		d.times[i] = (struct node_times){ .trouble = wf_now_ms() };
+	d.n_times = p->next_id;
+}
+
+/* Everything behind the configuration 'c' and the document 'p', through the data path 'dp'.  On failure what was
+ * in force is. */
+static int
+take(struct glb_config *c, struct placement *p, struct glb_datapath *dp, struct wf_err *err)
+{
+	struct glb_sites *sites = glb_sites_new(c, p, d.sites, err);
+	struct wf_err ignored;
+	int rc = sites ? glb_health_apply(d.health, c, p, err) : -EINVAL;
+
+	if (!rc) {
+		rc = glb_datapath_apply(dp, c, p, glb_sites_places(sites), err);
+		rc = rc || dp == d.dp ? rc : glb_datapath_attach(dp, c, err);
+		if (rc && d.config)
+			(void)!glb_health_apply(d.health, d.config, d.placement, &ignored);
+	}
+	if (rc) {
+		glb_sites_free(sites);
+		return rc;
+	}
+	glb_sites_free(d.sites);
+	d.sites = sites;
+	take_times(p);
+	if (d.config != c) {
+		free(d.rates);
+		d.rates = wf_xzalloc((c->n_vips + 1) * sizeof *d.rates);
+	}
+	return 0;
+}
+
 static int
 bring_up(struct wf_err *err)
 {
@@ -65,10 +208,8 @@ bring_up(struct wf_err *err)
 	p = plc_load(c->placement, err);
 	/* Programs are loaded again at each reload, so a new binary's reload is also its upgrade. */
 	dp = p ? glb_datapath_open(c, err) : NULL;
-	if (dp) {
-		rc = glb_datapath_apply(dp, c, p, err);
-		rc = rc ? rc : glb_datapath_attach(dp, c, err);
-	}
+	if (dp)
+		rc = take(c, p, dp, err);
 	if (rc) {
 		glb_datapath_close(dp);
 		plc_free(p);
@@ -84,6 +225,7 @@ bring_up(struct wf_err *err)
 	d.placement = p;
 	d.dp = dp;
 	d.document = st;
+	on_state(NULL);
 	wf_info("document %u with %zu pools is in force; %zu VIPs", p->number, p->n_pools, c->n_vips);
 	return 0;
 }
@@ -97,12 +239,12 @@ glb_daemon_reload(void)
 		wf_error("not reloaded: %s", err.text);
 }
 
-/* The document alone, when its file changed. */
+/* The document alone, when its file changed; or the maps of clients. */
 static int
 new_document(struct wf_err *err)
 {
 	struct placement *p = plc_load(d.config->placement, err);
-	int rc = p ? glb_datapath_apply(d.dp, d.config, p, err) : -EINVAL;
+	int rc = p ? take(d.config, p, d.dp, err) : -EINVAL;
 
 	if (rc) {
 		plc_free(p);
@@ -110,6 +252,7 @@ new_document(struct wf_err *err)
 	}
 	plc_free(d.placement);
 	d.placement = p;
+	on_state(NULL);
 	wf_info("document %u is in force", p->number);
 	return 0;
 }
@@ -148,7 +291,14 @@ on_second(struct wf_timer *t)
 		d.document = st;
 		if (new_document(&err))
 			wf_error("the new document is not taken: %s", err.text);
+	} else if (glb_sites_files_changed(d.sites) && new_document(&err)) {
+		wf_warn_rl("the new maps of clients are not taken: %s", err.text);
 	}
+	count_rates();
+	check_deadlines();
+	glb_health_report(d.health, pool_rate, NULL);
+	glb_sites_forget(d.sites, d.config->remember_ms, on_place, NULL);
+	on_state(NULL);
 	touch_next_hops();
 	wf_timer_set(t, 1000, on_second, NULL);
 }
@@ -255,7 +405,7 @@ why(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 			unixctl_reply_error(conn, "what follows the ends is tcp, udp or syn");
 			return;
 		}
-	glb_why(d.config, d.placement, &k, node_state, NULL, &s);
+	glb_why(d.config, d.placement, d.sites, &k, node_state, NULL, &s);
 	unixctl_reply(conn, wf_str_cstr(&s));
 	wf_str_done(&s);
 }
@@ -263,18 +413,70 @@ why(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 static void
 mark(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
-	unsigned flags = !strcmp(argv[2], "dead") ? GLB_NODE_DEAD : !strcmp(argv[2], "drain") ? GLB_NODE_DRAIN : 0;
+	static const char *const words[] = { "up", "drain", "dead" };
+	static const unsigned flags[] = { 0, GLB_NODE_DRAIN, GLB_NODE_DEAD };
 	const struct plc_node *n = plc_node_by_name(d.placement, PLC_SERVER, argv[1]);
+	char *end = NULL;
+	long seconds = argc > 3 ? strtol(argv[3], &end, 10) : 0;
+	unsigned word = 0;
 
 	n = n ? n : plc_node_by_name(d.placement, PLC_SITE, argv[1]);
+	while (word < 3 && strcmp(argv[2], words[word]))
+		word++;
 	if (!n)
 		unixctl_reply_error(conn, "no server or site of that name in the document");
-	else if (!flags && strcmp(argv[2], "up"))
+	else if (word == 3)
 		unixctl_reply_error(conn, "a state is up, drain or dead");
-	else if (glb_datapath_mark(d.dp, n->id, flags))
+	else if (argc > 3 && (word != GLB_MARK_DRAIN || *end || seconds < 1))
+		unixctl_reply_error(conn, "a drain can have a deadline, in whole seconds");
+	else if (glb_health_mark(d.health, n->id, word) && glb_datapath_mark(d.dp, n->id, flags[word], 0))
 		unixctl_reply_error(conn, "not in use here");
-	else
+	else {
+		d.times[n->id].deadline = seconds ? wf_now_ms() + seconds * 1000 : 0;
 		unixctl_reply(conn, NULL);
+	}
+}
+
+static void
+announced(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	struct wf_str s = WF_STR_INIT;
+
+	glb_announce_show(d.config, argc > 1 && !strcmp(argv[1], "plain"), &s);
+	unixctl_reply(conn, wf_str_cstr(&s));
+	wf_str_done(&s);
+}
+
+/* 'aux' is NULL to withdraw. */
+static void
+announce(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	if (!d.config->announce) {
+		unixctl_reply_error(conn, "nothing is announced: the configuration has no \"announce\"");
+	} else if (glb_announce_set(d.config, argc > 1 ? argv[1] : "", aux != NULL)) {
+		unixctl_reply_error(conn, "no address of ours; glb/announced lists them");
+	} else {
+		glb_announce_update(d.config, d.health);
+		unixctl_reply(conn, NULL);
+	}
+}
+
+static void
+on_stop(struct wf_timer *t)
+{
+	wf_loop_stop();
+}
+
+static void
+stop(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	if (d.config->announce) {
+		glb_announce_set(d.config, "", false);
+		glb_announce_update(d.config, d.health);
+	}
+	unixctl_reply(conn, NULL);
+	/* The world needs its time to go elsewhere; meanwhile all goes on. */
+	wf_timer_set(&d.stop, d.config->announce ? d.config->withdraw_ms + 10 : 10, on_stop, NULL);
 }
 
 static void
@@ -305,6 +507,7 @@ glb_daemon_init(const char *path, struct wf_err *err)
 	int rc;
 
 	d.path = wf_xstrdup(path);
+	d.health = glb_health_new(on_state);
 	rc = bring_up(err);
 	if (rc)
 		return rc;
@@ -314,9 +517,13 @@ glb_daemon_init(const char *path, struct wf_err *err)
 	unixctl_command("glb/show", "", 0, 0, show, NULL);
 	unixctl_command("glb/top", "", 0, 0, top, NULL);
 	unixctl_command("glb/why", "CLIENT[:PORT] VIP[:PORT] [tcp|udp] [syn]", 2, 4, why, NULL);
-	unixctl_command("glb/mark", "NAME up|drain|dead", 2, 2, mark, NULL);
+	unixctl_command("glb/mark", "NAME up|drain [SECONDS]|dead", 2, 3, mark, NULL);
 	unixctl_command("glb/reload", "", 0, 0, reload, NULL);
 	unixctl_command("glb/doctor", "", 0, 0, doctor, NULL);
+	unixctl_command("glb/announced", "[plain]", 0, 1, announced, NULL);
+	unixctl_command("glb/announce", "[ADDRESS]", 0, 1, announce, &d);
+	unixctl_command("glb/withdraw", "[ADDRESS]", 0, 1, announce, NULL);
+	unixctl_command("glb/stop", "", 0, 0, stop, NULL);
 	return 0;
 }
 
@@ -324,6 +531,11 @@ void
 glb_daemon_done(void)
 {
 	wf_timer_cancel(&d.second);
+	wf_timer_cancel(&d.stop);
+	glb_health_free(d.health);
+	glb_sites_free(d.sites);
+	free(d.times);
+	free(d.rates);
 	close(d.touch4);
 	close(d.touch6);
 	glb_datapath_close(d.dp);

@@ -41,6 +41,7 @@ static const char *const map_names[DP_N_MAPS] = {
 	[DP_IDS] = "glb_ids", [DP_OWN] = "glb_own", [DP_SOURCES] = "glb_sources",
 	[DP_DROPS] = "glb_drops", [DP_STATS] = "glb_stats", [DP_VIP_STATS] = "glb_vip_stats",
 	[DP_NODE_STATS] = "glb_node_stats", [DP_CHAIN] = "glb_chain",
+	[DP_PLACES] = "glb_places", [DP_PLACES6] = "glb_places6",
 };
 
 static int

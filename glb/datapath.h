@@ -14,8 +14,20 @@
 #include "base/err.h"
 #include "glb/config.h"
 #include "glb/placement.h"
+#include "policy/location.h"
 
 struct glb_datapath;
+
+/* Sites of one pool by the client's place, in the place of the document's table (glb/sites.h). */
+struct glb_site_slot {
+	uint32_t site[GLB_OWNERS]; /* node ids: who gets new flows, then who else may have flows; 0: none */
+	bool ranked;		   /* none of the others was the first lately: UDP does not ask them */
+};
+struct glb_place {
+	const struct loc_table *map;
+	uint32_t n_classes;
+	struct glb_site_slot *slots; /* 256 a class */
+};
 
 /* Opens or makes the maps and loads the programs of the configured roles.  Nothing is attached.
  * Returns NULL with 'err'. */
@@ -25,16 +37,20 @@ void glb_datapath_close(struct glb_datapath *);
 
 /* Writes configuration and document into the maps: what is new before what refers to it, what is gone after.
  * On failure (-ENOSPC, -ENOENT: a pool or site that the document lacks) nothing that packets use was
- * changed. */
+ * changed.  'by_pool' may be NULL: no pool's sites are chosen by place. */
 int glb_datapath_apply(struct glb_datapath *, const struct glb_config *, const struct placement *,
-		       struct wf_err *);
+		       const struct glb_place *const *by_pool, struct wf_err *);
+/* The slots of a pool's place changed, nothing else. */
+void glb_datapath_place_changed(struct glb_datapath *, uint32_t pool_index, const struct glb_place *,
+				const struct placement *);
 /* Attaches to, or replaces the programs of, the configured devices; detaches from others. */
 int glb_datapath_attach(struct glb_datapath *, const struct glb_config *, struct wf_err *);
 /* Detaches and removes all pins. */
 int glb_datapath_remove(const char *pin, struct wf_err *);
 
-/* 'flags' is GLB_NODE_DRAIN, GLB_NODE_DEAD or 0; local to this host.  -ENOENT: not in use here. */
-int glb_datapath_mark(struct glb_datapath *, uint32_t node_id, unsigned flags);
+/* 'flags' is GLB_NODE_DRAIN, GLB_NODE_DEAD or 0; 'shed' of 256 slots give their new flows to others; local to
+ * this host.  -ENOENT: not in use here. */
+int glb_datapath_mark(struct glb_datapath *, uint32_t node_id, unsigned flags, unsigned shed);
 /* A node that was dead is up again for so long that no flow is left at those that took its place meanwhile:
  * they are no longer candidates of its slots. */
 void glb_datapath_forget(struct glb_datapath *, uint32_t node_id);

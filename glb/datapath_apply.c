@@ -48,7 +48,7 @@ write_node(struct glb_datapath *dp, uint32_t index, const struct glb_node *n)
 }
 
 int
-glb_datapath_mark(struct glb_datapath *dp, uint32_t node_id, unsigned flags)
+glb_datapath_mark(struct glb_datapath *dp, uint32_t node_id, unsigned flags, unsigned shed)
 {
 	uint32_t index = dp_node_index(dp, node_id);
 	struct glb_node n;
@@ -56,10 +56,11 @@ glb_datapath_mark(struct glb_datapath *dp, uint32_t node_id, unsigned flags)
 	if (!index)
 		return -ENOENT;
 	n = dp->nodes[index];
-	if (flags & GLB_NODE_DEAD)
+	if (flags || shed)
 		flags |= GLB_NODE_ASIDE;
 	n.flags = (uint16_t)((n.flags & ~(GLB_NODE_DRAIN | GLB_NODE_DEAD)) | flags);
-	if (n.flags == dp->nodes[index].flags)
+	n.shed = (uint8_t)shed;
+	if (n.flags == dp->nodes[index].flags && n.shed == dp->nodes[index].shed)
 		return 0;
 	return write_node(dp, index, &n);
 }
@@ -70,7 +71,8 @@ glb_datapath_forget(struct glb_datapath *dp, uint32_t node_id)
 	uint32_t index = dp_node_index(dp, node_id);
 	struct glb_node n;
 
-	if (!index || (dp->nodes[index].flags & (GLB_NODE_ASIDE | GLB_NODE_DEAD)) != GLB_NODE_ASIDE)
+	if (!index || !(dp->nodes[index].flags & GLB_NODE_ASIDE) || dp->nodes[index].shed ||
+	    (dp->nodes[index].flags & (GLB_NODE_DEAD | GLB_NODE_DRAIN)))
 		return;
 	n = dp->nodes[index];
 	n.flags &= (uint16_t)~GLB_NODE_ASIDE;
@@ -93,6 +95,8 @@ struct work {
 	const struct placement *p;
 	uint32_t *index_of; /* by node id */
 	uint64_t *words[2]; /* by pool: of role edge, of role local */
+	const struct glb_place *const *places; /* by pool; NULL: the sites are those of the document */
+	uint32_t *place_of;		       /* by pool: number of its map of clients */
 };
 
 static const struct plc_table *
@@ -103,7 +107,7 @@ table_of(const struct work *w, unsigned kind, uint32_t pool)
 	if (!w->c->role[kind == 0 ? GLB_EDGE : GLB_LOCAL])
 		return NULL;
 	if (kind == 0)
-		return &w->p->pools[pool].sites;
+		return w->places && w->places[pool] ? NULL : &w->p->pools[pool].sites;
 	site = plc_node_by_name(w->p, PLC_SITE, w->c->site);
 	return site ? plc_servers_at(&w->p->pools[pool], site->id) : NULL;
 }
@@ -157,7 +161,7 @@ plan_tables(struct work *w, struct wf_err *err)
 
 			if (!t || !t->n_slots || w->p->pools[i].gone)
 				continue;
-			if (now && GLB_POOL_MASK(now) + 1 == t->n_slots)
+			if (now && !(now & GLB_POOL_BY_PLACE) && GLB_POOL_MASK(now) + 1 == t->n_slots)
 				w->words[k][i] = now;
 			else if (find_region(w, t->n_slots, (unsigned)__builtin_ctz(t->n_slots),
 					     &w->words[k][i]))
@@ -165,6 +169,27 @@ plan_tables(struct work *w, struct wf_err *err)
 					      "(then weft-glb --remove and start again)",
 					      w->p->pools[i].name, t->n_slots);
 		}
+	for (uint32_t i = 0; i < w->p->n_pools; i++) {
+		const struct glb_place *place = w->places ? w->places[i] : NULL;
+		unsigned shift = 8;
+		int rc;
+
+		if (!place || w->p->pools[i].gone)
+			continue;
+		while ((uint64_t)place->n_classes << 8 > 1u << shift)
+			shift++;
+		/* Always a new region and a new map: the old ones hang together, too, until the word changes. */
+		rc = find_region(w, 1u << shift, shift, &w->words[0][i]);
+		if (rc)
+			return wf_err(err, rc, "pool %s: no room for %u more slots, 256 for each of %u kinds of places; "
+				      "raise max-slots (then weft-glb --remove and start again)",
+				      w->p->pools[i].name, 1u << shift, place->n_classes);
+		rc = dp_place_load(w->dp, place->map, w->place_of, i, &w->place_of[i]);
+		if (rc)
+			return wf_err(err, rc, "pool %s: the map of clients cannot be loaded: %s",
+				      w->p->pools[i].name, wf_strerror(rc));
+		w->words[0][i] = GLB_POOL_WORD_BY_PLACE(GLB_POOL_BASE(w->words[0][i]), shift, w->place_of[i]);
+	}
 	return 0;
 }
 
@@ -290,13 +315,47 @@ remove_nodes(const struct work *w)
 }
 
 static void
+write_place(const struct glb_datapath *dp, const struct glb_place *place, uint64_t word,
+	    const uint32_t *index_of)
+{
+	uint64_t *slots = dp->slots + GLB_POOL_BASE(word);
+
+	for (uint32_t s = 0; s < place->n_classes * 256; s++) {
+		uint64_t v = place->slots[s].ranked ? GLB_SLOT_RANKED : 0;
+
+		for (unsigned o = 0; o < PLC_OWNERS; o++)
+			v |= (uint64_t)index_of[place->slots[s].site[o]] << o * GLB_SLOT_BITS;
+		if (slots[s] != v)
+			__atomic_store_n(&slots[s], v, __ATOMIC_RELAXED);
+	}
+}
+
+void
+glb_datapath_place_changed(struct glb_datapath *dp, uint32_t pool_index, const struct glb_place *place,
+			   const struct placement *p)
+{
+	uint32_t *index_of = wf_xzalloc((size_t)p->next_id * sizeof *index_of);
+	uint64_t word = dp->tables[GLB_EDGE] ? dp->tables[GLB_EDGE][pool_index] : 0;
+
+	for (size_t i = 0; i < p->n_nodes; i++)
+		if (!p->nodes[i].gone && p->nodes[i].kind == PLC_SITE)
+			index_of[p->nodes[i].id] = dp_node_index(dp, p->nodes[i].id);
+	if (word & GLB_POOL_BY_PLACE)
+		write_place(dp, place, word, index_of);
+	free(index_of);
+}
+
+static void
 write_tables(const struct work *w)
 {
 	for (unsigned k = 0; k < 2; k++)
 		for (uint32_t i = 0; i < GLB_MAX_POOLS; i++) {
 			uint64_t word = w->words[k][i];
 
-			if (word) {
+			if (word & GLB_POOL_BY_PLACE) {
+				write_place(w->dp, w->places[i], word, w->index_of);
+				w->dp->pool_ids[i] = w->p->pools[i].id;
+			} else if (word) {
 				const struct plc_table *t = table_of(w, k, i);
 				uint64_t *slots = w->dp->slots + GLB_POOL_BASE(word);
 
@@ -468,16 +527,17 @@ write_vips(const struct work *w)
 
 int
 glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const struct placement *p,
-		   struct wf_err *err)
+		   const struct glb_place *const *places, struct wf_err *err)
 {
-	struct work w = { dp, c, p, wf_xzalloc((size_t)p->next_id * sizeof(uint32_t)), { NULL, NULL } };
+	struct work w = { dp, c, p, wf_xzalloc((size_t)p->next_id * sizeof(uint32_t)), { NULL, NULL }, places,
+			  wf_xzalloc((p->n_pools + 1) * sizeof(uint32_t)) };
 	int rc;
 
 	w.words[0] = wf_xzalloc(GLB_MAX_POOLS * sizeof(uint64_t));
 	w.words[1] = wf_xzalloc(GLB_MAX_POOLS * sizeof(uint64_t));
 	rc = check(&w, err);
-	rc = rc ? rc : plan_tables(&w, err);
 	rc = rc ? rc : plan_nodes(&w, err);
+	rc = rc ? rc : plan_tables(&w, err);
 	if (!rc) {
 		rc = write_nodes(&w);
 		if (!rc)
@@ -491,8 +551,10 @@ glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const st
 		else
 			remove_nodes(&w);
 	}
+	dp_places_sweep(dp);
 	free(w.index_of);
 	free(w.words[0]);
 	free(w.words[1]);
+	free(w.place_of);
 	return rc;
 }

@@ -7,7 +7,8 @@
 
 enum dp_map {
 	DP_CONF, DP_VIP4, DP_VIP6, DP_EDGE_TABLES, DP_LOCAL_TABLES, DP_POOL_IDS, DP_SLOTS, DP_NODES,
-	DP_IDS, DP_OWN, DP_SOURCES, DP_DROPS, DP_STATS, DP_VIP_STATS, DP_NODE_STATS, DP_CHAIN, DP_N_MAPS
+	DP_IDS, DP_OWN, DP_SOURCES, DP_DROPS, DP_STATS, DP_VIP_STATS, DP_NODE_STATS, DP_CHAIN, DP_PLACES, DP_PLACES6,
+	DP_N_MAPS
 };
 
 struct bpf_object;
@@ -30,5 +31,13 @@ struct glb_datapath {
 void dp_nodes_read(struct glb_datapath *);
 /* 0: none. */
 uint32_t dp_node_index(const struct glb_datapath *, uint32_t id);
+
+
+/* datapath_place.c.  Copies a map of clients into the kernel under a number that no table names, nor is in 'taken'
+ * (n of them; 0 is never given). */
+int dp_place_load(struct glb_datapath *, const struct loc_table *, const uint32_t *taken, size_t n,
+		  uint32_t *ret_number);
+/* Frees those that no table names. */
+void dp_places_sweep(struct glb_datapath *);
 
 #endif

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/unixctl.h"
+#include "glb/announce.h"
 #include "glb/daemon.h"
 #include "glb/datapath.h"
 #include "glb/place.h"
@@ -63,7 +65,13 @@ remove_only(const char *path)
 {
 	struct wf_err err = { "" };
 	struct glb_config *c = glb_config_load(path, &err);
-	int rc = c ? glb_datapath_remove(c->pin, &err) : -1;
+	int rc;
+
+	if (c && c->announce) {
+		glb_announce_remove(c);
+		usleep(c->withdraw_ms * 1000);
+	}
+	rc = c ? glb_datapath_remove(c->pin, &err) : -1;
 
 	if (rc)
 		fprintf(stderr, "%s: %s\n", wf_program_name, err.text);

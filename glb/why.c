@@ -60,7 +60,8 @@ put_slot(const struct placement *p, const struct plc_table *t, uint64_t hash, co
 }
 
 void
-glb_why(const struct glb_config *c, const struct placement *p, const struct why_packet *k,
+glb_why(const struct glb_config *c, const struct placement *p, const struct glb_sites *sites,
+	const struct why_packet *k,
 	const char *(*state)(uint32_t, void *), void *aux, struct wf_str *s)
 {
 	const struct glb_vip_config *vip = NULL;
@@ -92,7 +93,9 @@ glb_why(const struct glb_config *c, const struct placement *p, const struct why_
 	f.vip_port = htons(k->vip_port);
 	f.family = glb_address_is_v4(&k->vip) ? 4 : 6;
 	f.proto = k->protocol;
-	if (pool->sites.n_slots)
+	if (glb_sites_places(sites)[pool - p->pools])
+		glb_sites_why(sites, (uint32_t)(pool - p->pools), &k->client, glb_client_hash(key, &f) & 255, s);
+	else if (pool->sites.n_slots)
 		put_slot(p, &pool->sites, glb_client_hash(key, &f), "edge: bucket of client and VIP", k, state, aux, s);
 	for (size_t i = 0; i < pool->n_by_site; i++) {
 		const struct plc_node *site = plc_node_by_id(p, pool->by_site[i].site);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "glb/config.h"
 #include "glb/placement.h"
+#include "glb/sites.h"
 
 struct why_packet {
 	struct in6_addr client, vip;
@@ -15,7 +16,8 @@ struct why_packet {
 };
 
 /* 'state' says what is known here of a node: "", " (drains)", " (dead)". */
-void glb_why(const struct glb_config *, const struct placement *, const struct why_packet *,
+void glb_why(const struct glb_config *, const struct placement *, const struct glb_sites *,
+	     const struct why_packet *,
 	     const char *(*state)(uint32_t node_id, void *aux), void *aux, struct wf_str *);
 /* "ADDRESS" or "ADDRESS:PORT" or "[ADDRESS]:PORT". */
 bool glb_endpoint_parse(const char *, struct in6_addr *, uint16_t *ret_port);

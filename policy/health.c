@@ -165,6 +165,13 @@ pol_health_on_change(struct pol_health *h, void (*fn)(void *arg), void *arg)
 	h->on_change_arg = arg;
 }
 
+void
+pol_health_on_state(struct pol_health *h, void (*fn)(void *arg), void *arg)
+{
+	h->on_state = fn;
+	h->on_state_arg = arg;
+}
+
 /* ---- Configuration ---- */
 
 static char *

@@ -38,6 +38,9 @@ int pol_health_apply(struct pol_health *, const json_t *conf, const char *folder
 /* Called when at least one policy changed its answers (after the commit). */
 void pol_health_on_change(struct pol_health *, void (*fn)(void *arg), void *arg);
 
+/* Called when the state of a member changed (after the commit), for who uses members without policies. */
+void pol_health_on_state(struct pol_health *, void (*fn)(void *arg), void *arg);
+
 /* Operator; "" for the member means all of the pool.  -ENOENT with 'err' if there is none. */
 enum pol_force { POL_FORCE_NONE, POL_FORCE_UP, POL_FORCE_DOWN };
 int pol_health_force(struct pol_health *, const char *pool, const char *member, enum pol_force,

@@ -106,6 +106,8 @@ struct pol_health {
 	json_t *changed; /* for subscribers, since the last commit */
 	void (*on_change)(void *arg);
 	void *on_change_arg;
+	void (*on_state)(void *arg);
+	void *on_state_arg;
 	struct pol_health_stats stats;
 	json_t *restored; /* of the state file, until the targets have it */
 };

@@ -453,6 +453,16 @@ connect_to(struct pol_probe *p)
 	return connect(p->fd, (void *)&to, size) && errno != EINPROGRESS ? -errno : 0;
 }
 
+static pol_probe_socket_fn *on_socket;
+static void *on_socket_arg;
+
+void
+pol_probe_on_socket(pol_probe_socket_fn *fn, void *arg)
+{
+	on_socket = fn;
+	on_socket_arg = arg;
+}
+
 struct pol_probe *
 pol_probe_start(const struct pol_probe_conf *conf, const struct pol_addr *addr, const char *pool,
 		const char *member, pol_probe_done_fn *done, void *arg)
@@ -481,7 +491,12 @@ pol_probe_start(const struct pol_probe_conf *conf, const struct pol_addr *addr, 
 		return p;
 	}
 	p->poll.data = p;
-	int rc = 0;
+	int rc = on_socket ? on_socket(on_socket_arg, p->fd, conf, addr, pool, member) : 0;
+
+	if (rc) {
+		pol_probe_finish_later(p, POL_PROBE_NOT_RUN, strerror(-rc));
+		return p;
+	}
 
 	if (conf->device &&
 	    setsockopt(p->fd, SOL_SOCKET, SO_BINDTODEVICE, conf->device, strlen(conf->device)))

@@ -54,6 +54,12 @@ struct pol_probe *pol_probe_start(const struct pol_probe_conf *, const struct po
 				  void *arg);
 void pol_probe_cancel(struct pol_probe *); /* NULL is fine */
 
+/* Called with each socket of a probe before it connects, for who steers probes into a tunnel.  A negative errno
+ * makes the probe POL_PROBE_NOT_RUN.  NULL: nobody. */
+typedef int pol_probe_socket_fn(void *arg, int fd, const struct pol_probe_conf *,
+				const struct pol_addr *, const char *pool, const char *member);
+void pol_probe_on_socket(pol_probe_socket_fn *, void *arg);
+
 /* ---- HTTP, as pure functions ---- */
 
 /* Judges what has come so far.  Returns 1 if the answer passes, 0 if it fails, -EAGAIN if more must

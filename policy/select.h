@@ -142,6 +142,8 @@ bool pol_set_drain(struct pol *, const char *pool, const char *member, bool drai
 bool pol_set_load(struct pol *, const char *pool, const char *member, float load);
 void pol_member_set(struct pol *, uint32_t member, bool up, bool drain, float load,
 		    float slow_start);
+/* Of its share of clients, what a member may have by health, drain, watermarks and slow start, of 256. */
+unsigned pol_member_share(const struct pol *, uint32_t member);
 
 /* Called by pol_commit() for each policy whose answers change, before they do: make what the new
  * sets need, disable what must not answer meanwhile.  'after' is true in a second call, when the

@@ -35,6 +35,8 @@ on_commit(struct wf_timer *timer)
 
 	if (h->pol && pol_commit(h->pol) && h->on_change)
 		h->on_change(h->on_change_arg);
+	if (h->on_state)
+		h->on_state(h->on_state_arg);
 	pol_serve_publish(h);
 }
 

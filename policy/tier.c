@@ -191,6 +191,12 @@ pol_keep(const struct pol *pol, uint32_t member, enum pol_mode mode, int64_t las
 	return lround(256 * shed(m->load, &pol->pools[m->pool]) * m->slow_start);
 }
 
+unsigned
+pol_member_share(const struct pol *pol, uint32_t member)
+{
+	return pol_keep(pol, member, POL_BY_STATE, 0);
+}
+
 static bool
 is_skipped(const struct pol *pol, uint32_t member, const uint32_t *skip, unsigned n_skip)
 {

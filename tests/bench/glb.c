@@ -227,7 +227,7 @@ set_up(uint32_t *ret_pool)
 	/* Sites are this very host's and a next one: only the second is sent to. */
 	if (c)
 		memset(&c->own4, 0, sizeof c->own4);
-	if (!dp || glb_datapath_apply(dp, c, p, &err))
+	if (!dp || glb_datapath_apply(dp, c, p, NULL, &err))
 		die("%s", err.text);
 	*ret_pool = plc_pool_by_name(p, "web")->id;
 	struct in6_addr own = { 0 };

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "glb/announce.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "glb/address.h"
+#include "glb/netlink.h"
+
+WF_LOG_MODULE(glb_announce);
+
+struct route {
+	struct in6_addr address;
+	bool wanted, up, installed, withdrawn;
+	int64_t down_since; /* 0: up */
+};
+
+static struct {
+	struct route *r;
+	size_t n;
+	uint32_t table; /* whose routes are in 'r'; 0: none yet */
+	bool all_withdrawn;
+} a;
+
+static struct route *
+find(const struct in6_addr *address)
+{
+	for (size_t i = 0; i < a.n; i++)
+		if (!memcmp(&a.r[i].address, address, sizeof *address))
+			return &a.r[i];
+	return NULL;
+}
+
+static struct route *
+get(const struct in6_addr *address)
+{
+	struct route *r = find(address);
+
+	if (r)
+		return r;
+	a.r = wf_xrealloc(a.r, (a.n + 1) * sizeof *a.r);
+	a.r[a.n] = (struct route){ .address = *address };
+	return &a.r[a.n++];
+}
+
+static void
+on_installed(void *arg, const struct in6_addr *dst, unsigned len)
+{
+	if (len == 128)
+		get(dst)->installed = true;
+}
+
+static bool
+is_zero(const struct in6_addr *address)
+{
+	static const struct in6_addr zero;
+
+	return !memcmp(address, &zero, sizeof zero);
+}
+
+/* What is wanted at all, and whether somebody serves it. */
+static void
+look(const struct glb_config *c, const struct glb_health *h)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < a.n; i++)
+		a.r[i].wanted = a.r[i].up = false;
+	for (size_t i = 0; c->announce && i < c->n_vips; i++) {
+		bool up = c->vips[i].keep || glb_health_pool_is_up(h, c->vips[i].pool);
+
+		any |= up;
+		if (c->role[GLB_EDGE]) {
+			struct route *r = get(&c->vips[i].address);
+
+			r->wanted = true;
+			r->up |= up;
+		}
+	}
+	for (unsigned k = 0; c->announce && c->role[GLB_LOCAL] && k < 2; k++) {
+		const struct in6_addr *own = k ? &c->own6 : &c->own4;
+
+		if (!is_zero(own)) {
+			struct route *r = get(own);
+
+			r->wanted = true;
+			r->up |= any;
+		}
+	}
+}
+
+static bool
+decide(const struct glb_config *c, struct route *r)
+{
+	if (!r->up && !r->down_since)
+		r->down_since = wf_now_ms();
+	else if (r->up)
+		r->down_since = 0;
+	return r->wanted && !r->withdrawn && !a.all_withdrawn &&
+	       (r->up || (r->installed && wf_now_ms() - r->down_since < c->hold_ms));
+}
+
+void
+glb_announce_update(const struct glb_config *c, const struct glb_health *h)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (c->announce && a.table != c->announce_table) {
+		/* What a daemon before us left is as good as ours. */
+		a.table = c->announce_table;
+		glb_nl_routes(a.table, on_installed, NULL);
+	}
+	look(c, h);
+	for (size_t i = 0; i < a.n; i++) {
+		struct route *r = &a.r[i];
+		bool want = decide(c, r);
+		int rc;
+
+		if (want == r->installed)
+			continue;
+		rc = glb_nl_route(want, &r->address, 128, a.table, if_nametoindex("lo"));
+		if (rc) {
+			wf_warn_rl("route to %s in table %u: %s", glb_address_text(&r->address, text), a.table,
+				   wf_strerror(rc));
+			continue;
+		}
+		r->installed = want;
+		wf_info("%s %s", glb_address_text(&r->address, text), want ? "is announced" : "is withdrawn");
+	}
+}
+
+int
+glb_announce_set(const struct glb_config *c, const char *address, bool announce)
+{
+	struct in6_addr parsed;
+	struct route *r;
+
+	if (!address[0]) {
+		a.all_withdrawn = !announce;
+		for (size_t i = 0; announce && i < a.n; i++)
+			a.r[i].withdrawn = false;
+		return 0;
+	}
+	r = glb_address_parse(address, &parsed) ? find(&parsed) : NULL;
+	if (!r || !r->wanted)
+		return -ENOENT;
+	r->withdrawn = !announce;
+	return 0;
+}
+
+void
+glb_announce_show(const struct glb_config *c, bool plain, struct wf_str *s)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < a.n; i++) {
+		const struct route *r = &a.r[i];
+
+		glb_address_text(&r->address, text);
+		if (plain && r->installed)
+			wf_str_fmt(s, "%s/%d\n", text, glb_address_is_v4(&r->address) ? 32 : 128);
+		else if (!plain && (r->wanted || r->installed))
+			wf_str_fmt(s, "%s %s%s\n", text, r->installed ? "announced" : "withdrawn",
+				   r->withdrawn || a.all_withdrawn ? " (operator)" : !r->up ? " (nobody is up)" : "");
+	}
+}
+
+static void
+remove_one(void *arg, const struct in6_addr *dst, unsigned len)
+{
+	glb_nl_route(false, dst, len, *(uint32_t *)arg, if_nametoindex("lo"));
+}
+
+void
+glb_announce_remove(const struct glb_config *c)
+{
+	uint32_t table = c->announce_table;
+
+	if (c->announce)
+		glb_nl_routes(table, remove_one, &table);
+}
