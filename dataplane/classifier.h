@@ -2,14 +2,17 @@
 /* The search structure of one table: tuple space search over the masks of its RULES (traffic
  * adds none), with priority pruning, versions and partition stamps.
  *
- *   classifier -> array of subtables, highest max_priority first (immutable, RCU)
- *   subtable   =  one mask; open-addressed array of 8-byte slots: 16 bits of the hash, 48 bits of
- *                 a pointer to the first of a chain of rules with that masked key
+ *   classifier -> ranks: the masks, highest max_priority first (immutable, RCU)
+ *   subtable   =  one mask; buckets of one cache line: tags of the hash, and chains of rules with that
+ *                 masked key
  *   partition  =  stamps by the hash of the key under a mask that most rules share, so that a
  *                 change makes only those plans stale that it may touch (rule 3)
  *
- * Cost of a lookup: one hash and about one cache line a subtable, until the best rule's priority
- * is not below the next subtable's max_priority.
+ * Cost of a look-up: for each mask a hash and one line that is fetched ahead, until the best rule's
+ * priority is not below the next mask's max_priority; the rule.  classifier_internal.h tells how.
+ *
+ * What is put in is found by look-ups once classifier_stamp() was called, as it is before a version is
+ * published.
  *
  * Threads: main edits; any reader between quiescent points.
  */
@@ -28,6 +31,8 @@ void classifier_insert(struct classifier *, struct rule *);
 void classifier_unlink(struct classifier *, struct rule *);
 /* Before a run of unlinks: 'rule' will be among them. */
 void classifier_prefetch_unlink(const struct classifier *, const struct rule *);
+/* After a run of unlinks: look-ups pass over masks without rules again. */
+void classifier_settle(struct classifier *);
 /* Notes that the answer for keys of this rule changes with the next published version. */
 void classifier_touch(struct classifier *, const struct rule *);
 /* The same for all keys. */
@@ -40,18 +45,18 @@ struct rule *classifier_find(const struct classifier *, const struct of_match *,
 /* The same for any thread that passes quiescent points. */
 struct rule *classifier_find_shared(const struct classifier *, const struct of_match *,
 				    uint32_t priority, uint64_t version);
-struct rule *classifier_find_overlap(const struct classifier *, const struct of_match *,
+struct rule *classifier_find_overlap(struct classifier *, const struct of_match *,
 				     uint32_t priority, uint64_t version);
-void classifier_for_each(const struct classifier *, const struct of_match *pattern, uint64_t version,
+void classifier_for_each(struct classifier *, const struct of_match *pattern, uint64_t version,
 			 bool (*fn)(struct rule *, void *aux), void *aux);
-struct rule *classifier_lookup(const struct classifier *, const struct of_key *, uint64_t version,
+struct rule *classifier_lookup(struct classifier *, const struct of_key *, uint64_t version,
 			       uint32_t *conj_id, struct plan_step *);
 /* The same for text: ors into 'wc' what the look-up had to see (classifier_narrow.h). */
 struct rule *classifier_lookup_wc(struct classifier *, const struct of_key *, uint64_t version,
 				  uint32_t *conj_id, struct plan_step *,
 				  const struct narrow_fields *, struct of_key *wc);
 /* The rules of the masks that hold the pattern's. */
-unsigned classifier_n_candidates(const struct classifier *, const struct of_match *pattern);
+unsigned classifier_n_candidates(struct classifier *, const struct of_match *pattern);
 unsigned classifier_n_masks(const struct classifier *);
 size_t classifier_memory(const struct classifier *);
 

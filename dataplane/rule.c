@@ -474,12 +474,15 @@ reap_some(unsigned budget)
 		reaped_fn(rules, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct rule *r = rules[i];
+		struct classifier *cls = r->table->cls;
 
 		if (i + 16 < n)
 			rule_prefetch(rules[i + 16]);
 		if (i + 8 < n)
-			classifier_prefetch_unlink(r->table->cls, rules[i + 8]);
-		classifier_unlink(r->table->cls, r);
+			classifier_prefetch_unlink(cls, rules[i + 8]);
+		classifier_unlink(cls, r);
+		if (i + 1 == n || rules[i + 1]->table->cls != cls)
+			classifier_settle(cls);
 		view_fields_used(r->match, r->actions, -1);
 	}
 	if (q->done < batch->n)

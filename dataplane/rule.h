@@ -45,22 +45,11 @@ struct rule_actions { /* immutable; shared by rules with equal lists */
 };
 
 struct rule {
-	/* What lookups read. */
-	struct of_match *match; /* in the same block of memory, behind the rule */
-	struct rule_actions *actions;
-	_Atomic uint64_t add_version, remove_version;
-	struct table *table;
-	uint32_t priority;      /* of controllers' 0 to 0xffff; the switch's own may be above that */
-	uint8_t table_id;
-	bool hidden;            /* not shown to controllers (in-band, fail-open) */
-	/* Counted by plans and folded. */
-	struct counter counter; /* counter.used_ms: for idle timeouts */
-	_Atomic uint32_t refs;
 	/* The writer's (OpenFlow agent's). */
-	uint16_t flags;         /* OFPFF_*, as sent */
 	uint16_t importance;
 	uint16_t idle_timeout, hard_timeout; /* seconds, 0: none */
-	uint64_t cookie;
+	uint8_t removed_reason; /* OFPRR_*, once removed */
+	bool awaits_counts;     /* it replaced a rule whose last uses are not counted here yet */
 	int64_t created_ms;
 	_Atomic int64_t modified_ms; /* hard_timeout counts from here; learn refreshes it */
 	uint64_t seq;           /* order of insertion, also within one version; names it in the state file */
@@ -70,12 +59,31 @@ struct rule {
 	};
 	struct wf_list expirable_node;   /* in bridge->expirable if it has a timeout */
 	struct wf_list table_node;       /* in the agent's list of the table's rules */
-	/* The classifier's: rules of equal match, highest priority first. */
+	struct table *table;
+	struct of_match *match; /* rule_match() */
+	uint16_t flags;         /* OFPFF_*, as sent */
+	uint8_t table_id;
+	bool hidden;            /* not shown to controllers (in-band, fail-open) */
+	/* Counted by plans and folded. */
+	_Atomic uint32_t refs;
+	struct counter counter; /* counter.used_ms: for idle timeouts */
+	/* What walks read. */
+	uint64_t cookie;
+	struct rule_actions *actions;
+	/* What look-ups read; the values of the match follow. */
+	uint32_t cls_hash;      /* the classifier's, as cls_next: rules of equal match, highest priority first */
+	bool is_conjunction;    /* as its actions */
 	struct rule *_Atomic cls_next;
-	uint32_t cls_hash;
-	uint8_t removed_reason; /* the writer's: OFPRR_*, once removed */
-	bool awaits_counts;     /* the writer's: it replaced a rule whose last uses are not counted here yet */
+	_Atomic uint64_t add_version, remove_version;
+	uint32_t priority;      /* of controllers' 0 to 0xffff; the switch's own may be above that */
 };
+
+/* It lies behind the rule in the same block of memory. */
+static inline const struct of_match *
+rule_match(const struct rule *r)
+{
+	return (const struct of_match *)(r + 1);
+}
 
 /* Main thread.  Equal lists share one block. */
 struct rule_actions *rule_actions_new(const void *list, size_t size);
@@ -89,6 +97,14 @@ rule_prefetch(const struct rule *r)
 	__builtin_prefetch((const char *)r + 64);
 	__builtin_prefetch((const char *)r + 128);
 	__builtin_prefetch((const char *)r + 192);
+}
+
+/* The same of a look-up. */
+static inline void
+rule_prefetch_lookup(const struct rule *r)
+{
+	__builtin_prefetch(&r->cls_next);
+	__builtin_prefetch(rule_match(r)->data + 1);
 }
 
 void rule_ref(struct rule *);

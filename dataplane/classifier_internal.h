@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The classifier from inside: classifier.c (subtables, the writer's searches), classifier_lookup.c (what
+ * readers do), classifier_partition.c (stamps).
+ *
+ *   classifier -> ranks, sorted by max_priority: one line for each mask, which has all that a look-up
+ *                 needs to find its bucket
+ *   bucket     =  one line: six tags of 16 bits, how many chains had to go on to the next bucket, and six
+ *                 chains of rules of equal match
+ *
+ * A look-up hashes a few masks ahead, fetches their buckets, then the rules whose tag is there, and only
+ * then looks at them in order: it waits for memory twice, however many masks there are.
+ *
+ * The hash of a key is the exclusive or of a hash for each word, so that words of which all subtables
+ * have the same bits (the EtherType, mostly) are hashed once for all of them.
+ */
+#ifndef WEFT_DATAPLANE_CLASSIFIER_INTERNAL_H
+#define WEFT_DATAPLANE_CLASSIFIER_INTERNAL_H
+
+#include <pthread.h>
+#include <rte_branch_prediction.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "dataplane/classifier.h"
+#include "dataplane/stamps.h"
+
+/* --- Buckets --------------------------------------------------------------------------- */
+
+#define WAYS 6
+#define TAG_ONES 0x0001000100010001ull
+#define TAG_REST 0x7fff7fff7fff7fffull
+/* The last 16 bits of tags[1]: chains whose own bucket this or an earlier one is and that lie further on;
+ * once it is PASSED_MANY nobody counts any more. */
+#define PASSED_SHIFT 48
+#define PASSED_MANY 0xffffull
+
+struct rule_bucket {
+	_Atomic uint64_t tags[2]; /* 4 and 2 of them; 0: free */
+	struct rule *_Atomic head[WAYS];
+};
+static_assert(sizeof(struct rule_bucket) == 64, "a bucket is one line");
+
+/* An array of them: pointer | logarithm of their number << 1.  In a rank it may be pointer | SLOTS_ONE:
+ * to the only chain of rules, whose hash the rank has. */
+#define SLOTS_ONE 1ull
+static inline bool
+slots_is_one(uint64_t slots)
+{
+	return slots & SLOTS_ONE;
+}
+
+static inline struct rule *
+slots_one(uint64_t slots)
+{
+	return (struct rule *)(uintptr_t)(slots & ~SLOTS_ONE);
+}
+
+static inline struct rule_bucket *
+slots_buckets(uint64_t slots)
+{
+	return (struct rule_bucket *)(uintptr_t)(slots & ~63ull);
+}
+
+static inline unsigned
+slots_log2(uint64_t slots)
+{
+	return slots >> 1 & 31;
+}
+
+static inline uint32_t
+slots_mask(uint64_t slots)
+{
+	return (1u << slots_log2(slots)) - 1;
+}
+
+static inline uint64_t
+tag_of(uint32_t hash)
+{
+	uint64_t tag = hash >> 16;
+
+	return tag ? tag : 1;
+}
+
+/* The top bit of each of four tags that is 'tag'. */
+static inline uint64_t
+tags_equal(uint64_t tags, uint64_t tag)
+{
+	uint64_t differ = tags ^ tag * TAG_ONES;
+
+	return ~(((differ & TAG_REST) + TAG_REST) | differ | TAG_REST);
+}
+
+/* A bit for each way that has this tag. */
+static inline unsigned
+bucket_matches(uint64_t tags0, uint64_t tags1, uint64_t tag)
+{
+	uint64_t a = tags_equal(tags0, tag), b = tags_equal(tags1, tag);
+
+	/* Bits 15, 31, 47, 63 to 0, 1, 2, 3. */
+	return (unsigned)((a >> 15) * 0x0000200040008001ull >> 45 & 15) |
+	       (unsigned)((b >> 15 & 1) << 4 | (b >> 31 & 1) << 5);
+}
+
+/* --- Subtables ------------------------------------------------------------------------- */
+
+struct masked_word {
+	uint64_t mask;
+	uint64_t word;
+};
+
+struct subtable {
+	_Atomic uint64_t slots;
+	_Atomic uint32_t max_priority; /* of all rules that were in it; readers prune with it */
+	uint32_t n_words;
+	/* The writer's. */
+	struct wf_hmap_node node;      /* by hash of the mask */
+	struct rank *rank;             /* in the published ranks; NULL: not there yet */
+	struct subtable *next_doomed;
+	uint64_t order;                /* of equal max_priority those who have it for longer come first */
+	uint32_t n_used;               /* chains */
+	uint32_t n_rules;
+	uint64_t n_changes;            /* for the choice of the partition */
+	struct masked_word words[];
+};
+
+static inline uint64_t
+subtable_slots(const struct subtable *st)
+{
+	return atomic_load_explicit(&((struct subtable *)st)->slots, memory_order_acquire);
+}
+
+#define RANK_WORDS 4
+#define MAX_COMMON 6
+
+struct rank { /* one line */
+	_Atomic uint64_t slots;        /* the subtable's, or its one chain */
+	struct subtable *st;
+	_Atomic uint32_t max_priority; /* likewise */
+	uint32_t one_hash;
+	uint8_t n_words;               /* of the whole mask */
+	uint8_t n_own;                 /* that are not common; RANK_WORDS + 1: hash the subtable's */
+	bool has_common;
+	uint8_t pad;
+	uint8_t word[RANK_WORDS];
+	uint64_t mask[RANK_WORDS];
+};
+static_assert(sizeof(struct rank) == 64, "a rank is one line");
+
+struct ranks { /* immutable, but for 'slots' and 'max_priority'; starts a line */
+	uint32_t n;
+	uint32_t n_common;             /* words of which all masks but the empty one have these bits */
+	struct masked_word common[MAX_COMMON];
+	uint64_t pad[3];
+	struct rank rank[];
+};
+static_assert(sizeof(struct ranks) == 128, "ranks are lines");
+
+#define N_PARTS 511 /* cell 511 of the block is for rules outside the partition */
+#define CELL_ALL N_PARTS
+
+struct partition { /* immutable, but for the cells */
+	struct stamp_block *block;
+	uint32_t n_words; /* 0: all rules are outside */
+	struct masked_word words[];
+};
+
+struct classifier {
+	struct ranks *_Atomic ranks;
+	struct partition *_Atomic partition;
+	_Atomic bool has_conj;
+	/* The writer's. */
+	bool unsettled;              /* masks came or went, or a priority is out of order */
+	uint64_t n_orders;
+	uint32_t n_conj;             /* rules with conjunction actions */
+	pthread_t editor;            /* the thread that made it: the only one that changes it */
+	struct wf_hmap by_mask;
+	struct subtable *recent;     /* of the last change: the next one is likely to be there */
+	struct subtable *doomed;     /* without rules, but still published */
+	struct narrow *narrow;       /* for masks in text; NULL: to be built when asked for */
+	uint64_t n_inside, n_outside; /* changes since the partition was chosen */
+	uint16_t dirty[STAMPS_PER_BLOCK];
+	uint32_t n_dirty;
+	uint64_t dirty_bits[STAMPS_PER_BLOCK / 64];
+};
+
+/* --- Hashes ------------------------------------------------------------------------- */
+
+static inline uint64_t
+hash_word(uint64_t word, uint64_t v)
+{
+	return wf_hash_mix64(v ^ wf_hash_seed, wf_hash_seed + word * 0xe7037ed1a0b428dbull);
+}
+
+static inline uint32_t
+hash_end(uint64_t h)
+{
+	return (uint32_t)(h ^ (h >> 32));
+}
+
+/* classifier_settle(), and what is published then. */
+struct ranks *classifier_ranks(struct classifier *);
+/* Writer: after a change. */
+static inline void
+forget_narrow(struct classifier *cls)
+{
+	if (cls->narrow) {
+		narrow_free(cls->narrow);
+		cls->narrow = NULL;
+	}
+}
+
+/* Without a block of stamps; the words in order. */
+struct partition *partition_new(unsigned n_words);
+static inline unsigned
+partition_of_key(const struct partition *p, const uint64_t *key)
+{
+	uint64_t h = 0;
+
+	for (unsigned i = 0; i < p->n_words; i++)
+		h ^= hash_word(p->words[i].word, key[p->words[i].word] & p->words[i].mask);
+	return hash_end(h) % N_PARTS;
+}
+
+#endif

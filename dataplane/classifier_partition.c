@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which plans a change of rules makes stale: stamps by the hash of what most changes have in common. */
+#include "dataplane/classifier_internal.h"
+
+#include <stdlib.h>
+
+#include "base/rcu.h"
+
+struct partition *
+partition_new(unsigned n_words)
+{
+	struct partition *p = wf_xzalloc(sizeof(*p) + n_words * sizeof(p->words[0]));
+
+	p->n_words = n_words;
+	return p;
+}
+
+/* The cell of a match, if the partition's mask is inside the match's; else CELL_ALL. */
+static unsigned
+partition_of_match(const struct partition *p, const struct of_match *m)
+{
+	unsigned n = of_match_n_words(m), j = 0, i = 0;
+	uint64_t h = 0;
+
+	if (!p->n_words)
+		return CELL_ALL;
+	of_words_for_each(w, &m->words) {
+		if (i < p->n_words && p->words[i].word == w) {
+			if (p->words[i].mask & ~m->data[n + j])
+				return CELL_ALL;
+			h ^= hash_word(w, m->data[j] & p->words[i].mask);
+			i++;
+		}
+		j++;
+	}
+	return i == p->n_words ? hash_end(h) % N_PARTS : CELL_ALL;
+}
+
+static void
+mark_dirty(struct classifier *cls, unsigned cell)
+{
+	uint64_t bit = 1ull << (cell % 64);
+
+	if (!(cls->dirty_bits[cell / 64] & bit)) {
+		cls->dirty_bits[cell / 64] |= bit;
+		cls->dirty[cls->n_dirty++] = (uint16_t)cell;
+	}
+}
+
+void
+classifier_touch(struct classifier *cls, const struct rule *r)
+{
+	struct partition *p = atomic_load_explicit(&cls->partition, memory_order_relaxed);
+
+	/* A conjunction is resolved by a second lookup with another conj_id, so a change of a rule
+	 * may concern keys of other partitions. */
+	unsigned cell = cls->n_conj ? CELL_ALL : partition_of_match(p, r->match);
+
+	cls->n_inside += cell != CELL_ALL;
+	cls->n_outside += cell == CELL_ALL;
+	mark_dirty(cls, cell);
+}
+
+void
+classifier_touch_all(struct classifier *cls)
+{
+	mark_dirty(cls, CELL_ALL);
+}
+
+/* What most changes have in common: the busiest subtable's mask, cut down by each next one as long as
+ * something is left. */
+static struct partition *
+partition_choose(struct classifier *cls)
+{
+	const struct ranks *ranks = classifier_ranks(cls);
+	struct partition *p;
+	uint64_t mask[OF_KEY_WORDS] = { 0 }, cut[OF_KEY_WORDS];
+	struct subtable *done[16];
+	unsigned n_done = 0;
+
+	while (n_done < 16) {
+		struct subtable *best = NULL;
+
+		for (uint32_t i = 0; i < ranks->n; i++) {
+			struct subtable *st = ranks->rank[i].st;
+			bool seen = false;
+
+			for (unsigned d = 0; d < n_done; d++)
+				seen |= done[d] == st;
+			if (!seen && st->n_words && (!best || st->n_changes > best->n_changes))
+				best = st;
+		}
+		if (!best || !best->n_changes)
+			break;
+		memset(cut, 0, sizeof cut);
+		uint64_t any = 0;
+		for (unsigned i = 0; i < best->n_words; i++) {
+			uint64_t w = best->words[i].word, bits = best->words[i].mask;
+
+			cut[w] = n_done ? bits & mask[w] : bits;
+			any |= cut[w];
+		}
+		if (any)
+			memcpy(mask, cut, sizeof mask);
+		done[n_done++] = best;
+	}
+	unsigned n_words = 0;
+	for (unsigned w = 0; w < OF_KEY_WORDS; w++)
+		n_words += mask[w] != 0;
+	p = partition_new(n_words);
+	for (unsigned w = 0, n = 0; w < OF_KEY_WORDS; w++)
+		if (mask[w])
+			p->words[n++] = (struct masked_word){ mask[w], w };
+	for (uint32_t i = 0; i < ranks->n; i++)
+		ranks->rank[i].st->n_changes /= 2;
+	return p;
+}
+
+static void
+partition_free(void *p)
+{
+	free(p);
+}
+
+void
+classifier_stamp(struct classifier *cls, uint64_t version)
+{
+	struct partition *p = atomic_load_explicit(&cls->partition, memory_order_relaxed);
+
+	classifier_ranks(cls);
+	if (cls->n_outside > 256 && cls->n_outside > 2 * cls->n_inside) {
+		struct partition *new = partition_choose(cls);
+		bool same = new->n_words == p->n_words &&
+			    !memcmp(new->words, p->words, p->n_words * sizeof(p->words[0]));
+
+		cls->n_inside = cls->n_outside = 0;
+		if (same) {
+			free(new);
+		} else {
+			/* Every plan of this table walks once more: the old cells say so. */
+			new->block = stamp_block_alloc(version);
+			atomic_store_explicit(&cls->partition, new, memory_order_release);
+			stamp_block_release(p->block, version);
+			wf_rcu_call(partition_free, p);
+			cls->n_dirty = 0;
+			memset(cls->dirty_bits, 0, sizeof cls->dirty_bits);
+			return;
+		}
+	}
+	for (uint32_t i = 0; i < cls->n_dirty; i++) {
+		unsigned cell = cls->dirty[i];
+
+		atomic_store_explicit(&p->block->cell[cell], version, memory_order_release);
+		cls->dirty_bits[cell / 64] = 0;
+	}
+	cls->n_dirty = 0;
+}
+

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The classifier against a search through a list, while rules come and go; and what a reader finds
+ * meanwhile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <pthread.h>
+
+#include "base/rcu.h"
+#include "dataplane/rule.h"
+#include "dataplane/view.h"
+#include "openflow/action.h"
+
+#define N_RULES 6000
+
+static uint64_t state;
+
+static unsigned
+draw(unsigned n)
+{
+	state = state * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)(state >> 33) % n;
+}
+
+static struct table table;
+static struct rule *rules[N_RULES]; /* those that the next version has */
+static unsigned n_rules;
+
+/* Few values, so that rules and keys meet; 'wide' has many, so that buckets fill and arrays grow. */
+static void
+draw_key(struct of_key *k, bool wide)
+{
+	unsigned n = wide ? 4000 : 4;
+
+	memset(k, 0, sizeof(*k));
+	k->metadata = draw(2);
+	k->in_port = 1 + draw(3);
+	k->dl_type = htons(draw(8) ? 0x0800 : 0x86dd);
+	k->nw_src = htonl(0x0a000000 | draw(n));
+	k->nw_dst = htonl(0x14000000 | draw(n) << 8 | draw(4));
+	k->nw_proto = draw(4) ? 6 : 17;
+	k->tp_src = htons((uint16_t)draw(4));
+	k->tp_dst = htons((uint16_t)draw(n));
+	k->regs[3] = draw(3);
+	k->dl_dst[5] = (uint8_t)draw(3);
+}
+
+static void
+draw_match(struct of_match_full *m, bool wide)
+{
+	struct of_key key, *mask = &m->mask;
+	uint64_t *value = of_key_words(&m->key);
+
+	draw_key(&key, wide);
+	of_match_init_any(m);
+	if (draw(40)) { /* else everything: what all masks but the empty one have in common */
+		mask->dl_type = 0xffff;
+		if (draw(wide ? 40 : 2))
+			mask->nw_src = htonl(UINT32_MAX << draw(wide ? 2 : 6));
+		if (draw(2))
+			mask->nw_dst = htonl(UINT32_MAX << draw(wide ? 2 : 12));
+		if (!draw(3))
+			mask->tp_dst = 0xffff;
+		if (!draw(wide ? 100 : 4))
+			mask->metadata = UINT64_MAX;
+		if (!draw(wide ? 100 : 5)) { /* long masks */
+			mask->in_port = UINT32_MAX;
+			mask->nw_proto = 0xff;
+			mask->regs[3] = 3;
+			memset(mask->dl_dst, 0xff, 6);
+		}
+	}
+	for (unsigned i = 0; i < OF_KEY_WORDS; i++)
+		value[i] = of_key_words(&key)[i] & of_key_words(mask)[i];
+}
+
+static void
+add_rule(bool wide)
+{
+	struct of_match_full m;
+	uint32_t priority = draw(5);
+
+	draw_match(&m, wide);
+	struct rule *r = rule_new(&m, priority, NULL, 0);
+	struct rule *old = table_find(&table, r->match, priority, view_next_version());
+
+	if (old) {
+		table_remove(&table, old, view_next_version());
+		for (unsigned i = 0; i < n_rules; i++)
+			if (rules[i] == old)
+				rules[i--] = rules[--n_rules];
+	}
+	table_add(&table, r, view_next_version());
+	rule_unref(r);
+	rules[n_rules++] = r;
+}
+
+static void
+del_rule(void)
+{
+	unsigned i = draw(n_rules);
+
+	table_remove(&table, rules[i], view_next_version());
+	rules[i] = rules[--n_rules];
+}
+
+/* As add_rule(), but it never was. */
+static void
+undo_rule(void)
+{
+	struct of_match_full m;
+
+	draw_match(&m, false);
+	struct rule *r = rule_new(&m, 10, NULL, 0);
+
+	table_add(&table, r, view_next_version());
+	rule_unref(r);
+	table_undo_add(&table, r);
+}
+
+static void
+check(const struct of_key *key)
+{
+	struct rule *found = table_lookup(&table, key, view_get()->version, NULL, NULL, NULL);
+	struct of_key wc = { 0 };
+	uint32_t best = 0;
+	bool any = false;
+
+	for (unsigned i = 0; i < n_rules; i++)
+		if (of_match_covers(rules[i]->match, key)) {
+			any = true;
+			best = rules[i]->priority > best ? rules[i]->priority : best;
+		}
+	assert_int_equal(found != NULL, any);
+	if (found) {
+		assert_true(of_match_covers(found->match, key));
+		assert_int_equal(found->priority, best);
+		assert_true(rule_is_visible(found, view_get()->version));
+	}
+	assert_ptr_equal(table_lookup(&table, key, view_get()->version, NULL, NULL, &wc) == NULL,
+			 found == NULL);
+}
+
+static bool
+count(struct rule *r, void *n)
+{
+	++*(unsigned *)n;
+	return true;
+}
+
+static void
+model(bool wide, unsigned n_steps, unsigned most)
+{
+	state = 20260723 + wide;
+	table_init(&table, 3);
+	for (unsigned step = 0; step < n_steps; step++) {
+		unsigned n = 0;
+
+		/* Growing, shrinking, and a change for each publication now and then. */
+		for (unsigned k = draw(4) ? draw(30) : 1; k; k--) {
+			if (n_rules < most && (!n_rules || draw(10) < (step / 150 % 2 ? 3 : 8)))
+				add_rule(wide);
+			else
+				del_rule();
+			if (!draw(10))
+				undo_rule();
+		}
+		view_publish(true);
+		for (unsigned k = 0; k < 20; k++) {
+			struct of_key key;
+
+			draw_key(&key, wide);
+			check(&key);
+			if (n_rules) { /* one that some rule has */
+				struct of_match_full m;
+
+				of_match_unpack(rules[draw(n_rules)]->match, &m);
+				check(&m.key);
+			}
+		}
+		table_for_each(&table, NULL, view_get()->version, count, &n);
+		assert_int_equal(n, n_rules);
+		if (!draw(5)) {
+			wf_rcu_drain();
+			wf_rcu_quiescent();
+		}
+	}
+	/* All gone: nothing is left of masks. */
+	while (n_rules)
+		del_rule();
+	view_publish(true);
+	wf_rcu_drain();
+	assert_int_equal(table_n_masks(&table), 0);
+	table_done(&table);
+}
+
+static void
+finds_what_a_list_finds(void **unused)
+{
+	model(false, 1500, 300);
+}
+
+static void
+finds_it_in_large_tables(void **unused)
+{
+	model(true, 600, 3500);
+}
+
+/* --- A reader meanwhile ------------------------------------------------------------------ */
+
+#define N_STABLE 500
+
+static _Atomic bool stop;
+static _Atomic unsigned n_missed, n_rounds;
+static struct of_key stable_keys[N_STABLE];
+static uint32_t stable_priorities[N_STABLE];
+
+static void *
+reader(void *unused)
+{
+	wf_rcu_register("reader");
+	while (!atomic_load(&stop)) {
+		uint64_t version = view_get()->version;
+
+		for (unsigned i = 0; i < N_STABLE; i++) {
+			struct plan_step step;
+			struct rule *r = table_lookup(&table, &stable_keys[i], version, NULL, &step, NULL);
+
+			if (!r || r->priority != stable_priorities[i])
+				atomic_fetch_add(&n_missed, 1);
+		}
+		atomic_fetch_add(&n_rounds, 1);
+		wf_rcu_quiescent();
+	}
+	wf_rcu_unregister();
+	return NULL;
+}
+
+static void
+readers_never_miss_a_rule(void **unused)
+{
+	struct of_match_full m;
+	pthread_t thread;
+
+	state = 99;
+	table_init(&table, 4);
+	for (unsigned i = 0; i < N_STABLE; i++) {
+		of_match_init_any(&m);
+		m.mask.dl_type = 0xffff;
+		m.key.dl_type = htons(0x0800);
+		m.mask.nw_src = UINT32_MAX;
+		m.key.nw_src = htonl(i);
+		if (i % 3) {
+			m.mask.tp_src = UINT16_MAX;
+			m.key.tp_src = htons(7);
+		}
+		stable_keys[i] = m.key;
+		stable_keys[i].tp_src = htons(7);
+		stable_priorities[i] = 100 + i % 7;
+		struct rule *r = rule_new(&m, stable_priorities[i], NULL, 0);
+		table_add(&table, r, view_next_version());
+		rule_unref(r);
+	}
+	view_publish(true);
+	assert_int_equal(pthread_create(&thread, NULL, reader, NULL), 0);
+	/* Rules of the same masks and of others, below those: arrays grow, masks come and go. */
+	for (unsigned step = 0; step < 400 || atomic_load(&n_rounds) < 20; step++) {
+		for (unsigned k = 0; k < 20; k++) {
+			of_match_init_any(&m);
+			m.mask.dl_type = 0xffff;
+			m.key.dl_type = htons(0x0800);
+			m.mask.nw_src = htonl(UINT32_MAX << (draw(3) ? 0 : draw(20)));
+			m.key.nw_src = htonl(draw(3000)) & m.mask.nw_src;
+			uint32_t priority = 1 + draw(90);
+			struct rule *r = rule_new(&m, priority, NULL, 0);
+			struct rule *old = table_find(&table, r->match, priority, view_next_version());
+
+			if (old)
+				table_remove(&table, old, view_next_version());
+			table_add(&table, r, view_next_version());
+			rule_unref(r);
+			if (draw(2))
+				table_remove(&table, r, view_next_version());
+		}
+		view_publish(true);
+		wf_rcu_run();
+		wf_rcu_quiescent();
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(n_missed, 0);
+	wf_rcu_drain();
+	table_done(&table);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_what_a_list_finds),
+		cmocka_unit_test(finds_it_in_large_tables),
+		cmocka_unit_test(readers_never_miss_a_rule),
+	};
+
+	wf_rcu_register("main");
+	view_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
