@@ -241,14 +241,14 @@ give(void)
 	return rc;
 }
 
-/* What is still inside becomes part of what is written. */
-static void
+/* What is still inside becomes part of what is written.  False: it could not be written. */
+static bool
 drain(void)
 {
 	for (unsigned i = 0; i < 1000 && slow_path_run(1024); i++)
 		;
 	of_publish();
-	state_give_last();
+	return state_give_last();
 }
 
 /* Nothing is forwarded from here on, until TAKEN or the return. */
@@ -260,7 +260,11 @@ switch_over(void)
 	int rc;
 
 	sw_ports_pause();
-	drain();
+	if (!drain()) {
+		drop("the state file cannot be written, so that changes would be lost");
+		sw_ports_resume();
+		return;
+	}
 	rc = handover_send(sock, HANDOVER_DONE, 0, NULL, -1);
 	if (!rc)
 		rc = handover_receive(sock, TAKEN_MS, &m);

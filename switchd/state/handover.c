@@ -42,7 +42,7 @@ state_give_end(void)
 		state_log_hold(state.log, false);
 }
 
-void
+bool
 state_give_last(void)
 {
 	struct of_switch *sw;
@@ -50,6 +50,7 @@ state_give_last(void)
 	wf_list_for_each(sw, node, &of_switches)
 		state_macs(sw, true);
 	state_flush();
+	return state.log != NULL;
 }
 
 /* Bounds what whoever reads has to check at once. */
@@ -161,11 +162,11 @@ int
 state_take_end(struct wf_err *err)
 {
 	size_t live = state_image_live_size(&state.image);
+	int rc = state_log_adopt(&state.log, state.path, state.handed_fd, state.image.size,
+				 state.image.size - live, err);
 
-	state.log = state_log_adopt(state.path, state.handed_fd, state.image.size,
-				    state.image.size - live, err);
 	state.handed_fd = -1;
-	return state.log ? 0 : -EIO;
+	return rc;
 }
 
 /* --- Who takes: the tail -------------------------------------------------------------------- */

@@ -107,8 +107,9 @@ log_free(struct state_log *l)
 	free(l);
 }
 
-struct state_log *
-state_log_create(const char *path, const struct state_head *head, struct wf_err *err)
+int
+state_log_create(struct state_log **ret, const char *path, const struct state_head *head,
+		 struct wf_err *err)
 {
 	struct state_log *l = log_new(path);
 	uint8_t bytes[STATE_HEAD_SIZE];
@@ -117,8 +118,9 @@ state_log_create(const char *path, const struct state_head *head, struct wf_err 
 	l->head = *head;
 	l->fd = open_new(l->new_path, err);
 	if (l->fd < 0) {
+		rc = l->fd;
 		log_free(l);
-		return NULL;
+		return rc;
 	}
 	state_head_put(head, bytes);
 	rc = write_all(l->fd, bytes, sizeof(bytes));
@@ -128,21 +130,24 @@ state_log_create(const char *path, const struct state_head *head, struct wf_err 
 		wf_err(err, rc, "%s: cannot write: %s", path, wf_strerror(rc));
 		unlink(l->new_path);
 		log_free(l);
-		return NULL;
+		return rc;
 	}
 	l->size = l->boundary = sizeof(bytes);
-	return l;
+	*ret = l;
+	return 0;
 }
 
-struct state_log *
-state_log_continue(const char *path, size_t size, size_t garbage, struct wf_err *err)
+int
+state_log_continue(struct state_log **ret, const char *path, size_t size, size_t garbage,
+		   struct wf_err *err)
 {
-	return state_log_adopt(path, open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC), size, garbage,
+	return state_log_adopt(ret, path, open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC), size, garbage,
 			       err);
 }
 
-struct state_log *
-state_log_adopt(const char *path, int fd, size_t size, size_t garbage, struct wf_err *err)
+int
+state_log_adopt(struct state_log **ret, const char *path, int fd, size_t size, size_t garbage,
+		struct wf_err *err)
 {
 	struct state_log *l = log_new(path);
 	uint8_t bytes[STATE_HEAD_SIZE];
@@ -159,11 +164,12 @@ state_log_adopt(const char *path, int fd, size_t size, size_t garbage, struct wf
 		wf_err(err, rc, "%s: cannot go on with it: %s", path,
 		       rc == -EWOULDBLOCK ? "another process uses it" : wf_strerror(rc));
 		log_free(l);
-		return NULL;
+		return rc;
 	}
 	l->size = l->boundary = size;
 	l->garbage = garbage;
-	return l;
+	*ret = l;
+	return 0;
 }
 
 /* --- Frames --------------------------------------------------------------------------------- */

@@ -17,14 +17,17 @@
 
 struct state_log;
 
-/* A new, empty file at 'path', in the place of any that is there.  NULL: 'err'. */
-struct state_log *state_log_create(const char *path, const struct state_head *, struct wf_err *err);
-/* Goes on with a file of which the first 'size' bytes are good: the rest is cut off. */
-struct state_log *state_log_continue(const char *path, size_t size, size_t garbage,
-				     struct wf_err *err);
+/* A new, empty file at 'path', in the place of any that is there.  Returns 0 with '*ret', or a negative
+ * errno with 'err'. */
+int state_log_create(struct state_log **ret, const char *path, const struct state_head *,
+		     struct wf_err *err);
+/* Goes on with a file of which the first 'size' bytes are good: the rest is cut off.  -EWOULDBLOCK: another
+ * process uses it. */
+int state_log_continue(struct state_log **ret, const char *path, size_t size, size_t garbage,
+		       struct wf_err *err);
 /* The same with a descriptor of the file, locked, which another process wrote by; it is taken over. */
-struct state_log *state_log_adopt(const char *path, int fd, size_t size, size_t garbage,
-				  struct wf_err *err);
+int state_log_adopt(struct state_log **ret, const char *path, int fd, size_t size, size_t garbage,
+		    struct wf_err *err);
 int state_log_fd(const struct state_log *);
 /* While it is held the file is only appended to: no compaction takes its place. */
 void state_log_hold(struct state_log *, bool hold);

@@ -79,10 +79,13 @@ keep_aside(const struct wf_err *why)
 	char *text;
 
 	if (rename(state.path, aside))
-		wf_error("%s: cannot rename to %s: %s", state.path, aside, wf_strerror(-errno));
-	text = wf_xasprintf("%s is refused: %s.  It is kept as %s; flows, groups and meters "
-			    "start empty and come from the controller", state.path, why->text,
-			    aside);
+		text = wf_xasprintf("%s is refused: %s.  It cannot be renamed to %s (%s); flows, groups and "
+				    "meters start empty and come from the controller", state.path,
+				    why->text, aside, wf_strerror(-errno));
+	else
+		text = wf_xasprintf("%s is refused: %s.  It is kept as %s; flows, groups and meters "
+				    "start empty and come from the controller", state.path, why->text,
+				    aside);
 	wf_error("%s", text);
 	set_note(text);
 	free(text);
@@ -108,12 +111,13 @@ map_file(struct wf_err *err)
 	state.file = state.file_size ? mmap(NULL, state.file_size, PROT_READ,
 					    MAP_PRIVATE | MAP_POPULATE, fd, 0)
 				     : MAP_FAILED;
+	int rc = state.file != MAP_FAILED ? 0 : state.file_size ? -errno : -ENODATA;
 	close(fd);
-	if (state.file == MAP_FAILED) {
-		state.file = NULL;
-		return wf_err(err, -ENODATA, "it is empty");
-	}
-	return 0;
+	if (!rc)
+		return 0;
+	state.file = NULL;
+	return rc == -ENODATA ? wf_err(err, rc, "it is empty")
+			      : wf_err(err, rc, "cannot be mapped: %s", wf_strerror(rc));
 }
 
 void
@@ -216,11 +220,23 @@ load(const struct state_head *now)
 	return true;
 }
 
+/* The file cannot be gone on with.  What it says would come back at a start of the same boot. */
+static void
+forget_old(void)
+{
+	if (!unlink(state.path))
+		wf_warn("%s: removed, since nothing more can be written to it", state.path);
+	else if (errno != ENOENT)
+		wf_error("%s: cannot be removed: %s.  Remove it before the next start of this boot, or the "
+			 "flows in it come back", state.path, wf_strerror(-errno));
+}
+
 void
 state_open(bool fresh)
 {
 	struct state_head head = { .alive_ms = boot_now_ms() };
 	struct wf_err err = { "" };
+	int rc = 0;
 
 	if (state.opened || !state.path)
 		return;
@@ -234,16 +250,17 @@ state_open(bool fresh)
 	if (fresh)
 		wf_info("flow-restore-wait is set: what %s says is forgotten", state.path);
 	if (!fresh && load(&head))
-		state.log = state_log_continue(state.path, state.image.size,
-					       state.image.size -
-						       state_image_live_size(&state.image), &err);
+		rc = state_log_continue(&state.log, state.path, state.image.size,
+					state.image.size - state_image_live_size(&state.image), &err);
 	else
-		state.log = state_log_create(state.path, &head, &err);
-	if (state.log)
+		rc = state_log_create(&state.log, state.path, &head, &err);
+	if (!rc)
 		return;
 	state_unmap();
 	wf_error("%s.  Flows will not live through a restart", err.text);
 	set_note(err.text);
+	if (rc != -EWOULDBLOCK)
+		forget_old();
 }
 
 bool

@@ -50,8 +50,9 @@ void state_mode(struct of_switch *);
  * is kept. */
 int state_give(const char **ret_path);
 void state_give_end(void);
-/* The ports are no longer served: writes what ages but counters. */
-void state_give_last(void);
+/* The ports are no longer served: writes what ages but counters.  False: the file could not be written, now or
+ * earlier, and is no more; what the other process has of it lacks changes. */
+bool state_give_last(void);
 /* Counters of all flows, as frames COUNTS. */
 void state_give_counts(struct wf_buf *);
 
