@@ -8,8 +8,10 @@
 static uint32_t
 plan_hash(const struct plan *p)
 {
-	uint32_t h = wf_hash_bytes(p->ops, p->ops_size, p->ttl_min);
+	uint32_t h = p->body ? wf_hash_u64((uintptr_t)p->body, 0)
+			     : wf_hash_bytes(p->ops, p->ops_size, p->ttl_min);
 
+	h = wf_hash_u64(p->version, h);
 	h = wf_hash_bytes(p->steps, p->n_steps * sizeof(*p->steps), h);
 	return wf_hash_bytes(p->credits, p->n_credits * sizeof(*p->credits), h);
 }
@@ -28,7 +30,7 @@ plan_equal(const struct plan *a, const struct plan *b)
 	       a->mpls_ttl_min == b->mpls_ttl_min && a->has_output == b->has_output &&
 	       a->drop_reason == b->drop_reason && a->n_steps == b->n_steps &&
 	       a->n_credits == b->n_credits && a->n_rules == b->n_rules &&
-	       same_bytes(a->ops, b->ops, a->ops_size) &&
+	       ((a->body && a->body == b->body) || same_bytes(a->ops, b->ops, a->ops_size)) &&
 	       same_bytes(a->steps, b->steps, a->n_steps * sizeof(*a->steps)) &&
 	       same_bytes(a->credits, b->credits, a->n_credits * sizeof(*a->credits)) &&
 	       same_bytes(a->rules, b->rules, a->n_rules * sizeof(*a->rules));

@@ -15,6 +15,7 @@
 #include "dataplane/run_short.h"
 #include "dataplane/slow_path.h"
 #include "dataplane/tunnel.h"
+#include "dataplane/walk_memo.h"
 
 WF_LOG_MODULE(dpif_netdev);
 
@@ -198,6 +199,36 @@ log_added(const struct pass *p, const struct of_key *key)
 	wf_str_done(&actions);
 }
 
+/* The plan that a walk of this shape led to before, or leads to now; false: translate, if '*plan' is
+ * still NULL. */
+static bool
+walk_by_memo(struct pass *p, struct xlate_in *in, bool keep, struct walk_found *found,
+	     struct plan **plan)
+{
+	struct runner *rn = p->rn;
+	enum walk_answer answer;
+
+	/* What brings metadata along, and fragments, whose ports tables do not see. */
+	if (p->frozen || p->tunnel || p->packet_type != OF_PT_ETH || p->pushed_tags ||
+	    (p->dp_hash | p->pkt_mark | p->skb_priority | in->key.nw_frag))
+		return false;
+	if (unlikely(!rn->walks)) {
+		rn->walks = walk_memo_new();
+		walk_memo_sync(rn->walks, rn->view, rn->now_ms);
+	}
+	answer = walk_memo_find(rn->walks, in, keep, found);
+	stat_add(&rn->n_remembered, answer == WALK_FOUND);
+	if (answer == WALK_UNKNOWN) {
+		in->record = walk_memo_record(rn->walks, in);
+		if (in->record) {
+			*plan = translate_for(rn, in);
+			answer = walk_memo_add(rn->walks, in, plan, found);
+			in->record = NULL;
+		}
+	}
+	return answer == WALK_FOUND;
+}
+
 /* No entry, or a stale one. */
 static __attribute__((noinline)) void
 miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte_mbuf *m)
@@ -212,7 +243,19 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 	p->layers_valid = true;
 	in.for_cache = keep;
 
-	struct plan *plan = translate_for(rn, &in);
+	struct walk_found found;
+	struct plan *plan = NULL;
+	bool is_found = walk_by_memo(p, &in, keep, &found, &plan);
+	if (is_found && !keep && run_guards(p, found.body, m)) {
+		walk_memo_credit(rn->walks, &found, pass_credit_size(p, m), rn->now_ms);
+		run_plan(p, found.body, m);
+		return;
+	}
+
+	if (is_found && keep)
+		plan = walk_memo_plan(&found, rn->view->version);
+	else if (!plan)
+		plan = translate_for(rn, &in);
 	if (keep && plan->cacheable)
 		f = stale ? cache_replace(rn->cache, stale, plan)
 			  : cache_insert(rn->cache, key, plan);
@@ -621,6 +664,8 @@ pipeline_burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigne
 	/* However it ended: the counters are there only until the next quiescent point. */
 	if (rn->n_tallies)
 		runner_add_tallies(rn);
+	if (rn->walks)
+		walk_memo_end_burst(rn->walks, rn->now_ms);
 	atomic_store_explicit(&rn->n_bursts,
 			      atomic_load_explicit(&rn->n_bursts, memory_order_relaxed) + 1,
 			      memory_order_release);

@@ -241,12 +241,18 @@ struct plan {
 	 * new ones are compared with, so that equal ones are kept once. */
 	uint32_t n_flows, content_hash;
 	struct plan *next_by_hash;
+	/* Whose operations, groups, counters and bridges these are (reference); NULL: its own. */
+	struct plan *body;
 };
 
 static_assert(offsetof(struct plan, cacheable) <= 64, "a short plan is one line");
 
 /* An empty plan, at the start of a cache line. */
 struct plan *plan_new(void);
+/* The same operations, looked up along other steps: credits what 'body' does and those rules.  One
+ * block of memory; refs 1. */
+struct plan *plan_derive(struct plan *body, const struct plan_step *steps, uint32_t n_steps,
+			 struct rule *const *rules, uint32_t n_rules);
 /* Fills the template from the operations, if they fit one. */
 void plan_shorten(struct plan *);
 /* Frees ops and what they own, and drops the references.  Any thread, once nobody uses it

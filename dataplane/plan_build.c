@@ -302,11 +302,55 @@ pb_finish(struct plan_builder *b)
 	return p;
 }
 
+struct plan *
+plan_derive(struct plan *body, const struct plan_step *steps, uint32_t n_steps,
+	    struct rule *const *rules, uint32_t n_rules)
+{
+	size_t size = sizeof(struct plan) + n_steps * sizeof(*steps) +
+		      (body->n_credits + 2 * (size_t)n_rules) * sizeof(void *);
+	struct plan *p = aligned_alloc(64, (size + 63) & ~(size_t)63);
+
+	if (!p)
+		abort();
+	*p = *body;
+	p->steps = (struct plan_step *)(p + 1);
+	p->n_steps = n_steps;
+	memcpy(p->steps, steps, n_steps * sizeof(*steps));
+	p->credits = (struct counter **)(p->steps + n_steps);
+	if (body->n_credits)
+		memcpy(p->credits, body->credits, body->n_credits * sizeof(*p->credits));
+	p->n_credits = body->n_credits + n_rules;
+	p->rules = (struct rule **)(p->credits + p->n_credits);
+	p->n_rules = n_rules;
+	for (uint32_t i = 0; i < n_rules; i++) {
+		p->credits[body->n_credits + i] = &rules[i]->counter;
+		p->rules[i] = rules[i];
+		rule_ref(rules[i]);
+	}
+	p->groups = NULL;
+	p->held = NULL;
+	p->bridges = NULL;
+	p->n_groups = p->n_held = p->n_bridges = 0;
+	p->n_flows = 0;
+	p->next_by_hash = NULL;
+	p->body = body;
+	atomic_fetch_add_explicit(&body->refs, 1, memory_order_relaxed);
+	atomic_init(&p->refs, 1);
+	return p;
+}
+
 void
 plan_free(struct plan *p)
 {
 	if (!p)
 		return;
+	if (p->body) {
+		for (uint32_t i = 0; i < p->n_rules; i++)
+			rule_unref(p->rules[i]);
+		plan_unref(p->body);
+		free(p);
+		return;
+	}
 	plan_ops_release(p->ops, p->ops_size);
 	for (uint32_t i = 0; i < p->n_rules; i++)
 		rule_unref(p->rules[i]);

@@ -3,10 +3,12 @@
 
 #include <stdlib.h>
 
+#include "dataplane/cache.h"
 #include "dataplane/normal_memo.h"
 #include "dataplane/run_decap.h"
 #include "dataplane/slow_path.h"
 #include "dataplane/tunnel.h"
+#include "dataplane/walk_memo.h"
 
 void
 runner_init(struct runner *rn)
@@ -27,8 +29,17 @@ runner_done(struct runner *rn)
 	free(rn->dirty);
 	free(rn->normal);
 	normal_memos_free(rn->memos);
+	walk_memo_free(rn->walks);
 	decaps_free(rn->decaps);
 	free(rn->inner);
+}
+
+void
+runner_sync(struct runner *rn)
+{
+	cache_sync(rn->cache, rn->view, rn->now_ms);
+	if (rn->walks)
+		walk_memo_sync(rn->walks, rn->view, rn->now_ms);
 }
 
 void

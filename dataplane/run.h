@@ -53,6 +53,7 @@ struct runner {
 	struct pkt_fast fast;
 	struct normal_result *normal; /* of the NORMAL being decided */
 	struct normal_memos *memos;   /* decisions of NORMAL: normal_memo.h */
+	struct walk_memo *walks;      /* walk_memo.h; NULL until the first miss */
 	struct decaps *decaps;        /* run_decap.h */
 	struct inner_burst *inner;    /* likewise: what came out of tunnels in this burst */
 	/* Counters that many packets of a burst go to; added at its end. */
@@ -64,10 +65,12 @@ struct runner {
 	/* Written by this thread alone. */
 	_Atomic uint64_t drops[DROP_N_REASONS];
 	_Atomic uint64_t n_bursts; /* done; whoever sees it (acquire) sees what its flows counted */
-	_Atomic uint64_t n_hits, n_misses, n_lost, n_recirc, n_tx_batches, n_tx_packets;
+	_Atomic uint64_t n_hits, n_misses, n_remembered, n_lost, n_recirc, n_tx_batches, n_tx_packets;
 };
 void runner_init(struct runner *);
 void runner_done(struct runner *);
+/* Before a burst, when view and time are set: what is kept follows the view. */
+void runner_sync(struct runner *);
 static inline void
 stat_add(_Atomic uint64_t *c, uint64_t n) /* of a counter with one writer */
 {

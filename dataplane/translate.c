@@ -179,9 +179,17 @@ lookup_one(struct xctx *ctx, uint8_t table_id)
 	struct table *table = &ctx->bv->bridge->tables[table_id];
 	struct plan_step step = { NULL, NULL };
 	uint32_t conj_id = 0;
+	struct walk_record *record = ctx->in->record;
 	struct rule *rule;
 
+	/* A bucket that may not be taken counts its rules by operations. */
+	if (record && ctx->conditional)
+		walk_record_end(record, WALK_NEVER);
+	if (record)
+		walk_record_lookup(record, ctx->in, table, &ctx->key, &ctx->known);
 	rule = table_lookup(table, &ctx->key, ctx->view->version, &conj_id, &step, ctx->wc);
+	if (record)
+		walk_record_found(record, rule);
 	xlate_array_put(&ctx->b.steps, &step, sizeof step);
 	if (rule) {
 		rule_ref(rule);
@@ -327,6 +335,8 @@ run_rule(struct xctx *ctx, enum miss_kind kind, struct rule *rule, bool is_last,
 	ctx->is_miss_rule = false;
 	if (rule) {
 		xlate_credit(ctx, &rule->counter);
+		if (ctx->in->record)
+			ctx->in->record->n_credited++;
 		ctx->rule_cookie = rule->cookie;
 		ctx->is_miss_rule = !rule->priority && !of_match_n_words(rule->match);
 		actions = rule->actions->data;
@@ -714,6 +724,7 @@ finish(struct xctx *ctx)
 	struct plan flags = *ctx->plan, *plan;
 
 	if (ctx->error) {
+		xlate_unrecord(ctx, WALK_NEVER);
 		pb_abort(&ctx->b);
 	} else if (ctx->lacks & ~XLATE_LACKS_ONLY_TEXT && !ctx->resolve) {
 		struct plan_op *op;
@@ -783,6 +794,8 @@ translate_once(const struct xlate_in *in, bool *crowded)
 	if (ctx.resolve) {
 		memset(&ctx.known, 0xff, sizeof ctx.known);
 		flags.cacheable = false;
+	} else if (in->record) {
+		walk_record_known(&ctx.known);
 	} else {
 		if (in->view->layout)
 			ctx.known = in->view->layout->mask;
@@ -825,6 +838,7 @@ translate(const struct xlate_in *in)
 	struct plan *plan = translate_once(in, &crowded);
 
 	if (crowded) {
+		walk_record_end(in->record, WALK_NEVER);
 		plan_free(plan);
 		plan = translate_once(in, &crowded);
 	}

@@ -15,6 +15,7 @@
 #define XLATE_MAX_RESUBMITS 4096
 
 struct xlate_trace;
+struct walk_record;
 
 /* Operations that the data path is told not to do itself (dpif/set-dp-features), for tests of the
  * way around it: a packet that needs one is translated by itself, each time.  Main sets them and
@@ -74,6 +75,7 @@ struct xlate_in {
 	struct of_key *final_key;   /* the key at the end of the walk, or NULL */
 	uint8_t *protocol;          /* trace: PROTOCOL_* if the switch itself takes the packet, or NULL */
 	const char **error;         /* why the walk failed as a whole (NULL: it did not), or NULL */
+	struct walk_record *record; /* filled with what the walk looked at (walk_memo.h), or NULL */
 	bool for_cache;             /* false: the plan is run once; nothing needs to be general */
 	bool slow;                  /* an OP_SLOW led here: nothing is lacking */
 	bool is_packet_out;         /* 'actions' are a controller's: packet-ins say OFPR_PACKET_OUT */

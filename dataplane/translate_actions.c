@@ -133,8 +133,11 @@ do_meter(struct xctx *ctx, uint32_t id)
 	op->meter = m;
 	meter_ref(m);
 	for (uint32_t i = 0; i < m->n_bands; i++)
-		if (m->bands[i].type == 2 && xlate_is_ip(&ctx->key) && ctx->known.nw_tos & 0xfc)
-			ctx->reparse = true;
+		if (m->bands[i].type == 2 && xlate_is_ip(&ctx->key)) {
+			xlate_unrecord(ctx, WALK_NEVER);
+			if (ctx->known.nw_tos & 0xfc)
+				ctx->reparse = true;
+		}
 }
 
 static void
@@ -370,6 +373,90 @@ do_clear_actions(struct xctx *ctx)
 	wf_buf_clear(&ctx->action_set);
 	ctx->key.actset_output = OF_PORT_UNSET;
 	ctx->action_set_has_group = false;
+}
+
+/* Is what the subfield has the same for all packets that come this way? */
+static bool
+subfield_is_known(const struct xctx *ctx, const struct of_subfield *sf)
+{
+	const uint64_t *known = of_key_words_c(&ctx->known), *b;
+	struct of_key bits;
+	uint64_t unknown = 0;
+
+	memset(&bits, 0, sizeof bits);
+	of_field_mark(of_field(sf->field), &bits);
+	b = of_key_words_c(&bits);
+	for (unsigned i = 0; i < OF_KEY_WORDS; i++)
+		unknown |= b[i] & ~known[i];
+	return !unknown;
+}
+
+/* Neighbour discovery's fields are there if the ICMPv6 type says so, which is no matter of shape. */
+static bool
+presence_is_known(unsigned field)
+{
+	switch (field) {
+	case OF_F_ND_TARGET:
+	case OF_F_ND_SLL:
+	case OF_F_ND_TLL:
+	case OF_F_ND_RESERVED:
+	case OF_F_ND_OPTIONS_TYPE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Does the action do the same to all packets of one shape (walk_memo.h)?  What is not named here is
+ * taken not to. */
+static bool
+is_recordable(const struct xctx *ctx, const struct of_action *a)
+{
+	switch ((enum of_action_type)a->type) {
+	case OF_A_OUTPUT: /* packet-ins and tunnels see to themselves */
+	case OF_A_ENQUEUE:
+	case OF_A_GROUP:
+	case OF_A_PUSH_VLAN:
+	case OF_A_STRIP_VLAN:
+	case OF_A_SET_VLAN_VID:
+	case OF_A_SET_VLAN_PCP:
+	case OF_A_SET_ETH_SRC:
+	case OF_A_SET_ETH_DST:
+	case OF_A_SET_IPV4_SRC:
+	case OF_A_SET_IPV4_DST:
+	case OF_A_SET_IP_DSCP:
+	case OF_A_SET_IP_ECN:
+	case OF_A_SET_IP_TTL:
+	case OF_A_SET_L4_SRC:
+	case OF_A_SET_L4_DST:
+	case OF_A_DEC_TTL:
+	case OF_A_SET_TUNNEL:
+	case OF_A_SET_QUEUE:
+	case OF_A_POP_QUEUE:
+	case OF_A_RESUBMIT:
+	case OF_A_GOTO_TABLE:
+	case OF_A_CONJUNCTION:
+	case OF_A_NOTE:
+	case OF_A_EXIT:
+	case OF_A_CLONE:
+	case OF_A_METER:
+	case OF_A_CLEAR_ACTIONS:
+	case OF_A_WRITE_ACTIONS:
+	case OF_A_WRITE_METADATA:
+		return true;
+	case OF_A_SET_FIELD:
+		return presence_is_known(((const struct of_act_set_field *)a)->field);
+	case OF_A_OUTPUT_REG:
+		return subfield_is_known(ctx, &((const struct of_act_output_reg *)a)->src);
+	case OF_A_REG_MOVE: {
+		const struct of_act_move *m = (const struct of_act_move *)a;
+
+		return presence_is_known(m->src.field) && presence_is_known(m->dst.field) &&
+		       subfield_is_known(ctx, &m->src);
+	}
+	default:
+		return false;
+	}
 }
 
 enum next { NEXT, SKIP_FREEZE_CHECK, STOP };
@@ -611,6 +698,8 @@ xlate_actions(struct xctx *ctx, const void *actions, size_t size, bool is_last, 
 				xlate_freeze_rest(ctx, a, end);
 			break;
 		}
+		if (ctx->in->record && !is_recordable(ctx, a))
+			xlate_unrecord(ctx, WALK_NEVER);
 		report_action(ctx, a);
 		next = do_action(ctx, a, last, is_bucket);
 		if (next == STOP) {

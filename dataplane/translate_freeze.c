@@ -209,6 +209,7 @@ frozen_for_output(struct bridge *bridge, of_port_t port, const struct of_key *tu
 void
 xlate_freeze(struct xctx *ctx)
 {
+	xlate_unrecord(ctx, WALK_NEVER);
 	ctx->exit = true;
 	ctx->freezing = true;
 }

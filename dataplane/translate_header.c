@@ -258,6 +258,8 @@ push_vlan(struct xctx *ctx, uint16_t tpid, uint16_t tci, bool copy)
 	op = pb_put(&ctx->b, OP_PUSH_VLAN, sizeof *op);
 	op->u32 = (uint32_t)tpid << 16 | tci;
 	op->u8 = copy && tagged;
+	if (ctx->in->record)
+		ctx->in->record->moved_vlans = true;
 	memmove(&k->vlans[1], &k->vlans[0], sizeof k->vlans - sizeof k->vlans[0]);
 	memmove(&ctx->known.vlans[1], &ctx->known.vlans[0],
 		sizeof k->vlans - sizeof k->vlans[0]);
@@ -281,6 +283,8 @@ pop_vlan(struct xctx *ctx)
 	}
 	if (!(k->vlans[0].tci & htons(OF_VLAN_CFI)))
 		return;
+	if (ctx->in->record)
+		ctx->in->record->moved_vlans = true;
 	ctx->written.vlans[0].tci = 0;
 	if (pb_last(&ctx->b, OP_PUSH_VLAN))
 		pb_undo_last(&ctx->b);
@@ -438,8 +442,10 @@ static void
 expired(struct xctx *ctx, const struct ttl_state *st, bool known)
 {
 	/* Other packets of the same key may have a greater TTL. */
-	if (st->origin != TTL_CONSTANT && !known)
+	if (st->origin != TTL_CONSTANT && !known) {
 		ctx->plan->cacheable = false;
+		xlate_unrecord(ctx, WALK_NOT_NOW);
+	}
 	ctx->drop = DROP_TTL_EXPIRED;
 }
 
@@ -459,6 +465,8 @@ dec_ttl(struct xctx *ctx, const struct of_act_dec_ttl *a)
 	if (!xlate_is_ip(&ctx->key))
 		return true;
 	if (ctx->key.nw_ttl > 1) {
+		if (ctx->in->record)
+			ctx->in->record->moved_ttl = true;
 		ctx->key.nw_ttl--;
 		dec(ctx, &ctx->ip_ttl, known, &ctx->plan->ttl_min);
 		if (ctx->ip_ttl.origin == TTL_CONSTANT)

@@ -21,6 +21,7 @@
 #include "dataplane/normal.h"
 #include "dataplane/trace.h"
 #include "dataplane/translate.h"
+#include "dataplane/walk_memo.h"
 #include "openflow/action.h"
 
 /* --- plan_build.c ------------------------------------------------------------------ */
@@ -132,6 +133,13 @@ struct xctx {
 
 /* Of an OF_A_UNROLL_XLATE, in 'raw': an action that ends its list ends it here. */
 #define XLATE_LIST_ENDS 1
+
+/* What the walk does from here on is not for other packets (walk_memo.h). */
+static inline void
+xlate_unrecord(struct xctx *ctx, enum walk_state why)
+{
+	walk_record_end(ctx->in->record, why);
+}
 
 /* What a clone of the packet takes along and gives back. */
 struct xsaved {

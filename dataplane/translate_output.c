@@ -21,6 +21,8 @@ xlate_controller(struct xctx *ctx, uint16_t max_len, uint8_t reason, uint16_t co
 	struct packet_in_spec *spec;
 	struct op_controller *op;
 
+	/* The cookie is the rule's, the metadata the packet's. */
+	xlate_unrecord(ctx, WALK_NEVER);
 	/* Its metadata has outer values, which the cache compares only in part. */
 	if (ctx->key.tun_flags & OF_TUN_F_RECEIVED)
 		ctx->plan->cacheable = false;

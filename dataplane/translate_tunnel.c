@@ -422,6 +422,7 @@ xlate_tunnel_output(struct xctx *ctx, const struct xport *port, bool is_last)
 	const struct tunnel_port *tp = tunnel_port_by_slot(ctx->view->tunnels, port->slot);
 	struct xsaved *saved;
 
+	xlate_unrecord(ctx, WALK_NEVER); /* the outer header reads the inner one */
 	if (!tp) {
 		ctx->drop = DROP_OUT_NO_PORT;
 		return;

@@ -16,6 +16,7 @@
 #include "base/rcu.h"
 #include "dataplane/policer.h"
 #include "dataplane/slow_path.h"
+#include "dataplane/walk_memo.h"
 
 WF_LOG_MODULE(worker);
 
@@ -132,11 +133,13 @@ turn(struct worker *w, struct turn_state *s)
 		poll_events(w, s, 0);
 	rn->view = view_get();
 	read_clock(w, start);
-	cache_sync(rn->cache, rn->view, rn->now_ms);
+	runner_sync(rn);
 
 	uint32_t purge = atomic_load_explicit(&w->purge_asked, memory_order_acquire);
 	if (purge != atomic_load_explicit(&w->purge_done, memory_order_relaxed)) {
 		cache_purge(rn->cache);
+		if (rn->walks)
+			walk_memo_purge(rn->walks);
 		/* What was retired is on its way to main before main hears of it. */
 		cache_end_burst(rn->cache);
 		atomic_store_explicit(&w->purge_done, purge, memory_order_release);
@@ -180,6 +183,8 @@ go_to_sleep(struct worker *w, struct turn_state *s)
 		/* The next turn ends the burst for this as well. */
 		cache_expire(w->rn.cache, wf_now_ms(), true);
 		cache_end_burst(w->rn.cache);
+		if (w->rn.walks && !cache_n_flows(w->rn.cache))
+			walk_memo_purge(w->rn.walks);
 	}
 }
 

@@ -64,7 +64,10 @@ struct flow_dump_row {
 };
 void workers_dump_flows(void (*fn)(const struct flow_dump_row *, void *aux), void *aux);
 void workers_purge_flows(void); /* revalidator/purge */
-struct worker_totals { uint64_t hits, misses, lost, n_flows, n_masks; };
+struct worker_totals {
+	uint64_t hits, misses, lost, n_flows, n_masks;
+	uint64_t remembered; /* misses that needed no translation (walk_memo.h) */
+};
 void workers_totals(struct worker_totals *); /* dpif/show, dpctl/show: "lookups: hit: missed: lost:" */
 
 /* --- Slow path: bounded queues per (port, reason), served in turn (rule 15) --------- */

@@ -24,6 +24,7 @@ stats_worker_gone(struct worker *w)
 	for (unsigned i = 0; i < DROP_N_REASONS; i++)
 		gone_drops[i] += get(&w->rn.drops[i]);
 	gone.hits += get(&w->rn.n_hits);
+	gone.remembered += get(&w->rn.n_remembered);
 	gone.misses += get(&w->rn.n_misses);
 	gone.lost += get(&w->rn.n_lost);
 }
@@ -63,6 +64,7 @@ workers_totals(struct worker_totals *t)
 	t->n_flows = t->n_masks = 0;
 	for (struct worker *w = worker_list; w; w = w->next) {
 		t->hits += get(&w->rn.n_hits);
+		t->remembered += get(&w->rn.n_remembered);
 		t->misses += get(&w->rn.n_misses);
 		t->lost += get(&w->rn.n_lost);
 		t->n_flows += get(&w->n_flows);

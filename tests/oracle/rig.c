@@ -14,6 +14,7 @@
 #include "base/rcu.h"
 #include "dataplane/normal.h"
 #include "dataplane/slow_path.h"
+#include "dataplane/walk_memo.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker_internal.h"
 #include "tests/unit/dataplane/fake_port.h"
@@ -324,7 +325,7 @@ run_inline(struct scene *s, struct rte_mbuf **pkts, unsigned n)
 		drops_before[i] = atomic_load(&rn->drops[i]);
 	rn->view = view_get();
 	rn->now_ms = wf_now_ms();
-	cache_sync(rn->cache, rn->view, rn->now_ms);
+	runner_sync(rn);
 	pipeline_burst(rn, s->wires[s->from].port->slot, pkts, n);
 	runner_flush(rn);
 	cache_expire(rn->cache, rn->now_ms, false);
@@ -905,13 +906,9 @@ rig_done(void)
 }
 
 void
-rig_lookups(uint64_t *hits, uint64_t *misses)
+rig_lookups(struct worker_totals *t)
 {
-	struct worker_totals t;
-
-	workers_totals(&t);
-	*hits = t.hits;
-	*misses = t.misses;
+	workers_totals(t);
 }
 
 void
@@ -919,6 +916,8 @@ rig_forget_flows(void)
 {
 	if (inline_worker) {
 		cache_purge(inline_worker->rn.cache);
+		if (inline_worker->rn.walks)
+			walk_memo_purge(inline_worker->rn.walks);
 		cache_end_burst(inline_worker->rn.cache);
 	} else {
 		workers_purge_flows();

@@ -49,7 +49,8 @@ extern unsigned n_scenes;
 void rig_init(unsigned n_scenes, unsigned n_workers);
 void rig_done(void);
 /* Hits and misses of the flow cache. */
-void rig_lookups(uint64_t *hits, uint64_t *misses);
+struct worker_totals;
+void rig_lookups(struct worker_totals *);
 void rig_forget_flows(void);
 /* Between rounds, when there are no flows: the caches' key shrinks. */
 void rig_narrow_key(void);

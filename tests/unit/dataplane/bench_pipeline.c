@@ -83,7 +83,8 @@ slice(unsigned n_flows, unsigned n_packets, bool run)
 			pkt_free_bulk(pkts, BURST_MAX);
 			continue;
 		}
-		cache_sync(rn.cache, rn.view, 1000);
+		rn.now_ms = 1000;
+		runner_sync(&rn);
 		pipeline_burst(&rn, in_port.slot, pkts, BURST_MAX);
 		runner_flush(&rn);
 		cache_end_burst(rn.cache);
