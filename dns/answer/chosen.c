@@ -2,6 +2,7 @@
 #include "dns/answer/chosen.h"
 
 #include <errno.h>
+#include <ldns/ldns.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -31,6 +32,128 @@ member_records(const struct pol_member *m, unsigned type, unsigned index, uint8_
 	return 0;
 }
 
+/* SvcParamKeys (RFC 9460 section 14.3.2). */
+#define PARAM_IPV4HINT 4
+#define PARAM_IPV6HINT 6
+
+int
+dns_service_parse(struct dns_service *s, unsigned priority, const char *params, struct wf_err *err)
+{
+	char *line = wf_xasprintf(". 0 IN HTTPS 1 . %s", params);
+	ldns_rr *rr = NULL;
+	ldns_status st = ldns_rr_new_frm_str(&rr, line, 0, NULL, NULL);
+	const ldns_rdf *f = st == LDNS_STATUS_OK && ldns_rr_rd_count(rr) > 2 ? ldns_rr_rdf(rr, 2) : NULL;
+	int rc = 0;
+
+	*s = (struct dns_service){ .priority = priority };
+	free(line);
+	if (st != LDNS_STATUS_OK)
+		return wf_err(err, -EINVAL, "parameters \"%s\": %s", params, ldns_get_errorstr_by_id(st));
+	if (f) {
+		s->params_size = ldns_rdf_size(f);
+		s->params = wf_xzalloc(s->params_size + 1u);
+		memcpy(s->params, ldns_rdf_data(f), s->params_size);
+	}
+	for (size_t at = 0; at + 4 <= s->params_size; at += 4u + dns_get16(s->params + at + 2)) {
+		unsigned key = dns_get16(s->params + at);
+
+		if (key == PARAM_IPV4HINT || key == PARAM_IPV6HINT)
+			rc = wf_err(err, -EINVAL, "parameters \"%s\": the hints are the addresses that the policy chooses; leave them out", params);
+	}
+	if (!priority && s->params_size)
+		rc = wf_err(err, -EINVAL, "parameters \"%s\": priority 0 is AliasMode, which takes none (RFC 9460 section 2.4.2)", params);
+	ldns_rr_free(rr);
+	if (rc)
+		dns_service_done(s);
+	return rc;
+}
+
+void
+dns_service_done(struct dns_service *s)
+{
+	free(s->params);
+	s->params = NULL;
+	s->params_size = 0;
+}
+
+static bool
+service_equal(const struct dns_service *a, const struct dns_service *b)
+{
+	return a->priority == b->priority && a->params_size == b->params_size &&
+	       (!a->params_size || !memcmp(a->params, b->params, a->params_size));
+}
+
+/* One record: head, priority, target, parameters with the hints at their place. */
+static void
+put_service(const struct dns_chosen *c, const uint8_t *target, const struct wf_buf hints[2],
+	    struct wf_buf *raw)
+{
+	static const uint16_t hint_keys[2] = { PARAM_IPV4HINT, PARAM_IPV6HINT };
+	size_t start = raw->size, at = 0;
+	uint8_t *p = wf_buf_put_zeros(raw, DNS_RAW_HEAD + 2);
+
+	dns_put16(p, 0xc000 | DNS_HEADER_SIZE);
+	dns_put16(p + 2, c->type);
+	dns_put16(p + 4, DNS_CLASS_IN);
+	dns_put32(p + 6, c->ttl);
+	dns_put16(p + DNS_RAW_HEAD, c->service.priority);
+	wf_buf_put(raw, target, dns_name_size(target));
+	for (int i = 0; i < 3; i++) {
+		/* Those of the configuration with lower keys first. */
+		while (at + 4 <= c->service.params_size &&
+		       (i == 2 || dns_get16(c->service.params + at) < hint_keys[i])) {
+			size_t size = 4u + dns_get16(c->service.params + at + 2);
+
+			wf_buf_put(raw, c->service.params + at, size);
+			at += size;
+		}
+		if (i < 2 && hints[i].size && c->service.priority) {
+			p = wf_buf_put_uninit(raw, 4);
+			dns_put16(p, hint_keys[i]);
+			dns_put16(p + 2, hints[i].size);
+			wf_buf_put(raw, hints[i].data, hints[i].size);
+		}
+	}
+	dns_put16(raw->data + start + 10, raw->size - start - DNS_RAW_HEAD);
+}
+
+/* Hints of a record are few: a client asks for the addresses anyway. */
+#define HINTS_MAX 256
+
+/* The records of a service; returns how many. */
+static unsigned
+put_services(const struct dns_chosen *c, const uint32_t *members, unsigned n_members, struct wf_buf *raw)
+{
+	struct wf_buf hints[2] = { WF_BUF_INIT, WF_BUF_INIT };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < n_members; i++) {
+		const struct pol_member *m = pol_member_at(c->pol, members[i]);
+		struct dns_name target;
+
+		if (m->target && !dns_name_from_text(&target, m->target, NULL, NULL)) {
+			put_service(c, target.wire, hints, raw);
+			n++;
+			continue;
+		}
+		for (unsigned k = 0; k < m->n_addrs; k++) {
+			bool v6 = m->addrs[k].family == 6;
+			uint8_t bytes[16];
+
+			pol_addr_to_bytes(&m->addrs[k], bytes);
+			if (hints[v6].size < HINTS_MAX)
+				wf_buf_put(&hints[v6], bytes, v6 ? 16 : 4);
+		}
+	}
+	if (hints[0].size || hints[1].size) {
+		put_service(c, (const uint8_t *)"", hints, raw);
+		n++;
+	}
+	wf_buf_done(&hints[0]);
+	wf_buf_done(&hints[1]);
+	return n;
+}
+
 /* The record set of one answer set, in one block. */
 static struct dns_rrset *
 make_set(const struct dns_chosen *c, unsigned number)
@@ -41,6 +164,10 @@ make_set(const struct dns_chosen *c, unsigned number)
 	struct dns_rrset *s;
 	unsigned n = 0;
 
+	if (c->type == DNS_SVCB || c->type == DNS_HTTPS) {
+		n = put_services(c, members, n_members, &raw);
+		n_members = 0;
+	}
 	for (unsigned i = 0; i < n_members; i++) {
 		const struct pol_member *m = pol_member_at(c->pol, members[i]);
 		uint8_t rdata[DNS_NAME_MAX];
@@ -130,12 +257,15 @@ dns_chosen_types(const struct pol *pol, struct pol_policy *policy, uint16_t type
 
 struct dns_chosen *
 dns_chosen_get(struct dns_chosen **list, const struct pol *pol, struct pol_policy *policy,
-	       unsigned type, uint32_t ttl)
+	       unsigned type, uint32_t ttl, const struct dns_service *service)
 {
+	static const struct dns_service none;
+
 	struct dns_chosen *c;
 
 	for (c = *list; c; c = c->next)
-		if (c->policy == policy && c->type == type && c->ttl == ttl)
+		if (c->policy == policy && c->type == type && c->ttl == ttl &&
+		    service_equal(&c->service, service ? service : &none))
 			return c;
 	c = wf_xzalloc(sizeof *c);
 	c->pol = pol;
@@ -143,6 +273,11 @@ dns_chosen_get(struct dns_chosen **list, const struct pol *pol, struct pol_polic
 	c->hot = pol_policy_hot(policy);
 	c->type = type;
 	c->ttl = ttl;
+	if (service) {
+		c->service = *service;
+		c->service.params = wf_xmemdup(service->params ? service->params : (const uint8_t *)"",
+					       service->params_size + 1u);
+	}
 	c->next = *list;
 	*list = c;
 	extend(c);
@@ -167,6 +302,7 @@ dns_chosen_free(struct dns_chosen *list)
 		for (unsigned i = 0; s && i < s->n; i++)
 			free(s->sets[i]);
 		free(s);
+		dns_service_done(&list->service);
 		free(list);
 		list = next;
 	}

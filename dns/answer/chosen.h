@@ -22,22 +22,35 @@ struct dns_chosen_sets {
 	struct dns_rrset *sets[];
 };
 
+/* How a SVCB or HTTPS set is made of members (RFC 9460): members with addresses give one record with
+ * the owner as its target and the addresses as hints, members with targets one record each. */
+struct dns_service {
+	uint16_t priority; /* 0: AliasMode, which takes targets and no parameters */
+	uint16_t params_size;
+	uint8_t *params; /* on the wire, keys rising, without hints */
+};
+/* From the text of a zone file ("alpn=h2,h3 port=8443").  Returns 0 or -EINVAL. */
+int dns_service_parse(struct dns_service *, unsigned priority, const char *params, struct wf_err *);
+void dns_service_done(struct dns_service *);
+
 struct dns_chosen {
 	struct dns_chosen *next; /* of the view's list */
 	const struct pol *pol;
 	struct pol_policy *policy;
 	const struct pol_hot *hot;
-	uint16_t type; /* A, AAAA or CNAME */
+	uint16_t type; /* A, AAAA, CNAME, SVCB or HTTPS */
 	uint32_t ttl;
+	struct dns_service service; /* of the last two */
 	struct dns_chosen_sets *_Atomic sets;
 };
 
 /* Types that the members of a policy can answer: addresses give A and AAAA, targets CNAME.  Returns
  * how many, or a negative errno with 'err' if members of both kinds are candidates. */
 int dns_chosen_types(const struct pol *, struct pol_policy *, uint16_t types[2], struct wf_err *);
-/* The one for (policy, type, ttl) in the list, made if need be. */
+/* The one for (policy, type, ttl, service) in the list, made if need be; 'service' NULL for types
+ * other than SVCB and HTTPS. */
 struct dns_chosen *dns_chosen_get(struct dns_chosen **list, const struct pol *, struct pol_policy *,
-				  unsigned type, uint32_t ttl);
+				  unsigned type, uint32_t ttl, const struct dns_service *service);
 /* Adds what the policy's new answer sets need; called before they can be chosen. */
 void dns_chosen_extend(struct dns_chosen *list, const struct pol_policy *);
 void dns_chosen_free(struct dns_chosen *list);

@@ -37,8 +37,8 @@ parse_hex(const char *text, uint8_t *to, size_t n)
 static int
 read_chosen(struct dns_zone_conf *zc, const json_t *list, const char *path, struct wf_err *err)
 {
-	size_t i;
-	json_t *o;
+	size_t i, k;
+	json_t *o, *service;
 
 	zc->chosen = wf_xzalloc((json_array_size(list) + 1) * sizeof *zc->chosen);
 	json_array_foreach(list, i, o)
@@ -51,6 +51,18 @@ read_chosen(struct dns_zone_conf *zc, const json_t *list, const char *path, stru
 		to->policy = wf_xstrdup(wf_json_str(o, "policy", ""));
 		to->ttl = wf_json_u64(o, "ttl", 30);
 		zc->n_chosen++;
+		json_array_foreach(json_object_get(o, "service"), k, service)
+		{
+			int rc = dns_service_parse(&to->services[to->n_services].service,
+						   wf_json_u64(service, "priority", 1),
+						   wf_json_str(service, "params", ""), &why);
+
+			if (rc)
+				return wf_err(err, rc, "%s: zone %s: chosen %s: service: %s", path, zc->text,
+					      wf_json_str(o, "name", ""), why.text);
+			to->services[to->n_services++].type =
+				strcmp(wf_json_str(service, "type", ""), "SVCB") ? DNS_HTTPS : DNS_SVCB;
+		}
 	}
 	return 0;
 }
@@ -246,8 +258,11 @@ free_zone_conf(struct dns_zone_conf *z)
 	free(z->journal);
 	if (z->of_catalog) /* the rest is that one's */
 		return;
-	for (size_t k = 0; k < z->n_chosen; k++)
+	for (size_t k = 0; k < z->n_chosen; k++) {
 		free(z->chosen[k].policy);
+		for (unsigned i = 0; i < z->chosen[k].n_services; i++)
+			dns_service_done(&z->chosen[k].services[i].service);
+	}
 	free(z->chosen);
 	for (size_t k = 0; k < z->n_notify; k++)
 		free(z->notify[k].text);

@@ -18,6 +18,11 @@ struct dns_chosen_conf {
 	struct dns_name name;
 	char *policy;
 	uint32_t ttl;
+	struct {
+		uint16_t type; /* SVCB or HTTPS */
+		struct dns_service service;
+	} services[2];
+	unsigned n_services;
 };
 
 /* Another server: a secondary that is told of new serials, or a primary. */

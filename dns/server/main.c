@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/coverage.h"
 #include "base/daemon.h"
@@ -80,6 +81,18 @@ parse_options(int argc, char *argv[], struct options *o)
 	o->conf = optind < argc ? argv[optind] : DEFAULT_CONF;
 }
 
+/* A TCP connection takes a file descriptor, and the usual soft limit is 1024. */
+static void
+raise_file_limit(void)
+{
+	struct rlimit l;
+
+	if (!getrlimit(RLIMIT_NOFILE, &l) && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
 static void
 on_signal(int signum)
 {
@@ -111,6 +124,7 @@ main(int argc, char *argv[])
 	if (o.check)
 		return dns_conf_check(o.conf);
 	signal(SIGPIPE, SIG_IGN);
+	raise_file_limit();
 	/* Before the daemon's working directory becomes "/". */
 	absolute = realpath(o.conf, NULL);
 	if (wf_daemon_start(&err))

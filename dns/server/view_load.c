@@ -39,6 +39,37 @@ add_keys(const struct more *m, struct dns_zone_builder *b, struct wf_err *err)
 }
 
 static int
+add_chosen_type(const struct more *m, struct dns_zone_builder *b, const struct dns_chosen_conf *c,
+		unsigned type, const struct dns_service *service, struct wf_err *err)
+{
+	struct dns_chosen *chosen = dns_chosen_get(&m->view->chosen, m->view->pol,
+						   pol_find(m->view->pol, c->policy), type, c->ttl,
+						   service);
+
+	return dns_zone_builder_add_chosen(b, &c->name, type, c->ttl, chosen, err);
+}
+
+static int
+add_chosen(const struct more *m, struct dns_zone_builder *b, const struct dns_chosen_conf *c,
+	   struct wf_err *err)
+{
+	uint16_t types[2];
+	int n = dns_chosen_types(m->view->pol, pol_find(m->view->pol, c->policy), types, err), rc = 0;
+
+	for (unsigned k = 0; k < c->n_services && n >= 0; k++)
+		if (!c->services[k].service.priority && types[0] != DNS_CNAME)
+			return wf_err(err, -EINVAL, "policy %s: a service of priority 0 is an alias of a target; its members have addresses", c->policy);
+	/* Targets make an alias, unless the name is a service: no other data stands beside a CNAME. */
+	if (n > 0 && types[0] == DNS_CNAME && c->n_services)
+		n = 0;
+	for (unsigned k = 0; k < c->n_services && n >= 0 && !rc; k++)
+		rc = add_chosen_type(m, b, c, c->services[k].type, &c->services[k].service, err);
+	for (int k = 0; k < n && !rc; k++)
+		rc = add_chosen_type(m, b, c, types[k], NULL, err);
+	return n < 0 ? n : rc;
+}
+
+static int
 add_more(void *arg, struct dns_zone_builder *b, struct wf_err *err)
 {
 	const struct more *m = arg;
@@ -46,24 +77,11 @@ add_more(void *arg, struct dns_zone_builder *b, struct wf_err *err)
 
 	if (bad)
 		return bad;
-
 	for (size_t i = 0; i < m->zone->n_chosen; i++) {
-		const struct dns_chosen_conf *c = &m->zone->chosen[i];
-		struct pol_policy *policy = pol_find(m->view->pol, c->policy);
-		uint16_t types[2];
-		int n = dns_chosen_types(m->view->pol, policy, types, err);
+		int rc = add_chosen(m, b, &m->zone->chosen[i], err);
 
-		for (int k = 0; k < n; k++) {
-			struct dns_chosen *chosen = dns_chosen_get(&m->view->chosen, m->view->pol,
-								   policy, types[k], c->ttl);
-			int rc = dns_zone_builder_add_chosen(b, &c->name, types[k], c->ttl, chosen,
-							     err);
-
-			if (rc)
-				return rc;
-		}
-		if (n < 0)
-			return n;
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

@@ -39,7 +39,10 @@ static const char conf_text[] =
 	" \"zone\": [ { \"name\": \"example.com\", \"file\": \"zone\", \"chosen\": [\n"
 	"   { \"name\": \"www\", \"policy\": \"near\" }, { \"name\": \"@\", \"policy\": \"near\" },\n"
 	"   { \"name\": \"*.any\", \"policy\": \"near\", \"ttl\": 5 }, { \"name\": \"alias\", \"policy\": \"alias\" },\n"
-	"   { \"name\": \"st\", \"policy\": \"sticky\" }, { \"name\": \"all\", \"policy\": \"whole\" } ] } ] } }\n";
+	"   { \"name\": \"st\", \"policy\": \"sticky\" }, { \"name\": \"all\", \"policy\": \"whole\" },\n"
+	"   { \"name\": \"svc\", \"policy\": \"near\", \"service\": [\n"
+	"     { \"type\": \"HTTPS\", \"params\": \"alpn=h2,h3 port=8443 ech=AAAA\" }, { \"type\": \"SVCB\", \"priority\": 7 } ] },\n"
+	"   { \"name\": \"svcname\", \"policy\": \"alias\", \"service\": [ { \"type\": \"HTTPS\", \"priority\": 0 } ] } ] } ] } }\n";
 static const char zone_text[] = "$TTL 300\n@ SOA ns a 1 1 1 1 60\n@ NS ns\nns A 192.0.2.53\nplain CNAME www\n";
 static const char map_text[] = "10.1.0.0/20 us\n2001:db8:100::/40 us\n";
 
@@ -225,9 +228,34 @@ chosen_names_are_names_like_others(void **state)
 	assert_string_equal(rig_ask(r, "www.example.com.", "ANY"), "NOERROR aa | www.example.com. 3600 HINFO \"RFC8482\" \"\" | |");
 }
 
+/* RFC 9460: keys rise (alpn 1, port 3, ipv4hint 4, ech 5, ipv6hint 6). */
+static void
+services_are_chosen(void **state)
+{
+	struct rig *r = *state;
+
+	r->client = (struct dns_client){ .family = 4, .address = { 10, 2, 0, 1 } };
+	assert_string_equal(rig_ask(r, "svc.example.com.", "HTTPS"),
+			    "NOERROR aa | svc.example.com. 30 HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.1 ech=AAAA ipv6hint=2001:db8:1::1 | |");
+	r->client = (struct dns_client){ .family = 4, .address = { 10, 1, 0, 1 } };
+	assert_string_equal(rig_ask(r, "svc.example.com.", "HTTPS"),
+			    "NOERROR aa | svc.example.com. 30 HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=198.51.100.1 ech=AAAA | |");
+	assert_string_equal(rig_ask(r, "svc.example.com.", "SVCB"),
+			    "NOERROR aa | svc.example.com. 30 SVCB 7 . ipv4hint=198.51.100.1 | |");
+	assert_string_equal(rig_ask(r, "svc.example.com.", "A"),
+			    "NOERROR aa | svc.example.com. 30 A 198.51.100.1 | |");
+	/* A target is no CNAME beside it. */
+	assert_string_equal(rig_ask(r, "svcname.example.com.", "HTTPS"),
+			    "NOERROR aa | svcname.example.com. 30 HTTPS 0 www.example.com. | |");
+	assert_non_null(strstr(rig_ask(r, "svcname.example.com.", "A"), "NOERROR aa | | example.com."));
+}
+
 static const struct {
 	const char *from, *to, *error;
 } mistakes[] = {
+	{ "port=8443", "port=eight", "zone example.com: chosen svc: service: parameters" },
+	{ "port=8443", "ipv4hint=1.2.3.4", "the hints are the addresses that the policy chooses" },
+	{ "\"priority\": 7", "\"priority\": 0", "a service of priority 0 is an alias of a target" },
 	{ "\"policy\": \"alias\" }", "\"policy\": \"alais\" }", "alais" },
 	{ "\"name\": \"st\"", "\"name\": \"ns\"", "ns.example.com.: its A records are chosen by a policy and given in the zone file too" },
 	{ "\"name\": \"st\"", "\"name\": \"plain\"", "plain.example.com. has a CNAME and other records" },
@@ -266,6 +294,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(everyone_inside_a_scope_gets_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(health_moves_answers_and_adds_sets, setup, teardown),
 		cmocka_unit_test_setup_teardown(chosen_names_are_names_like_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(services_are_chosen, setup, teardown),
 		cmocka_unit_test(mistakes_are_named),
 	};
 	int rc;
