@@ -64,18 +64,34 @@ grow(struct state_image *im)
 	}
 }
 
+static struct state_listed *
+list_of(struct state_image *im, uint8_t type)
+{
+	return type == STATE_GROUP ? &im->listed[0] : type == STATE_METER ? &im->listed[1] : NULL;
+}
+
 static void
 put(struct state_image *im, uint32_t bridge, uint8_t type, uint64_t id, size_t ofs)
 {
+	struct state_listed *l = list_of(im, type);
 	struct state_item *i;
+	bool lived;
 	size_t slot;
 
 	if (im->n_items == im->room)
 		grow(im);
 	i = find(im, bridge, type, id, &slot);
+	lived = i && i->live;
 	if (!i) {
 		i = &im->items[im->n_items++];
 		im->slots[slot] = (uint32_t)im->n_items;
+	}
+	if (l && !lived) {
+		if (l->n == l->room) {
+			l->room = l->room ? l->room * 2 : 64;
+			l->items = wf_xrealloc(l->items, l->room * sizeof(*l->items));
+		}
+		l->items[l->n++] = (uint32_t)(i - im->items);
 	}
 	*i = (struct state_item){ id, ofs, bridge, type, true };
 }
@@ -94,9 +110,18 @@ del(struct state_image *im, uint32_t bridge, uint8_t type, uint64_t id)
 static void
 del_all(struct state_image *im, uint32_t bridge, uint8_t type)
 {
-	for (size_t i = 0; i < im->n_items; i++)
-		if (im->items[i].bridge == bridge && im->items[i].type == type)
-			im->items[i].live = false;
+	struct state_listed *l = list_of(im, type);
+	size_t n = l->n;
+
+	l->n = 0;
+	for (size_t k = 0; k < n; k++) {
+		struct state_item *i = &im->items[l->items[k]];
+
+		if (i->bridge == bridge)
+			i->live = false;
+		else if (i->live)
+			l->items[l->n++] = l->items[k];
+	}
 }
 
 const struct state_item *
@@ -313,6 +338,8 @@ state_image_done(struct state_image *im)
 {
 	free(im->items);
 	free(im->slots);
+	free(im->listed[0].items);
+	free(im->listed[1].items);
 	*im = (struct state_image){ .file = NULL };
 }
 

@@ -29,6 +29,12 @@ struct state_image {
 	struct state_item *items; /* in the order in which they came first */
 	uint32_t *slots;    /* hash: index + 1 */
 	size_t n_slots;
+	/* Groups, meters: indexes of all that live, and of some that went one by one.  "All groups are gone" looks at
+	 * these only: controllers say that often. */
+	struct state_listed {
+		uint32_t *items;
+		size_t n, room;
+	} listed[2];
 };
 
 /* 'file' must stay while the image does.  Returns 0 or as state_head_get(); -EBADMSG: damaged,

@@ -41,7 +41,8 @@ struct state_log {
 	int fd;
 	size_t size;         /* of the file */
 	size_t boundary;     /* where its last whole transaction ends */
-	size_t garbage;
+	size_t garbage;      /* as callers say; not all is said */
+	size_t compact_at;   /* at this size whatever they say */
 	struct wf_buf pending;
 	bool frame_kept;     /* complete but for its flag */
 	size_t frame_ofs;
@@ -83,6 +84,13 @@ open_new(const char *path, struct wf_err *err)
 	if (fd < 0)
 		return wf_err(err, -errno, "%s: cannot create: %s", path, wf_strerror(-errno));
 	return fd;
+}
+
+/* So much may a file grow from 'live' bytes before it is looked at what of it lives. */
+static size_t
+grown(size_t live)
+{
+	return live > STATE_COMPACT_MIN ? live * 4 : STATE_COMPACT_MIN * 4;
 }
 
 static struct state_log *
@@ -133,6 +141,7 @@ state_log_create(struct state_log **ret, const char *path, const struct state_he
 		return rc;
 	}
 	l->size = l->boundary = sizeof(bytes);
+	l->compact_at = grown(l->size);
 	*ret = l;
 	return 0;
 }
@@ -168,6 +177,7 @@ state_log_adopt(struct state_log **ret, const char *path, int fd, size_t size, s
 	}
 	l->size = l->boundary = size;
 	l->garbage = garbage;
+	l->compact_at = grown(size - garbage);
 	*ret = l;
 	return 0;
 }
@@ -368,6 +378,7 @@ start(struct state_log *l)
 		close(c->to);
 	free(c);
 	l->garbage = 0; /* not at once again */
+	l->compact_at = grown(l->size);
 }
 
 static void
@@ -397,6 +408,7 @@ finish(struct state_log *l, bool keep)
 	}
 	/* After a failure: again when as much has come together once more. */
 	l->garbage = 0;
+	l->compact_at = grown(l->size);
 	free(c);
 }
 
@@ -427,7 +439,8 @@ state_log_run(struct state_log *l, bool force)
 	}
 	if (l->broken || l->depth)
 		return;
-	if (force || (l->size > STATE_COMPACT_MIN && l->garbage > l->size / 2))
+	if (force || (l->size > STATE_COMPACT_MIN && l->garbage > l->size / 2) ||
+	    l->size > l->compact_at)
 		start(l);
 }
 

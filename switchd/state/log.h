@@ -44,7 +44,8 @@ void state_log_txn_end(struct state_log *);
 
 /* Writes what is pending.  Returns 0 or a negative errno, after which the file is useless. */
 int state_log_write(struct state_log *);
-/* So many bytes of the file say nothing any more. */
+/* So many bytes of the file say nothing any more: a hint.  A file that has become four times as large as what lived
+ * in it is compacted without any. */
 void state_log_garbage(struct state_log *, size_t bytes);
 /* The daemon is alive now; 'is_clean': for the last time, and all that ages was written. */
 void state_log_alive(struct state_log *, uint64_t now_ms, bool is_clean);

@@ -491,6 +491,96 @@ a_log_is_compacted_while_it_is_written(void **state)
 	free(path);
 }
 
+/* Groups that are changed again and again: nobody says how much of the file that makes outdated. */
+static void
+a_log_does_not_grow_by_what_is_replaced(void **state)
+{
+	char dir[] = "/tmp/weft-state.XXXXXX";
+	const struct state_head head = { .boot_id = { 9 } };
+	struct state_log_stats s = { .size = 0 };
+	struct state_bridge br = { .name = "br0" };
+	struct state_log *l;
+	struct wf_err err;
+	size_t written = 0;
+	char *path;
+
+	assert_non_null(mkdtemp(dir));
+	path = wf_xasprintf("%s/state", dir);
+	wf_loop_init();
+	assert_int_equal(state_log_create(&l, path, &head, &err), 0);
+	state_bridge_put(state_log_begin(l, STATE_BRIDGE, 1), &br);
+	state_log_end(l);
+	for (unsigned n = 0; written < 64u << 20 && (s.n_compactions < 3 || s.compacting); n++) {
+		struct wf_buf *b = state_log_begin(l, STATE_GROUP, 1);
+
+		state_put_u32(b, n % 7);
+		wf_buf_put_zeros(b, 4000);
+		state_log_end(l);
+		written += 4020;
+		assert_int_equal(state_log_write(l), 0);
+		state_log_run(l, false);
+		state_log_stats(l, &s);
+		while (s.compacting && written > 40u << 20) {
+			usleep(100);
+			state_log_run(l, false);
+			state_log_stats(l, &s);
+		}
+	}
+	assert_true(s.n_compactions >= 1);
+	state_log_close(l);
+	unlink(path);
+	rmdir(dir);
+	free(path);
+}
+
+/* As a controller that begins each of its rounds with "no groups": cheap however many flows there are.  (Were each flow
+ * looked at each time, this would take minutes.) */
+static void
+all_groups_go_many_times(void **state)
+{
+	enum { FLOWS = 60000, ROUNDS = 400000 };
+	const struct state_head head = { .boot_id = { 9 } };
+	struct wf_buf b = WF_BUF_INIT;
+	uint8_t bytes[STATE_HEAD_SIZE];
+	struct state_image im;
+	struct wf_err err;
+	size_t at;
+
+	state_head_put(&head, bytes);
+	wf_buf_put(&b, bytes, sizeof(bytes));
+	for (uint32_t bridge = 1; bridge <= 2; bridge++) {
+		struct state_bridge br = { .name = "br" };
+
+		br.name[2] = (char)('0' + bridge);
+		at = state_frame_begin(&b, STATE_BRIDGE, bridge);
+		state_bridge_put(&b, &br);
+		state_frame_end(&b, at, 0);
+	}
+	for (uint64_t id = 1; id <= FLOWS; id++) {
+		at = state_frame_begin(&b, STATE_FLOW, 1);
+		state_put_u64(&b, id);
+		state_frame_end(&b, at, 0);
+	}
+	at = state_frame_begin(&b, STATE_GROUP, 2);
+	state_put_u32(&b, 5);
+	state_frame_end(&b, at, 0);
+	for (unsigned n = 0; n < ROUNDS; n++) {
+		at = state_frame_begin(&b, STATE_GROUP_GONE, 1);
+		state_put_u32(&b, STATE_ALL_GROUPS);
+		state_frame_end(&b, at, 0);
+		at = state_frame_begin(&b, STATE_GROUP, 1);
+		state_put_u32(&b, n % 3);
+		state_frame_end(&b, at, 0);
+	}
+	assert_int_equal(state_image_build(&im, b.data, b.size, &err), 0);
+	assert_int_equal(n_live(&im, STATE_FLOW), FLOWS);
+	assert_int_equal(n_live(&im, STATE_GROUP), 2);
+	assert_non_null(state_image_find(&im, 1, STATE_GROUP, (ROUNDS - 1) % 3));
+	assert_non_null(state_image_find(&im, 2, STATE_GROUP, 5));
+	state_image_done(&im);
+	wf_buf_done(&b);
+}
+
 int
 main(void)
 {
@@ -503,6 +593,8 @@ main(void)
 		cmocka_unit_test(compaction_keeps_what_lives),
 		cmocka_unit_test(reading_on_is_as_reading_all),
 		cmocka_unit_test(a_log_is_compacted_while_it_is_written),
+		cmocka_unit_test(a_log_does_not_grow_by_what_is_replaced),
+		cmocka_unit_test(all_groups_go_many_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
