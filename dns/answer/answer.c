@@ -445,6 +445,9 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 	if (q.has_opt) {
 		dns_edns_put(v, &q, ctx, client, a.rcode, a.scope, out + a.size);
 		a.size += opt_size;
+		/* Only where nobody can read it: RFC 7830 section 6. */
+		if (client->tls && q.padding)
+			a.size = dns_edns_pad(out, a.size, opt_size, tsig_size);
 	}
 	if (tsig_size)
 		a.size = dns_tsig_sign(&tsig, out, a.size, ctx->wall_s);

@@ -24,6 +24,7 @@ struct dns_counters {
 struct dns_client {
 	uint8_t family; /* 4 or 6 */
 	bool tcp;
+	bool tls; /* and tcp: answers are padded if the query was */
 	uint8_t address[16];
 };
 

@@ -125,3 +125,20 @@ dns_edns_put(const struct dns_view *v, const struct dns_query *q, const struct d
 		make_cookie(v->cookie_secret[0], q, c, ctx->wall_s, p + 12);
 	}
 }
+
+#define PADDED_TO 468
+
+size_t
+dns_edns_pad(uint8_t *msg, size_t size, size_t opt_size, size_t more)
+{
+	uint8_t *rdlen = msg + size - opt_size + 9, *p = msg + size;
+	size_t over = (size + 4 + more) % PADDED_TO, n = over ? PADDED_TO - over : 0;
+
+	if (size + 4 + n + more > DNS_MESSAGE_MAX)
+		return size;
+	dns_put16(rdlen, dns_get16(rdlen) + 4 + n);
+	dns_put16(p, DNS_EDNS_PADDING);
+	dns_put16(p + 2, n);
+	memset(p + 4, 0, n);
+	return size + 4 + n;
+}

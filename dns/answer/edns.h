@@ -16,4 +16,9 @@ void dns_edns_put(const struct dns_view *, const struct dns_query *, const struc
 bool dns_cookie_is_valid(const struct dns_view *, const struct dns_query *, struct dns_context *,
 			 const struct dns_client *);
 
+/* Pads the answer of 'size' bytes, whose OPT record is its last 'opt_size' ones, so that its size tells
+ * little to who sees it go by (RFC 8467 section 4.1).  'more': bytes that will follow.  Returns the
+ * new size. */
+size_t dns_edns_pad(uint8_t *msg, size_t size, size_t opt_size, size_t more);
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/yang_config.h"
+#include "dns/server/tls.h"
 #include "dns/wire/proto.h"
 
 static void
@@ -170,6 +171,23 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 	return 0;
 }
 
+/* A path of the configuration; the caller frees. */
+static char *
+in_folder(const struct dns_conf *c, const char *path)
+{
+	return path[0] == '/' ? wf_xstrdup(path) : wf_xasprintf("%s/%s", c->folder, path);
+}
+
+static void
+read_tls(struct dns_conf *c, const json_t *o)
+{
+	c->has_tls = o;
+	c->tls_port = wf_json_u64(o, "port", DNS_TLS_PORT);
+	c->tls_certificate = in_folder(c, wf_json_str(o, "certificate", ""));
+	c->tls_key = in_folder(c, wf_json_str(o, "key", ""));
+	c->tls_per_s = wf_json_u64(o, "handshakes-per-second", 500);
+}
+
 static int
 read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err *err)
 {
@@ -204,9 +222,10 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 		c->metrics = true;
 		parse_address(wf_json_str(o, "address", "127.0.0.1"), wf_json_u64(o, "port", 9153), &c->metrics_at);
 	}
+	read_tls(c, json_object_get(dns, "tls"));
 	o = json_object_get(dns, "dnssec");
 	folder = wf_json_str(o, "key-folder", "keys");
-	c->key_folder = folder[0] == '/' ? wf_xstrdup(folder) : wf_xasprintf("%s/%s", c->folder, folder);
+	c->key_folder = in_folder(c, folder);
 	c->sign_per_s = wf_json_u64(o, "signatures-per-second", 5000);
 	c->sign_cache = wf_json_u64(o, "signature-cache", 65536);
 	c->state_folder = wf_xstrdup(wf_json_str(dns, "state-folder", "/var/lib/weft/dns"));
@@ -307,6 +326,16 @@ dns_conf_add_member(struct dns_conf *c, const struct dns_zone_conf *catalog,
 	m->journal = state_path(c, name, "journal");
 }
 
+int
+dns_conf_check_files(const struct dns_conf *c, struct wf_err *err)
+{
+	struct dns_tls *t = NULL;
+	int rc = c->has_tls ? dns_tls_load(c->tls_certificate, c->tls_key, NULL, &t, err) : 0;
+
+	dns_tls_free(t);
+	return rc;
+}
+
 void
 dns_conf_free(struct dns_conf *c)
 {
@@ -320,6 +349,8 @@ dns_conf_free(struct dns_conf *c)
 	free(c->folder);
 	free(c->key_folder);
 	free(c->state_folder);
+	free(c->tls_certificate);
+	free(c->tls_key);
 	json_decref(c->json);
 	free(c->nsid);
 	free(c);

@@ -74,6 +74,10 @@ struct dns_conf {
 	bool cookies, have_secret[2];
 	uint8_t secret[2][16];
 	unsigned limit_per_s, limit_slip;
+	bool has_tls;
+	uint16_t tls_port;
+	char *tls_certificate, *tls_key;
+	unsigned tls_per_s; /* handshakes of one worker */
 	char *key_folder; /* absolute, or relative to where we are */
 	uint32_t sign_per_s, sign_cache;
 	unsigned tcp_max, tcp_idle_s, tcp_message_s;
@@ -98,6 +102,8 @@ dns_conf_zone(const struct dns_conf *c, size_t i)
 
 /* Returns 0, or a negative errno with file, line, path, value, rule. */
 int dns_conf_load(const char *path, struct dns_conf **ret, struct wf_err *);
+/* The files that it names beside zones and keys: certificate and key of TLS. */
+int dns_conf_check_files(const struct dns_conf *, struct wf_err *);
 void dns_conf_free(struct dns_conf *);
 
 /* A zone that a catalog names; then all of them. */

@@ -12,6 +12,7 @@
 #include "dns/answer/limit.h"
 #include "dns/server/notify.h"
 #include "dns/server/secondary.h"
+#include "dns/server/tls.h"
 #include "dns/server/view_load.h"
 #include "dns/server/worker.h"
 #include "dns/zone/dnssec.h"
@@ -21,6 +22,7 @@ WF_LOG_MODULE(dns);
 
 struct dns_server dns_server;
 struct dns_view *_Atomic dns_server_view_;
+struct dns_tls *_Atomic dns_server_tls_;
 
 static void
 log_lines(const char *text)
@@ -86,10 +88,12 @@ static void
 on_files(struct wf_timer *t)
 {
 	const struct dns_view *v = dns_server_view();
-	bool keys = keys_changed(v);
+	const char *what = keys_changed(v)				 ? "the keys of a zone changed"
+			   : v->pol && pol_files_changed(v->pol)	 ? "a file of the client locations changed"
+			   : dns_server_tls() && !dns_tls_is_current(dns_server_tls()) ? "the certificate of TLS changed"
+									 : NULL;
 
-	if (keys || (v->pol && pol_files_changed(v->pol))) {
-		const char *what = keys ? "the keys of a zone changed" : "a file of the client locations changed";
+	if (what) {
 		struct wf_str report = WF_STR_INIT;
 		struct wf_err err = { "" };
 
@@ -151,10 +155,34 @@ dns_server_catalog_changed(void)
 	wf_timer_set(&dns_server.catalogs, CATALOGS_MS, on_catalogs, NULL);
 }
 
+static void
+free_tls(void *t)
+{
+	dns_tls_free(t);
+}
+
+/* New connections take it; those that are open keep theirs. */
+static void
+publish_tls(struct dns_tls *t)
+{
+	struct dns_tls *old = __atomic_exchange_n((struct dns_tls **)&dns_server_tls_, t, __ATOMIC_ACQ_REL);
+
+	if (old)
+		wf_rcu_call(free_tls, old);
+}
+
+static int
+load_tls(const struct dns_conf *c, struct dns_tls **ret, struct wf_err *err)
+{
+	*ret = NULL;
+	return c->has_tls ? dns_tls_load(c->tls_certificate, c->tls_key, dns_server_tls(), ret, err) : 0;
+}
+
 int
 dns_server_start(const char *conf_path, struct wf_err *err)
 {
 	struct wf_str warnings = WF_STR_INIT;
+	struct dns_tls *tls;
 	struct dns_view *v;
 	unsigned n;
 	int rc;
@@ -175,6 +203,10 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	rc = apply_health(v, dns_server.conf, err);
 	if (rc)
 		return rc;
+	rc = load_tls(dns_server.conf, &tls, err);
+	if (rc)
+		return rc;
+	publish_tls(tls);
 	complete_view(v, dns_server.conf);
 	publish(v);
 	dns_presign_start();
@@ -205,7 +237,8 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 static bool
 needs_restart(const struct dns_conf *a, const struct dns_conf *b)
 {
-	return a->n_listen != b->n_listen || a->workers != b->workers ||
+	return a->has_tls != b->has_tls || (a->has_tls && a->tls_port != b->tls_port) ||
+	       a->n_listen != b->n_listen || a->workers != b->workers ||
 	       memcmp(a->listen, b->listen, a->n_listen * sizeof *a->listen) ||
 	       a->metrics != b->metrics ||
 	       memcmp(&a->metrics_at, &b->metrics_at, sizeof a->metrics_at);
@@ -216,14 +249,18 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 {
 	struct dns_conf *conf = NULL;
 	struct dns_view *v = NULL;
+	struct dns_tls *tls = NULL;
 	int rc;
 
 	rc = dns_conf_load(dns_server.conf_path, &conf, err);
+	if (!rc)
+		rc = load_tls(conf, &tls, err);
 	if (!rc)
 		rc = dns_view_load(conf, dns_server_view(), &v, report, err);
 	if (!rc && (rc = apply_health(v, conf, err)))
 		dns_view_free(v);
 	if (rc) {
+		dns_tls_free(tls);
 		dns_conf_free(conf);
 		dns_server.n_reloads_failed++;
 		free(dns_server.last_error);
@@ -231,7 +268,9 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 		return rc;
 	}
 	if (needs_restart(dns_server.conf, conf))
-		wf_str_put(report, "listen, port, workers and metrics stay as they are until weft-dnsd is started again\n");
+		wf_str_put(report, "listen, port, tls/port, workers and metrics stay as they are until weft-dnsd is started again\n");
+	if (tls) /* else the sockets that may be open go on with what they have */
+		publish_tls(tls);
 	complete_view(v, conf);
 	dns_notify_changes(conf, dns_server_view(), v);
 	publish(v);
@@ -245,6 +284,8 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 		conf->listen = dns_server.conf->listen;
 		conf->n_listen = dns_server.conf->n_listen;
 		conf->workers = dns_server.conf->workers;
+		conf->has_tls = dns_server.conf->has_tls;
+		conf->tls_port = dns_server.conf->tls_port;
 		conf->metrics = dns_server.conf->metrics;
 		conf->metrics_at = dns_server.conf->metrics_at;
 		dns_server.conf->listen = listen;
@@ -287,6 +328,7 @@ dns_server_stop(void)
 	dns_secondary_stop();
 	pol_health_free(dns_server.health);
 	publish(NULL);
+	publish_tls(NULL);
 	wf_rcu_drain();
 	dns_limiter_free(dns_server.limiter);
 	dns_sign_cache_free(dns_server.sign_cache);

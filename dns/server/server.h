@@ -39,6 +39,14 @@ dns_server_view(void)
 	return __atomic_load_n((struct dns_view **)&dns_server_view_, __ATOMIC_ACQUIRE);
 }
 
+/* Certificate and key of TLS; in an RCU read section.  NULL: TLS was never configured. */
+extern struct dns_tls *_Atomic dns_server_tls_;
+static inline struct dns_tls *
+dns_server_tls(void)
+{
+	return __atomic_load_n((struct dns_tls **)&dns_server_tls_, __ATOMIC_ACQUIRE);
+}
+
 /* Loads everything, opens the sockets, starts the workers. */
 int dns_server_start(const char *conf_path, struct wf_err *);
 /* Reads all again.  On any error the old data stays in force.  'report' gets warnings. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* TCP (RFC 7766): several queries on a connection, answered in their order.
+/* TCP (RFC 7766) and TLS (RFC 7858): several queries on a connection, answered in their order.
  *
  * What a client can cost is bounded: a connection has one small buffer for queries; while an answer
  * waits for the client to read, nothing more is read from it; a query or an answer that takes too
@@ -7,6 +7,7 @@
  * query for longest makes room, so that those who stall lose against those who ask. */
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #include "dns/answer/transfer.h"
 #include "dns/server/server.h"
 #include "dns/server/socket.h"
+#include "dns/server/tls.h"
 #include "dns/server/worker.h"
 
 WF_LOG_MODULE(dns_tcp);
@@ -39,6 +41,8 @@ struct connection {
 	uint8_t *out;
 	size_t out_at, out_size;
 	struct dns_transfer *transfer; /* under way; nothing else is answered meanwhile */
+	SSL *tls; /* NULL: plain */
+	bool is_established, tls_wants_write;
 	uint8_t in[2 + QUERY_ROOM];
 };
 
@@ -46,6 +50,7 @@ struct dns_tcp {
 	struct wf_list list;
 	struct wf_list ended; /* freed behind the turn, since epoll may have told of them already */
 	_Atomic unsigned n;
+	unsigned n_handshakes; /* since the last tick */
 	size_t out_size;
 	/* Answers of one turn, each with its length. */
 	uint8_t out[2 * (2 + DNS_MESSAGE_MAX)];
@@ -72,9 +77,27 @@ on_ended(struct dns_worker *w, struct dns_source *source, uint32_t events)
 {
 }
 
+static ssize_t
+take(struct connection *c, void *to, size_t size)
+{
+	if (c->tls)
+		return dns_tls_recv(c->tls, to, size, &c->tls_wants_write);
+	return recv(c->source.fd, to, size, MSG_DONTWAIT);
+}
+
+static ssize_t
+give(struct connection *c, const void *from, size_t size)
+{
+	if (c->tls)
+		return dns_tls_send(c->tls, from, size);
+	return send(c->source.fd, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void
 end(struct dns_worker *w, struct connection *c)
 {
+	dns_tls_end(c->tls);
+	c->tls = NULL;
 	close(c->source.fd);
 	wf_list_remove(&c->node);
 	wf_list_push_back(&w->tcp->ended, &c->node);
@@ -128,7 +151,7 @@ flush(struct dns_worker *w, struct connection *c)
 
 	if (!t->out_size)
 		return true;
-	n = send(c->source.fd, t->out, t->out_size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = give(c, t->out, t->out_size);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		t->out_size = 0;
 		return false;
@@ -244,8 +267,7 @@ serve(struct dns_worker *w, struct connection *c)
 static bool
 drain(struct dns_worker *w, struct connection *c)
 {
-	ssize_t n = send(c->source.fd, c->out + c->out_at, c->out_size - c->out_at,
-			 MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n = give(c, c->out + c->out_at, c->out_size - c->out_at);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -263,49 +285,78 @@ drain(struct dns_worker *w, struct connection *c)
 	return serve(w, c);
 }
 
+/* Reads and answers what is there.  Of TLS what was decrypted already too, of which epoll does not
+ * tell: one record of 16 KiB at most.  False: the connection is over. */
+static bool
+read_on(struct dns_worker *w, struct connection *c)
+{
+	do {
+		ssize_t n = take(c, c->in + c->in_size, sizeof c->in - c->in_size);
+
+		if (c->tls && !c->is_established && SSL_is_init_finished(c->tls)) {
+			c->is_established = true;
+			c->deadline_ms = 0;
+			w->ctx.counters.tls_established++;
+			w->ctx.counters.tls_resumed += SSL_session_reused(c->tls);
+		}
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			if (c->tls)
+				want(w, c, c->tls_wants_write);
+			return true;
+		}
+		if (n < 0) {
+			w->ctx.counters.tls_failed += c->tls && !c->is_established;
+			return false;
+		}
+		/* A client may send its queries, close its side and read on. */
+		c->at_end = !n;
+		c->in_size += n;
+		if (!serve(w, c))
+			return false;
+	} while (c->tls && !c->out && !c->transfer && dns_tls_has_more(c->tls));
+	return true;
+}
+
 static void
 on_tcp(struct dns_worker *w, struct dns_source *source, uint32_t events)
 {
 	struct connection *c = wf_container(source, struct connection, source);
-	ssize_t n;
+	bool good;
 
 	if (c->out) {
-		if ((events & (EPOLLERR | EPOLLHUP)) || !drain(w, c))
-			end(w, c);
-		return;
-	}
-	if (c->transfer) {
-		bool good = !(events & (EPOLLERR | EPOLLHUP)) && go_on_with_transfer(w, c);
-
+		good = !(events & (EPOLLERR | EPOLLHUP)) && drain(w, c);
+		if (good && c->tls && !c->out && !c->transfer && dns_tls_has_more(c->tls))
+			good = read_on(w, c);
+	} else if (c->transfer) {
+		good = !(events & (EPOLLERR | EPOLLHUP)) && go_on_with_transfer(w, c);
 		/* It is over: on with what came meanwhile. */
 		if (good && !c->transfer) {
 			want(w, c, false);
 			c->deadline_ms = 0;
 			good = serve(w, c);
+			if (good && c->tls && !c->out && !c->transfer && dns_tls_has_more(c->tls))
+				good = read_on(w, c);
 		}
-		if (!good)
-			end(w, c);
-		return;
+	} else {
+		good = read_on(w, c);
 	}
-	n = recv(source->fd, c->in + c->in_size, sizeof c->in - c->in_size, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0) {
-		end(w, c);
-		return;
-	}
-	/* A client may send its queries, close its side and read on. */
-	c->at_end = !n;
-	c->in_size += n;
-	if (!serve(w, c))
+	if (!good)
 		end(w, c);
 }
 
 static void
-add(struct dns_worker *w, int fd, const struct sockaddr_storage *from)
+add(struct dns_worker *w, int fd, const struct sockaddr_storage *from, bool tls)
 {
 	struct connection *c;
 	int on = 1;
+
+	/* A handshake costs as much as a hundred answers: who opens connections must not stop those
+	 * who ask. */
+	if (tls && w->tcp->n_handshakes >= w->tls_per_s) {
+		w->ctx.counters.tls_limited++;
+		close(fd);
+		return;
+	}
 
 	if (w->tcp->n >= w->tcp_max) {
 		c = wf_container(w->tcp->list.next, struct connection, node);
@@ -320,13 +371,21 @@ add(struct dns_worker *w, int fd, const struct sockaddr_storage *from)
 	wf_list_push_back(&w->tcp->list, &c->node);
 	w->tcp->n++;
 	w->ctx.counters.tcp_accepted++;
-	if (dns_worker_watch(w, &c->source, EPOLLIN))
+	if (tls) {
+		w->tcp->n_handshakes++;
+		c->client.tls = true;
+		c->tls = dns_tls_accept(dns_server_tls(), fd);
+		c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms; /* for the handshake */
+	}
+	if ((tls && !c->tls) || dns_worker_watch(w, &c->source, EPOLLIN))
 		end(w, c);
 }
 
 static void
 on_listen(struct dns_worker *w, struct dns_source *source, uint32_t events)
 {
+	const struct dns_tcp_listener *l = wf_container(source, struct dns_tcp_listener, source);
+
 	for (unsigned i = 0; i < ACCEPTS; i++) {
 		struct sockaddr_storage from;
 		socklen_t size = sizeof from;
@@ -344,7 +403,7 @@ on_listen(struct dns_worker *w, struct dns_source *source, uint32_t events)
 		}
 		if (fd < 0)
 			return;
-		add(w, fd, &from);
+		add(w, fd, &from, l->tls);
 	}
 }
 
@@ -354,6 +413,7 @@ dns_tcp_tick(struct dns_worker *w)
 	struct connection *c, *next;
 	uint64_t now = w->ctx.mono_ms;
 
+	w->tcp->n_handshakes = 0;
 	wf_list_for_each_safe(c, next, node, &w->tcp->list) {
 		if (c->deadline_ms && now > c->deadline_ms) {
 			w->ctx.counters.tcp_slow++;
@@ -366,15 +426,15 @@ dns_tcp_tick(struct dns_worker *w)
 }
 
 int
-dns_tcp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns_source *s,
+dns_tcp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns_tcp_listener *l,
 	     struct wf_err *err)
 {
 	int fd, rc = dns_socket_open(SOCK_STREAM, at, &fd, err);
 
 	if (rc)
 		return rc;
-	*s = (struct dns_source){ on_listen, fd };
-	rc = dns_worker_watch(w, s, EPOLLIN);
+	l->source = (struct dns_source){ on_listen, fd };
+	rc = dns_worker_watch(w, &l->source, EPOLLIN);
 	if (rc)
 		close(fd);
 	return rc;

@@ -356,6 +356,8 @@ dns_conf_check(const char *path)
 	int rc = dns_conf_load(path, &c, &err);
 
 	if (!rc)
+		rc = dns_conf_check_files(c, &err);
+	if (!rc)
 		rc = dns_view_load(c, NULL, &v, &warnings, &err);
 	fputs(wf_str_cstr(&warnings), stderr);
 	if (rc)

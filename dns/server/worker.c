@@ -24,6 +24,7 @@ dns_client_from(struct dns_client *c, const struct sockaddr_storage *from, bool 
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
 
 	c->tcp = tcp;
+	c->tls = false;
 	memset(c->address, 0, sizeof c->address);
 	if (from->ss_family == AF_INET) {
 		c->family = 4;
@@ -105,6 +106,7 @@ dns_worker_configure(struct dns_worker *w, const struct dns_conf *c)
 	w->tcp_max = (c->tcp_max + n - 1) / n;
 	w->tcp_idle_ms = c->tcp_idle_s * 1000;
 	w->tcp_message_ms = c->tcp_message_s * 1000;
+	w->tls_per_s = c->tls_per_s;
 }
 
 int
@@ -118,6 +120,7 @@ dns_worker_new(unsigned index, unsigned n, const struct dns_conf *c, struct dns_
 	w->tcp_max = (c->tcp_max + n - 1) / n;
 	w->tcp_idle_ms = c->tcp_idle_s * 1000;
 	w->tcp_message_ms = c->tcp_message_s * 1000;
+	w->tls_per_s = c->tls_per_s;
 	w->ctx.draw = wf_hash_seed + index;
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -125,7 +128,7 @@ dns_worker_new(unsigned index, unsigned n, const struct dns_conf *c, struct dns_
 	w->batch = dns_udp_batch_new();
 	w->tcp = dns_tcp_new();
 	w->udp = wf_xzalloc((c->n_listen + 1) * sizeof *w->udp);
-	w->tcp_listen = wf_xzalloc((c->n_listen + 1) * sizeof *w->tcp_listen);
+	w->tcp_listen = wf_xzalloc((2 * c->n_listen + 1) * sizeof *w->tcp_listen);
 	if (w->epoll < 0 || w->wake < 0)
 		rc = wf_err(err, -errno, "worker %u: %s", index, strerror(errno));
 	if (!rc)
@@ -135,10 +138,21 @@ dns_worker_new(unsigned index, unsigned n, const struct dns_conf *c, struct dns_
 		if (rc)
 			break;
 		w->n_udp++;
-		rc = dns_tcp_open(w, &c->listen[i], &w->tcp_listen[i], err);
+		rc = dns_tcp_open(w, &c->listen[i], &w->tcp_listen[w->n_tcp_listen], err);
 		if (rc)
 			break;
 		w->n_tcp_listen++;
+		if (c->has_tls) {
+			struct sockaddr_storage at = c->listen[i];
+
+			/* The port lies at the same place in both families. */
+			((struct sockaddr_in *)&at)->sin_port = htons(c->tls_port);
+			w->tcp_listen[w->n_tcp_listen].tls = true;
+			rc = dns_tcp_open(w, &at, &w->tcp_listen[w->n_tcp_listen], err);
+			if (rc)
+				break;
+			w->n_tcp_listen++;
+		}
 	}
 	if (rc) {
 		dns_worker_free(w);
@@ -170,7 +184,7 @@ dns_worker_free(struct dns_worker *w)
 	for (size_t i = 0; i < w->n_udp; i++)
 		close(w->udp[i].source.fd);
 	for (size_t i = 0; i < w->n_tcp_listen; i++)
-		close(w->tcp_listen[i].fd);
+		close(w->tcp_listen[i].source.fd);
 	if (w->epoll >= 0)
 		close(w->epoll);
 	if (w->wake >= 0)

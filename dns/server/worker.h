@@ -31,6 +31,11 @@ struct dns_udp_socket {
 	bool any; /* bound to any address: answers leave from the one that was asked */
 };
 
+struct dns_tcp_listener {
+	struct dns_source source;
+	bool tls;
+};
+
 struct dns_worker {
 	unsigned index;
 	pthread_t thread;
@@ -42,11 +47,12 @@ struct dns_worker {
 	struct dns_udp_socket *udp;
 	size_t n_udp;
 	struct dns_udp_batch *batch;
-	struct dns_source *tcp_listen;
+	struct dns_tcp_listener *tcp_listen;
 	size_t n_tcp_listen;
 	struct dns_tcp *tcp;
 	/* Written by the main thread on a reload. */
 	_Atomic unsigned tcp_max, tcp_idle_ms, tcp_message_ms;
+	_Atomic unsigned tls_per_s; /* handshakes */
 };
 
 /* Opens the sockets; 'n' workers share the limits. */
@@ -66,7 +72,7 @@ void dns_client_from(struct dns_client *, const struct sockaddr_storage *, bool 
 int dns_udp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_udp_socket *,
 		 struct wf_err *);
 struct dns_udp_batch *dns_udp_batch_new(void);
-int dns_tcp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_source *,
+int dns_tcp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_tcp_listener *,
 		 struct wf_err *);
 struct dns_tcp *dns_tcp_new(void);
 void dns_tcp_free(struct dns_worker *);

@@ -139,6 +139,9 @@ parse_options(struct dns_query *q, const uint8_t *p, size_t size)
 		case DNS_EDNS_NSID:
 			q->nsid = true;
 			break;
+		case DNS_EDNS_PADDING:
+			q->padding = true;
+			break;
 		}
 		p += n;
 		size -= n;
@@ -209,7 +212,7 @@ dns_query_parse(struct dns_query *q, const uint8_t *msg, size_t size)
 	q->flags = dns_get16(msg + 2);
 	q->qtype = q->qclass = 0;
 	q->question_size = 0;
-	q->has_opt = q->do_bit = q->co_bit = q->nsid = q->ns_record = false;
+	q->has_opt = q->do_bit = q->co_bit = q->nsid = q->padding = q->ns_record = false;
 	q->edns_version = 0;
 	q->udp_size = DNS_UDP_MIN;
 	q->ecs.present = q->cookie.present = false;

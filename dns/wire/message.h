@@ -30,7 +30,7 @@ struct dns_query {
 	uint16_t question_size; /* bytes behind the header that are echoed; 0: no question */
 	struct dns_name qname;  /* lower case */
 
-	bool has_opt, do_bit, co_bit, nsid, ns_record;
+	bool has_opt, do_bit, co_bit, nsid, padding, ns_record;
 	bool notify; /* NOTIFY (RFC 1996), else QUERY */
 	uint8_t edns_version;
 	uint16_t udp_size; /* what the client takes: 512 without EDNS */

@@ -40,7 +40,7 @@ enum dns_type {
 	DNS_ANY = 255
 };
 
-enum dns_edns_option { DNS_EDNS_NSID = 3, DNS_EDNS_ECS = 8, DNS_EDNS_COOKIE = 10 };
+enum dns_edns_option { DNS_EDNS_NSID = 3, DNS_EDNS_ECS = 8, DNS_EDNS_COOKIE = 10, DNS_EDNS_PADDING = 12 };
 
 static inline uint16_t
 dns_get16(const uint8_t *p)
