@@ -60,6 +60,12 @@ rig_bridge(const char *name)
 struct xport *
 rig_port(struct bridge *br, of_port_t port)
 {
+	return rig_port_with(br, port, NULL);
+}
+
+struct xport *
+rig_port_with(struct bridge *br, of_port_t port, struct port *dev)
+{
 	struct rig *r = rig_of(br);
 
 	for (unsigned i = 0; i < r->n; i++)
@@ -71,7 +77,7 @@ rig_port(struct bridge *br, of_port_t port)
 	p->ofp_port = port;
 	p->may_enable = true;
 	snprintf(p->name, sizeof p->name, "p%u", port);
-	p->slot = view_slot_alloc(NULL, br, port, 0, &p->generation);
+	p->slot = view_slot_alloc(dev, br, port, 0, &p->generation);
 	snprintf(b->name, sizeof b->name, "p%u", port);
 	b->index = r->n;
 	b->mode = VLAN_TRUNK;

@@ -14,6 +14,8 @@ struct bridge *rig_bridge(const char *name);
 /* A port of the bridge, "pN", in a bundle of its own that trunks everything; may be changed through
  * the pointers until rig_publish(). */
 struct xport *rig_port(struct bridge *, of_port_t);
+/* The same, with a device (which stays the caller's). */
+struct xport *rig_port_with(struct bridge *, of_port_t, struct port *);
 struct bundle *rig_bundle(struct bridge *, of_port_t);
 struct l2_config *rig_l2(struct bridge *);
 /* Joins two ports to a pair of patch ports. */
