@@ -93,6 +93,8 @@ select_text(struct plan_printer *p, const struct plan_op *op)
 	p->first = false;
 }
 
+#define CLONE "clone("
+
 /* The outer packet is another one: its changes are told apart from ours. */
 static void
 tunnel_push_text(struct plan_printer *p, const struct op_tunnel_push *op)
@@ -116,9 +118,23 @@ tunnel_push_text(struct plan_printer *p, const struct op_tunnel_push *op)
 	if (!p->first) {
 		/* What the outer packet goes through is told by itself, not where nothing comes of it. */
 		p->first = out->len == p->start;
+		size_t clone = 0;
+		if (op->op.u8 & TUNNEL_GOES_ON) {
+			plan_text_comma(p);
+			clone = out->len;
+			wf_str_put(out, CLONE);
+			p->first = true;
+		}
 		plan_text_tunnel_push(p, op);
 		wf_str_putc(out, ',');
 		wf_str_put(out, wf_str_cstr(&text));
+		if (op->op.u8 & TUNNEL_GOES_ON) {
+			wf_str_putc(out, ')');
+			if (out == p->whole) {
+				p->clone = clone;
+				p->clone_end = out->len;
+			}
+		}
 	} else {
 		p->first = out->len == p->start;
 	}
@@ -218,10 +234,17 @@ print(const struct plan *plan, const struct of_key *key, const struct of_key *wc
 	p->view = view;
 	p->names = names;
 	p->dont_send = dont_send;
-	p->out = out;
+	p->out = p->whole = out;
 	p->start = out->len;
 	p->first = true;
 	ops_text(p, plan->ops, plan->ops_size);
+	/* Behind the last one nothing follows after all. */
+	if (p->clone_end && p->clone_end == out->len) {
+		memmove(out->s + p->clone, out->s + p->clone + strlen(CLONE),
+			out->len - p->clone - strlen(CLONE) - 1);
+		out->len -= strlen(CLONE) + 1;
+		out->s[out->len] = '\0';
+	}
 	if (p->first)
 		wf_str_put(out, "drop");
 	free(p);

@@ -23,7 +23,8 @@ struct plan_printer {
 	bool tunnel_is_set;
 	struct tnl_meta tunnel; /* as last printed */
 	unsigned n_continuations;
-	struct wf_str *out;
+	struct wf_str *out, *whole; /* 'whole': of the plan; 'out' may be a part aside */
+	size_t clone, clone_end; /* in 'whole': the last clone() around a push, 0: none */
 };
 
 static inline void

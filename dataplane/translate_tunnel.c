@@ -342,10 +342,14 @@ walk_underlay(struct xctx *ctx, const struct tunnel_port *tp, const struct way *
 	ctx->ip_ttl = (struct ttl_state){ .origin = known.nw_ttl ? TTL_CONSTANT : TTL_OTHER };
 	ctx->mpls_ttl = (struct ttl_state){ .origin = TTL_OTHER };
 	ctx->reparse = false;
-	/* What the underlay's rules count are outer packets. */
+	/* What the underlay's rules count are outer packets, and what they look at are fields of those. */
+	struct of_key *wc = ctx->wc, outer_wc = { 0 };
+	if (wc)
+		ctx->wc = &outer_wc;
 	ctx->conditional++;
 	xlate_in_bridge(ctx, w->bv, is_last);
 	ctx->conditional--;
+	ctx->wc = wc;
 }
 
 static void
@@ -367,6 +371,7 @@ push(struct xctx *ctx, const struct tunnel_port *tp, const struct way *w, const 
 	ofs = pb_open(&ctx->b, OP_TUNNEL_PUSH, push_size(t), &outer);
 	op = pb_at(&ctx->b, ofs);
 	fill_push(op, tp, e, m, t);
+	op->op.u8 |= is_last ? 0 : TUNNEL_GOES_ON;
 	op->op.u16 = (uint16_t)push_size(t);
 	op->underlay = w->bv->bridge;
 	op->out_number = w->local->slot;

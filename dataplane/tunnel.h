@@ -129,6 +129,7 @@ void underlay_set_learn_handler(void (*fn)(const char *bridge, const struct in6_
 #define TUNNEL_TTL_INHERIT 2u
 #define TUNNEL_PMTUD 4u /* tell who sends what does not fit the path */
 #define TUNNEL_HAS_KEY 8u
+#define TUNNEL_GOES_ON 16u /* for text: something follows, for which the packet is as before */
 struct op_tunnel_push {
 	struct plan_op op;         /* u8: TUNNEL_*_INHERIT; u16: where the nested ops begin */
 	struct tunnel_state *state; /* reference */
