@@ -6,7 +6,8 @@
 #                    172.16.0.1, fd16::1                       172.16.0.2, fd16::2
 #
 # Each kind of tunnel between us and Open vSwitch's user space, both ways, over IPv4 and IPv6: the inner
-# packets arrive as they were sent, and both switches make the same outer headers.  tunnel_peer.py has the cases.
+# packets arrive as they were sent, and both switches make the same outer headers; LISP, which Open vSwitch's user
+# space lacks, byte by byte.  tunnel_peer.py has the cases.
 . "$(dirname "$0")/../lib/system.sh"
 isolate "$@"
 [ -x $STOCK_SWITCHD ] || { skip tunnel-peers "openvswitch-switch is not installed"; exit 0; }

@@ -193,6 +193,48 @@ def case(sides, name, kind, options, flows, v6):
             raise Failure(f"{what}: {e}") from e
 
 
+def outer_of(v6, payload, eth):
+    """From the other end to us; scapy fills lengths and checksums in."""
+    there, here = ADDRESS["stock"][v6], ADDRESS["weft"][v6]
+    ip = IPv6(src=there, dst=here) if v6 else IP(src=there, dst=here)
+    return bytes(eth / ip / UDP(sport=50000, dport=4341) / payload)
+
+
+def lisp(sides, v6):
+    """Open vSwitch's user space has no LISP, so its link stands for the other end: RFC 6830 section 5.1, byte
+    by byte.  Instance 0x12345."""
+    weft, link = sides[0], sides[1].wire
+    weft.port("lisp", f"key={0x12345}", v6, "stock")
+    weft.flows(["in_port=1,actions=output:2",
+                f"in_port=2,actions=set_field:{B}->eth_dst,set_field:{A}->eth_src,output:1"], v6, "stock")
+    for what in ("udp, odd length", "tcp", "icmp, 1500 bytes", "udp over ipv6"):
+        sent = bytes(PACKETS[what])
+        for n in range(8):
+            link.drain()
+            weft.host.send(sent)
+            out = next_of(link, is_outer)
+            if out is not None:
+                break
+        if out is None:
+            raise Failure(f"{what}: nothing on the link")
+        l4 = 54 if v6 else 34
+        comparable(out)
+        want = struct.pack("!H", 4341), bytes.fromhex("4800000001234501"), sent[14:]
+        got = out[l4 + 2:l4 + 4], out[l4 + 8:l4 + 16], out[l4 + 16:]
+        if got != want:
+            raise Failure(f"{what}: wanted {want}, got {out.hex()}")
+        eth = Ether(dst=":".join(f"{x:02x}" for x in out[6:12]), src=":".join(f"{x:02x}" for x in out[:6]))
+        for header, comes in (("4800000001234501", True), ("c8abcdef01234503", True),  # with a nonce
+                              ("1800000001234500", True),   # map version
+                              ("98abcdef01234500", False),  # both: RFC 6830 section 5.3
+                              ("4800000001234601", False)):  # another instance
+            weft.host.drain()
+            link.send(outer_of(v6, bytes.fromhex(header) + sent[14:], eth))
+            far = next_of(weft.host, lambda d: d[6:12] == sent[6:12], 3.0 if comes else 0.3)
+            if far != (sent if comes else None):
+                raise Failure(f"{what}, header {header}: got {far and far.hex()}")
+
+
 def main():
     top = sys.argv[1]
     sides = Side(top, "weft", "hw", "lw", None), Side(top, "stock", "hs", "ls", "peer")
@@ -206,6 +248,12 @@ def main():
                 print(f"ok {what} ({len(PACKETS)} packets both ways)", flush=True)
             except (Failure, subprocess.TimeoutExpired) as e:
                 print(f"not ok {what}: {' '.join(str(e).split())}", flush=True)
+        what = f"LISP, over {'IPv6' if v6 else 'IPv4'}"
+        try:
+            lisp(sides, v6)
+            print(f"ok {what} (4 packets out, 20 in)", flush=True)
+        except (Failure, subprocess.TimeoutExpired) as e:
+            print(f"not ok {what}: {' '.join(str(e).split())}", flush=True)
     print("# end")
 
 
