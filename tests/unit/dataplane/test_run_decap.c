@@ -32,7 +32,8 @@ static struct bridge *phy, *br0;
 static struct port *ports[N_PORTS];
 static struct xport *xports[N_PORTS];
 static struct tunnel_state *states[N_TUNNELS];
-static struct rule *outer_rule, *inner_rule;
+static struct rule *outer_rule, *inner_rule, *rules[16];
+static unsigned n_rules;
 static uint32_t wire_slot, local_slot;
 
 /* A runner, and what it did. */
@@ -182,6 +183,12 @@ address(const char *text)
 	underlay_publish(u, UNDERLAY_ROUTES | UNDERLAY_NEIGHS);
 }
 
+static struct rule *
+flow(struct bridge *br, const char *text)
+{
+	return rules[n_rules++] = rig_flow(br, text);
+}
+
 static void
 side_init(struct side *s)
 {
@@ -306,10 +313,10 @@ setup(void **state)
 		states[i] = tunnel_state_new();
 	configure(true, "flow");
 	address("192.0.2.1");
-	outer_rule = rig_flow(phy, "priority=1,actions=NORMAL");
-	inner_rule = rig_flow(br0, "priority=1,actions=output:1");
-	rig_flow(br0, "priority=2,tun_id=7,actions=output:2");
-	rig_flow(br0, "priority=3,tun_id=8,actions=drop");
+	outer_rule = flow(phy, "priority=1,actions=NORMAL");
+	inner_rule = flow(br0, "priority=1,actions=output:1");
+	flow(br0, "priority=2,tun_id=7,actions=output:2");
+	flow(br0, "priority=3,tun_id=8,actions=drop");
 	side_init(&fast);
 	side_init(&slow);
 	/* Never anything but the long way. */
@@ -327,11 +334,20 @@ teardown(void **state)
 {
 	side_done(&fast);
 	side_done(&slow);
+	while (n_rules) {
+		rig_flow_del(rules[--n_rules]);
+		rule_unref(rules[n_rules]);
+	}
 	view_set_tunnels(NULL, free_view);
+	view_bridge_del(phy);
+	view_bridge_del(br0);
 	view_publish(true);
 	wf_rcu_drain();
 	for (unsigned i = 0; i < N_TUNNELS; i++)
 		tunnel_state_unref(states[i]);
+	for (unsigned i = 0; i < N_PORTS; i++)
+		fake_port_free(ports[i]);
+	wf_rcu_drain();
 	return 0;
 }
 
@@ -575,6 +591,7 @@ flows_change_under_traffic(void **state)
 		assert_int_equal(fast.n_sent[OUT], 0);
 		forget_sent(&fast);
 		rig_flow_del(r);
+		rule_unref(r);
 		warm(&o);
 		pkts[0] = make(&o);
 		both(pkts, 1);
@@ -639,7 +656,7 @@ random_bursts(void **state)
 							     "priority=9,tun_ttl=3,actions=output:2",
 							     "priority=9,tun_src=192.0.2.9,actions=drop" };
 
-			rig_flow(br0, flows[round / 1000]);
+			flow(br0, flows[round / 1000]);
 		}
 	}
 	assert_true(n_out > 10000);
