@@ -60,12 +60,13 @@ masks_make(struct runner *rn, struct decaps *d)
 	for (unsigned shape = 0; shape < DECAP_N_SHAPES; shape++) {
 		uint64_t *mask = d->masks[shape];
 		uint8_t frame[64] = { 0 };
-		unsigned kind = shape == DECAP_UDP ? 0 : PKT_KIND_GRE;
+		bool udp = shape == DECAP_UDP || shape == DECAP_OPTIONS;
+		unsigned kind = udp ? 0 : PKT_KIND_GRE;
 
 		memset(mask, 0, sizeof d->masks[shape]);
 		cache_frame_bits(rn->cache, kind, frame);
 		/* The UDP source port, which tells flows of a tunnel apart: each would be a template. */
-		d->usable[shape] = shape != DECAP_UDP || !(frame[34] | frame[35]);
+		d->usable[shape] = !udp || !(frame[34] | frame[35]);
 		for (unsigned i = 0; i < 8 * DECAP_SAME_WORDS; i++)
 			mask_byte(mask, i, frame[i]);
 		mask_bytes(mask, 0, 15);  /* Ethernet; version and size */
@@ -76,9 +77,9 @@ masks_make(struct runner *rn, struct decaps *d)
 			mask_bytes(mask, 15, 16);
 		if (layout->tun_ttl)
 			mask_bytes(mask, 22, 23);
-		if (shape == DECAP_UDP) {
+		if (udp) {
 			mask_bytes(mask, 36, 38); /* destination port */
-			mask_bytes(mask, 40, 46); /* checksum, which is 0; what is before the VNI */
+			mask_bytes(mask, 42, 46); /* what is before the VNI */
 			mask_bytes(mask, 49, 50); /* and behind it */
 			if (id_matters)
 				mask_bytes(mask, 46, 49);
@@ -124,12 +125,15 @@ run_decap_renew(struct runner *rn)
 /* The bytes by which the inner packet is told from others with the same outer addresses, 'size' of them; 0: it
  * is no plain packet of a tunnel, or a broken one.  'm': IPv4 at 14. */
 static inline uint32_t
-outer_key(const struct rte_mbuf *m, uint32_t bridge, uint64_t key[4], uint32_t *inner_end)
+outer_key(const struct rte_mbuf *m, uint32_t bridge, uint64_t key[4],
+	  uint64_t options[DECAP_MAX_OPTIONS / 8], uint32_t *inner_end)
 {
 	const uint8_t *data = pkt_data(m), *ip = data + 14, *l4 = ip + 20;
 	uint32_t size = pkt_size(m) - 14, total, ofs;
 	uint16_t v16[10], frag, dport = 0;
-	uint64_t sum = 0;
+	uint64_t sum = 0, has_csum = 0;
+
+	options[0] = options[1] = 0;
 
 	/* Ethernet, IPv4, 8 bytes of GRE or UDP and VXLAN, Ethernet. */
 	if (pkt_size(m) < 14u + 20 + 8 + 14)
@@ -149,12 +153,19 @@ outer_key(const struct rte_mbuf *m, uint32_t bridge, uint64_t key[4], uint32_t *
 
 		memcpy(udp, l4, 8);
 		length = ntohs(udp[2]);
-		if (udp[3] || length < 16 + 14 || 20 + length > total)
+		if (!decap_csum_is_known(m, udp[3]) || length < 16 + 14 || 20 + length > total)
 			return 0;
+		has_csum = udp[3] != 0;
 		*inner_end = 14 + 20 + length;
 		dport = udp[1];
 		memcpy(&key[3], l4 + 8, 8);
 		ofs = 20 + 8 + 8;
+		if (decap_shape(data) == DECAP_OPTIONS) {
+			ofs += l4[8] * 4u;
+			if (20 + length < ofs + 14)
+				return 0;
+			decap_options(l4 + 16, l4[8] * 4u, options);
+		}
 	} else if (ip[9] == IPPROTO_GRE) {
 		uint16_t flags;
 
@@ -177,7 +188,7 @@ outer_key(const struct rte_mbuf *m, uint32_t bridge, uint64_t key[4], uint32_t *
 	memcpy(&key[0], data, 8);
 	memcpy((uint8_t *)&key[0] + 6, &(uint16_t){ (uint16_t)bridge }, 2);
 	memcpy(&key[1], ip + 12, 8);
-	key[2] = (uint64_t)dport << 32 | (uint32_t)(frag & 0x4000) << 16 | (uint32_t)ip[9] << 16 |
+	key[2] = has_csum << 48 | (uint64_t)dport << 32 | (uint32_t)(frag & 0x4000) << 16 | (uint32_t)ip[9] << 16 |
 		 (uint32_t)ip[1] << 8 | ip[8];
 	return ofs;
 }
@@ -215,8 +226,8 @@ learn(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, 
 		return false;
 	}
 	if (tnl_decap(tv->endpoints[index].type, tv->endpoints[index].exts, pkt_data(m) + 14,
-		      pkt_size(m) - 14, 0, &meta, &inner, &ofs, &inner_size) ||
-	    inner != TNL_INNER_ETH || ofs != want_ofs || meta.options_size)
+		      pkt_size(m) - 14, TNL_DECAP_CSUM_GOOD, &meta, &inner, &ofs, &inner_size) ||
+	    inner != TNL_INNER_ETH || ofs != want_ofs)
 		return false;
 	entry = tnl_port_map_find(tv->map, index, &meta, inner);
 	tp = entry ? &tv->ports[entry->port] : NULL;
@@ -244,19 +255,22 @@ learn(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, 
 
 static inline const struct decap_memo *
 find(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, uint32_t ofs,
-     const uint64_t key[4])
+     const uint64_t key[4], const uint64_t options[DECAP_MAX_OPTIONS / 8])
 {
 	struct decaps *d = rn->decaps;
-	uint64_t hash = wf_hash_mix64(wf_hash_mix64(key[0] ^ wf_hash_seed, key[1]) ^ key[2], key[3]);
+	uint64_t hash = wf_hash_mix64(wf_hash_mix64(key[0] ^ wf_hash_seed, key[1]) ^ key[2],
+				      key[3] ^ options[0] ^ options[1] << 1);
 	struct decap_memo *set = d->sets[hash % MEMO_SETS], *into;
 
 	run_decap_renew(rn);
 	for (unsigned i = 0; i < 2; i++)
 		if (set[i].key[3] == key[3] && set[i].key[0] == key[0] && set[i].key[1] == key[1] &&
-		    set[i].key[2] == key[2] && set[i].epoch == d->epoch)
+		    set[i].key[2] == key[2] && set[i].epoch == d->epoch &&
+		    set[i].options[0] == options[0] && set[i].options[1] == options[1])
 			return &set[i];
 
-	struct decap_memo memo = { .key = { key[0], key[1], key[2], key[3] }, .epoch = d->epoch };
+	struct decap_memo memo = { .key = { key[0], key[1], key[2], key[3] }, .epoch = d->epoch,
+				   .options = { options[0], options[1] } };
 	if (!learn(rn, bridge, m, ofs, &memo))
 		return NULL;
 	/* One that is not in use, else any. */
@@ -281,7 +295,7 @@ template_make(struct decaps *d, const struct decap_memo *memo, uint32_t local, u
 		return;
 	for (unsigned i = 0; i < DECAP_SAME_WORDS; i++)
 		made.value[i] = load64(data + 8 * i) & d->masks[shape][i];
-	t = &d->templates[decap_place(made.value, d->at)];
+	t = &d->templates[decap_place(made.value, d->at, shape, data)];
 	/* One of this burst stays: packets name it. */
 	if (t->burst == d->burst)
 		return;
@@ -294,6 +308,8 @@ template_make(struct decaps *d, const struct decap_memo *memo, uint32_t local, u
 	made.port = memo->port;
 	made.local = local;
 	made.local_generation = generation;
+	made.has_csum = shape != DECAP_GRE && shape != DECAP_GRE_KEY && load16(data + 40);
+	memcpy(made.options, memo->options, sizeof made.options);
 	memcpy(made.words, memo->words, sizeof made.words);
 	*t = made;
 	d->slots |= 1ull << (d->at >> 32 & 63);
@@ -334,7 +350,7 @@ run_decap_take(struct runner *rn, uint32_t slot, uint32_t generation, uint32_t l
 	struct inner *in = &burst->pkts[burst->n];
 	uint32_t ofs, end, outer_size = pkt_size(m) - 14, kind;
 	const struct decap_memo *memo;
-	uint64_t words[4];
+	uint64_t words[4], options[DECAP_MAX_OPTIONS / 8];
 	uint16_t type;
 
 	if (!v->tunnels || !vs || vs->generation != generation || !vs->port ||
@@ -345,8 +361,8 @@ run_decap_take(struct runner *rn, uint32_t slot, uint32_t generation, uint32_t l
 	if (unlikely(burst->closed || burst->n == BURST_MAX || type != RTE_BE16(0x0800) || l3 != 14 ||
 		     outer_size > UINT16_MAX))
 		return false;
-	ofs = outer_key(m, bv->bridge->index, words, &end);
-	if (unlikely(!ofs || !(memo = find(rn, bv->bridge, m, ofs, words))))
+	ofs = outer_key(m, bv->bridge->index, words, options, &end);
+	if (unlikely(!ofs || !(memo = find(rn, bv->bridge, m, ofs, words, options))))
 		return false;
 	template_make(rn->decaps, memo, slot, generation, pkt_data(m));
 	m->data_off += 14 + ofs;
@@ -385,8 +401,8 @@ run_decap_outer(const struct runner *rn, const struct inner *in, struct of_key *
 	uint32_t inner;
 
 	/* It was sound when it was taken, and nobody wrote there since. */
-	if (tnl_decap(e->type, e->exts, pkt_data(in->m) - in->ofs, in->outer_size, 0, &meta, &inner, &ofs,
-		      &inner_size) ||
+	if (tnl_decap(e->type, e->exts, pkt_data(in->m) - in->ofs, in->outer_size, TNL_DECAP_CSUM_GOOD, &meta,
+		      &inner, &ofs, &inner_size) ||
 	    !tunnel_meta_to_key(&meta, bv->tlv_map, tunnel))
 		abort();
 }

@@ -8,7 +8,7 @@
  * inner packet's key as it is, unless some tunnel port asks for a certain one: then it is part of the
  * template.
  *
- * Templates are made by run_decap_take(), of IPv4 with VXLAN, Geneve without options and GRE, and rest on
+ * Templates are made by run_decap_take(), of IPv4 with VXLAN, Geneve with few options and GRE, and rest on
  * what its memos rest on.  Threads: the runner's. */
 #ifndef WEFT_DATAPLANE_RUN_DECAP_SAME_H
 #define WEFT_DATAPLANE_RUN_DECAP_SAME_H
@@ -19,7 +19,8 @@
 #include "dataplane/tunnel.h"
 #include "tunnels/checksum.h"
 
-#define DECAP_MAX_WORDS 11u
+#define DECAP_MAX_WORDS 9u
+#define DECAP_MAX_OPTIONS 16u /* bytes of Geneve's */
 #define DECAP_SAME_WORDS 7u  /* Ethernet, IPv4, 8 bytes of GRE or UDP and VXLAN, and 6 that are masked out */
 #define DECAP_TEMPLATES 256u
 #define DECAP_NO_TEMPLATE UINT16_MAX
@@ -30,19 +31,21 @@
 #endif
 
 /* The outer headers that are told apart by where their fields are. */
-enum decap_shape { DECAP_UDP, DECAP_GRE, DECAP_GRE_KEY, DECAP_N_SHAPES };
+enum decap_shape { DECAP_UDP, DECAP_GRE, DECAP_GRE_KEY, DECAP_OPTIONS, DECAP_N_SHAPES };
 
 struct decap_template {
 	uint64_t value[DECAP_SAME_WORDS];
 	uint64_t at;              /* slot and generation at which it arrives */
 	uint32_t epoch;           /* 0: none */
 	uint8_t shape, n_words, ofs;
+	bool has_csum;            /* of UDP; whoever received the packet found it right */
 	uint8_t first;            /* in this burst: which packet is the first like it */
 	bool leads_here;          /* its outer flow is one that only leads to 'local' */
 	uint32_t serial;          /* of what was found out about its flow */
 	uint32_t burst;           /* in which 'first' was set */
 	uint32_t port;            /* index into the view's tunnel ports */
 	uint32_t local, local_generation;
+	uint64_t options[DECAP_MAX_OPTIONS / 8]; /* of DECAP_OPTIONS; 0 behind them */
 	uint64_t words[DECAP_MAX_WORDS];
 };
 
@@ -52,6 +55,7 @@ struct decap_memo {
 	uint32_t port;             /* index into the view's tunnel ports */
 	uint16_t epoch;            /* 0: none */
 	uint8_t n_words, ofs;      /* ofs: from the outer IP header to the inner packet */
+	uint64_t options[DECAP_MAX_OPTIONS / 8];
 	uint64_t words[DECAP_MAX_WORDS]; /* of the tunnel part, as the cache's key has them */
 };
 static_assert(sizeof(struct decap_memo) == 128, "one line, and one that few tunnels need");
@@ -100,8 +104,13 @@ decap_same_look_again(struct runner *rn)
 }
 
 static inline unsigned
-decap_place(const uint64_t w[DECAP_SAME_WORDS], uint64_t at)
+decap_place(const uint64_t w[DECAP_SAME_WORDS], uint64_t at, enum decap_shape shape,
+	    const uint8_t *data)
 {
+	/* Four bytes of the first option's value. */
+	if (unlikely(shape == DECAP_OPTIONS) && data[42] > 1)
+		at ^= (uint64_t)load32(data + 54) << 32;
+
 	uint64_t h = wf_hash_mix64(w[3] ^ w[5] ^ at, w[4] ^ w[6] ^ w[1] >> 48);
 
 	return (unsigned)(h % DECAP_TEMPLATES);
@@ -112,7 +121,30 @@ decap_shape(const uint8_t *data)
 {
 	unsigned gre = data[23] == IPPROTO_GRE;
 
+	/* No header of VXLAN begins like one of Geneve with few options (RFC 7348 section 5: the I bit). */
+	if (unlikely(!gre && (unsigned)data[42] - 1u < DECAP_MAX_OPTIONS / 4))
+		return DECAP_OPTIONS;
 	return (enum decap_shape)(gre + (gre & data[34] >> 5));
+}
+
+/* Geneve's options, of which there are 'size' bytes; the packet has DECAP_MAX_OPTIONS behind the header. */
+static inline void
+decap_options(const uint8_t *options, uint32_t size, uint64_t out[DECAP_MAX_OPTIONS / 8])
+{
+	memset(out, 0, DECAP_MAX_OPTIONS);
+	memcpy(out, options, 4);
+	if (size > 4)
+		memcpy((uint8_t *)out + 4, options + 4, size > 8 ? 8 : 4);
+	if (size > 12)
+		memcpy((uint8_t *)out + 12, options + 12, 4);
+}
+
+/* A UDP checksum counts if the receiver vouches for it. */
+static inline bool
+decap_csum_is_known(const struct rte_mbuf *m, uint16_t csum)
+{
+	return !csum ||
+	       (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 }
 
 /* Of five words of 32 bits that should add up to all ones in 16. */
@@ -122,6 +154,16 @@ decap_bad_sum(uint64_t sum)
 	uint32_t s = (uint32_t)(sum & 0xffff) + (uint32_t)(sum >> 16 & 0xffff) + (uint32_t)(sum >> 32);
 
 	return (uint16_t)(s + (s >> 16)) != 0xffff;
+}
+
+/* Those of a frame that is long enough. */
+static inline bool
+decap_same_options(const struct decap_template *t, const uint8_t *data)
+{
+	uint64_t options[DECAP_MAX_OPTIONS / 8];
+
+	decap_options(data + 50, data[42] * 4u, options);
+	return options[0] == t->options[0] && options[1] == t->options[1];
 }
 
 /* The template that a frame is like, or DECAP_NO_TEMPLATE. */
@@ -134,13 +176,14 @@ decap_same_as(const struct decaps *d, const struct rte_mbuf *m)
 	enum decap_shape shape;
 	unsigned place;
 
-	if (unlikely(size < 8 * DECAP_SAME_WORDS))
+	/* More than is looked at before lengths are, less than any packet with one inside has. */
+	if (unlikely(size < 64))
 		return DECAP_NO_TEMPLATE;
 	shape = decap_shape(data);
 	DECAP_UNROLL
 	for (unsigned i = 0; i < DECAP_SAME_WORDS; i++)
 		w[i] = load64(data + 8 * i) & d->masks[shape][i];
-	place = decap_place(w, d->at);
+	place = decap_place(w, d->at, shape, data);
 
 	const struct decap_template *t = &d->templates[place];
 	differ = (t->at ^ d->at) | (t->epoch ^ d->template_epoch) | (m->ol_flags & PKT_TX_OPEN);
@@ -154,10 +197,15 @@ decap_same_as(const struct decaps *d, const struct rte_mbuf *m)
 	if (unlikely(differ || decap_bad_sum(sum) || (ip[1] & 3) == 3 || 14 + total > size ||
 		     size > 14 + UINT16_MAX))
 		return DECAP_NO_TEMPLATE;
-	if (shape == DECAP_UDP) {
+	if (shape == DECAP_UDP || shape == DECAP_OPTIONS) {
 		uint32_t length = ntohs(load16(ip + 24));
+		uint16_t csum = load16(data + 40);
 
-		if (unlikely(length < 16 + 14 || 20 + length > total))
+		/* ofs: IP, UDP and the tunnel's header. */
+		if (unlikely(length + 20 < t->ofs + 14u || 20 + length > total ||
+			     t->has_csum != !!csum || !decap_csum_is_known(m, csum)))
+			return DECAP_NO_TEMPLATE;
+		if (shape == DECAP_OPTIONS && !decap_same_options(t, data))
 			return DECAP_NO_TEMPLATE;
 	} else if (unlikely(total < t->ofs + 14u)) {
 		return DECAP_NO_TEMPLATE;
@@ -187,7 +235,7 @@ decap_same_take(struct runner *rn, struct decap_template *t, struct plan *plan, 
 	}
 	if (unlikely(!t->leads_here))
 		return false;
-	if (t->shape == DECAP_UDP) {
+	if (t->shape == DECAP_UDP || t->shape == DECAP_OPTIONS) {
 		end = 34 + ntohs(load16(data + 38));
 		id = ntohl(load32(data + 46)) >> 8;
 	} else {

@@ -19,6 +19,7 @@
 #include "dataplane/cache.h"
 #include "dataplane/run_decap_same.h"
 #include "fake_port.h"
+#include "openflow/tlv_map.h"
 #include "packets.h"
 #include "tunnels/address.h"
 #include "xlate_rig.h"
@@ -53,6 +54,9 @@ struct outer {
 	uint32_t src;  /* 192.0.2.N */
 	bool has_key;  /* GRE */
 	uint16_t src_port;
+	unsigned n_options; /* Geneve: of 4 bytes and 4 of value; 'option' is the first one's */
+	uint32_t option;
+	bool has_csum;      /* UDP, and the card vouches for it */
 	struct packet_spec inner;
 };
 
@@ -76,6 +80,7 @@ make(const struct outer *o)
 	struct rte_mbuf *inner = packet_make(&o->inner);
 	uint8_t f[2048] = { 0 }, *p = f + 34;
 	uint32_t size = pkt_size(inner), header;
+	struct rte_mbuf *m;
 
 	memcpy(f, our_mac, 6);
 	memcpy(f + 6, their_mac, 6);
@@ -98,18 +103,29 @@ make(const struct outer *o)
 	} else {
 		put16(p, o->src_port);
 		put16(p + 2, o->kind == VXLAN ? 4789 : 6081);
-		put16(p + 4, 16 + size);
+		put16(p + 4, 16 + 8 * o->n_options + size);
+		put16(p + 6, o->has_csum);
 		p[8] = o->kind == VXLAN ? 8 : 0;
 		put16(p + 10, o->kind == VXLAN ? 0 : 0x6558);
 		put16(p + 12, o->id >> 8);
 		p[14] = (uint8_t)o->id;
 		header = 16;
+		for (unsigned i = 0; i < o->n_options; i++, header += 8) {
+			p[8] += 2;
+			put16(p + header, 0xffff);
+			p[header + 2] = (uint8_t)(i + 1);
+			p[header + 3] = 1;
+			put16(p + header + 6, i ? 9 : o->option);
+		}
 	}
 	memcpy(p + header, pkt_data(inner), size);
 	put16(f + 16, 20 + header + size);
 	fix_ip(f);
 	pkt_free(inner);
-	return pkt_from_bytes(f, 34 + header + size);
+	m = pkt_from_bytes(f, 34 + header + size);
+	if (o->has_csum)
+		m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	return m;
 }
 
 static struct outer
@@ -298,10 +314,15 @@ setup(void **state)
 	struct rte_mbuf *hello;
 	uint8_t frame[60] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08 };
 
+	struct of_tlv_map tlv;
+
 	rig_init();
 	underlay_init();
 	phy = rig_bridge("phy");
 	br0 = rig_bridge("br0");
+	of_tlv_map_init(&tlv);
+	assert_int_equal(of_tlv_map_add(&tlv, 0xffff, 1, 4, 0), 0);
+	view_set_tlv_map(br0, &tlv);
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		ports[i] = fake_port_new(names[i], false);
 		xports[i] = rig_port_with(i < OUT ? phy : br0, numbers[i], ports[i]);
@@ -316,6 +337,7 @@ setup(void **state)
 	outer_rule = flow(phy, "priority=1,actions=NORMAL");
 	inner_rule = flow(br0, "priority=1,actions=output:1");
 	flow(br0, "priority=2,tun_id=7,actions=output:2");
+	flow(br0, "priority=4,tun_metadata0=6,actions=output:2");
 	flow(br0, "priority=3,tun_id=8,actions=drop");
 	side_init(&fast);
 	side_init(&slow);
@@ -542,6 +564,29 @@ gre_keys(void **state)
 	forget_sent(&fast);
 }
 
+/* By the first option's value, whatever came before. */
+static void
+geneve_options_of_flows(void **state)
+{
+	for (unsigned n = 1; n < 4; n++) {
+		struct outer o = plain(GENEVE, n);
+		struct rte_mbuf *pkts[8];
+
+		o.n_options = n;
+		o.has_csum = n == 2;
+		o.option = 5;
+		warm(&o);
+		for (unsigned i = 0; i < 8; i++) {
+			o.option = 5 + i % 4;
+			pkts[i] = make(&o);
+		}
+		both(pkts, 8);
+		assert_int_equal(fast.n_sent[OTHER], 2);
+		assert_int_equal(fast.n_sent[OUT], 6);
+		forget_sent(&fast);
+	}
+}
+
 /* What is remembered of a tunnel ends with it. */
 static void
 tunnels_change_under_traffic(void **state)
@@ -616,6 +661,11 @@ random_bursts(void **state)
 
 			o.has_key = random() % 2;
 			o.id = (uint32_t)random() % 10;
+			if (o.kind == GENEVE && random() % 2) {
+				o.n_options = (unsigned)random() % 4;
+				o.option = 5 + (uint32_t)random() % 2;
+			}
+			o.has_csum = o.kind != GRE && random() % 4 == 0;
 			o.inner.seed %= 4;
 			o.inner.n_vlans = random() % 16 == 0;
 			if (random() % 16 == 0)
@@ -672,6 +722,7 @@ main(void)
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(other_vnis_are_dropped),
 		cmocka_unit_test(gre_keys),
+		cmocka_unit_test(geneve_options_of_flows),
 		cmocka_unit_test(tunnels_change_under_traffic),
 		cmocka_unit_test(flows_change_under_traffic),
 		cmocka_unit_test(random_bursts),
