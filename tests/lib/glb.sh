@@ -190,7 +190,7 @@ gw_configure() {
 gw_glb() {
 	local n=$1
 	nsenter --net="/run/netns/$GW_PREFIX-$n" "$GLB" --pidfile="$GW/$n.pid" --overwrite-pidfile --detach --no-chdir \
-		--log-file="$GW/$n.log" --unixctl="$GW/$n.ctl" -vconsole:off "$GW/$n.json" < /dev/null > /dev/null
+		--log-file="$GW/$n.log" --unixctl="$GW/$n.ctl" -vconsole:off "$GW/$n.json" < /dev/null > "$GW/$n.out" 2>&1 || { cat "$GW/$n.out" >&2; return 1; }
 }
 gw_ctl() { local n=$1; shift; "$WEFTCTL" --target="$GW/$n.ctl" glb "$@"; }
 

@@ -24,7 +24,7 @@ weft_packages() {
 		echo qemu-system-x86 busybox-static kmod iputils-ping
 		;;
 	lab)	# ./weft up
-		echo bind9-dnsutils iperf3 iputils-ping ethtool procps python3
+		echo bind9-dnsutils bird2 curl iperf3 iputils-ping ethtool procps python3
 		;;
 	suite)	# Open vSwitch's own test suites
 		echo openvswitch-source openvswitch-switch openvswitch-common openvswitch-pki \
@@ -37,7 +37,7 @@ weft_packages() {
 		;;
 	system)	# tests/system and tests/bench
 		echo openvswitch-testcontroller openvswitch-switch-dpdk python3-os-ken python3-scapy tcpdump iperf3 \
-			iputils-ping ethtool ncat procps
+			bind9-dnsutils bird2 curl iputils-ping ethtool ncat procps
 		;;
 	*)
 		echo "packages.sh: no group '$1'" >&2

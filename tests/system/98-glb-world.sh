@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# limit: 400
+# limit: 500
 #
 # The balancer with health, policy, feeds and BGP, in the world of tests/lib/glb.sh: who answers a client of which
-# region, while servers, a balancer, an edge and a site are taken away and given back; and what connections notice of it.
+# region, while a server, a balancer, an edge and a site are taken away and given back; and what connections notice of it.
 . "$(dirname "$0")/../lib/system.sh"
 isolate "$@"
-need curl python3 ethtool bird
+need curl python3 ethtool bird dig
 
 GLB=${WEFT_GLB:-$ROOT/build/glb/weft-glb}
 WEFTCTL=${WEFT_CTL:-$(dirname "$GLB")/../weftctl/weftctl}
+DNSD=${WEFT_DNSD:-$(dirname "$GLB")/../dns/weft-dnsd}
 FLOWS=$ROOT/tests/system/glb_flows.py
 GW=$T/gw
 GW_PREFIX=gw
@@ -17,14 +18,173 @@ GW_BPF=/sys/fs/bpf
 . "$ROOT/tests/lib/glb.sh"
 [ -c /dev/net/tun ] || { skip 98-glb-world "no /dev/net/tun"; exit 0; }
 
-logs() { tail -n 3 "$GW"/*.log | tail -n 60; }
-
 check "the world is up" gw_up
-answered() { [ "$(gw_answers $1 12)" = "$2" ]; }
+answered() { [ "$(gw_answers $1 15)" = "$2" ]; }
 # becomes NAME REGION SERVERS: who answers that region's client, in the end.
 becomes() {
-	if retry ${4:-40} answered $2 "$3"; then ok "$1"; else fail "$1" "answered: $(gw_answers $2 20); $(gw_ctl $2-edge health) $(logs)"; fi
+	if retry 60 answered $2 "$3"; then
+		ok "$1"
+	else
+		fail "$1" "answered: $(gw_answers $2 20); $(for n in eu-edge us-edge; do gw_ctl $n health 2>&1; done) $(tail -qn 2 "$GW"/*.log)"
+	fi
 }
-becomes "the client in eu gets the servers of eu" eu "eu-s1 eu-s2 eu-s3"
-becomes "the client in us gets the servers of us" us "us-s1 us-s2 us-s3"
+EU="eu-s1 eu-s2 eu-s3" US="us-s1 us-s2 us-s3"
+becomes "the client in eu gets the servers of eu" eu "$EU"
+becomes "the client in us gets the servers of us" us "$US"
+says() { [[ $(gw_ctl "${@:2}" 2>&1) == *"$1"* ]]; }
+check "and weft-glb says why" says "region=us" us-edge why 10.81.0.2:4000 $GW_VIP:80
+routed() { [[ $(ip -n $GW_PREFIX-$1-rt route show $GW_VIP) == *"$2"* ]]; }
+check "the router in eu has the VIP from its edge, by BGP" routed eu "dev edge"
+check "the router in us has the VIP from its edge, by BGP" routed us "dev edge"
+balanced() { [ "$(ip -n $GW_PREFIX-eu-rt route show 10.80.255.1 | grep -c nexthop)" = 2 ]; }
+check "the site's address comes from both balancers" retry 20 balanced
+
+# --- connections over changes ---------------------------------------------------------------------
+
+CLIENTS=10.80.0.2
+for i in $(seq 3 9); do
+	ip -n $GW_PREFIX-eu-cl addr add 10.80.0.$i/24 dev eth0
+	CLIENTS+=" 10.80.0.$i"
+done
+# hold NAME TCP UDP: so many flows, until let_go.
+hold() {
+	mkdir "$T/$1-tcp" "$T/$1-udp"
+	gw_in eu-cl "$FLOWS" hold $GW_VIP 80 $2 "$T/$1-tcp" tcp $CLIENTS 2> "$T/$1-tcp/log" &
+	gw_in eu-cl "$FLOWS" hold $GW_VIP 80 $3 "$T/$1-udp" udp $CLIENTS 2> "$T/$1-udp/log" &
+	check "$1: $2 TCP and $3 UDP flows are open" retry 60 test -e "$T/$1-tcp/ready" -a -e "$T/$1-udp/ready"
+}
+# let_go NAME DEAD...: no flow broke but those of the dead, and no UDP flow of others moved.
+let_go() {
+	local name=$1 lost n
+	shift
+	touch "$T/$name-tcp/stop" "$T/$name-udp/stop"
+	retry 60 test -e "$T/$name-tcp/result" -a -e "$T/$name-udp/result" || true
+	lost=$(grep -c "^flow of \(${*:-nobody}\):" "$T/$name-tcp/log" || true)
+	n=$(sed -n 's/^flows \([0-9]*\) .*/\1/p' "$T/$name-tcp/result")
+	equal "$name: no TCP connection broke${*:+ but those of $*}" "flows $n broken $lost moved 0" \
+		"$(head -n 1 "$T/$name-tcp/result")"
+	[ -n "$*" ] || equal "$name: no UDP flow moved" \
+		"$(sed -n 's/^flows \([0-9]*\) .*/flows \1 broken 0 moved 0/p' "$T/$name-udp/result")" \
+		"$(head -n 1 "$T/$name-udp/result")"
+}
+
+hold "before" 40 10
+gw_off eu-s1
+becomes "a server is taken away" eu "eu-s2 eu-s3"
+check "its balancer says so" says "web/eu-s1                        down" eu-lb1 health
+hold "while it was away" 30 10
+gw_on eu-s1
+becomes "it is given back" eu "$EU"
+sleep 3
+let_go "while it was away"
+let_go "before" eu-s1
+
+hold "other changes" 40 10
+gw_off eu-lb1
+becomes "a balancer is taken away" eu "$EU"
+gw_on eu-lb1
+check "it is given back" retry 60 balanced
+gw_off eu-edge
+check "an edge is taken away: the VIP moves to the other" retry 60 routed eu "dev wan"
+becomes "which sends the region's client to the same site" eu "$EU"
+gw_on eu-edge
+check "it is given back" retry 60 routed eu "dev edge"
+for e in eu us; do
+	gw_ctl $e-edge mark dc-eu drain
+done
+becomes "a site drains" eu "$US"
+hold "while a site drained" 20 8
+for e in eu us; do
+	gw_ctl $e-edge mark dc-eu up
+done
+becomes "and serves again" eu "$EU"
+sleep 2
+let_go "while a site drained"
+let_go "other changes"
+
+# --- a site away; the name server sees what the balancer sees ---------------------------------------
+
+cat > "$T/dns.json" <<-END
+	{ "weft-dns:dns": {
+	    "listen": ["10.80.0.1"], "workers": 1,
+	    "pool": [ { "name": "dc-eu", "member": [ { "name": "web", "address": ["192.0.2.1"] } ] },
+	              { "name": "dc-us", "member": [ { "name": "web", "address": ["192.0.2.2"] } ] } ],
+	    "policy": [ { "name": "first", "order": ["failover"], "candidate": [ { "pool": "dc-eu" }, { "pool": "dc-us" } ] } ],
+	    "health": { "feed": [ { "name": "edge", "connect": "tcp:10.80.1.2:7701" } ] },
+	    "zone": [ { "name": "w.example", "file": "w.zone", "chosen": [ { "name": "www", "policy": "first", "ttl": 5 } ] } ] } }
+END
+printf '$TTL 300\n@ SOA ns1 admin 1 3600 900 604800 60\n@ NS ns1\nns1 A 10.80.0.1\n' > "$T/w.zone"
+mkdir "$T/dns"
+OVS_RUNDIR=$T/dns gw_in eu-rt "$DNSD" -vconsole:off --pidfile --detach --no-chdir \
+	--log-file="$T/dns/log" "$T/dns.json"
+told() { [ "$(gw_in eu-cl dig +short +time=2 +tries=1 @10.80.0.1 www.w.example A)" = "$1" ]; }
+check "the name server takes the edge's feed" retry 30 told 192.0.2.1
+gw_off eu-lb1
+gw_off eu-lb2
+becomes "a site is taken away" eu "$US"
+check "the name server answers the other one" retry 30 told 192.0.2.2
+hold "while a site was away" 20 8
+gw_on eu-lb1
+gw_on eu-lb2
+becomes "it is given back" eu "$EU"
+check "for the name server, too" retry 30 told 192.0.2.1
+sleep 2
+let_go "while a site was away"
+
+# --- load -------------------------------------------------------------------------------------------
+
+# A server agent's line to both balancers of eu: each server is at this percentage.
+load() {
+	gw_in eu-cl /usr/bin/python3 - "$1" <<-'END'
+		import json, socket, sys
+		line = {"weft-health": 1, "source": "agents", "members": [
+		    {"pool": "web", "member": "eu-s%d" % i, "load": float(sys.argv[1])} for i in (1, 2, 3)]}
+		for host in "10.80.2.2", "10.80.3.2":
+		    s = socket.create_connection((host, 7701), 10)
+		    s.sendall(json.dumps(line).encode() + b"\n")
+		    s.close()
+	END
+}
+loaded() { [[ $(gw_ctl $1 health) =~ dc-eu/web[^%]*$2 ]]; }
+to_us() { local i; for ((i = 1; i <= 100; i++)); do gw_ctl eu-edge why 10.80.7.$i:1 $GW_VIP:80; done | grep -c '^answer *dc-us'; }
+spilled() { n=$(to_us) || true; [ "$n" -ge "$1" ] && [ "$n" -le "$2" ]; }
+load 50
+check "servers tell balancers their load, and these the edges" retry 30 loaded eu-edge 50
+check "below the low watermark nobody goes elsewhere" retry 20 spilled 0 0
+load 88
+check "between the watermarks some do" retry 30 spilled 15 85
+load 99
+check "above the high watermark all do" retry 30 spilled 100 100
+load 10
+check "and they come back" retry 30 spilled 0 0
+
+# --- what is announced --------------------------------------------------------------------------------
+
+gw_ctl eu-edge withdraw $GW_VIP
+check "an operator withdraws the VIP at an edge" retry 30 routed eu "dev wan"
+check "which shows it" says "withdrawn (operator)" eu-edge announced
+gw_ctl eu-edge announce
+check "and announces it again" retry 30 routed eu "dev edge"
+for s in $EU $US; do
+	kill -9 "$(cat "$GW/$s.web.pid")"
+done
+gone() { [ -z "$(ip -n $GW_PREFIX-$1-rt route show $GW_VIP)" ]; }
+check "when no server is left the VIP is withdrawn" retry 40 gone eu
+check "and the edge says why" says "nobody is up" eu-edge announced
+for s in $EU $US; do
+	gw_serve $s
+done
+check "it comes back with them" retry 40 routed eu "dev edge"
+becomes "and is served" eu "$EU"
+timeout 30 "$WEFTCTL" --target="$GW/us-edge.ctl" glb exabgp > "$T/exabgp" &
+exabgp_says() { grep -x "$1 route $GW_VIP/32 next-hop self" "$T/exabgp"; }
+check "ExaBGP is told to announce" retry 20 exabgp_says announce
+pid=$(cat "$GW/us-edge.pid")
+gw_ctl us-edge stop
+check "an edge that is stopped withdraws first" retry 30 routed us "dev wan"
+check "ExaBGP is told to withdraw" retry 20 exabgp_says withdraw
+check "and ends then" retry 30 is_gone "$pid"
+becomes "its region is served by the other edge" us "$US"
+sed 's/"near" }/"far" }/' "$GW/eu-edge.json" > "$T/bad.json"
+check "a policy that is not there is refused by name" eval '! out=$("$GLB" --check "$T/bad.json" 2>&1) && [[ $out == *far* ]]'
 finish
