@@ -198,6 +198,7 @@ gw_serve() {
 	local n=$1
 	ip netns exec "$GW_PREFIX-$n" "$FLOWS" serve "$n" $GW_VIP 80 < /dev/null > "$GW/$n.web.log" 2>&1 &
 	echo $! > "$GW/$n.web.pid"
+	disown # the shell need not tell of its end
 }
 
 # gw_each COMMAND NAME...: for all of them at once; false if it failed for one.
@@ -268,8 +269,8 @@ gw_page() { ip netns exec "$GW_PREFIX-$1-cl" curl -s --max-time 2 "http://$GW_VI
 
 # gw_answers REGION N: who answered N pages to that region's client: "eu-s1 eu-s2".
 gw_answers() {
-	local i
-	for ((i = 0; i < $2; i++)); do
-		gw_page $1 || echo none
-	done | sort -u | tr '\n' ' ' | sed 's/ $//'
+	{
+		ip netns exec "$GW_PREFIX-$1-cl" curl -s -Z --parallel-immediate --max-time 2 "http://$GW_VIP/[1-$2]" 2> /dev/null ||
+			echo none
+	} | sort -u | tr '\n' ' ' | sed 's/ $//'
 }

@@ -11,7 +11,8 @@
 #
 # All addresses are in 10.77.0.0/24: only the VLANs keep the two halves apart.  Switch, database
 # and QEMU run in the namespace weft-lab and keep their state in /run/weft-lab; the machine's own
-# Open vSwitch, its /run/openvswitch and its network are not touched.  Beside it: the name server, lab_dns.sh.
+# Open vSwitch, its /run/openvswitch and its network are not touched.  Beside it: the name server, lab_dns.sh, and
+# the balancer, lab_glb.sh.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -29,11 +30,13 @@ export OVS_RUNDIR=$D OVS_DBDIR=$D OVS_LOGDIR=$D OVS_SYSCONFDIR=$D OVS_SYSLOG_MET
 TUNNEL= # set: the demonstration of lab_tunnel.sh
 . "$ROOT/tests/lib/lab_tunnel.sh"
 . "$ROOT/tests/lib/lab_dns.sh"
+. "$ROOT/tests/lib/glb.sh"
+. "$ROOT/tests/lib/lab_glb.sh"
 lab() { ip netns exec $LAB "$@"; }
 
 # --- down ----------------------------------------------------------------------------------------
 
-namespaces() { ip netns list | awk '$1 ~ /^weft-(lab|host1|host2|names|eu|us|a|b|c|d)$/ { print $1 }'; }
+namespaces() { ip netns list | awk '$1 ~ /^weft-(lab|host1|host2|names|eu|us|a|b|c|d|g-.*)$/ { print $1 }'; }
 
 # Every process of the lab lives in one of its namespaces: all of them go, whatever has become of
 # the pid files.
@@ -65,6 +68,7 @@ down() {
 	for n in $(namespaces); do
 		ip netns del "$n"
 	done
+	down_glb
 	rm -rf $D
 }
 
@@ -220,7 +224,8 @@ hints() {
 	  $GUEST sh $D vm1 'ping -c 3 ${ADDRESS[a]}'
 	END
 	hints_dns
-	say "Logs: $D/ovs-vswitchd.log, $D/dns/weft-dnsd.log     End: ./weft down"
+	hints_glb
+	say "Logs: $D/ovs-vswitchd.log, $D/dns/weft-dnsd.log, $D/glb/*.log     End: ./weft down"
 }
 
 up() {
@@ -241,6 +246,7 @@ up() {
 	matrix || rc=1
 	throughput || rc=1
 	up_dns || rc=1
+	up_glb || rc=1
 	hints
 	return $rc
 }
@@ -264,6 +270,7 @@ status() {
 		fi
 	done
 	status_dns || n=1
+	status_glb || n=1
 	say "namespaces: $(namespaces | tr '\n' ' ')"
 	[ $n != 0 ] || ovs-vsctl --timeout=5 show
 	return $n
