@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The next daemon, while it takes over from the one that runs. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,10 +31,14 @@ WF_LOG_MODULE(handover);
  * leave no more than that. */
 #define TAIL_BYTES (32u << 10)
 #define TAIL_ROUNDS 50
+/* The other daemon ends in some milliseconds once it has been taken over from.  One that hangs keeps the database's
+ * lock and devices that cannot be handed over, so it is killed. */
+#define GONE_MS 10000
 
 static enum { NO_TAKEOVER, PREPARING, SWITCHED } phase;
 static int sock = -1, counters_fd = -1;
 static struct wf_fd_watch *watch;
+static struct wf_timer gone_timer;
 static void (*finished_fn)(void);
 
 bool
@@ -166,6 +171,7 @@ static void
 finish(void)
 {
 	phase = NO_TAKEOVER;
+	wf_timer_cancel(&gone_timer);
 	protocol_hold(false);
 	of_services_let_go();
 	ports_forget_handed();
@@ -190,6 +196,22 @@ on_readable(void *aux)
 	wf_phase("the one before has ended");
 	counters_fd = rc ? -1 : m.fd;
 	finish();
+}
+
+static void
+on_gone_timeout(struct wf_timer *t)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	/* The process that listened: it lives, or this end would be readable. */
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &size) || peer.pid <= 0 ||
+	    kill(peer.pid, SIGKILL))
+		wf_error("the daemon before this one (process %ld) does not end and cannot be killed: end it",
+			 (long)peer.pid);
+	else
+		wf_warn("the daemon before this one (process %ld) did not end within %d s: killed",
+			(long)peer.pid, GONE_MS / 1000);
 }
 
 static size_t
@@ -230,4 +252,5 @@ sw_takeover_switch(void)
 	wf_phase("taken over");
 	phase = SWITCHED;
 	watch = wf_fd_watch(sock, on_readable, NULL);
+	wf_timer_set(&gone_timer, GONE_MS, on_gone_timeout, NULL);
 }

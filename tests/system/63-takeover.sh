@@ -224,6 +224,40 @@ END
 still "a daemon that does not take over"
 check "and can be taken over from afterwards" retry 10 daemon_start s1 weft --takeover
 check "by another process" test "$(daemon_pid s1)" != "$old"
+# A daemon that was taken over from and then hangs (it would keep the database's lock): its state file is the last one's.
+ofctl s1 add-flow br0 "table=8,priority=999,actions=drop"
+daemon_stop s1
+/usr/bin/python3 - "$T/s1/weft.handover" "$T/s1/weft.state" > "$T/hangs" 2>&1 <<-'END' &
+	import os, signal, socket, struct, sys, time
+	if os.path.exists(sys.argv[1]):
+	    os.unlink(sys.argv[1])
+	listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+	listener.bind(sys.argv[1])
+	listener.listen()
+	signal.signal(signal.SIGTERM, signal.SIG_IGN)
+	print("listens", flush=True)
+	s = listener.accept()[0]
+	state = os.open(sys.argv[2], os.O_RDWR)
+	head = lambda kind: struct.pack("=III", 0x77656674, kind, 0)
+	kind = lambda m: struct.unpack("=III", m[:12])[1]
+	assert kind(s.recv(2048)) == 1
+	socket.send_fds(s, [head(3) + sys.argv[2].encode()], [state])
+	s.send(head(6))
+	assert kind(s.recv(2048)) == 7
+	s.send(head(8))
+	assert kind(s.recv(2048)) == 9
+	print("taken", flush=True)
+	time.sleep(300)
+END
+hanging=$!
+disown "$hanging" # bash would print all of it when it is killed
+retry 10 grep listens "$T/hangs"
+check "from one that hangs when it has been taken over from" daemon_start s1 weft --takeover
+check "it had been taken over from" grep taken "$T/hangs"
+check "it is killed" retry 20 is_gone "$hanging"
+check "and the log says so" grep -q "(process $hanging) did not end within 10 s: killed" "$T/s1/ovs-vswitchd.log"
+check "the next one has its flows" grep priority=999 <(ofctl s1 dump-flows br0 table=8)
+check "and takes others" ofctl s1 add-flow br0 "table=8,priority=998,actions=drop"
 daemon_stop s1 --cleanup
 no_devices() { ! ip link show br0 && ! ip -n c link show int1; }
 check "exit --cleanup takes the devices away" retry 5 no_devices
