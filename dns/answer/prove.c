@@ -274,9 +274,10 @@ types_of(const struct dns_node *n, unsigned but, uint16_t types[TYPES_MAX])
 	return k;
 }
 
-/* The closest ancestor that has an NSEC3, and that what is below it does not exist or is not signed
- * (RFC 5155 sections 7.2.1 and 7.2.4). */
-static void
+/* The closest encloser that has an NSEC3, and that what is below it does not exist or is not signed
+ * (RFC 5155 sections 7.2.1 and 7.2.4).  Returns the label at which it begins: with opt-out it may be
+ * above the closest encloser that there is. */
+static unsigned
 prove_closest(struct chain *c, const struct dns_zone *z, const struct dns_name *name, unsigned first)
 {
 	uint8_t hash[DNS_NSEC3_HASH];
@@ -293,16 +294,17 @@ prove_closest(struct chain *c, const struct dns_zone *z, const struct dns_name *
 			dns_nsec3_hash(z->dnssec, name->wire + name->at[i - 1], name->size - name->at[i - 1], hash);
 			add_proof(c, z, dns_nsec3_cover(z, hash));
 		}
-		return;
+		return i;
 	}
+	return first;
 }
 
-/* "*" below the closest encloser of the current name. */
+/* "*" below the current name from label 'first' on. */
 static void
-wildcard_name(const struct chain *c, const struct dns_find *f, struct dns_name *ret)
+wildcard_name(const struct chain *c, unsigned first, struct dns_name *ret)
 {
 	uint8_t w[DNS_NAME_MAX + 2] = { 1, '*' };
-	unsigned at = c->now->at[f->first];
+	unsigned at = c->now->at[first];
 	size_t n = c->now->size - at;
 
 	memcpy(w + 2, c->now->wire + at, n);
@@ -315,13 +317,14 @@ deny_by_nsec3(struct chain *c, enum dns_found found, const struct dns_find *f)
 {
 	uint8_t hash[DNS_NSEC3_HASH];
 	struct dns_name wild;
+	unsigned first;
 
 	if (found == DNS_FOUND_NODE && !f->is_wild) {
 		prove_closest(c, f->zone, c->now, 0);
 		return;
 	}
-	prove_closest(c, f->zone, c->now, f->first);
-	wildcard_name(c, f, &wild);
+	first = prove_closest(c, f->zone, c->now, f->first);
+	wildcard_name(c, first, &wild);
 	dns_nsec3_hash(f->zone->dnssec, wild.wire, wild.size, hash);
 	add_proof(c, f->zone, found == DNS_FOUND_NODE ? dns_nsec3_match(f->zone, hash)
 						      : dns_nsec3_cover(f->zone, hash));
@@ -337,8 +340,9 @@ deny_by_nsec(struct chain *c, enum dns_found found, const struct dns_find *f)
 	/* The name itself is not there, or is an empty non-terminal: the gap that it lies in. */
 	if (found != DNS_FOUND_NODE || f->is_wild || !dns_node_set(f->node, DNS_NSEC))
 		add_proof(c, f->zone, dns_nsec_at_or_before(f->zone, c->now));
-	if (found == DNS_FOUND_NXDOMAIN) {
-		wildcard_name(c, f, &wild);
+	/* So may the wildcard be. */
+	if (found == DNS_FOUND_NXDOMAIN || (f->is_wild && !dns_node_set(f->node, DNS_NSEC))) {
+		wildcard_name(c, f->first, &wild);
 		add_proof(c, f->zone, dns_nsec_at_or_before(f->zone, &wild));
 	}
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random zones (wildcards, empty non-terminals, delegations, DNAME, CNAME chains, all mixed) and random
-queries for three name servers on loopback; what they answer is compared.  Run by dns-diff.
+queries for three name servers on loopback; what they answer is compared.  Run by dns-diff.  With --signed
+the zones are signed by BIND's dnssec-signzone (NSEC, NSEC3, NSEC3 with opt-out in turn) and most queries
+have DO=1: signatures and proofs are compared too.
 
 A difference passes only under a rule below that says, with its source, who is right; each rule is counted
 and the sum printed, so that a rule which covers too much shows."""
@@ -36,6 +38,7 @@ class Zone:
         self.sets = {apex: {"SOA": ["ns.%s a.%s 1 3600 900 604800 %d" % (apex, apex, rng.choice([60, 900]))],
                             "NS": ["ns." + apex]}, "ns." + apex: {"A": ["192.0.2.1"]}}
         self.ttl = {}
+        self.optout = False
         for _ in range(rng.randint(5, 60)):
             self.add(rng, others)
 
@@ -206,10 +209,10 @@ class Server:
         self.socket.connect(("127.0.0.1", port))
         self.id = 0
 
-    def ask(self, name, kind, seconds=10):
+    def ask(self, name, kind, seconds=10, do=False):
         self.id = self.id + 1 & 0xffff
         q = self.id.to_bytes(2, "big") + bytes.fromhex("00000001000000000001") + encode(name) + TYPES[kind].to_bytes(2, "big") + b"\0\1"
-        q += bytes.fromhex("00002904d0000000000000")
+        q += bytes.fromhex("00002904d00000%s0000000" % ("8" if do else "0"))
         for _ in range(3):
             try:
                 self.socket.send(q)
@@ -231,17 +234,22 @@ class Server:
 
 # --- comparison -----------------------------------------------------------------------------------
 
+def is_proof(row):
+    """NSEC, NSEC3, and signatures of these and of DS."""
+    return row[1] in ("47", "50") or (row[1] == "46" and int(row[3][:4], 16) in (43, 47, 50))
+
+
 def key(a, glue_of=None):
     """What must agree: rcode, AA, TC, the answer; the authority section unless the answer is positive (NS
     records there are optional, RFC 1034 section 6.2.1); of a referral the glue at or below the cut (RFC 9471)."""
-    authority = frozenset()
+    authority = frozenset(r for r in a.sections[1] if is_proof(r))
     if not a.sections[0] or any(r[1] == "SOA" for r in a.sections[1]):
         authority = a.sections[1]
     glue = frozenset()
     if a.is_referral():
         cut = next(r[0] for r in a.sections[1] if r[1] == "NS")
         glue = frozenset(r for r in a.sections[2] if r[1] in ("A", "AAAA") and below(r[0], cut))
-        authority = frozenset(r for r in a.sections[1] if r[1] == "NS")
+        authority = frozenset(r for r in a.sections[1] if r[1] in ("NS", "DS") or is_proof(r))
     return a.rcode, a.aa, a.tc, a.sections[0], authority, glue
 
 
@@ -255,7 +263,7 @@ def chain_end(a, name):
     return name, seen
 
 
-def rule(question, ours, peer, zones):
+def rule(question, ours, peer, other, zones):
     """The name of the rule under which our answer differs from a peer's, or None."""
     name, kind = question
     home = next(z for z in zones if below(name, z.apex))
@@ -264,10 +272,43 @@ def rule(question, ours, peer, zones):
         # RFC 1034 section 4.3.2 step 3a: "go back to step 1" means all zones; the peer stays in one.
         if peer.sections[0] <= ours.sections[0]:
             return "RFC 1034 4.3.2 3a: a CNAME is followed into another zone of the server"
+    if ours.tc and peer.tc and ours.rcode == peer.rcode:
+        return "RFC 2181 9: what is in an answer with TC is not used; ours is empty"
+    if ours.tc and any(r[1] == "CNAME" and not below(r[3], home.apex) and any(below(r[3], z.apex) for z in zones) for r in peer.sections[0]):
+        return "RFC 1034 4.3.2 3a: a CNAME is followed into another zone of the server"
+    if ours.tc and any(r[1] == "DNAME" and below(r[3], r[0]) for r in peer.sections[0]):
+        return "RFC 6672 2.2: a chain without end is cut after a number of links"
     if len(names) == MAX_HOPS + 1 and peer.sections[0] <= ours.sections[0] and ours.rcode == peer.rcode:
         # A DNAME whose target is below it never ends; RFC 6672 sets no number, each server has its own.
         return "RFC 6672 2.2: a chain without end is cut after a number of links"
+    same = ours.rcode == peer.rcode and ours.sections[0] == peer.sections[0]
+    more, less = (frozenset(r for r in x.sections[1] if is_proof(r)) for x in (ours, peer))
+    if any(below(end, z.apex) and z.optout for z in zones) and ours.rcode == peer.rcode == 3:
+        # The closest encloser is an empty non-terminal above unsigned delegations only: it has no NSEC3.
+        if not peer.aa and not any(peer.sections):
+            return "RFC 5155 7.2.2: a name error has a closest encloser proof; the peer finds none and answers nothing"
+        if same and any(r[1] == "50" for r in more):
+            return "RFC 5155 7.2.2: the closest encloser that is proved is one that has an NSEC3; the peer proves another"
+    if same and less < more and key(other) == key(ours):
+        return "RFC 4035 3.1.3, RFC 5155 7.2: the peer leaves out a proof that we and the other peer send"
+    if same and less < more and not ours.rcode and end.startswith("*.") and sum(r[1] == "50" for r in more) == 3:
+        return "RFC 5155 7.2.5: no data at a wildcard takes three NSEC3, whatever the name's first label"
+    if same and less < more and not ours.rcode and kind == "DS":
+        return "RFC 5155 7.2.4: no DS under opt-out takes the closest encloser proof of two NSEC3; the peers send one"
+    if same and more < less and not ours.rcode and end.startswith("*.") and key(other) == key(ours):
+        return "RFC 5155 7.2.3: a wildcard that is asked for itself is denied by the one NSEC3 that matches; the peer sends two"
     return None
+
+
+def sign(folder, apex, how):
+    def tool(*command):
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+
+    os.makedirs(folder + "/keys", exist_ok=True)
+    tool("dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", "keys", "-f", "KSK", apex)
+    tool("dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", "keys", apex)
+    tool("dnssec-signzone", "-q", "-P", "-S", "-K", "keys", "-o", apex, "-f", apex + ".signed", *how, apex)
+    os.rename(folder + "/" + apex + ".signed", folder + "/" + apex)
 
 
 def run(args):
@@ -280,6 +321,9 @@ def run(args):
         others.append(z.apex)
         with open("%s/%s" % (folder, z.apex), "w") as f:
             f.write(z.text())
+        if args.signed:
+            z.optout = i % 4 == 2
+            sign(folder, z.apex, [[], ["-3", "-"], ["-3", "-", "-A"], ["-3", "a1b2", "-H", "3"]][i % 4])
     import json
     with open(folder + "/dns.json", "w") as f:
         json.dump({"weft-dns:dns": {"listen": ["127.0.0.1"], "port": 5301, "workers": 1,
@@ -325,21 +369,22 @@ def compare(args, rng, servers, zones):
     for i in range(args.queries):
         z = rng.choice(zones)
         q = z.question(rng)
-        ours, *peers = [s.ask(*q) for s in servers]
+        do = args.signed and rng.random() < 0.8
+        ours, *peers = [s.ask(*q, do=do) for s in servers]
         n_asked += 1
         rcodes[ours.rcode] = rcodes.get(ours.rcode, 0) + 1
-        for s, peer in zip(servers[1:], peers):
+        for s, peer, other in zip(servers[1:], peers, reversed(peers)):
             if key(ours) == key(peer):
                 continue
-            why = rule(q, ours, peer, zones)
+            why = rule(q, ours, peer, other, zones)
             if why:
                 rules[s.name, why] = rules.get((s.name, why), 0) + 1
                 continue
             n_bad += 1
             if n_bad <= args.show:
                 print("# seed %d: %s %s\n# weft-dnsd: %s\n# %s: %s" % (
-                    args.seed, q[0], q[1], str(ours).replace("\n", "\n# "), s.name, str(peer).replace("\n", "\n# ")))
-    print("# %d queries to %d zones, seed %d; rcodes %s" % (n_asked, len(zones), args.seed, dict(sorted(rcodes.items()))))
+                    args.seed, q[0], q[1] + (" DO" if do else ""), str(ours).replace("\n", "\n# "), s.name, str(peer).replace("\n", "\n# ")))
+    print("# %d queries to %d %szones, seed %d; rcodes %s" % (n_asked, len(zones), "signed " if args.signed else "", args.seed, dict(sorted(rcodes.items()))))
     for (name, why), n in sorted(rules.items()):
         print("# %d answers differ from %s: %s" % (n, name, why))
     if n_bad:
@@ -357,6 +402,7 @@ def main():
     p.add_argument("--queries", type=int, default=6000)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--show", type=int, default=5)
+    p.add_argument("--signed", action="store_true")
     sys.exit(run(p.parse_args()))
 
 

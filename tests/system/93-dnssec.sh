@@ -116,6 +116,7 @@ for z in compact.test chain.test nsec.test nsec3.test optout.test; do
 		nalias A fully validated
 		ent A negative response, fully validated
 		q.ent A negative response, fully validated
+		q.uent A negative response, fully validated
 		foo.d TXT fully validated
 		mx MX fully validated
 		srv SRV fully validated
