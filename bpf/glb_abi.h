@@ -98,6 +98,7 @@ struct glb_node {
 #define GLB_NODE_DEAD 2	   /* health says so: passed over */
 #define GLB_NODE_PLAIN 4   /* a foreign GRE end: never gets a hop list */
 #define GLB_NODE_SELF 8	   /* the next role on this host */
+#define GLB_NODE_SUSPECT 32 /* does not answer, but not for long: gets nothing new, and the rest as the last */
 #define GLB_NODE_ASIDE 16  /* it was dead: others took new flows of its slots, and may still have them */
 
 /* Map glb_next_hops, per CPU, by node index: what bpf_fib_lookup said. */

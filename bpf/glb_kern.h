@@ -176,6 +176,9 @@ glb_kind(const struct glb_flow *f)
 	       f->proto == GLB_UDP ? GLB_KIND_UDP : GLB_KIND_TCP;
 }
 
+#define GLB_NO_FLOWS (GLB_NODE_DEAD | GLB_NODE_SUSPECT)
+#define GLB_NO_NEW (GLB_NO_FLOWS | GLB_NODE_DRAIN)
+
 /* The owner of another slot: the 'k'-th that takes new flows when nobody of the slot's own list can, the same
  * one for every balancer. */
 GLB_INLINE __u32
@@ -196,7 +199,7 @@ glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
 	__u32 draw = slot * 0x9e3779b1u >> 24; /* which slots a node sheds first is all the same, but always those */
 	__u64 *w = bpf_map_lookup_elem(&glb_slots, &i);
 	struct glb_node *owner;
-	int aside;
+	int aside, suspect;
 
 	__builtin_memset(out, 0, sizeof *out);
 	if (!w)
@@ -208,37 +211,45 @@ glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
 		kind = GLB_KIND_ONE;
 	owner = bpf_map_lookup_elem(&glb_nodes, &first);
 	aside = owner && (owner->flags & GLB_NODE_ASIDE);
+	suspect = owner && (owner->flags & GLB_NODE_SUSPECT);
 	if (kind == GLB_KIND_ONE) {
-		glb_add_candidate(out, first, GLB_NODE_DEAD | GLB_NODE_DRAIN, draw);
+		glb_add_candidate(out, first, GLB_NO_NEW, draw);
 		if (!out->n)
-			glb_add_candidate(out, second, GLB_NODE_DEAD | GLB_NODE_DRAIN, draw);
+			glb_add_candidate(out, second, GLB_NO_NEW, draw);
 		if (!out->n)
-			glb_add_candidate(out, third, GLB_NODE_DEAD | GLB_NODE_DRAIN, draw);
+			glb_add_candidate(out, third, GLB_NO_NEW, draw);
 		for (__u32 k = 1; k <= 4 && !out->n; k++)
-			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD | GLB_NODE_DRAIN, draw);
+			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NO_NEW, draw);
 		/* Who drains is better than nobody. */
 		if (!out->n)
-			glb_add_candidate(out, first, GLB_NODE_DEAD, 256);
+			glb_add_candidate(out, first, GLB_NO_FLOWS, 256);
 		if (!out->n)
-			glb_add_candidate(out, second, GLB_NODE_DEAD, 256);
+			glb_add_candidate(out, second, GLB_NO_FLOWS, 256);
 		if (!out->n)
-			glb_add_candidate(out, third, GLB_NODE_DEAD, 256);
+			glb_add_candidate(out, third, GLB_NO_FLOWS, 256);
 	} else if (kind == GLB_KIND_UDP) {
 		if (aside && !third)
 			for (__u32 k = 1; k <= 4 && out->n < (second ? 1 : 2); k++) {
 				i = glb_stand_in(table, slot, k);
 				if (i != first && i != second)
-					glb_add_candidate(out, i, GLB_NODE_DEAD, 256);
+					glb_add_candidate(out, i, GLB_NO_FLOWS, 256);
 			}
-		glb_add_candidate(out, third, GLB_NODE_DEAD, 256);
-		glb_add_candidate(out, second, GLB_NODE_DEAD, 256);
-		glb_add_candidate(out, first, GLB_NODE_DEAD, 256);
+		glb_add_candidate(out, third, GLB_NO_FLOWS, 256);
+		glb_add_candidate(out, second, GLB_NO_FLOWS, 256);
+		glb_add_candidate(out, first, GLB_NO_FLOWS, 256);
 	} else {
-		glb_add_candidate(out, first, GLB_NODE_DEAD, 256);
-		glb_add_candidate(out, second, GLB_NODE_DEAD, 256);
-		glb_add_candidate(out, third, GLB_NODE_DEAD, 256);
-		for (__u32 k = 1; k <= 4 && out->n < (aside ? GLB_OWNERS : 1); k++)
-			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD, 256);
+		glb_add_candidate(out, first, GLB_NO_FLOWS, 256);
+		glb_add_candidate(out, second, GLB_NO_FLOWS, 256);
+		glb_add_candidate(out, third, GLB_NO_FLOWS, 256);
+		for (__u32 k = 1; k <= 4 && out->n < (suspect ? GLB_OWNERS - 1 : aside ? GLB_OWNERS : 1); k++)
+			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NO_FLOWS, 256);
+		/* Whoever of them has the flow takes it before it comes to one that may be dead. */
+		if (suspect && out->n < GLB_OWNERS)
+			glb_add_candidate(out, first, GLB_NODE_DEAD, 256);
+		if (out->n < GLB_OWNERS)
+			glb_add_candidate(out, second, GLB_NODE_DEAD, 256);
+		if (out->n < GLB_OWNERS)
+			glb_add_candidate(out, third, GLB_NODE_DEAD, 256);
 	}
 	if (!out->n)
 		for (__u32 k = 1; k <= 4 && !out->n; k++)

@@ -91,6 +91,7 @@ read_operation(const json_t *o, struct glb_config *c, struct wf_err *err)
 	}
 	c->probe_table = (uint32_t)wf_json_u64(o, "probe-table", 7700);
 	c->remember_ms = (int64_t)wf_json_u64(o, "remember", 3600) * 1000;
+	c->grace_ms = (int64_t)wf_json_u64(o, "grace", 10) * 1000;
 	c->announce = announce != NULL;
 	c->announce_table = (uint32_t)wf_json_u64(announce, "table", 119);
 	c->hold_ms = (uint32_t)wf_json_u64(announce, "hold-ms", 1000);

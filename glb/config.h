@@ -40,7 +40,7 @@ struct glb_config {
 	char *folder;	/* of the configuration file, for the files that it names */
 	struct in6_addr probe4, probe6; /* sources of probes through tunnels; zero: none */
 	uint32_t probe_table;
-	int64_t remember_ms;
+	int64_t remember_ms, grace_ms;
 	bool announce;
 	uint32_t announce_table, hold_ms, withdraw_ms;
 	uint32_t max_slots;

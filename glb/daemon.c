@@ -35,6 +35,8 @@ static struct {
 	struct node_times {
 		int64_t trouble;  /* when it was last not as it should be */
 		int64_t deadline; /* of a drain; 0: none */
+		int64_t down;	  /* since when no probe is answered; 0: one is */
+		bool dead;	  /* an operator, or a deadline, says so */
 	} *times;		  /* by node id */
 	uint32_t n_times;
 	struct vip_rate {
@@ -91,6 +93,13 @@ on_node(void *arg, uint32_t id, unsigned flags, unsigned shed)
 	/* Where sites are chosen by policy, it has looked at load already. */
 	if (n && n->kind == PLC_SITE && has_policy())
 		shed = 0;
+	if (!(flags & GLB_NODE_DEAD))
+		d.times[id].down = 0;
+	else if (!d.times[id].down)
+		d.times[id].down = wf_now_ms();
+	/* Whose probes fail for a moment keeps its connections: a stall of our own looks the same. */
+	if ((flags & GLB_NODE_DEAD) && !d.times[id].dead && wf_now_ms() - d.times[id].down < d.config->grace_ms)
+		flags = GLB_NODE_SUSPECT;
 	if (flags || shed)
 		d.times[id].trouble = wf_now_ms();
 	else if (wf_now_ms() - d.times[id].trouble > d.config->remember_ms)
@@ -145,6 +154,7 @@ check_deadlines(void)
 		if (!n)
 			continue;
 		d.times[id].deadline = 0;
+		d.times[id].dead = true;
 		wf_info("%s: the deadline of its drain is over", n->name);
 		if (glb_health_mark(d.health, id, GLB_MARK_DEAD))
 			glb_datapath_mark(d.dp, id, GLB_NODE_DEAD, 0);
@@ -311,6 +321,7 @@ node_state(uint32_t id, void *aux)
 	int flags = glb_datapath_node_flags(d.dp, id);
 
 	return flags < 0 ? " (not in use here)" : flags & GLB_NODE_DEAD ? " (dead)" :
+	       flags & GLB_NODE_SUSPECT ? " (does not answer)" :
 	       flags & GLB_NODE_DRAIN ? " (drains)" : "";
 }
 
@@ -432,7 +443,9 @@ mark(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	else if (glb_health_mark(d.health, n->id, word) && glb_datapath_mark(d.dp, n->id, flags[word], 0))
 		unixctl_reply_error(conn, "not in use here");
 	else {
+		d.times[n->id].dead = word == GLB_MARK_DEAD;
 		d.times[n->id].deadline = seconds ? wf_now_ms() + seconds * 1000 : 0;
+		on_state(NULL);
 		unixctl_reply(conn, NULL);
 	}
 }

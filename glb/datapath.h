@@ -48,7 +48,7 @@ int glb_datapath_attach(struct glb_datapath *, const struct glb_config *, struct
 /* Detaches and removes all pins. */
 int glb_datapath_remove(const char *pin, struct wf_err *);
 
-/* 'flags' is GLB_NODE_DRAIN, GLB_NODE_DEAD or 0; 'shed' of 256 slots give their new flows to others; local to
+/* 'flags' is GLB_NODE_DRAIN, GLB_NODE_SUSPECT, GLB_NODE_DEAD or 0; 'shed' of 256 slots give their new flows to others; local to
  * this host.  -ENOENT: not in use here. */
 int glb_datapath_mark(struct glb_datapath *, uint32_t node_id, unsigned flags, unsigned shed);
 /* A node that was dead is up again for so long that no flow is left at those that took its place meanwhile:

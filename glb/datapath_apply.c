@@ -58,7 +58,7 @@ glb_datapath_mark(struct glb_datapath *dp, uint32_t node_id, unsigned flags, uns
 	n = dp->nodes[index];
 	if (flags || shed)
 		flags |= GLB_NODE_ASIDE;
-	n.flags = (uint16_t)((n.flags & ~(GLB_NODE_DRAIN | GLB_NODE_DEAD)) | flags);
+	n.flags = (uint16_t)((n.flags & ~(GLB_NODE_DRAIN | GLB_NODE_DEAD | GLB_NODE_SUSPECT)) | flags);
 	n.shed = (uint8_t)shed;
 	if (n.flags == dp->nodes[index].flags && n.shed == dp->nodes[index].shed)
 		return 0;
@@ -72,7 +72,7 @@ glb_datapath_forget(struct glb_datapath *dp, uint32_t node_id)
 	struct glb_node n;
 
 	if (!index || !(dp->nodes[index].flags & GLB_NODE_ASIDE) || dp->nodes[index].shed ||
-	    (dp->nodes[index].flags & (GLB_NODE_DEAD | GLB_NODE_DRAIN)))
+	    (dp->nodes[index].flags & (GLB_NODE_DEAD | GLB_NODE_DRAIN | GLB_NODE_SUSPECT)))
 		return;
 	n = dp->nodes[index];
 	n.flags &= (uint16_t)~GLB_NODE_ASIDE;
@@ -284,7 +284,8 @@ write_nodes(const struct work *w)
 			continue;
 		memcpy(g.addr, &n->address, sizeof g.addr);
 		g.family = glb_address_is_v4(&n->address) ? 4 : 6;
-		g.flags = (uint16_t)((dp->nodes[index].flags & (GLB_NODE_DRAIN | GLB_NODE_DEAD | GLB_NODE_ASIDE)) |
+		g.flags = (uint16_t)((dp->nodes[index].flags & (GLB_NODE_DRAIN | GLB_NODE_DEAD | GLB_NODE_ASIDE |
+							  GLB_NODE_SUSPECT)) |
 				     (n->no_second_chance ? GLB_NODE_PLAIN : 0) |
 				     (is_own(w->c, n) ? GLB_NODE_SELF : 0));
 		if (index >= dp->n_nodes)

@@ -102,6 +102,19 @@ sleep 2
 let_go "while a site drained"
 let_go "other changes"
 
+# Probes of a site fail for a moment, at both edges, while it serves: connections stay where they are.
+force() { ovs-appctl -t "$GW/$1.ctl" policy/force "$2" "$3"; }
+hold "a false alarm" 30 0
+for e in eu us; do
+	force $e-edge dc-eu down
+done
+becomes "a site whose probes fail gets nothing new" eu "$US"
+for e in eu us; do
+	force $e-edge dc-eu none
+done
+becomes "it is fine after all" eu "$EU"
+let_go "a false alarm"
+
 # --- a site away; the name server sees what the balancer sees ---------------------------------------
 
 cat > "$T/dns.json" <<-END
