@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,8 @@ WF_LOG_MODULE(handover);
 #define TAKEN_MS 2000
 /* It makes its pid file meanwhile, which systemd wants to see before this process ends. */
 #define LEAVE_MS 5000
+/* Main does not wait longer for one that does not read. */
+#define SEND_MS 2000
 /* To be ready, with a million flows and on a busy machine; while it takes, the file grows. */
 #define READY_MS 120000
 /* "weft/upgrade" waits so long for the program that it started. */
@@ -42,6 +45,7 @@ static int listen_fd = -1, sock = -1;
 static struct wf_fd_watch *listen_watch, *watch;
 static struct wf_timer ready_timer;
 static bool handed_over;
+static bool given; /* 'sock' has got everything */
 static const char *forbidden; /* why nothing can be handed over; NULL: it can */
 
 void
@@ -169,6 +173,7 @@ drop(const char *why)
 	wf_timer_cancel(&ready_timer);
 	close(sock);
 	sock = -1;
+	given = false;
 	state_give_end();
 	answer("the next daemon gave up; its log says why.  This one goes on");
 }
@@ -305,9 +310,10 @@ on_readable(void *aux)
 		drop("another version of the handover");
 	} else if (m.type == HANDOVER_HELLO) {
 		rc = give();
+		given = !rc;
 		if (rc)
-			drop(wf_strerror(rc));
-	} else if (m.type == HANDOVER_READY) {
+			drop(rc == -EAGAIN ? "it does not read" : wf_strerror(rc));
+	} else if (m.type == HANDOVER_READY && given) {
 		switch_over();
 	} else {
 		drop("it said something else");
@@ -320,12 +326,14 @@ static void
 on_connection(void *aux)
 {
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	const struct timeval patience = { .tv_sec = SEND_MS / 1000 };
 	struct ucred peer = { 0 };
 	socklen_t size = sizeof(peer);
 
 	if (fd < 0)
 		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
 	    (peer.uid && peer.uid != geteuid())) {
 		wf_warn("user %ld may not take over", (long)peer.uid);
 		close(fd);

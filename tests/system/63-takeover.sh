@@ -222,6 +222,27 @@ still "another state file"
 	    s.close()
 END
 still "a daemon that does not take over"
+/usr/bin/python3 - "$T/s1/weft.handover" > "$T/deaf" 2>&1 <<-'END' &
+	# One that asks again and again and reads nothing.
+	import select, socket, struct, sys, time
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+	s.connect(sys.argv[1])
+	s.setblocking(False)
+	end = time.monotonic() + 120
+	while time.monotonic() < end:
+	    if select.select([], [s], [], 1)[1]:
+	        try:
+	            s.send(struct.pack("=III", 0x77656674, 1, 1))
+	        except BlockingIOError:
+	            pass
+	        except OSError:
+	            print("dropped")
+	            sys.exit()
+END
+deaf=$!
+check "one that does not read is dropped" retry 60 grep dropped "$T/deaf"
+wait "$deaf" || true
+still "one that does not read"
 check "and can be taken over from afterwards" retry 10 daemon_start s1 weft --takeover
 check "by another process" test "$(daemon_pid s1)" != "$old"
 # A daemon that was taken over from and then hangs (it would keep the database's lock): its state file is the last one's.
