@@ -226,10 +226,10 @@ cache_find(const struct cache *c, const struct cache_key *key)
 
 /* Puts a flow into one of its two buckets; false: both are full. */
 static bool
-ctable_put(struct cache_table *t, struct flow *f)
+ctable_put(struct cache_table *t, struct flow *f, uint32_t hash)
 {
-	uint32_t first = flow_cold(f)->hash & t->mask;
-	uint16_t tag = tag_of(flow_cold(f)->hash);
+	uint32_t first = hash & t->mask;
+	uint16_t tag = tag_of(hash);
 
 	for (unsigned side = 0; side < 2; side++) {
 		struct bucket6 *b = &t->buckets[side ? other_bucket(first, tag, t->mask) : first];
@@ -299,7 +299,7 @@ ctable_grow(struct cache_table *t)
 	t->mask = new_mask;
 	for (uint32_t b = 0; b <= old_mask; b++) {
 		for (unsigned i = 0; i < WAYS; i++) {
-			if (old[b].tags[i] && !ctable_put(t, old[b].flows[i])) {
+			if (old[b].tags[i] && !ctable_put(t, old[b].flows[i], flow_cold(old[b].flows[i])->hash)) {
 				/* Cannot happen to a half full table but by an unlucky hash:
 				 * then the other size is the answer again. */
 				free(new);
@@ -362,27 +362,32 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 	struct flow *f = flow_alloc(c, key->n_words);
 	if (!f)
 		return NULL;
-	flow_cold(f)->hash = key->hash;
-	flow_cold(f)->table = t;
+	struct flow_cold *cold = flow_cold(f);
+	cold->hash = key->hash;
+	cold->table = t;
 	f->n_words = key->n_words;
 	memcpy(f->key, key->words, key->n_words * sizeof(uint64_t));
 	atomic_init(&f->used_ms, (uint32_t)c->now_ms);
 	if (t->n * 5 >= (t->mask + 1) * WAYS * 4ull)
 		ctable_grow(t);
-	if (!ctable_put(t, f)) {
+	if (!ctable_put(t, f, key->hash)) {
 		/* Both buckets are full: an entry of the same port makes room, or nobody does. */
 		ctable_grow(t);
-		if (!ctable_put(t, f)) {
+		if (!ctable_put(t, f, key->hash)) {
 			flow_free_unused(c, f);
 			return NULL;
 		}
 	}
 	f->plan = plan_set_use(&c->plans, plan);
 	t->n++;
-	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
-	slot_append(c, f);
+	if (!t->spare_refs) {
+		t->spare_refs = 256;
+		atomic_fetch_add_explicit(&t->refs, t->spare_refs, memory_order_relaxed);
+	}
+	t->spare_refs--;
+	slot_append(c, f, cold);
 	if (before) {
-		struct flow_cold *cold = flow_cold(f), *old = flow_cold(before);
+		struct flow_cold *old = flow_cold(before);
 
 		/* Main credits the old plan with them. */
 		cold->folded_packets =
@@ -398,7 +403,7 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 								    memory_order_relaxed));
 	}
 
-	flow_publish(c, f);
+	flow_publish(cold);
 	return f;
 }
 
@@ -461,11 +466,11 @@ flow_sample(const struct flow *f, struct of_key *key)
 bool
 cache_admits(struct cache *c, const struct cache_key *key)
 {
-	/* Index and mark come from different bits. */
-	uint32_t *at = &c->seen[key->hash % SEEN_SIZE];
-	uint32_t mark = key->hash ^ (uint32_t)key->n_words << 24 ^ (uint32_t)(key->words[0] >> 32);
+	/* Index and mark come from different bits, mostly. */
+	uint16_t *at = &c->seen[key->hash % SEEN_SIZE];
+	uint16_t mark = (uint16_t)(key->hash >> 16 ^ key->hash ^ key->words[0] >> 48) | 1;
 
-	if (*at == mark || slot_get(c, key->words[0] >> 48)->n < CACHE_KEEP_AT_ONCE)
+	if (slot_get(c, key->words[0] >> 48)->n < CACHE_KEEP_AT_ONCE || *at == mark)
 		return true;
 	/* Half the time the one before keeps its place: of flows that share one, and come in turn,
 	 * each would else wipe out the other for ever. */
@@ -484,7 +489,7 @@ ctable_drop(struct cache *c, struct cache_table *t)
 		for (unsigned i = 0; i < WAYS; i++)
 			if (t->buckets[b].tags[i])
 				cache_remove(c, t->buckets[b].flows[i]);
-	ctable_unref(t);
+	ctable_unref(t, 1 + t->spare_refs);
 }
 
 void
@@ -558,9 +563,7 @@ cache_purge(struct cache *c)
 	for (uint32_t s = 0; s < c->n_slots; s++)
 		while (c->slots[s].head)
 			cache_remove(c, c->slots[s].head);
-	/* Fresh pages instead of touching all. */
-	free(c->seen);
-	c->seen = wf_xzalloc(SEEN_SIZE * sizeof(*c->seen));
+	seen_clear(c);
 }
 
 uint32_t

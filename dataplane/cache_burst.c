@@ -219,9 +219,10 @@ find_elsewhere(const struct cache_table *t, const struct cache_burst *b, unsigne
 }
 
 ALWAYS_INLINE void
-find(const struct cache_table *t, const struct cache_burst *b, struct flow **flows,
-     unsigned n_words)
+find(const struct cache *c, const struct cache_burst *b, struct flow **flows, unsigned n_words)
 {
+	const struct cache_table *t = c->cur;
+
 	/* Buckets are on their way; then entries, then plans. */
 	for (unsigned i = 0; i < b->n; i++) {
 		uint32_t hash = b->hashes[i], at = hash & t->mask;
@@ -238,6 +239,7 @@ find(const struct cache_table *t, const struct cache_burst *b, struct flow **flo
 		} else {
 			flows[i] = NULL;
 			__builtin_prefetch(&t->buckets[other_bucket(at, tag_of(hash), t->mask)]);
+			__builtin_prefetch(&c->seen[hash % SEEN_SIZE], 1);
 		}
 	}
 	for (unsigned i = 0; i < b->n; i++) {
@@ -255,15 +257,15 @@ cache_burst_find(const struct cache *c, const struct cache_burst *b, struct flow
 {
 	switch (b->n_words) {
 	case 2:
-		find(c->cur, b, flows, 2);
+		find(c, b, flows, 2);
 		break;
 	case 3:
-		find(c->cur, b, flows, 3);
+		find(c, b, flows, 3);
 		break;
 	case 4:
-		find(c->cur, b, flows, 4);
+		find(c, b, flows, 4);
 		break;
 	default:
-		find(c->cur, b, flows, b->n_words);
+		find(c, b, flows, b->n_words);
 	}
 }

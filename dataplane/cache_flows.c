@@ -47,21 +47,48 @@ slab_place(struct flow_pool *p)
 	return s;
 }
 
+static struct flow_cold *
+cold_place(struct cache *c, uint32_t n, bool in_arena)
+{
+	struct cold_arena *a = c->cold_arenas;
+	uint32_t size = n * (uint32_t)sizeof(struct flow_cold);
+
+	if (!in_arena)
+		return aligned_alloc(64, size);
+	if (!a || ARENA_SIZE - a->used < size) {
+		a = aligned_alloc(ARENA_SIZE, ARENA_SIZE);
+		if (!a)
+			return NULL;
+		madvise(a, ARENA_SIZE, MADV_HUGEPAGE);
+		a->used = 64;
+		a->next = c->cold_arenas;
+		c->cold_arenas = a;
+	}
+	a->used += size;
+	return (struct flow_cold *)((uint8_t *)a + a->used - size);
+}
+
 static bool
-slab_new(struct flow_pool *p, unsigned class)
+slab_new(struct cache *c, struct flow_pool *p, unsigned class)
 {
 	uint32_t hot_size = (class + 1) * 64, n = (FLOW_SLAB_SIZE - 64) / hot_size;
-	struct flow_cold *cold = malloc(n * sizeof(*cold));
+	bool in_arena = p->n_slabs >= SINGLE_SLABS;
+	struct flow_cold *cold = cold_place(c, n, in_arena);
 	struct flow_slab *s = cold ? slab_place(p) : NULL;
 
 	if (!s) {
-		free(cold);
+		if (cold && !in_arena)
+			free(cold);
+		else if (cold)
+			c->cold_arenas->used -= n * (uint32_t)sizeof(*cold);
 		return false;
 	}
+	memset(cold, 0, n * sizeof(*cold));
+	s->n = n;
 	s->hot_size = hot_size;
+	s->per_line = 65535 / (class + 1) + 1;
 	s->cold = cold;
-	s->next = p->slabs;
-	p->slabs = s;
+	s->next = atomic_load_explicit(&p->slabs, memory_order_relaxed);
 	p->n_slabs++;
 	for (uint32_t i = n; i--;) {
 		struct flow *f = (struct flow *)(s->hot + i * hot_size);
@@ -69,15 +96,18 @@ slab_new(struct flow_pool *p, unsigned class)
 		f->plan = (struct plan *)p->free;
 		p->free = f;
 	}
+	atomic_store_explicit(&p->slabs, s, memory_order_release);
 	return true;
 }
 
 static void
 pool_done(struct flow_pool *p)
 {
+	struct flow_slab *slabs = atomic_load_explicit(&p->slabs, memory_order_relaxed);
+
 	/* A slab that starts 2 MB stands for all that were cut from them: others go first. */
 	for (unsigned round = 0; round < 2; round++) {
-		for (struct flow_slab **at = &p->slabs, *s; (s = *at) != NULL;) {
+		for (struct flow_slab **at = &slabs, *s; (s = *at) != NULL;) {
 			bool heads = !s->in_arena || !((uintptr_t)s & (ARENA_SIZE - 1));
 
 			if (heads != (round == 1)) {
@@ -85,7 +115,8 @@ pool_done(struct flow_pool *p)
 				continue;
 			}
 			*at = s->next;
-			free(s->cold);
+			if (!s->in_arena)
+				free(s->cold);
 			if (heads)
 				free(s);
 		}
@@ -100,12 +131,19 @@ flow_alloc(struct cache *c, unsigned n_words)
 
 	if (!p->free)
 		p->free = atomic_exchange_explicit(&p->freed, NULL, memory_order_acquire);
-	if (!p->free && !slab_new(p, class))
+	if (!p->free && !slab_new(c, p, class))
 		return NULL;
-	struct flow *f = p->free;
-	p->free = (struct flow *)f->plan;
+	struct flow *f = p->free, *next = (struct flow *)f->plan;
+	p->free = next;
 	memset(f, 0, sizeof(*f));
-	memset(flow_cold(f), 0, sizeof(struct flow_cold));
+	/* 'exists' is false, and main reads it. */
+	struct flow_cold *cold = flow_cold(f);
+	cold->folded_packets = cold->folded_bytes = 0;
+	atomic_store_explicit(&cold->sample, NULL, memory_order_relaxed);
+	if (next) { /* it may have lain for long */
+		__builtin_prefetch(next, 1);
+		__builtin_prefetch(flow_cold(next), 1);
+	}
 	return f;
 }
 
@@ -132,9 +170,9 @@ flow_give_back(struct cache *c, struct flow *f)
 }
 
 void
-ctable_unref(struct cache_table *t)
+ctable_unref(struct cache_table *t, uint32_t n)
 {
-	if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1) {
+	if (t && atomic_fetch_sub_explicit(&t->refs, n, memory_order_acq_rel) == n) {
 		free(t->buckets);
 		free(t);
 	}
@@ -156,10 +194,9 @@ slot_get(struct cache *c, uint32_t slot)
 }
 
 void
-slot_append(struct cache *c, struct flow *f)
+slot_append(struct cache *c, struct flow *f, struct flow_cold *cold)
 {
 	struct slot_flows *s = slot_get(c, flow_slot(f));
-	struct flow_cold *cold = flow_cold(f);
 
 	cold->slot_prev = s->tail;
 	cold->slot_next = NULL;
@@ -188,14 +225,9 @@ slot_unlink(struct cache *c, struct flow *f)
 /* --- To main ----------------------------------------------------------------------- */
 
 void
-flow_publish(struct cache *c, struct flow *f)
+flow_publish(struct flow_cold *cold)
 {
-	struct flow *head = atomic_load_explicit(&c->made, memory_order_relaxed);
-
-	do
-		flow_cold(f)->next_new = head;
-	while (!atomic_compare_exchange_weak_explicit(&c->made, &head, f, memory_order_release,
-						      memory_order_relaxed));
+	atomic_store_explicit(&cold->exists, true, memory_order_release);
 }
 
 void
@@ -218,35 +250,8 @@ struct reap {
 };
 
 static void
-take_made(struct cache *c)
+fold_flow(struct flow *f, struct flow_cold *cold)
 {
-	struct flow *newest = atomic_exchange_explicit(&c->made, NULL, memory_order_acquire);
-	struct flow *f = NULL;
-
-	/* Oldest first, so that main's list is from the newest to the oldest. */
-	while (newest) {
-		struct flow *next = flow_cold(newest)->next_new;
-
-		flow_cold(newest)->next_new = f;
-		f = newest;
-		newest = next;
-	}
-	while (f) {
-		struct flow_cold *cold = flow_cold(f);
-
-		cold->main_prev = NULL;
-		cold->main_next = c->main_list;
-		if (c->main_list)
-			flow_cold(c->main_list)->main_prev = f;
-		c->main_list = f;
-		f = cold->next_new;
-	}
-}
-
-static void
-fold_flow(struct flow *f)
-{
-	struct flow_cold *cold = flow_cold(f);
 	uint64_t packets = atomic_load_explicit(&f->packets, memory_order_relaxed);
 	uint64_t bytes = atomic_load_explicit(&f->bytes, memory_order_relaxed);
 
@@ -265,17 +270,18 @@ reap(void *r_)
 	struct reap *r = r_;
 	struct cache *c = r->c;
 
-	take_made(c);
 	for (uint32_t i = 0; i < r->n; i++) {
 		struct flow *f = r->flows[i];
-		struct flow *prev = flow_cold(f)->main_prev, *next = flow_cold(f)->main_next;
+		struct flow_cold *cold = flow_cold(f);
 
-		fold_flow(f);
-		*(prev ? &flow_cold(prev)->main_next : &c->main_list) = next;
-		if (next)
-			flow_cold(next)->main_prev = prev;
-		ctable_unref(flow_cold(f)->table);
-		free(atomic_load_explicit(&flow_cold(f)->sample, memory_order_relaxed));
+		if (i + 4 < r->n) {
+			__builtin_prefetch(r->flows[i + 4], 1);
+			__builtin_prefetch(flow_cold(r->flows[i + 4]), 1);
+		}
+		fold_flow(f, cold);
+		atomic_store_explicit(&cold->exists, false, memory_order_relaxed);
+		ctable_unref(cold->table, 1);
+		free(atomic_load_explicit(&cold->sample, memory_order_relaxed));
 		plan_unref(f->plan);
 		flow_give_back(c, f);
 	}
@@ -299,29 +305,51 @@ cache_end_burst(struct cache *c)
 
 /* --- Main -------------------------------------------------------------------------- */
 
+void
+seen_clear(struct cache *c)
+{
+	/* Fresh pages instead of touching all. */
+	if (c->seen)
+		munmap(c->seen, SEEN_BYTES);
+	c->seen = mmap(NULL, SEEN_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (c->seen == MAP_FAILED)
+		abort();
+}
+
 struct cache *
 cache_new(void)
 {
 	struct cache *c = wf_xzalloc(sizeof(*c));
 
-	c->seen = wf_xzalloc(SEEN_SIZE * sizeof(*c->seen));
+	seen_clear(c);
 	return c;
+}
+
+/* The newest first, as long as no memory was used again. */
+void
+cache_for_each(struct cache *c, void (*fn)(struct flow *, void *), void *aux)
+{
+	for (unsigned class = 0; class < FLOW_CLASSES; class++) {
+		struct flow_slab *s = atomic_load_explicit(&c->pools[class].slabs,
+							   memory_order_acquire);
+
+		for (; s; s = s->next)
+			for (uint32_t i = s->n; i--;)
+				if (atomic_load_explicit(&s->cold[i].exists, memory_order_acquire))
+					fn((struct flow *)(s->hot + i * s->hot_size), aux);
+	}
+}
+
+static void
+fold_one(struct flow *f, void *unused)
+{
+	fold_flow(f, flow_cold(f));
 }
 
 void
 cache_fold(struct cache *c)
 {
-	take_made(c);
-	for (struct flow *f = c->main_list; f; f = flow_cold(f)->main_next)
-		fold_flow(f);
-}
-
-void
-cache_for_each(struct cache *c, void (*fn)(struct flow *, void *), void *aux)
-{
-	take_made(c);
-	for (struct flow *f = c->main_list; f; f = flow_cold(f)->main_next)
-		fn(f, aux);
+	cache_for_each(c, fold_one, NULL);
 }
 
 void
@@ -341,8 +369,12 @@ cache_free(struct cache *c)
 	plan_set_done(&c->plans);
 	for (unsigned i = 0; i < FLOW_CLASSES; i++)
 		pool_done(&c->pools[i]);
+	for (struct cold_arena *a; (a = c->cold_arenas) != NULL;) {
+		c->cold_arenas = a->next;
+		free(a);
+	}
 	free(c->slots);
 	free(c->retired);
-	free(c->seen);
+	munmap(c->seen, SEEN_BYTES);
 	free(c);
 }

@@ -53,6 +53,7 @@ struct cache_table {
 	/* How many flows still name this table; main frees the last (flow_key() reads the
 	 * layout). The worker's own use counts as one. */
 	_Atomic uint32_t refs;
+	uint32_t spare_refs;     /* the worker's, taken ahead */
 };
 
 /* Flows of one port, oldest first. */
@@ -63,18 +64,25 @@ struct slot_flows {
 
 /* Packets without a port share the last place. */
 #define MAX_SLOTS 65535u
-/* First misses remembered, 4 MB of memory if so many come.  With fewer than the flows that are
+/* First misses remembered, 2 MB of memory if so many come.  With fewer than the flows that are
  * alive at once, their second sightings are missed. */
 #define SEEN_SIZE 1048576u
+#define SEEN_BYTES (SEEN_SIZE * sizeof(uint16_t)) /* one page of 2 MB */
 /* Memory of flows with keys of one size: main frees, the worker allocates. */
 #define FLOW_CLASSES 13 /* hot parts of 1 to 13 cache lines */
 struct flow_pool {
 	struct flow *free;              /* the worker's; linked by 'plan' */
 	_Atomic(struct flow *) freed;   /* main's gift */
-	struct flow_slab *slabs;
+	_Atomic(struct flow_slab *) slabs; /* newest first; the worker adds, main reads */
 	unsigned n_slabs;
 	uint8_t *arena;                 /* the rest of 2 MB that slabs are cut from */
 	uint32_t arena_left;
+};
+
+/* 2 MB for cold parts. */
+struct cold_arena {
+	struct cold_arena *next;
+	uint32_t used;
 };
 
 struct cache {
@@ -84,15 +92,13 @@ struct cache {
 	struct slot_flows *slots;
 	uint32_t n_slots, n_slots_used, n_flows;
 	uint32_t fattest; /* a slot with most flows, or nearly */
-	uint32_t *seen;
+	uint16_t *seen;
 	uint32_t coin; /* a linear congruential generator: nobody gains by guessing it */
 	/* Retired in this burst. */
 	struct flow **retired;
 	uint32_t n_retired, max_retired;
-	/* Handed to main. */
-	_Atomic(struct flow *) made;
-	struct flow *main_list; /* main's, all flows that are not freed */
 	struct flow_pool pools[FLOW_CLASSES];
+	struct cold_arena *cold_arenas;
 	/* Batches of retired flows on their way to main. */
 	_Atomic uint32_t n_reaping;
 };
@@ -101,13 +107,15 @@ struct cache {
 struct flow_cold {
 	struct cache_table *table;
 	uint32_t hash;
+	/* From when the worker has made it until main has freed it: main finds it. */
+	_Atomic bool exists;
 	struct flow *slot_prev, *slot_next;  /* flows of the same port, oldest first */
 	/* Main's. */
-	struct flow *next_new;               /* in 'made', until main has seen it */
-	struct flow *main_prev, *main_next;  /* in main's list */
 	uint64_t folded_packets, folded_bytes;
 	_Atomic(struct flow_sample *) sample; /* set once by the worker; freed by main */
+	uint64_t pad;
 };
+static_assert(sizeof(struct flow_cold) == 64, "the cold part is one line");
 
 /* A key without the words that are 0. */
 struct flow_sample {
@@ -120,9 +128,10 @@ struct flow_sample {
 struct flow_slab {
 	struct flow_slab *next;
 	struct flow_cold *cold;
-	uint32_t hot_size;
-	bool in_arena;                       /* cut from 2 MB, not a block of its own */
-	uint8_t pad[43];
+	uint32_t n, hot_size;
+	uint32_t per_line;                   /* 65536 / lines of a hot part, rounded up */
+	bool in_arena;                       /* cut from 2 MB, not a block of its own; 'cold' as well */
+	uint8_t pad[35];
 	uint8_t hot[];
 };
 static_assert(offsetof(struct flow_slab, hot) == 64, "flows start on cache lines");
@@ -132,8 +141,10 @@ flow_cold(const struct flow *f)
 {
 	struct flow_slab *s = (struct flow_slab *)((uintptr_t)f & ~(uintptr_t)(FLOW_SLAB_SIZE - 1));
 
-	return &s->cold[((uintptr_t)f - (uintptr_t)s->hot) / s->hot_size];
+	/* A division: exact for fewer than 1024 lines, of which a hot part has up to 13. */
+	return &s->cold[(((uintptr_t)f - (uintptr_t)s->hot) >> 6) * s->per_line >> 16];
 }
+static_assert(FLOW_SLAB_SIZE / 64 * FLOW_CLASSES <= 65536, "the division is exact");
 
 /* Loops over the words of a key, where their number is known when this is compiled. */
 #if defined(__GNUC__) && !defined(__clang__)
@@ -203,12 +214,13 @@ tag_matches(const struct bucket6 *b, uint16_t tag)
 /* cache_flows.c */
 struct flow *flow_alloc(struct cache *, unsigned n_words); /* zeroed; NULL: no memory */
 void flow_free_unused(struct cache *, struct flow *);      /* worker: one that nobody saw */
-void flow_publish(struct cache *, struct flow *);          /* main may see it from now on */
+void flow_publish(struct flow_cold *);                     /* main may see it from now on */
 struct slot_flows *slot_get(struct cache *, uint32_t slot);
-void slot_append(struct cache *, struct flow *);
+void slot_append(struct cache *, struct flow *, struct flow_cold *);
 void slot_unlink(struct cache *, struct flow *);
 void flow_retire(struct cache *, struct flow *);
-void ctable_unref(struct cache_table *);
+void ctable_unref(struct cache_table *, uint32_t n);
+void seen_clear(struct cache *);
 /* cache_burst.c */
 void key_recipe_make(const struct cache_table *, unsigned kind, struct key_recipe *);
 /* cache.c */
