@@ -13,6 +13,8 @@
 #include "base/daemon.h"
 
 #define MAGIC 0x77656674 /* "weft" */
+/* The ports of a large switch are more than a socket holds: whoever sends waits so long for the other end to read. */
+#define SEND_MS 2000
 
 /* Both ends run on one machine, so numbers need no order of bytes. */
 struct head {
@@ -52,10 +54,19 @@ handover_send(int sock, enum handover_type type, uint32_t value, const char *tex
 		c->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	}
-	do
+	for (;;) {
+		struct pollfd p = { .fd = sock, .events = POLLOUT };
+		int rc;
+
 		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+		if (n >= 0)
+			return 0;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		rc = errno == EAGAIN ? poll(&p, 1, SEND_MS) : 1;
+		if (!rc)
+			return -ETIMEDOUT;
+	}
 }
 
 static int

@@ -86,7 +86,7 @@ struct handover_msg {
 };
 /* The path of the socket; false if it is too long to be one. */
 bool handover_path(char *path, size_t size);
-/* 'fd' stays the caller's.  Returns 0 or a negative errno. */
+/* 'fd' stays the caller's.  Returns 0 or a negative errno; -ETIMEDOUT: the other end does not read. */
 int handover_send(int sock, enum handover_type, uint32_t value, const char *text, int fd);
 /* Waits at most 'timeout_ms'.  Returns 0; -ETIMEDOUT; -ECONNRESET: the other end is closed; -EPROTO. */
 int handover_receive(int sock, int timeout_ms, struct handover_msg *);

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,8 +33,6 @@ WF_LOG_MODULE(handover);
 #define TAKEN_MS 2000
 /* It makes its pid file meanwhile, which systemd wants to see before this process ends. */
 #define LEAVE_MS 5000
-/* Main does not wait longer for one that does not read. */
-#define SEND_MS 2000
 /* To be ready, with a million flows and on a busy machine; while it takes, the file grows. */
 #define READY_MS 120000
 /* "weft/upgrade" waits so long for the program that it started. */
@@ -312,7 +309,7 @@ on_readable(void *aux)
 		rc = give();
 		given = !rc;
 		if (rc)
-			drop(rc == -EAGAIN ? "it does not read" : wf_strerror(rc));
+			drop(rc == -ETIMEDOUT ? "it does not read" : wf_strerror(rc));
 	} else if (m.type == HANDOVER_READY && given) {
 		switch_over();
 	} else {
@@ -326,14 +323,12 @@ static void
 on_connection(void *aux)
 {
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	const struct timeval patience = { .tv_sec = SEND_MS / 1000 };
 	struct ucred peer = { 0 };
 	socklen_t size = sizeof(peer);
 
 	if (fd < 0)
 		return;
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
 	    (peer.uid && peer.uid != geteuid())) {
 		wf_warn("user %ld may not take over", (long)peer.uid);
 		close(fd);

@@ -223,10 +223,30 @@ still "another state file"
 END
 still "a daemon that does not take over"
 /usr/bin/python3 - "$T/s1/weft.handover" > "$T/deaf" 2>&1 <<-'END' &
-	# One that asks again and again and reads nothing.
-	import select, socket, struct, sys, time
-	s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-	s.connect(sys.argv[1])
+	# One that is slow to read more than a socket holds, as the ports of a large switch are; then one that asks
+	# again and again and reads nothing.
+	import os, select, socket, struct, sys, time
+	def connect():
+	    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+	    s.connect(sys.argv[1])
+	    return s
+	s = connect()
+	rounds = 100
+	for _ in range(rounds):
+	    s.send(struct.pack("=III", 0x77656674, 1, 1))
+	time.sleep(0.5)
+	ends = n = 0
+	while ends < rounds:
+	    m, fds, _, _ = socket.recv_fds(s, 2048, 4)
+	    if not m:
+	        sys.exit(f"it gave up after {n} messages")
+	    for f in fds:
+	        os.close(f)
+	    ends += struct.unpack("=III", m[:12])[1] == 6
+	    n += 1
+	s.close()
+	print(f"slow: {n} messages", flush=True)
+	s = connect()
 	s.setblocking(False)
 	end = time.monotonic() + 120
 	while time.monotonic() < end:
@@ -240,6 +260,7 @@ still "a daemon that does not take over"
 	            sys.exit()
 END
 deaf=$!
+check "one that reads slowly gets everything" retry 60 grep slow "$T/deaf"
 check "one that does not read is dropped" retry 60 grep dropped "$T/deaf"
 wait "$deaf" || true
 still "one that does not read"
