@@ -162,7 +162,8 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 		read_allow(json_object_get(z, "notify-from"), &to->notify_from);
 		to->catalog = wf_json_bool(z, "catalog", false);
 		to->journal_size = wf_json_u64(z, "journal-size", 1 << 20);
-		to->journal = state_path(c, &to->name, "journal");
+		if (to->transfer.exists)
+			to->journal = state_path(c, &to->name, "journal");
 		if (!file[0])
 			to->file = state_path(c, &to->name, "zone");
 		else
@@ -260,6 +261,8 @@ dns_conf_load(const char *path, struct dns_conf **ret, struct wf_err *err)
 	c->json = json_incref(json_object_get(json, "weft-dns:dns"));
 	c->folder = folder_of(path);
 	rc = read_conf(c, c->json, path, err);
+	/* A million zones as objects of JSON are a gigabyte. */
+	json_object_del(c->json, "zone");
 	json_decref(json);
 	if (rc) {
 		dns_conf_free(c);
@@ -323,7 +326,7 @@ dns_conf_add_member(struct dns_conf *c, const struct dns_zone_conf *catalog,
 	m->name = *name;
 	m->text = wf_xstrdup(dns_name_text(name->wire, text));
 	m->file = state_path(c, name, "zone");
-	m->journal = state_path(c, name, "journal");
+	m->journal = catalog->journal ? state_path(c, name, "journal") : NULL;
 }
 
 int

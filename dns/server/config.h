@@ -62,7 +62,7 @@ struct dns_zone_conf {
 	/* Relative ones are made absolute to the configuration's folder; of a zone with primaries the
 	 * copy. */
 	char *file;
-	char *journal;
+	char *journal; /* NULL: nobody may have the zone */
 };
 
 struct dns_conf {

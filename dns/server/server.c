@@ -2,6 +2,7 @@
 #include "dns/server/server.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -229,6 +230,8 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	/* All sockets are open before the first answer. */
 	for (unsigned i = 0; i < n; i++)
 		dns_worker_start(dns_server.workers[i]);
+	/* What the texts of configuration and zones took goes back to the system. */
+	malloc_trim(0);
 	wf_info("%zu zones, %u workers", v->n_zones, n);
 	return 0;
 }
@@ -294,6 +297,7 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 	dns_conf_free(dns_server.conf);
 	dns_server.conf = conf;
 	dns_server.n_reloads++;
+	malloc_trim(0);
 	dns_server.loaded_wall_ms = wf_wall_ms();
 	free(dns_server.last_error);
 	dns_server.last_error = NULL;

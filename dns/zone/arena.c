@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-#define FIRST_BLOCK ((size_t)1 << 12)
+#define FIRST_BLOCK ((size_t)1 << 9)
 #define LAST_BLOCK  ((size_t)1 << 20)
 
 struct dns_arena_block {

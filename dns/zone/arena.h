@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory that is freed all at once: what a zone is made of.  Blocks double from 4 KiB to 1 MiB, so
+/* Memory that is freed all at once: what a zone is made of.  Blocks double from 512 bytes to 1 MiB, so
  * that a million small zones and one of ten million records both waste little. */
 #ifndef WEFT_DNS_ZONE_ARENA_H
 #define WEFT_DNS_ZONE_ARENA_H

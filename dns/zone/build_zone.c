@@ -207,9 +207,7 @@ flatten(struct dns_zone *z, struct dns_rrset *s)
 	s->raw = raw;
 }
 
-#define for_each_node(N, Z)                                                                    \
-	for (size_t i_ = 0; i_ <= (Z)->mask; i_++)                                             \
-		if ((N = dns_zone_node_at(Z, i_)))
+#define for_each_node(N, Z) for (size_t i_ = 0; i_ < (Z)->n_nodes && (N = (Z)->order[i_]); i_++)
 
 /* The node's records that are no proof about others. */
 static unsigned

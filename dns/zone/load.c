@@ -397,6 +397,9 @@ dns_load_file(struct dns_load *l, const char *path, struct wf_err *err)
 		return wf_err(err, -EISDIR, "%s: it is no file", path);
 	}
 	dns_zone_note_file(l->builder.zone, path, &st);
+	/* Few records take less than 32 characters; a table that is too large costs 16 bytes a name. */
+	if (!l->depth)
+		dns_zone_reserve(l->builder.zone, st.st_size / 32);
 	room = st.st_size + 1;
 	text = wf_xmalloc(room);
 	while ((n = fread(text + size, 1, room - size, f)) > 0)

@@ -30,6 +30,7 @@ dns_zone_new_no_data(const struct dns_name *apex)
 	struct dns_zone *z = dns_zone_new(apex);
 
 	z->no_data = true;
+	dns_zone_forget_order(z);
 	return z;
 }
 
@@ -54,6 +55,7 @@ dns_zone_unref(struct dns_zone *z)
 		dns_delta_unref(z->deltas[i]);
 	free(z->deltas);
 	free(z->slots);
+	dns_zone_forget_order(z);
 	free(z->path);
 	free(z->text);
 	free(z);
@@ -70,22 +72,48 @@ put_slot(uint64_t *slots, size_t mask, struct dns_node *n)
 }
 
 static void
+make_table(struct dns_zone *z, size_t mask)
+{
+	uint64_t *slots = wf_xzalloc((mask + 1) * sizeof *slots);
+
+	for (size_t i = 0; i < z->n_nodes; i++)
+		put_slot(slots, mask, z->order[i]);
+	free(z->slots);
+	z->slots = slots;
+	z->mask = mask;
+}
+
+void
+dns_zone_reserve(struct dns_zone *z, size_t n_nodes)
+{
+	size_t mask = z->mask;
+
+	while (2 * n_nodes > mask + 1)
+		mask = 2 * mask + 1;
+	if (mask > z->mask)
+		make_table(z, mask);
+}
+
+void
+dns_zone_forget_order(struct dns_zone *z)
+{
+	free(z->order);
+	z->order = NULL;
+	z->room_order = 0;
+}
+
+static void
 insert(struct dns_zone *z, struct dns_node *n)
 {
 	/* At most half full: a miss, which strangers can cause, ends after two slots or so. */
-	if ((z->n_nodes + 1) * 2 > z->mask + 1) {
-		size_t mask = (z->mask + 1) * 2 - 1;
-		uint64_t *slots = wf_xzalloc((mask + 1) * sizeof *slots);
-
-		for (size_t i = 0; i <= z->mask; i++)
-			if (z->slots[i])
-				put_slot(slots, mask, dns_zone_node_at(z, i));
-		free(z->slots);
-		z->slots = slots;
-		z->mask = mask;
+	if ((z->n_nodes + 1) * 2 > z->mask + 1)
+		make_table(z, 2 * z->mask + 1);
+	if (z->n_nodes == z->room_order) {
+		z->room_order = z->room_order ? 2 * z->room_order : FIRST_SLOTS;
+		z->order = wf_xrealloc(z->order, z->room_order * sizeof(z->order[0]));
 	}
 	put_slot(z->slots, z->mask, n);
-	z->n_nodes++;
+	z->order[z->n_nodes++] = n;
 }
 
 struct dns_node *

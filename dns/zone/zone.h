@@ -69,6 +69,10 @@ struct dns_zone {
 	 * names' nodes are hardly ever looked at. */
 	uint64_t *slots;
 	size_t mask, n_nodes, n_records;
+	/* While it is made: the nodes in the order in which they came, which is that of memory; walking
+	 * the table instead would miss the caches at each. */
+	struct dns_node **order;
+	size_t room_order;
 	uint8_t max_labels;
 	bool has_chosen; /* belongs to one view then */
 	bool is_secondary; /* came by transfer */
@@ -146,7 +150,11 @@ dns_node_cut(const struct dns_node *n)
 bool dns_zone_is_current(const struct dns_zone *, const char *path);
 void dns_zone_note_file(struct dns_zone *, const char *path, const struct stat *);
 
-/* Building.  Makes the node and those between it and the apex; 'name' is in the zone. */
+/* Building.  There will be about so many names: no table is made twice. */
+void dns_zone_reserve(struct dns_zone *, size_t n_nodes);
+/* The zone is complete. */
+void dns_zone_forget_order(struct dns_zone *);
+/* Makes the node and those between it and the apex; 'name' is in the zone. */
 struct dns_node *dns_zone_add_node(struct dns_zone *, const struct dns_name *name);
 
 /* One record of a raw set: steps over it.  Returns where the rdata is. */
