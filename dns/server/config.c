@@ -190,6 +190,28 @@ read_tls(struct dns_conf *c, const json_t *o)
 }
 
 static int
+read_selftest(struct dns_conf *c, const json_t *o, const char *path, struct wf_err *err)
+{
+	const json_t *zones = json_object_get(o, "zone");
+	size_t i;
+	json_t *v;
+
+	c->selftest = wf_xzalloc((json_array_size(zones) + 1) * sizeof *c->selftest);
+	json_array_foreach(zones, i, v)
+	{
+		struct wf_err why = { "" };
+
+		if (dns_name_from_text(&c->selftest[c->n_selftest++], json_string_value(v), NULL, &why))
+			return wf_err(err, -EINVAL, "%s: self-test: %s", path, why.text);
+	}
+	c->selftest_script = wf_xstrdup(wf_json_str(o, "script", ""));
+	c->selftest_ms = wf_json_u64(o, "interval-ms", 1000);
+	c->selftest_rise = wf_json_u64(o, "rise", 2);
+	c->selftest_fall = wf_json_u64(o, "fall", 3);
+	return 0;
+}
+
+static int
 read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err *err)
 {
 	const json_t *listen = json_object_get(dns, "listen"), *o;
@@ -230,6 +252,8 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 	c->sign_per_s = wf_json_u64(o, "signatures-per-second", 5000);
 	c->sign_cache = wf_json_u64(o, "signature-cache", 65536);
 	c->state_folder = wf_xstrdup(wf_json_str(dns, "state-folder", "/var/lib/weft/dns"));
+	if (read_selftest(c, json_object_get(dns, "self-test"), path, err))
+		return -EINVAL;
 	return read_zones(c, json_object_get(dns, "zone"), path, err);
 }
 
@@ -349,6 +373,8 @@ dns_conf_free(struct dns_conf *c)
 		free_zone_conf(&c->zones[i]);
 	free(c->zones);
 	free(c->listen);
+	free(c->selftest);
+	free(c->selftest_script);
 	free(c->folder);
 	free(c->key_folder);
 	free(c->state_folder);

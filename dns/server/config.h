@@ -81,6 +81,11 @@ struct dns_conf {
 	char *key_folder; /* absolute, or relative to where we are */
 	uint32_t sign_per_s, sign_cache;
 	unsigned tcp_max, tcp_idle_s, tcp_message_s;
+	/* Self-test: zones that are asked for; none: there is no self-test. */
+	struct dns_name *selftest;
+	size_t n_selftest;
+	char *selftest_script;
+	unsigned selftest_ms, selftest_rise, selftest_fall;
 	bool metrics;
 	struct sockaddr_storage metrics_at;
 	json_t *json; /* the object that weft-policy's grouping is in */

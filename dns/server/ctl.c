@@ -10,6 +10,7 @@
 #include "base/unixctl.h"
 #include "dns/answer/why.h"
 #include "dns/server/secondary.h"
+#include "dns/server/selftest.h"
 #include "dns/server/server.h"
 #include "dns/server/worker.h"
 #include "dns/zone/load.h"
@@ -45,6 +46,7 @@ on_show(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 		   (unsigned long long)(sum.queries_udp4 + sum.queries_udp6 + sum.queries_tcp4 +
 					sum.queries_tcp6),
 		   (unsigned long long)sum.answers);
+	dns_selftest_show(&s);
 	if (argc > 1 && !strcmp(argv[1], "zones"))
 		for (size_t i = 0; i <= v->mask; i++)
 			if (v->slots[i])

@@ -13,6 +13,7 @@
 #include "dns/answer/limit.h"
 #include "dns/server/notify.h"
 #include "dns/server/secondary.h"
+#include "dns/server/selftest.h"
 #include "dns/server/tls.h"
 #include "dns/server/view_load.h"
 #include "dns/server/worker.h"
@@ -230,6 +231,7 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	/* All sockets are open before the first answer. */
 	for (unsigned i = 0; i < n; i++)
 		dns_worker_start(dns_server.workers[i]);
+	dns_selftest_configure(dns_server.conf);
 	/* What the texts of configuration and zones took goes back to the system. */
 	malloc_trim(0);
 	wf_info("%zu zones, %u workers", v->n_zones, n);
@@ -294,6 +296,7 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 		dns_server.conf->listen = listen;
 		dns_server.conf->n_listen = n;
 	}
+	dns_selftest_configure(conf);
 	dns_conf_free(dns_server.conf);
 	dns_server.conf = conf;
 	dns_server.n_reloads++;
@@ -321,6 +324,7 @@ dns_server_counters(struct dns_counters *sum)
 void
 dns_server_stop(void)
 {
+	dns_selftest_stop();
 	dns_metrics_stop();
 	dns_notify_stop();
 	wf_timer_cancel(&dns_server.files);
