@@ -30,6 +30,21 @@ put_blank(struct dns_lexer *l)
 		wf_str_putc(&l->entry, ' ');
 }
 
+/* The character before 'p' and all behind it that mean nothing to the lexer. */
+static void
+put_run(struct dns_lexer *l)
+{
+	static const bool is_special[256] = {
+		['\0'] = true, ['\n'] = true, ['"'] = true, ['\\'] = true, [';'] = true,  ['('] = true,
+		[')'] = true,  [' '] = true,  ['\t'] = true, ['\r'] = true, ['\f'] = true,
+	};
+	const char *start = l->p - 1;
+
+	while (l->p < l->end && !is_special[(unsigned char)*l->p])
+		l->p++;
+	wf_str_putn(&l->entry, start, l->p - start);
+}
+
 int
 dns_lexer_next(struct dns_lexer *l, struct wf_err *err)
 {
@@ -103,7 +118,7 @@ dns_lexer_next(struct dns_lexer *l, struct wf_err *err)
 			put_blank(l);
 			break;
 		default:
-			wf_str_putc(&l->entry, c);
+			put_run(l);
 			break;
 		}
 	}
