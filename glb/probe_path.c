@@ -67,7 +67,7 @@ find_way(const uint8_t *p, size_t n)
 	uint16_t port;
 	unsigned kind;
 
-	if (n < at + 8 || n < 40)
+	if (n < 20 || n < at + 8)
 		return NULL;
 	protocol = p[0] >> 4 == 4 ? p[9] : p[6];
 	kind = protocol == IPPROTO_TCP ? WAY_TCP : protocol == IPPROTO_UDP ? WAY_UDP : WAY_ICMP;

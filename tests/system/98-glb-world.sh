@@ -144,6 +144,31 @@ check "for the name server, too" retry 30 told 192.0.2.1
 sleep 2
 let_go "while a site was away"
 
+# --- kinds of probes, through the tunnel ---------------------------------------------------------------
+
+cp "$GW/eu-lb2.json" "$T/lb2.json"
+gw_in eu-lb2 sysctl -q -w net.ipv4.ping_group_range="0 0"
+# probed NAME TEXT PROBE: what a balancer says of its servers with such a probe.
+probed() {
+	sed 's|"probe": \[ {.*|"probe": [ { "name": "web", "interval-ms": 250, "timeout-ms": 1000, "rise": 1, "fall": 2,|
+		s|^ *"rise": 2, "fall": 2 } \],|'"$3"' } ],|' "$T/lb2.json" > "$GW/eu-lb2.json"
+	gw_ctl eu-lb2 reload
+	if retry 20 says_all eu-lb2 "$2"; then ok "$1"; else fail "$1" "$(gw_ctl eu-lb2 health 2>&1)"; fi
+}
+says_all() { [ "$(gw_ctl $1 health | grep -c "^web/eu-s.*$2")" = 3 ]; }
+probed "a probe by TCP" "up .*: connected" '"type": "tcp", "port": 80'
+probed "a probe by UDP" "up .*: answer" '"type": "udp", "port": 80, "send": "x", "expect": "eu-s"'
+probed "a probe by ICMP" "up .*: echo reply" '"type": "icmp"'
+probed "a probe by a script" "up .*: exit status 0" '"type": "script", "script": "/bin/true"'
+probed "a probe that goes the direct way finds no service on the server's own address" "down .*: Connection refused" \
+	'"type": "http", "through": "direct"'
+probed "a page that is not as expected" "down .*: status 200 without what is expected" \
+	'"type": "http", "expect": "something else"'
+cp "$T/lb2.json" "$GW/eu-lb2.json"
+check "and the first probe again" gw_ctl eu-lb2 reload
+check "is passed" retry 20 says_all eu-lb2 "up .*: status 200"
+becomes "which the region's client gets" eu "$EU"
+
 # --- load -------------------------------------------------------------------------------------------
 
 # A server agent's line to both balancers of eu: each server is at this percentage.
@@ -200,4 +225,56 @@ check "and ends then" retry 30 is_gone "$pid"
 becomes "its region is served by the other edge" us "$US"
 sed 's/"near" }/"far" }/' "$GW/eu-edge.json" > "$T/bad.json"
 check "a policy that is not there is refused by name" eval '! out=$("$GLB" --check "$T/bad.json" 2>&1) && [[ $out == *far* ]]'
+
+# --- clients of IPv6, and of many prefixes ------------------------------------------------------------
+
+ns_add e6 c6
+ip -n e6 link add eth0 type veth peer name eth0 netns c6
+ip -n e6 addr add 10.9.0.2/24 dev eth0
+ip -n e6 link set eth0 up
+ip -n c6 link set eth0 up
+ip -n e6 route add default via 10.9.0.1
+ip -n e6 neigh add 10.9.0.1 lladdr 02:00:00:00:00:01 dev eth0
+# 200 prefixes, each third of them in us; and as many of IPv4, of three lengths.
+prefixes() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		echo "{ \"prefix\": \"2001:db8:$(printf %x $((i * 7 + 1)))::/48\", \"region\": \"$([ $((i % 3)) = 0 ] && echo us || echo eu)\" },"
+		echo "{ \"prefix\": \"100.$i.0.0/$((16 + i % 3 * 8))\", \"region\": \"$([ $((i % 3)) = 0 ] && echo us || echo eu)\" },"
+	done
+}
+cat > "$GW/e6.json" <<-END
+	{ "weft-glb:glb": {
+	  "placement": "$GW/placement.json", "pin": "$GW_BPF/e6", "max-slots": 8192,
+	  "address": ["10.9.0.2"], "interface": [ { "name": "eth0", "mode": "generic" } ], "edge": {},
+	  "location": { "prefix": [ $(prefixes) { "prefix": "2001:db8:ffff::/48", "region": "us" } ], "default-region": "eu" },
+	  "pool": [ { "name": "dc-eu" }, { "name": "dc-us" } ],
+	  "policy": [ { "name": "near", "order": ["region-map", "failover"],
+	    "match": [ { "what": "region=us", "pool": ["dc-us"] }, { "what": "default", "pool": ["dc-eu"] } ] } ],
+	  "vip": [ { "address": "2001:db8:f::80", "protocol": "tcp", "port": 80, "pool": "web", "policy": "near" },
+	           { "address": "$GW_VIP", "protocol": "tcp", "port": 80, "pool": "web", "policy": "near" } ] } }
+END
+nsenter --net=/run/netns/e6 "$GLB" --pidfile="$GW/e6.pid" --detach --no-chdir --log-file="$GW/e6.log" \
+	--unixctl="$GW/e6.ctl" -vconsole:off "$GW/e6.json" > /dev/null 2>&1
+retry 20 gw_ctl e6 show
+ip netns exec c6 /usr/bin/python3 - "$(ip netns exec e6 cat /sys/class/net/eth0/address)" "$GW_VIP" <<-'END' > "$T/scapy" 2>&1
+	import sys
+	from scapy.all import *
+	to = Ether(dst=sys.argv[1])
+	frames = []
+	for i in range(200):
+	    frames.append(to / IPv6(src="2001:db8:%x:5::%x" % (i * 7 + 1, i), dst="2001:db8:f::80") / TCP(sport=1000 + i, dport=80))
+	    frames.append(to / IP(src="100.%d.0.0" % i, dst=sys.argv[2]) / TCP(sport=1000 + i, dport=80))
+	# Gaps between the prefixes have the default.
+	frames += [to / IPv6(src="2001:db8:%x::1" % (i * 7 + 3), dst="2001:db8:f::80") / TCP(dport=80) for i in range(100)]
+	sendp(frames, iface="eth0", verbose=0)
+END
+# 67 of each 200 are in us.
+site_count() { gw_ctl e6 top | awk -v site="$1" '$1 == "site" && $2 == site { print $3 }'; }
+counted() { [ "$(site_count dc-us) $(site_count dc-eu)" = "134 366" ]; }
+if retry 20 counted; then
+	ok "each client goes by its prefix, IPv4 and IPv6"
+else
+	fail "each client goes by its prefix, IPv4 and IPv6" "$(gw_ctl e6 top) $(tail -n 2 "$T/scapy")"
+fi
 finish
