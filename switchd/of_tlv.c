@@ -4,6 +4,7 @@
 
 #include "openflow/msg_nx.h"
 #include "switchd/state/state.h"
+#include "switchd/switchd.h"
 
 /* Rules that match on a field, or whose actions name it, keep its mapping. */
 struct field_use {
@@ -140,6 +141,7 @@ of_handle_tlv_mod(struct of_conn *c, const struct of_msg *m)
 	if (err)
 		return err;
 	c->sw->tlv_map = next;
+	sw_tunnels_use_options(&next);
 	view_set_tlv_map(c->sw->bridge, &next);
 	state_tlv_map(c->sw);
 	return 0;

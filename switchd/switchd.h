@@ -143,6 +143,9 @@ int sw_tunnel_attach(struct sw_iface *, const char *type, const struct port_opti
 void sw_tunnel_detach(struct sw_iface *);
 void sw_tunnels_changed(void);
 bool sw_tunnels_exist(void);
+/* A bridge is about to get this TLV map: flows of Geneve ports are told apart by its options. */
+struct of_tlv_map;
+void sw_tunnels_use_options(const struct of_tlv_map *);
 void sw_tunnels_publish(void);  /* view_set_tunnels() if any changed; the caller publishes */
 bool sw_tunnel_number_taken(uint32_t number);
 uint32_t sw_tunnel_number(const struct sw_iface *); /* of the datapath, as users see it */

@@ -14,6 +14,7 @@
 #include "dataplane/tunnel.h"
 #include "dataplane/worker.h"
 #include "openflow/match.h"
+#include "openflow/tlv_map.h"
 #include "switchd/switchd.h"
 
 WF_LOG_MODULE(tunnel);
@@ -324,6 +325,9 @@ sw_tunnels_changed(void)
 	changed = true;
 }
 
+/* Geneve options that some TLV map has, or had: words of tun_metadata, and fields. */
+static uint64_t option_words, option_fields;
+
 /* What a port reads of the metadata of received packets, or tells whose values may differ. */
 static void
 metadata_of(const struct tnl_config *c, struct of_key *mask)
@@ -348,8 +352,10 @@ metadata_of(const struct tnl_config *c, struct of_key *mask)
 	}
 	if (c->type == TNL_GENEVE) {
 		mask->tun_flags = OF_TUN_F_OAM;
-		mask->tun_metadata_present = UINT64_MAX;
-		memset(mask->tun_metadata, 0xff, sizeof mask->tun_metadata);
+		mask->tun_metadata_present = option_fields;
+		for (unsigned i = 0; i < sizeof mask->tun_metadata / 4; i++)
+			if (option_words >> i & 1)
+				memset(mask->tun_metadata + 4 * i, 0xff, 4);
 	}
 }
 
@@ -374,6 +380,15 @@ use_metadata(void)
 	m = of_match_pack(&full);
 	view_fields_used(m, &none, 1);
 	free(m);
+}
+
+void
+sw_tunnels_use_options(const struct of_tlv_map *map)
+{
+	option_words |= map->used;
+	for (unsigned i = 0; i < OF_TLV_N_FIELDS; i++)
+		option_fields |= (uint64_t)map->entry[i].valid << i;
+	use_metadata();
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "switchd/state/internal.h"
 #include "switchd/state/record.h"
 #include "switchd/state/state.h"
+#include "switchd/switchd.h"
 
 WF_LOG_MODULE(state);
 
@@ -45,6 +46,7 @@ take_tlv_map(struct replay *p, const struct state_frame *f)
 		return;
 	}
 	p->sw->tlv_map = map;
+	sw_tunnels_use_options(&map);
 	view_set_tlv_map(p->sw->bridge, &map);
 }
 

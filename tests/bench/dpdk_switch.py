@@ -185,6 +185,8 @@ class DpdkSwitch(b.Switch):
         self.vsctl("add-port", "br0", "tun0", "--", "set", "interface", "tun0", f"type={kind}",
                    "options:remote_ip=192.0.2.2", "options:local_ip=192.0.2.1", "options:key=flow",
                    "ofport_request=10")
+        if kind == "geneve":
+            self.run("ovs-ofctl", "-O", "OpenFlow13", "add-tlv-map", "br0", "{class=0x102,type=0x80,len=4}->tun_metadata0")
         b.run("ip", "-n", self.space, "addr", "add", "192.0.2.1/24", "dev", "br-phy")
         b.run("ip", "-n", self.space, "link", "set", "br-phy", "up")
         self.ofctl("add-flow", "br-phy", "actions=NORMAL")

@@ -109,6 +109,13 @@ def outer_gre(inner, key, src, dst):
                                           inner)
 
 
+def outer_geneve(inner, vni, src, dst, sport):
+    """With one option, as controllers of virtual networks put it there."""
+    p = struct.pack("!HHHHBBHIHBBI", sport, 6081, 24 + len(inner), 0, 2, 0, 0x6558, vni << 8, 0x0102, 0x80,
+                    1, 0x10002) + inner
+    return DST + SRC + b"\x08\x00" + ipv4(src, dst, 17, p)
+
+
 def write_trace(path, frames):
     """As tests/bench/vdev.c reads it."""
     stride = -(-max(len(f) for f, _ in frames) // 64) * 64
@@ -315,8 +322,11 @@ def tunnel(w, kind="vxlan", way="encap", flows=1000, ids=100):
         w.rule(f"in_port=10,tun_id={i + 1},dl_dst={mac_text(mac_of(i))},actions=output:{OUT}")
     for i in w.cover(flows):
         remote, local = 0xC0000202, 0xC0000201
-        w.send(outer_vxlan(inner[i], i % ids + 1, remote, local, 49152 + i % 16384)
-               if kind == "vxlan" else outer_gre(inner[i], i % ids + 1, remote, local))
+        if kind == "gre":
+            w.send(outer_gre(inner[i], i % ids + 1, remote, local))
+        else:
+            outer = outer_vxlan if kind == "vxlan" else outer_geneve
+            w.send(outer(inner[i], i % ids + 1, remote, local, 49152 + i % 16384))
 
 
 def vlan(w, way="push", flows=1000, ids=100):
@@ -523,6 +533,8 @@ TABLE = {
     "fvxdec100k": (tunnel, {"way": "decap", "flows": 100000}, 2.2, 100, 3),
     "fgreenc": (tunnel, {"kind": "gre"}, 1.7, 95, 3),
     "fgredec": (tunnel, {"kind": "gre", "way": "decap"}, 2.2, 100, 3),
+    "fgnenc": (tunnel, {"kind": "geneve"}, 1.7, 95, 3),
+    "fgndec": (tunnel, {"kind": "geneve", "way": "decap"}, 2.2, 100, 3),
     "fpush": (vlan, {}, 2, 70, 3),
     "fpop": (vlan, {"way": "pop"}, 2, 70, 3),
     "h10k": (pipeline, {}, 3, 140, 10),
