@@ -33,5 +33,7 @@ check "a port that cannot be made says why" \
 	grep -q . <(vsctl s1 get interface nosuchdevice error | tr -d '[]"')
 check "and leaves the others alone" can_ping b 10.0.0.1
 
+check "weft/memory" grep -qE '^in use: [0-9]+ kB' <(appctl s1 weft/memory)
+
 check "stops" daemon_stop s1
 finish
