@@ -37,13 +37,15 @@ static struct {
 		int64_t deadline; /* of a drain; 0: none */
 		int64_t down;	  /* since when no probe is answered; 0: one is */
 		bool dead;	  /* an operator, or a deadline, says so */
+		bool aside;	  /* the data path lists who stood in for it */
+		uint32_t marked;  /* flags and shed as the data path has them; UINT32_MAX: not known */
 	} *times;		  /* by node id */
 	uint32_t n_times;
 	struct vip_rate {
 		uint64_t packets;
 		double rate; /* per second, the last second */
 	} *rates;	     /* by VIP */
-	int64_t rates_at;
+	int64_t rates_at, forgot;
 	struct wf_timer second, stop;
 	struct stat document; /* as it was when read */
 	int touch4, touch6;   /* sockets that keep next hops resolved */
@@ -100,11 +102,16 @@ on_node(void *arg, uint32_t id, unsigned flags, unsigned shed)
 	/* Whose probes fail for a moment keeps its connections: a stall of our own looks the same. */
 	if ((flags & GLB_NODE_DEAD) && !d.times[id].dead && wf_now_ms() - d.times[id].down < d.config->grace_ms)
 		flags = GLB_NODE_SUSPECT;
-	if (flags || shed)
+	if (flags || shed) {
 		d.times[id].trouble = wf_now_ms();
-	else if (wf_now_ms() - d.times[id].trouble > d.config->remember_ms)
+		d.times[id].aside = true;
+	} else if (d.times[id].aside && wf_now_ms() - d.times[id].trouble > d.config->remember_ms) {
 		glb_datapath_forget(d.dp, id);
-	glb_datapath_mark(d.dp, id, flags, shed);
+		d.times[id].aside = false;
+	}
+	/* With many servers each look at the maps counts. */
+	if (d.times[id].marked != (flags << 8 | shed) && !glb_datapath_mark(d.dp, id, flags, shed))
+		d.times[id].marked = flags << 8 | shed;
 }
 
 static void
@@ -170,7 +177,7 @@ take_times(const struct placement *p)
 		return;
 	d.times = wf_xrealloc(d.times, p->next_id * sizeof *d.times);
 	for (uint32_t i = d.n_times; i < p->next_id; i++)
-		d.times[i] = (struct node_times){ .trouble = wf_now_ms() };
+		d.times[i] = (struct node_times){ .trouble = wf_now_ms(), .aside = true, .marked = UINT32_MAX };
 	d.n_times = p->next_id;
 }
 
@@ -196,6 +203,8 @@ take(struct glb_config *c, struct placement *p, struct glb_datapath *dp, struct 
 	glb_sites_free(d.sites);
 	d.sites = sites;
 	take_times(p);
+	for (uint32_t i = 0; i < d.n_times; i++)
+		d.times[i].marked = UINT32_MAX;
 	if (d.config != c) {
 		free(d.rates);
 		d.rates = wf_xzalloc((c->n_vips + 1) * sizeof *d.rates);
@@ -307,7 +316,10 @@ on_second(struct wf_timer *t)
 	count_rates();
 	check_deadlines();
 	glb_health_report(d.health, pool_rate, NULL);
-	glb_sites_forget(d.sites, d.config->remember_ms, on_place, NULL);
+	if (wf_now_ms() - d.forgot > 10000) {
+		d.forgot = wf_now_ms();
+		glb_sites_forget(d.sites, d.config->remember_ms, on_place, NULL);
+	}
 	on_state(NULL);
 	touch_next_hops();
 	wf_timer_set(t, 1000, on_second, NULL);

@@ -15,6 +15,7 @@ FLOWS=$ROOT/tests/system/glb_flows.py
 GW=$T/gw
 GW_PREFIX=gw
 GW_BPF=/sys/fs/bpf
+GW_TIMEOUT=2000 GW_FALL=3
 . "$ROOT/tests/lib/glb.sh"
 [ -c /dev/net/tun ] || { skip 98-glb-world "no /dev/net/tun"; exit 0; }
 
@@ -151,7 +152,7 @@ gw_in eu-lb2 sysctl -q -w net.ipv4.ping_group_range="0 0"
 # probed NAME TEXT PROBE: what a balancer says of its servers with such a probe.
 probed() {
 	sed 's|"probe": \[ {.*|"probe": [ { "name": "web", "interval-ms": 250, "timeout-ms": 1000, "rise": 1, "fall": 2,|
-		s|^ *"rise": 2, "fall": 2 } \],|'"$3"' } ],|' "$T/lb2.json" > "$GW/eu-lb2.json"
+		s|^ *"rise": 2, "fall": 3 } \],|'"$3"' } ],|' "$T/lb2.json" > "$GW/eu-lb2.json"
 	gw_ctl eu-lb2 reload
 	if retry 20 says_all eu-lb2 "$2"; then ok "$1"; else fail "$1" "$(gw_ctl eu-lb2 health 2>&1)"; fi
 }
