@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 2
+#define GLB_ABI 4
 
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
@@ -18,6 +18,8 @@
 #define GLB_MAX_SLOTS	(1u << 20)   /* of all tables that this host reads; set when the map is made */
 
 enum glb_role { GLB_EDGE, GLB_LOCAL, GLB_HOST, GLB_N_ROLES };
+/* Map glb_chain: the program of each role, then those that they call. */
+enum { GLB_CHAIN_BACK = GLB_N_ROLES, GLB_N_CHAIN };
 
 enum glb_drop {
 #define GLB_DROP(NAME, TEXT) GLB_DROP_##NAME,
@@ -35,10 +37,24 @@ struct glb_conf {
 	__u32 source6[4];
 	__u32 flags;	      /* GLB_CONF_* */
 	__u32 neighbour_ttl;  /* jiffies that a next hop is believed */
-	__u32 pad;
+	__be16 gue_port, vxlan_port;
+	__u64 key_before[2];  /* GLB_CONF_ROTATES: the key that older flows were placed with */
+	__u64 packet_ns, packet_burst_ns; /* GLB_CONF_LIMIT: time that a packet of a source takes, and how much it may
+					   * be ahead; 0: no limit */
+	__u64 syn_ns, syn_burst_ns;	  /* the same for TCP that opens */
+	__u32 capture;	      /* GLB_CONF_CAPTURE: one of so many packets; 0: only what is dropped */
+	__u32 n_peers;	      /* local balancers of the site, in glb_peers; 0 or 1: fragments stay here */
+	__u8 quic_first, quic_mask; /* first byte of a connection ID that says who serves: value under the mask */
+	__u8 pad[6];
 };
 #define GLB_CONF_ANY_PORT 1 /* some VIP has no port: a second look-up may find it */
 #define GLB_CONF_SOURCES  2 /* map glb_sources says which tunnel ends are configured */
+#define GLB_CONF_PREFIXES 4 /* some VIP is a prefix: map glb_vip_prefixes */
+#define GLB_CONF_DENY	  8 /* map glb_deny */
+#define GLB_CONF_LIMIT	  16
+#define GLB_CONF_ROTATES  32
+#define GLB_CONF_CAPTURE  64
+#define GLB_CONF_NAT	  128 /* some server's packets come back to have their source put right */
 
 /* Maps glb_vip4 and glb_vip6.  port 0, proto 0: any.  All in network order. */
 struct glb_vip4_key {
@@ -54,6 +70,16 @@ struct glb_vip6_key {
 struct glb_vip {
 	__u32 pool;  /* index into glb_pools */
 	__u32 index; /* into glb_vip_stats */
+	__u32 flags; /* GLB_VIP_* */
+};
+#define GLB_VIP_QUIC 1 /* connection IDs of UDP may name the server */
+
+/* Map glb_vip_prefixes, a trie: VIPs that are whole prefixes.  IPv4 as ::ffff:a.b.c.d. */
+struct glb_vip_prefix_key {
+	__u32 prefix_len; /* 32 + that of the IPv6 form */
+	__be16 port;
+	__u8 proto, pad;
+	__be32 addr[4];
 };
 
 /* Map glb_pools, one 8-byte word a table, so that it changes at once.
@@ -93,13 +119,21 @@ struct glb_node {
 	__u16 flags;	/* GLB_NODE_* */
 	__u8 family;	/* 4 or 6; 0: no such node */
 	__u8 shed;	/* so many of 256 slots give new flows to the next candidate */
+	__u8 encap;	/* enum glb_encap */
+	__u8 pad;
+	__u8 mac[6];	/* GLB_ENCAP_VXLAN: inner destination */
+	__be16 port;	/* GLB_ENCAP_NAT: of the server; 0: the VIP's */
+	__u16 pad2;
 };
+/* How packets are brought to a node.  Hop lists travel in the first two only. */
+enum glb_encap { GLB_ENCAP_GRE, GLB_ENCAP_GUE, GLB_ENCAP_IPIP, GLB_ENCAP_VXLAN, GLB_ENCAP_L2, GLB_ENCAP_NAT };
 #define GLB_NODE_DRAIN 1   /* takes no new connections while another candidate does */
 #define GLB_NODE_DEAD 2	   /* health says so: passed over */
 #define GLB_NODE_PLAIN 4   /* a foreign GRE end: never gets a hop list */
 #define GLB_NODE_SELF 8	   /* the next role on this host */
 #define GLB_NODE_SUSPECT 32 /* does not answer, but not for long: gets nothing new, and the rest as the last */
 #define GLB_NODE_ASIDE 16  /* it was dead: others took new flows of its slots, and may still have them */
+#define GLB_NODE_SITE 64   /* else a server */
 
 /* Map glb_next_hops, per CPU, by node index: what bpf_fib_lookup said. */
 struct glb_next_hop {
@@ -107,6 +141,13 @@ struct glb_next_hop {
 	__u32 ifindex; /* 0: not looked up */
 	__u8 dmac[6], smac[6];
 	__u16 mtu;
+	__be16 vlan; /* tag control information; 0: none */
+};
+
+/* Map glb_vlans: device of a VLAN -> the one below it, which XDP sends by. */
+struct glb_vlan {
+	__u32 ifindex;
+	__be16 tci;
 	__u16 pad;
 };
 
@@ -120,6 +161,36 @@ struct glb_source_key {
 	__u32 prefix_len;
 	__be32 addr[4];
 };
+
+/* Map glb_nat, role local: server, its port, protocol -> VIP and its port. */
+struct glb_nat_key {
+	__be32 addr[4];
+	__be16 port;
+	__u8 proto, pad;
+};
+struct glb_nat {
+	__be32 addr[4];
+	__be16 port; /* 0: the server's */
+	__u16 pad;
+};
+
+/* Map glb_buckets: two rows of buckets, by hash of a source; each the time at which what it sent is used up. */
+#define GLB_BUCKETS 65536 /* a row; more sources at a time than that begin to share limits */
+
+/* Ring glb_events: what the programs want user space to see. */
+#define GLB_EVENT_BYTES 2048
+struct glb_event {
+	__u64 ns;	/* monotonic */
+	__u32 ifindex;
+	__u16 len;	/* of the frame */
+	__u16 captured;
+	__u8 kind;	/* enum glb_event_kind */
+	__u8 role;
+	__u16 reason;	/* GLB_EVENT_DROP: enum glb_drop */
+	__u32 off;	/* GLB_EVENT_FRAGMENT: of the inner packet */
+	__u8 bytes[GLB_EVENT_BYTES];
+};
+enum glb_event_kind { GLB_EVENT_SEEN, GLB_EVENT_DROP, GLB_EVENT_FRAGMENT };
 
 struct glb_count {
 	__u64 packets, bytes;
@@ -135,6 +206,11 @@ enum glb_stat {
 	GLB_STAT_HANDED_ON,   /* role host: to the next candidate */
 	GLB_STAT_UNKNOWN_HOP, /* ids in hop lists that the id map lacks: skipped */
 	GLB_STAT_NEXT_HOP,    /* route look-ups */
+	GLB_STAT_TOLD,	      /* ICMP too-big sent to clients */
+	GLB_STAT_NAT_BACK,    /* answers of servers behind NAT that became the VIP's */
+	GLB_STAT_RELAYED,     /* fragments to the balancer of the site that has their packet */
+	GLB_STAT_QUIC,	      /* sent by connection ID */
+	GLB_STAT_MISSED,      /* events that user space was too slow for */
 	GLB_N_STATS
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
-/* Role edge: VIP and client address -> site, in GRE. */
-#include "bpf/glb_kern.h"
+/* Role edge: VIP and client address -> site, in a tunnel. */
+#include "bpf/glb_limit.h"
 #include "bpf/glb_place.h"
+#include "bpf/glb_send.h"
 
 SEC("xdp")
 int
@@ -32,10 +33,10 @@ glb_edge(struct xdp_md *ctx)
 		/* What can't be read is the stack's to judge, unless it is for a VIP: then it is ours. */
 		if (rc == GLB_BAD(ip_version) || rc == GLB_BAD(ip_header) || end < data + off + 40)
 			return glb_pass(ctx, GLB_EDGE);
-		return glb_find_vip_address(&f) ? glb_drop(ctx, rc) : glb_pass(ctx, GLB_EDGE);
+		return glb_find_vip_address(c, &f) ? glb_drop(ctx, rc) : glb_pass(ctx, GLB_EDGE);
 	}
 	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
-		v = glb_find_vip_address(&f);
+		v = glb_find_vip_address(c, &f);
 		f.client_port = f.vip_port = 0; /* all fragments take one way */
 	} else {
 		v = glb_find_vip(c, &f);
@@ -43,6 +44,11 @@ glb_edge(struct xdp_md *ctx)
 	if (!v)
 		return glb_pass(ctx, GLB_EDGE);
 	glb_count(&glb_vip_stats, v->index, f.len);
+	if (c->flags & (GLB_CONF_DENY | GLB_CONF_LIMIT)) {
+		rc = glb_admit(&f);
+		if (rc)
+			return glb_drop(ctx, rc);
+	}
 	table = bpf_map_lookup_elem(&glb_edge_tables, &v->pool);
 	id = bpf_map_lookup_elem(&glb_pool_ids, &v->pool);
 	if (!table || !id || !(*table & GLB_POOL_VALID))

@@ -19,7 +19,8 @@ struct glb_tunnel {
 	__u32 pool; /* id */
 	__u32 generation;
 	__u8 inner; /* 4 or 6 */
-	__u8 n_servers, n_sites, next; /* all 0 without a hop list */
+	__u8 n_servers, n_sites, next; /* all 0 without a hop list; GUE does not tell servers from sites */
+	__u8 encap; /* enum glb_encap */
 	__u16 shim; /* offset of the hop list from 'data'; 0: none */
 	__u16 off;  /* of the inner packet */
 };
@@ -53,6 +54,7 @@ glb_parse_gre(const __u8 *data, const __u8 *end, __u32 off, struct glb_tunnel *t
 	}
 	if (g[0] & 0x10)
 		off += 4;
+	t->encap = GLB_ENCAP_GRE;
 	t->generation = 0;
 	t->n_servers = t->n_sites = t->next = 0;
 	t->shim = 0;
@@ -83,7 +85,7 @@ glb_parse_gre(const __u8 *data, const __u8 *end, __u32 off, struct glb_tunnel *t
 	return 0;
 }
 
-/* Entry 'i' of a parsed hop list; 0 is nobody's id. */
+/* Entry 'i' of a parsed hop list, in host order: an id, of GUE an IPv4 address; 0 is nobody's. */
 GLB_INLINE __u32
 glb_shim_entry(const __u8 *data, const __u8 *end, const struct glb_tunnel *t, __u32 i)
 {

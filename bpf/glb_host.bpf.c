@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /* Role host, on the server: out of the tunnel and to the socket that knows the flow, else to the next
  * candidate of the hop list. */
-#include "bpf/glb_kern.h"
+#define GLB_WITH_NAT /* a server may hand a packet on to one behind NAT */
+#include "bpf/glb_send.h"
 
 #define GLB_TCP_LISTEN 10
 
@@ -90,7 +91,7 @@ glb_host(struct xdp_md *ctx)
 		rc = glb_parse_inner(ctx, t.off, t.inner, &f);
 	if (rc)
 		return glb_drop(ctx, rc);
-	if (!glb_find_vip_address(&f))
+	if (!glb_find_vip_address(c, &f))
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	__builtin_memset(&uk, 0, sizeof uk);
 	if (f.proto == GLB_UDP && !(f.flags & (GLB_F_LATER | GLB_F_FIRST))) {
@@ -110,7 +111,7 @@ glb_host(struct xdp_md *ctx)
 		next = t.next;
 	GLB_UNROLL
 		for (i = 0; i < GLB_HOPS; i++) {
-			__u32 id = i < n ? glb_shim_entry(GLB_DATA(ctx), GLB_END(ctx), &t, i) : 0, *known;
+			__u32 id = i < n ? glb_hop_id(ctx, &t, i) : 0, *known;
 
 			hops.id[i] = id;
 			if (i < next || i >= n || node)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* Maps and packet work that the three roles share.  BPF programs only. */
+/* Maps, candidates and tunnels in: what the three roles share.  BPF programs only. */
 #ifndef WEFT_BPF_GLB_KERN_H
 #define WEFT_BPF_GLB_KERN_H
 
@@ -7,9 +7,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/glb_abi.h"
+#include "bpf/glb_encap.h"
 #include "bpf/glb_gre.h"
 #include "bpf/glb_parse.h"
-#include "bpf/glb_too_big.h"
 
 #define GLB_MAP(NAME, TYPE, KEY, VALUE, N, FLAGS)                                                \
 	struct {                                                                                 \
@@ -26,12 +26,16 @@ GLB_MAP(glb_vip4, BPF_MAP_TYPE_HASH, struct glb_vip4_key, struct glb_vip, GLB_MA
 	BPF_F_NO_PREALLOC);
 GLB_MAP(glb_vip6, BPF_MAP_TYPE_HASH, struct glb_vip6_key, struct glb_vip, GLB_MAX_VIPS,
 	BPF_F_NO_PREALLOC);
+GLB_MAP(glb_vip_prefixes, BPF_MAP_TYPE_LPM_TRIE, struct glb_vip_prefix_key, struct glb_vip, 4096,
+	BPF_F_NO_PREALLOC);
 GLB_MAP(glb_edge_tables, BPF_MAP_TYPE_ARRAY, __u32, __u64, GLB_MAX_POOLS, BPF_F_MMAPABLE);
 GLB_MAP(glb_local_tables, BPF_MAP_TYPE_ARRAY, __u32, __u64, GLB_MAX_POOLS, BPF_F_MMAPABLE);
 GLB_MAP(glb_pool_ids, BPF_MAP_TYPE_ARRAY, __u32, __u32, GLB_MAX_POOLS, BPF_F_MMAPABLE);
 GLB_MAP(glb_slots, BPF_MAP_TYPE_ARRAY, __u32, __u64, GLB_MAX_SLOTS, BPF_F_MMAPABLE);
 GLB_MAP(glb_nodes, BPF_MAP_TYPE_ARRAY, __u32, struct glb_node, GLB_MAX_NODES, 0);
 GLB_MAP(glb_ids, BPF_MAP_TYPE_HASH, __u32, __u32, GLB_MAX_NODES, BPF_F_NO_PREALLOC);
+GLB_MAP(glb_by_address, BPF_MAP_TYPE_HASH, struct glb_addr, __u32, GLB_MAX_NODES, BPF_F_NO_PREALLOC);
+GLB_MAP(glb_vlans, BPF_MAP_TYPE_HASH, __u32, struct glb_vlan, 4096, BPF_F_NO_PREALLOC);
 GLB_MAP(glb_next_hops, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_next_hop, GLB_MAX_NODES, 0);
 GLB_MAP(glb_own, BPF_MAP_TYPE_HASH, struct glb_addr, __u32, 64, BPF_F_NO_PREALLOC);
 GLB_MAP(glb_sources, BPF_MAP_TYPE_LPM_TRIE, struct glb_source_key, __u32, 4096, BPF_F_NO_PREALLOC);
@@ -40,18 +44,27 @@ GLB_MAP(glb_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_N_STA
 GLB_MAP(glb_vip_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_MAX_VIPS, 0);
 GLB_MAP(glb_node_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_MAX_NODES, 0);
 GLB_MAP(glb_frags, BPF_MAP_TYPE_LRU_HASH, struct glb_frag_key, __u64, 16384, 0);
+GLB_MAP(glb_nat, BPF_MAP_TYPE_HASH, struct glb_nat_key, struct glb_nat, GLB_MAX_NODES, BPF_F_NO_PREALLOC);
 GLB_MAP(glb_udp_flows, BPF_MAP_TYPE_LRU_HASH, struct glb_udp_key, __u32, 65536, 0);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__type(key, __u32);
 	__type(value, __u32);
-	__uint(max_entries, GLB_N_ROLES);
+	__uint(max_entries, GLB_N_CHAIN);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } glb_chain SEC(".maps");
 
 #define GLB_DATA(ctx) ((__u8 *)(long)(ctx)->data)
 #define GLB_END(ctx) ((__u8 *)(long)(ctx)->data_end)
+
+/* An offset that the verifier sees to be below 512, whatever the compiler knows of it. */
+GLB_INLINE __u64
+glb_bound(__u64 off)
+{
+	asm volatile("%0 &= 0x1ff" : "+r"(off));
+	return off;
+}
 
 GLB_INLINE void
 glb_count(void *map, __u32 i, __u32 bytes)
@@ -84,6 +97,15 @@ glb_pass(struct xdp_md *ctx, __u32 role)
 }
 
 GLB_INLINE struct glb_vip *
+glb_find_prefix(const struct glb_flow *f, __be16 port, __u8 proto)
+{
+	struct glb_vip_prefix_key k = { 160, port, proto, 0, { f->vip[0], f->vip[1], f->vip[2], f->vip[3] } };
+
+	return bpf_map_lookup_elem(&glb_vip_prefixes, &k);
+}
+
+/* The one with that port, then that of any port, then that of any protocol: exact addresses before prefixes. */
+GLB_INLINE struct glb_vip *
 glb_find_vip(const struct glb_conf *c, const struct glb_flow *f)
 {
 	struct glb_vip *v;
@@ -92,50 +114,64 @@ glb_find_vip(const struct glb_conf *c, const struct glb_flow *f)
 		struct glb_vip4_key k = { f->vip[3], f->vip_port, f->proto, 0 };
 
 		v = bpf_map_lookup_elem(&glb_vip4, &k);
-		if (v || !(c->flags & GLB_CONF_ANY_PORT))
-			return v;
-		k.port = 0;
-		v = bpf_map_lookup_elem(&glb_vip4, &k);
-		if (v)
-			return v;
-		k.proto = 0;
-		return bpf_map_lookup_elem(&glb_vip4, &k);
-	}
-	struct glb_vip6_key k = { { f->vip[0], f->vip[1], f->vip[2], f->vip[3] }, f->vip_port, f->proto, 0 };
+		if (!v && (c->flags & GLB_CONF_ANY_PORT)) {
+			k.port = 0;
+			v = bpf_map_lookup_elem(&glb_vip4, &k);
+			if (!v) {
+				k.proto = 0;
+				v = bpf_map_lookup_elem(&glb_vip4, &k);
+			}
+		}
+	} else {
+		struct glb_vip6_key k = { { f->vip[0], f->vip[1], f->vip[2], f->vip[3] }, f->vip_port, f->proto, 0 };
 
-	v = bpf_map_lookup_elem(&glb_vip6, &k);
-	if (v || !(c->flags & GLB_CONF_ANY_PORT))
+		v = bpf_map_lookup_elem(&glb_vip6, &k);
+		if (!v && (c->flags & GLB_CONF_ANY_PORT)) {
+			k.port = 0;
+			v = bpf_map_lookup_elem(&glb_vip6, &k);
+			if (!v) {
+				k.proto = 0;
+				v = bpf_map_lookup_elem(&glb_vip6, &k);
+			}
+		}
+	}
+	if (v || !(c->flags & GLB_CONF_PREFIXES))
 		return v;
-	k.port = 0;
-	v = bpf_map_lookup_elem(&glb_vip6, &k);
-	if (v)
-		return v;
-	k.proto = 0;
-	return bpf_map_lookup_elem(&glb_vip6, &k);
+	v = glb_find_prefix(f, f->vip_port, f->proto);
+	v = v ? v : glb_find_prefix(f, 0, f->proto);
+	return v ? v : glb_find_prefix(f, 0, 0);
 }
 
 /* The entry that says that the address is one of our VIPs': port and protocol 255.  It carries the
  * pool by which fragments, which have no ports, are sent to a site. */
 GLB_INLINE struct glb_vip *
-glb_find_vip_address(const struct glb_flow *f)
+glb_find_vip_address(const struct glb_conf *c, const struct glb_flow *f)
 {
+	struct glb_vip *v;
+
 	if (f->family == 4) {
 		struct glb_vip4_key k = { f->vip[3], 0xffff, 255, 0 };
 
-		return bpf_map_lookup_elem(&glb_vip4, &k);
-	}
-	struct glb_vip6_key k = { { f->vip[0], f->vip[1], f->vip[2], f->vip[3] }, 0xffff, 255, 0 };
+		v = bpf_map_lookup_elem(&glb_vip4, &k);
+	} else {
+		struct glb_vip6_key k = { { f->vip[0], f->vip[1], f->vip[2], f->vip[3] }, 0xffff, 255, 0 };
 
-	return bpf_map_lookup_elem(&glb_vip6, &k);
+		v = bpf_map_lookup_elem(&glb_vip6, &k);
+	}
+	return v || !(c->flags & GLB_CONF_PREFIXES) ? v : glb_find_prefix(f, 0xffff, 255);
 }
 
 /* --- candidates ------------------------------------------------------------------------------ */
+
+enum { GLB_KIND_ONE, GLB_KIND_UDP, GLB_KIND_TCP };
 
 struct glb_candidates {
 	__u32 node[GLB_OWNERS]; /* indices, in the order in which they are to be tried */
 	__u32 id[GLB_OWNERS];
 	__u32 n;
-	__u32 plain; /* the first one is a foreign GRE end */
+	__u32 plain; /* the first one takes no hop list, and is the only one */
+	__u32 last;  /* while they are gathered: who takes no hop list can only be the last */
+	__u32 kind;
 };
 
 GLB_INLINE void
@@ -148,6 +184,12 @@ glb_add_candidate(struct glb_candidates *out, __u32 node, __u16 skip, __u32 draw
 	n = bpf_map_lookup_elem(&glb_nodes, &node);
 	if (!n || !n->family || (n->flags & skip) || draw < n->shed)
 		return;
+	if ((n->flags & GLB_NODE_PLAIN) && out->kind != GLB_KIND_ONE) {
+		/* Of TCP the first such owner; of UDP the current one, which is asked last. */
+		if (!out->last || out->kind == GLB_KIND_UDP)
+			out->last = node;
+		return;
+	}
 	if (out->n == 0) {
 		out->node[0] = node;
 		out->id[0] = n->id;
@@ -164,11 +206,10 @@ glb_add_candidate(struct glb_candidates *out, __u32 node, __u16 skip, __u32 draw
 
 /* Rule: TCP that opens goes to the first that does not drain, and to nobody else; other TCP to the current
  * owner, then to former ones; UDP, which has no opening packet, to the oldest first and to the
- * current owner last, which takes what nobody knows.  The dead are passed over. */
+ * current owner last, which takes what nobody knows.  The dead are passed over.  Who takes no hop list can't hand a
+ * packet on, so it can only be the last. */
 /* A function of its own, which the verifier walks once and not once per way that leads here.  'kind' is of
  * the flow: GLB_KIND_*. */
-enum { GLB_KIND_ONE, GLB_KIND_UDP, GLB_KIND_TCP };
-
 GLB_INLINE __u32
 glb_kind(const struct glb_flow *f)
 {
@@ -209,6 +250,7 @@ glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
 	third = GLB_SLOT_NODE(*w, 2);
 	if (kind == GLB_KIND_UDP && (*w & GLB_SLOT_RANKED))
 		kind = GLB_KIND_ONE;
+	out->kind = kind;
 	owner = bpf_map_lookup_elem(&glb_nodes, &first);
 	aside = owner && (owner->flags & GLB_NODE_ASIDE);
 	suspect = owner && (owner->flags & GLB_NODE_SUSPECT);
@@ -241,7 +283,8 @@ glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
 		glb_add_candidate(out, first, GLB_NO_FLOWS, 256);
 		glb_add_candidate(out, second, GLB_NO_FLOWS, 256);
 		glb_add_candidate(out, third, GLB_NO_FLOWS, 256);
-		for (__u32 k = 1; k <= 4 && out->n < (suspect ? GLB_OWNERS - 1 : aside ? GLB_OWNERS : 1); k++)
+		for (__u32 k = 1; k <= 4 && out->n + !!out->last < (suspect ? GLB_OWNERS - 1 : aside ? GLB_OWNERS : 1);
+		     k++)
 			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NO_FLOWS, 256);
 		/* Whoever of them has the flow takes it before it comes to one that may be dead. */
 		if (suspect && out->n < GLB_OWNERS)
@@ -251,173 +294,36 @@ glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
 		if (out->n < GLB_OWNERS)
 			glb_add_candidate(out, third, GLB_NODE_DEAD, 256);
 	}
-	if (!out->n)
+	if (!out->n && !out->last)
 		for (__u32 k = 1; k <= 4 && !out->n; k++)
 			glb_add_candidate(out, glb_stand_in(table, slot, k), GLB_NODE_DEAD, 256);
+	if (out->last && (kind != GLB_KIND_UDP || !out->n || out->last == first) && out->n < GLB_OWNERS) {
+		out->kind = GLB_KIND_ONE;
+		glb_add_candidate(out, out->last, 0, 256);
+	}
 	return out->n ? 0 : GLB_BAD(no_owner);
-}
-
-/* --- sending --------------------------------------------------------------------------------- */
-
-GLB_INLINE int
-glb_resolve(struct xdp_md *ctx, const struct glb_conf *c, const struct glb_node *n,
-	    struct glb_next_hop *nh, __u32 now)
-{
-	struct bpf_fib_lookup fib = { 0 };
-	long rc;
-
-	fib.family = n->family == 4 ? 2 : 10; /* AF_INET, AF_INET6 */
-	fib.l4_protocol = GLB_GRE;
-	fib.ifindex = ctx->ingress_ifindex;
-	if (n->family == 4) {
-		fib.ipv4_src = c->source4;
-		fib.ipv4_dst = n->addr[3];
-	} else {
-		__builtin_memcpy(fib.ipv6_src, c->source6, 16);
-		__builtin_memcpy(fib.ipv6_dst, n->addr, 16);
-	}
-	glb_count(&glb_stats, GLB_STAT_NEXT_HOP, 0);
-	rc = bpf_fib_lookup(ctx, &fib, sizeof fib, 0);
-	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH && nh->ifindex) {
-		nh->stamp = now; /* the old address is better than none */
-		return 0;
-	}
-	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
-		return GLB_BAD(no_neigh);
-	if (rc)
-		return GLB_BAD(no_route);
-	nh->stamp = now;
-	nh->ifindex = fib.ifindex;
-	nh->mtu = fib.mtu_result;
-	__builtin_memcpy(nh->dmac, fib.dmac, 6);
-	__builtin_memcpy(nh->smac, fib.smac, 6);
-	return 0;
-}
-
-GLB_INLINE void
-glb_write_ip4(__u8 *ip, const struct glb_conf *c, const struct glb_node *n, __u32 len, __u8 tos,
-	      __u32 entropy)
-{
-	__u32 src = c->source4 | (entropy & c->source4_mask), dst = n->addr[3], sum;
-	__be16 tot = GLB_BE16((__u16)len);
-
-	ip[0] = 0x45;
-	ip[1] = tos;
-	*(__be16 *)(ip + 2) = tot;
-	*(__be32 *)(ip + 4) = GLB_BE32(0x4000); /* no id, don't fragment */
-	*(__be16 *)(ip + 8) = GLB_BE16(64 << 8 | GLB_GRE);
-	*(__be32 *)(ip + 12) = src;
-	*(__be32 *)(ip + 16) = dst;
-	/* RFC 1071: the sum of 16-bit words may be taken in the machine's byte order. */
-	sum = (__u32)GLB_BE16(0x4500 | tos) + tot + GLB_BE16(0x4000) + GLB_BE16(64 << 8 | GLB_GRE) +
-	      (src & 0xffff) + (src >> 16) + (dst & 0xffff) + (dst >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	*(__be16 *)(ip + 10) = (__u16)~sum;
-}
-
-GLB_INLINE void
-glb_write_ip6(__u8 *ip, const struct glb_conf *c, const struct glb_node *n, __u32 len, __u8 tos,
-	      __u32 entropy)
-{
-	__be32 *words = (__be32 *)ip;
-
-	/* RFC 6438: the flow label carries the entropy. */
-	words[0] = GLB_BE32(6u << 28 | (__u32)tos << 20 | (entropy & 0xfffff));
-	words[1] = GLB_BE32((len - 40) << 16 | GLB_GRE << 8 | 64);
-	for (int i = 0; i < 4; i++) {
-		words[2 + i] = c->source6[i];
-		words[6 + i] = n->addr[i];
-	}
-}
-
-/* Puts GRE (and a hop list) in front of the packet at offset 'l3' and sends it to 'node'. */
-GLB_INLINE int
-glb_send(struct xdp_md *ctx, const struct glb_conf *c, __u32 l3, const struct glb_flow *f, __u32 pool,
-	 const struct glb_hops *h, __u32 node, __u32 entropy, __u32 role)
-{
-	struct glb_node *n = bpf_map_lookup_elem(&glb_nodes, &node);
-	struct glb_next_hop *nh = bpf_map_lookup_elem(&glb_next_hops, &node);
-	__u32 now = (__u32)bpf_jiffies64(), n_hops = (__u32)h->n_servers + h->n_sites, len, outer;
-	__u8 *data, *end;
-	int rc;
-
-	if (!n || !n->family || !nh)
-		return glb_drop(ctx, GLB_BAD(no_node));
-	if (ctx->data_end - ctx->data < (__u64)l3 + f->len)
-		return glb_drop(ctx, GLB_BAD(short));
-	if (!(n->flags & GLB_NODE_SELF) &&
-	    (!nh->ifindex || now - nh->stamp > c->neighbour_ttl)) {
-		rc = glb_resolve(ctx, c, n, nh, now);
-		if (rc)
-			return glb_drop(ctx, rc);
-	}
-	outer = n->family == 4 ? 20 : 40;
-	len = outer + glb_gre_len(n_hops) + f->len;
-	if (!(n->flags & GLB_NODE_SELF) && nh->mtu && len > nh->mtu) {
-		/* The worst case of the header, so that a longer hop list later does not surprise the client. */
-		__u32 room = nh->mtu - (outer + 40);
-
-		glb_count(&glb_drops, GLB_DROP_too_big, f->len);
-		if (role != GLB_EDGE || f->len < 14 + GLB_QUOTE6 + 40 || (f->flags & (GLB_F_LATER | GLB_F_QUOTED)) ||
-		    f->proto == GLB_ICMP || f->proto == GLB_ICMP6 || nh->mtu < 576)
-			return XDP_DROP; /* RFC 1122 section 3.2.2: no error about an error or a later fragment */
-		return f->family == 4 ? glb_too_big4(ctx, l3, f, room) : glb_too_big6(ctx, l3, f, room);
-	}
-	if (bpf_xdp_adjust_head(ctx, (int)l3 - 14 - (int)(outer + glb_gre_len(n_hops))))
-		return glb_drop(ctx, GLB_BAD(head_room));
-	data = GLB_DATA(ctx);
-	end = GLB_END(ctx);
-	if (n->family == 4) {
-		if (data + 14 + 20 > end)
-			return glb_drop(ctx, GLB_BAD(short));
-		*(__be16 *)(data + 12) = GLB_BE16(0x0800);
-		glb_write_ip4(data + 14, c, n, len, f->tos, entropy);
-		rc = glb_write_gre(data + 34, end, pool, c->generation, f->family, h);
-	} else {
-		if (data + 14 + 40 > end)
-			return glb_drop(ctx, GLB_BAD(short));
-		*(__be16 *)(data + 12) = GLB_BE16(0x86dd);
-		glb_write_ip6(data + 14, c, n, len, f->tos, entropy);
-		rc = glb_write_gre(data + 54, end, pool, c->generation, f->family, h);
-	}
-	if (!rc)
-		return glb_drop(ctx, GLB_BAD(short));
-	__builtin_memcpy(data, nh->dmac, 6);
-	__builtin_memcpy(data + 6, nh->smac, 6);
-	glb_count(&glb_node_stats, node, len);
-	glb_count(&glb_stats, n_hops ? GLB_STAT_SENT_SHIM : GLB_STAT_SENT_PLAIN, len);
-	if (n->flags & GLB_NODE_SELF) {
-		if (role == GLB_EDGE)
-			bpf_tail_call_static(ctx, &glb_chain, GLB_LOCAL);
-		else
-			bpf_tail_call_static(ctx, &glb_chain, GLB_HOST);
-		return glb_drop(ctx, GLB_BAD(no_node));
-	}
-	if (nh->ifindex == ctx->ingress_ifindex)
-		return XDP_TX;
-	return (int)bpf_redirect(nh->ifindex, 0);
 }
 
 /* --- tunnels in ------------------------------------------------------------------------------ */
 
-/* Looks for GRE to an address of this host with 'role'.  Returns 0 if it is and 'ret' is filled, 1 if it is
- * something else, or a GLB_BAD() number. */
+/* Looks for a tunnel packet to an address of this host with 'role'.  Returns 0 if it is and 'ret' is filled, 1
+ * if it is something else, or a GLB_BAD() number. */
 GLB_INLINE int
 glb_tunnel_in(struct xdp_md *ctx, const struct glb_conf *c, __u32 role, struct glb_tunnel *t)
 {
-	__u8 *data = GLB_DATA(ctx), *end = GLB_END(ctx), *ip;
+	__u8 *data = GLB_DATA(ctx), *end = GLB_END(ctx), *ip, proto;
 	struct glb_addr own = { { 0 } };
 	struct glb_source_key src = { 128, { 0 } };
 	__u32 off, *roles;
-	__be16 type;
+	__be16 type, port = 0;
 
 	if (glb_parse_eth(data, end, &off, &type))
 		return 1;
 	ip = data + off;
 	if (type == GLB_BE16(0x0800)) {
-		if (ip + 20 > end || ip[9] != GLB_GRE)
+		if (ip + 20 > end)
 			return 1;
+		proto = ip[9];
 		own.addr[2] = src.addr[2] = GLB_BE32(0xffff);
 		own.addr[3] = *(__be32 *)(ip + 16);
 		src.addr[3] = *(__be32 *)(ip + 12);
@@ -426,12 +332,24 @@ glb_tunnel_in(struct xdp_md *ctx, const struct glb_conf *c, __u32 role, struct g
 			return 1;
 		off += 20;
 	} else if (type == GLB_BE16(0x86dd)) {
-		if (ip + 40 > end || ip[6] != GLB_GRE)
+		if (ip + 40 > end)
 			return 1;
+		proto = ip[6];
 		__builtin_memcpy(src.addr, ip + 8, 16);
 		__builtin_memcpy(own.addr, ip + 24, 16);
 		off += 40;
 	} else {
+		return 1;
+	}
+	if (proto == GLB_UDP) {
+		ip = data + off;
+		if (ip + GLB_UDP_LEN > end)
+			return 1;
+		port = *(__be16 *)(ip + 2);
+		if (port != c->gue_port && port != c->vxlan_port)
+			return 1;
+		off += GLB_UDP_LEN;
+	} else if (proto != GLB_GRE && proto != GLB_IPIP && proto != GLB_IPV6) {
 		return 1;
 	}
 	roles = bpf_map_lookup_elem(&glb_own, &own);
@@ -439,7 +357,30 @@ glb_tunnel_in(struct xdp_md *ctx, const struct glb_conf *c, __u32 role, struct g
 		return 1;
 	if ((c->flags & GLB_CONF_SOURCES) && !bpf_map_lookup_elem(&glb_sources, &src))
 		return GLB_BAD(tunnel_source);
-	return glb_parse_gre(data, end, off, t);
+	if (proto == GLB_GRE)
+		return glb_parse_gre(data, end, off, t);
+	if (proto != GLB_UDP) {
+		glb_tunnel_plain(t, GLB_ENCAP_IPIP);
+		t->inner = proto == GLB_IPIP ? 4 : 6;
+		t->off = (__u16)off;
+		return 0;
+	}
+	return port == c->gue_port ? glb_parse_gue(data, end, off, t) : glb_parse_vxlan(data, end, off, t);
+}
+
+/* The id that entry 'i' of the hop list stands for; 0: nobody that the document has. */
+GLB_INLINE __u32
+glb_hop_id(struct xdp_md *ctx, const struct glb_tunnel *t, __u32 i)
+{
+	__u32 entry = glb_shim_entry(GLB_DATA(ctx), GLB_END(ctx), t, i), *index;
+	struct glb_addr a = { { 0, 0, GLB_BE32(0xffff), GLB_BE32(entry) } };
+	struct glb_node *n;
+
+	if (t->encap != GLB_ENCAP_GUE)
+		return entry;
+	index = bpf_map_lookup_elem(&glb_by_address, &a);
+	n = index ? bpf_map_lookup_elem(&glb_nodes, index) : 0;
+	return n ? n->id : 0;
 }
 
 /* A function of its own for the verifier's sake, as glb_choose(). */
@@ -452,13 +393,35 @@ glb_parse_inner(struct xdp_md *ctx, __u32 off, __u32 inner, struct glb_flow *f)
 		return GLB_BAD(short);
 	rc = inner == 4 ? glb_parse_ip4(GLB_DATA(ctx), GLB_END(ctx), off, f) :
 			  glb_parse_ip6(GLB_DATA(ctx), GLB_END(ctx), off, f);
-	if (!rc && f->proto == GLB_GRE) {
+	if (!rc && (f->proto == GLB_GRE || f->proto == GLB_IPIP || f->proto == GLB_IPV6)) {
 		struct glb_addr a = { { f->vip[0], f->vip[1], f->vip[2], f->vip[3] } };
 
 		if (bpf_map_lookup_elem(&glb_own, &a))
 			return GLB_BAD(loop);
 	}
 	return rc;
+}
+
+/* A fragment's ports: the first one's are kept, the others' read.  -1: the first was not here yet. */
+GLB_INLINE int
+glb_frag_ports(struct glb_flow *f)
+{
+	struct glb_frag_key fk = {
+		{ f->client[0], f->client[1], f->client[2], f->client[3] },
+		{ f->vip[0], f->vip[1], f->vip[2], f->vip[3] }, f->frag_id, f->proto
+	};
+	__u64 ports = (__u64)f->client_port << 16 | f->vip_port, *found;
+
+	if (!(f->flags & GLB_F_LATER)) {
+		bpf_map_update_elem(&glb_frags, &fk, &ports, BPF_ANY);
+		return 0;
+	}
+	found = bpf_map_lookup_elem(&glb_frags, &fk);
+	if (!found)
+		return -1;
+	f->client_port = (__be16)(*found >> 16);
+	f->vip_port = (__be16)*found;
+	return 0;
 }
 
 #endif

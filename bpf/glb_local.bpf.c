@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
-/* Role local: GRE from an edge -> slot of the flow -> server, in GRE again. */
-#include "bpf/glb_kern.h"
+/* Role local: a tunnel from an edge -> slot of the flow -> server, in a tunnel again. */
+#define GLB_WITH_NAT
+#include "bpf/glb_send.h"
 
 SEC("xdp")
 int
@@ -20,31 +21,17 @@ glb_local(struct xdp_md *ctx)
 	if (!c)
 		return glb_pass(ctx, GLB_LOCAL);
 	rc = glb_tunnel_in(ctx, c, GLB_LOCAL, &t);
-	if (rc > 0)
+	if (rc > 0) {
+		if (c->flags & GLB_CONF_NAT)
+			bpf_tail_call_static(ctx, &glb_chain, GLB_CHAIN_BACK);
 		return glb_pass(ctx, GLB_LOCAL);
+	}
 	if (!rc)
 		rc = glb_parse_inner(ctx, t.off, t.inner, &f);
 	if (rc)
 		return glb_drop(ctx, rc);
-	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
-		struct glb_frag_key fk = {
-			{ f.client[0], f.client[1], f.client[2], f.client[3] },
-			{ f.vip[0], f.vip[1], f.vip[2], f.vip[3] }, f.frag_id, f.proto
-		};
-
-		if (f.flags & GLB_F_LATER) {
-			__u64 *ports = bpf_map_lookup_elem(&glb_frags, &fk);
-
-			if (!ports)
-				return glb_drop(ctx, GLB_BAD(frag_before_first));
-			f.client_port = (__be16)(*ports >> 16);
-			f.vip_port = (__be16)*ports;
-		} else {
-			__u64 ports = (__u64)f.client_port << 16 | f.vip_port;
-
-			bpf_map_update_elem(&glb_frags, &fk, &ports, BPF_ANY);
-		}
-	}
+	if ((f.flags & (GLB_F_FIRST | GLB_F_LATER)) && glb_frag_ports(&f))
+		return glb_drop(ctx, GLB_BAD(frag_before_first));
 	v = glb_find_vip(c, &f);
 	if (!v)
 		return glb_drop(ctx, GLB_BAD(not_vip));
@@ -53,8 +40,9 @@ glb_local(struct xdp_md *ctx)
 	id = bpf_map_lookup_elem(&glb_pool_ids, &v->pool);
 	if (!table || !id || !(*table & GLB_POOL_VALID))
 		return glb_drop(ctx, GLB_BAD(no_pool));
-	/* An edge sends fragments by the address alone, so their key may name another pool of it. */
-	if (*id != t.pool && !(f.flags & (GLB_F_FIRST | GLB_F_LATER)))
+	/* An edge sends fragments by the address alone, so their key may name another pool of it; not every
+	 * encapsulation has a key. */
+	if (t.pool && (t.encap == GLB_ENCAP_VXLAN ? *id & 0xffffff : *id) != t.pool && !(f.flags & (GLB_F_FIRST | GLB_F_LATER)))
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	hash = glb_flow_hash(c->key, &f);
 	rc = glb_choose(*table, (__u32)hash, glb_kind(&f), &cand);
@@ -68,7 +56,7 @@ glb_local(struct xdp_md *ctx)
 		if (cand.n > 2)
 			hops.id[1] = cand.id[2];
 		if (t.shim) {
-			first = t.next > t.n_servers ? t.next : t.n_servers;
+			first = t.encap == GLB_ENCAP_GUE || t.next > t.n_servers ? t.next : t.n_servers;
 			left = (__u32)t.n_servers + t.n_sites;
 			left = left > first ? left - first : 0;
 			if (left > GLB_OWNERS)
@@ -77,8 +65,10 @@ glb_local(struct xdp_md *ctx)
 			for (i = 0; i < GLB_OWNERS; i++) {
 				if (i >= left)
 					continue;
-				__u32 site = glb_shim_entry(GLB_DATA(ctx), GLB_END(ctx), &t, first + i);
+				__u32 site = glb_hop_id(ctx, &t, first + i);
 
+				if (!site)
+					continue;
 				k = (__u32)hops.n_servers + hops.n_sites;
 				if (k == 0)
 					hops.id[0] = site;
@@ -95,6 +85,63 @@ glb_local(struct xdp_md *ctx)
 		}
 	}
 	return glb_send(ctx, c, t.off, &f, *id, &hops, cand.node[0], (__u32)(hash >> 32), GLB_LOCAL);
+}
+
+/* What a server's answer is put right by.  Its flow reads as "from the server to the client". */
+GLB_INLINE struct glb_nat *
+glb_nat_find(const struct glb_flow *f)
+{
+	struct glb_nat_key k = { { f->client[0], f->client[1], f->client[2], f->client[3] }, f->client_port, f->proto, 0 };
+	struct glb_nat *v = bpf_map_lookup_elem(&glb_nat, &k);
+
+	if (v)
+		return v;
+	k.port = 0;
+	v = bpf_map_lookup_elem(&glb_nat, &k);
+	if (v)
+		return v;
+	k.proto = 0;
+	return bpf_map_lookup_elem(&glb_nat, &k);
+}
+
+/* A packet that is no tunnel's: perhaps the answer of a server behind NAT. */
+SEC("xdp")
+int
+glb_back(struct xdp_md *ctx)
+{
+	struct glb_flow f = { .family = 0 };
+	struct glb_nat_edit e = { .source = 1 };
+	struct glb_nat *v;
+	__be32 to[4];
+	__be16 type;
+	__u32 off;
+	__u8 *data;
+	int rc;
+
+	if (glb_parse_eth(GLB_DATA(ctx), GLB_END(ctx), &off, &type) || off > 22)
+		return glb_pass(ctx, GLB_LOCAL);
+	rc = type == GLB_BE16(0x0800) ? glb_parse_ip4(GLB_DATA(ctx), GLB_END(ctx), off, &f) :
+	     type == GLB_BE16(0x86dd) ? glb_parse_ip6(GLB_DATA(ctx), GLB_END(ctx), off, &f) : -1;
+	if (rc || ((f.flags & (GLB_F_FIRST | GLB_F_LATER)) && glb_frag_ports(&f)))
+		return glb_pass(ctx, GLB_LOCAL);
+	v = glb_nat_find(&f);
+	if (!v)
+		return glb_pass(ctx, GLB_LOCAL);
+	__builtin_memcpy(e.from, f.client, 16);
+	__builtin_memcpy(e.to, v->addr, 16);
+	__builtin_memcpy(to, f.vip, 16);
+	e.port = v->port;
+	if (off != 14 && bpf_xdp_adjust_head(ctx, (int)off - 14))
+		return glb_drop(ctx, GLB_BAD(head_room));
+	rc = glb_nat_edit(ctx, &f, &e, f.l4 - off);
+	if (rc)
+		return glb_drop(ctx, rc);
+	data = GLB_DATA(ctx);
+	if (data + 14 > GLB_END(ctx))
+		return glb_drop(ctx, GLB_BAD(short));
+	*(__be16 *)(data + 12) = type;
+	glb_count(&glb_stats, GLB_STAT_NAT_BACK, f.len);
+	return glb_route(ctx, f.family, e.to, to);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -37,7 +37,7 @@ struct glb_unaligned32 {
 #define GLB_ST32(p, x) (((struct glb_unaligned32 *)(p))->v = (x))
 #endif
 
-enum { GLB_TCP = 6, GLB_UDP = 17, GLB_ICMP = 1, GLB_ICMP6 = 58, GLB_GRE = 47 };
+enum { GLB_ICMP = 1, GLB_IPIP = 4, GLB_TCP = 6, GLB_UDP = 17, GLB_IPV6 = 41, GLB_GRE = 47, GLB_ICMP6 = 58 };
 
 #define GLB_F_SYN 1	   /* TCP with SYN and without ACK */
 #define GLB_F_FIRST 2	   /* first fragment of several */

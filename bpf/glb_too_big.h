@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /* Tells a client that its packet does not fit into the tunnel: ICMP fragmentation needed (RFC 792, RFC 1191) or ICMPv6
- * packet too big (RFC 4443 section 3.2), from the VIP, back the way that the packet came.  BPF programs only. */
+ * packet too big (RFC 4443 section 3.2), from the VIP: an edge's goes back the way that the packet came, that of others,
+ * to whom the packet came in a tunnel, by the route to the client.  BPF programs only. */
 #ifndef WEFT_BPF_GLB_TOO_BIG_H
 #define WEFT_BPF_GLB_TOO_BIG_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
-#include "bpf/glb_parse.h"
+#include "bpf/glb_send.h"
 
 /* What is quoted: the largest IPv4 header and eight bytes; IPv6 with some room for extension headers.  A packet
  * that is too big is longer than that. */
@@ -22,9 +20,9 @@ glb_fold(__u32 sum)
 	return (__u16)~sum;
 }
 
-/* The frame becomes: Ethernet back, 'outer' bytes of IP, 8 of ICMP, the quote.  1 if it could be made. */
+/* The frame becomes: Ethernet (with 'back' to where it came from), 'outer' bytes of IP, 8 of ICMP, the quote.  1 if it could be made. */
 GLB_INLINE int
-glb_make_room(struct xdp_md *ctx, __u32 l3, int outer, int quote)
+glb_make_room(struct xdp_md *ctx, __u32 l3, int outer, int quote, int back)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	__u8 mac[12];
@@ -42,17 +40,17 @@ glb_make_room(struct xdp_md *ctx, __u32 l3, int outer, int quote)
 	end = (__u8 *)(long)ctx->data_end;
 	if (data + 14 > end)
 		return 0;
-	__builtin_memcpy(data, mac + 6, 6);
-	__builtin_memcpy(data + 6, mac, 6);
+	__builtin_memcpy(data, back ? mac + 6 : mac, 6);
+	__builtin_memcpy(data + 6, back ? mac : mac + 6, 6);
 	return 1;
 }
 
 GLB_INLINE int
-glb_too_big4(struct xdp_md *ctx, __u32 l3, const struct glb_flow *f, __u32 mtu)
+glb_too_big4(struct xdp_md *ctx, __u32 l3, const struct glb_flow *f, __u32 mtu, int back)
 {
 	__u8 *d, *end;
 
-	if (!glb_make_room(ctx, l3, 20, GLB_QUOTE4))
+	if (!glb_make_room(ctx, l3, 20, GLB_QUOTE4, back))
 		return XDP_DROP;
 	d = (__u8 *)(long)ctx->data;
 	end = (__u8 *)(long)ctx->data_end;
@@ -68,17 +66,17 @@ glb_too_big4(struct xdp_md *ctx, __u32 l3, const struct glb_flow *f, __u32 mtu)
 	GLB_ST32(d + 34, GLB_BE32(0x03040000));
 	GLB_ST32(d + 38, GLB_BE32(mtu & 0xffff));
 	GLB_ST16(d + 36, glb_fold((__u32)bpf_csum_diff(0, 0, (__be32 *)(d + 34), 8 + GLB_QUOTE4, 0)));
-	return XDP_TX;
+	return back ? XDP_TX : glb_route(ctx, f->family, f->vip, f->client);
 }
 
 GLB_INLINE int
-glb_too_big6(struct xdp_md *ctx, __u32 l3, const struct glb_flow *f, __u32 mtu)
+glb_too_big6(struct xdp_md *ctx, __u32 l3, const struct glb_flow *f, __u32 mtu, int back)
 {
 	__be32 pseudo[10];
 	__u32 sum;
 	__u8 *d, *end;
 
-	if (!glb_make_room(ctx, l3, 40, GLB_QUOTE6))
+	if (!glb_make_room(ctx, l3, 40, GLB_QUOTE6, back))
 		return XDP_DROP;
 	d = (__u8 *)(long)ctx->data;
 	end = (__u8 *)(long)ctx->data_end;
@@ -99,7 +97,14 @@ glb_too_big6(struct xdp_md *ctx, __u32 l3, const struct glb_flow *f, __u32 mtu)
 	GLB_ST32(d + 58, GLB_BE32(mtu));
 	sum = (__u32)bpf_csum_diff(0, 0, pseudo, sizeof pseudo, 0);
 	GLB_ST16(d + 56, glb_fold((__u32)bpf_csum_diff(0, 0, (__be32 *)(d + 54), 8 + GLB_QUOTE6, sum)));
-	return XDP_TX;
+	return back ? XDP_TX : glb_route(ctx, f->family, f->vip, f->client);
+}
+
+GLB_INLINE int
+glb_too_big(struct xdp_md *ctx, __u32 l3, const struct glb_flow *f, __u32 mtu, int back)
+{
+	glb_count(&glb_stats, GLB_STAT_TOLD, 0);
+	return f->family == 4 ? glb_too_big4(ctx, l3, f, mtu, back) : glb_too_big6(ctx, l3, f, mtu, back);
 }
 
 #endif

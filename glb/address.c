@@ -2,6 +2,7 @@
 #include "glb/address.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,5 +76,23 @@ glb_address_text(const struct in6_addr *a, char *buf)
 		inet_ntop(AF_INET, &a->s6_addr[12], buf, INET6_ADDRSTRLEN);
 	else
 		inet_ntop(AF_INET6, a, buf, INET6_ADDRSTRLEN);
+	return buf;
+}
+
+bool
+glb_prefix_has(const struct in6_addr *prefix, unsigned len, const struct in6_addr *a)
+{
+	unsigned bytes = len / 8, mask = 0xff00u >> len % 8 & 0xff;
+
+	return !memcmp(prefix, a, bytes) &&
+	       (bytes == 16 || !((prefix->s6_addr[bytes] ^ a->s6_addr[bytes]) & mask));
+}
+
+char *
+glb_prefix_text(const struct in6_addr *a, unsigned len, char *buf)
+{
+	glb_address_text(a, buf);
+	if (len < 128)
+		sprintf(buf + strlen(buf), "/%u", glb_address_is_v4(a) ? len - 96 : len);
 	return buf;
 }

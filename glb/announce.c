@@ -15,6 +15,7 @@ WF_LOG_MODULE(glb_announce);
 
 struct route {
 	struct in6_addr address;
+	unsigned len; /* of the prefix, in the IPv6 form */
 	bool wanted, up, installed, withdrawn;
 	int64_t down_since; /* 0: up */
 };
@@ -27,31 +28,30 @@ static struct {
 } a;
 
 static struct route *
-find(const struct in6_addr *address)
+find(const struct in6_addr *address, unsigned len)
 {
 	for (size_t i = 0; i < a.n; i++)
-		if (!memcmp(&a.r[i].address, address, sizeof *address))
+		if (a.r[i].len == len && !memcmp(&a.r[i].address, address, sizeof *address))
 			return &a.r[i];
 	return NULL;
 }
 
 static struct route *
-get(const struct in6_addr *address)
+get(const struct in6_addr *address, unsigned len)
 {
-	struct route *r = find(address);
+	struct route *r = find(address, len);
 
 	if (r)
 		return r;
 	a.r = wf_xrealloc(a.r, (a.n + 1) * sizeof *a.r);
-	a.r[a.n] = (struct route){ .address = *address };
+	a.r[a.n] = (struct route){ .address = *address, .len = len };
 	return &a.r[a.n++];
 }
 
 static void
 on_installed(void *arg, const struct in6_addr *dst, unsigned len)
 {
-	if (len == 128)
-		get(dst)->installed = true;
+	get(dst, len)->installed = true;
 }
 
 static bool
@@ -75,7 +75,7 @@ look(const struct glb_config *c, const struct glb_health *h)
 
 		any |= up;
 		if (c->role[GLB_EDGE]) {
-			struct route *r = get(&c->vips[i].address);
+			struct route *r = get(&c->vips[i].address, c->vips[i].len);
 
 			r->wanted = true;
 			r->up |= up;
@@ -85,7 +85,7 @@ look(const struct glb_config *c, const struct glb_health *h)
 		const struct in6_addr *own = k ? &c->own6 : &c->own4;
 
 		if (!is_zero(own)) {
-			struct route *r = get(own);
+			struct route *r = get(own, 128);
 
 			r->wanted = true;
 			r->up |= any;
@@ -107,7 +107,7 @@ decide(const struct glb_config *c, struct route *r)
 void
 glb_announce_update(const struct glb_config *c, const struct glb_health *h)
 {
-	char text[INET6_ADDRSTRLEN];
+	char text[GLB_PREFIX_TEXT];
 
 	if (c->announce && a.table != c->announce_table) {
 		/* What a daemon before us left is as good as ours. */
@@ -122,14 +122,14 @@ glb_announce_update(const struct glb_config *c, const struct glb_health *h)
 
 		if (want == r->installed)
 			continue;
-		rc = glb_nl_route(want, &r->address, 128, a.table, if_nametoindex("lo"));
+		rc = glb_nl_route(want, &r->address, r->len, a.table, if_nametoindex("lo"));
 		if (rc) {
-			wf_warn_rl("route to %s in table %u: %s", glb_address_text(&r->address, text), a.table,
+			wf_warn_rl("route to %s in table %u: %s", glb_prefix_text(&r->address, r->len, text), a.table,
 				   wf_strerror(rc));
 			continue;
 		}
 		r->installed = want;
-		wf_info("%s %s", glb_address_text(&r->address, text), want ? "is announced" : "is withdrawn");
+		wf_info("%s %s", glb_prefix_text(&r->address, r->len, text), want ? "is announced" : "is withdrawn");
 	}
 }
 
@@ -138,6 +138,7 @@ glb_announce_set(const struct glb_config *c, const char *address, bool announce)
 {
 	struct in6_addr parsed;
 	struct route *r;
+	unsigned len;
 
 	if (!address[0]) {
 		a.all_withdrawn = !announce;
@@ -145,7 +146,7 @@ glb_announce_set(const struct glb_config *c, const char *address, bool announce)
 			a.r[i].withdrawn = false;
 		return 0;
 	}
-	r = glb_address_parse(address, &parsed) ? find(&parsed) : NULL;
+	r = glb_prefix_parse(address, &parsed, &len) ? find(&parsed, len) : NULL;
 	if (!r || !r->wanted)
 		return -ENOENT;
 	r->withdrawn = !announce;
@@ -155,14 +156,14 @@ glb_announce_set(const struct glb_config *c, const char *address, bool announce)
 void
 glb_announce_show(const struct glb_config *c, bool plain, struct wf_str *s)
 {
-	char text[INET6_ADDRSTRLEN];
+	char text[GLB_PREFIX_TEXT];
 
 	for (size_t i = 0; i < a.n; i++) {
 		const struct route *r = &a.r[i];
 
-		glb_address_text(&r->address, text);
+		glb_prefix_text(&r->address, r->len, text);
 		if (plain && r->installed)
-			wf_str_fmt(s, "%s/%d\n", text, glb_address_is_v4(&r->address) ? 32 : 128);
+			wf_str_fmt(s, "%s%s\n", text, r->len < 128 ? "" : glb_address_is_v4(&r->address) ? "/32" : "/128");
 		else if (!plain && (r->wanted || r->installed))
 			wf_str_fmt(s, "%s %s%s\n", text, r->installed ? "announced" : "withdrawn",
 				   r->withdrawn || a.all_withdrawn ? " (operator)" : !r->up ? " (nobody is up)" : "");

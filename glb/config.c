@@ -54,8 +54,9 @@ read_vips(const json_t *o, struct glb_config *c, struct wf_err *err)
 		struct glb_vip_config *vip = &c->vips[c->n_vips++];
 		const char *protocol = wf_json_str(v, "protocol", "any");
 
-		if (!glb_address_parse(wf_json_str(v, "address", NULL), &vip->address))
-			return wf_err(err, -EINVAL, "vip: address: %s", wf_json_str(v, "address", ""));
+		if (!glb_prefix_parse(wf_json_str(v, "address", ""), &vip->address, &vip->len))
+			return wf_err(err, -EINVAL, "vip: address: %s: is an address, or a prefix without bits outside it",
+				      wf_json_str(v, "address", ""));
 		vip->protocol = !strcmp(protocol, "tcp") ? IPPROTO_TCP : !strcmp(protocol, "udp") ? IPPROTO_UDP : 0;
 		vip->port = (uint16_t)wf_json_u64(v, "port", 0);
 		snprintf(vip->pool, sizeof vip->pool, "%s", wf_json_str(v, "pool", ""));
@@ -100,6 +101,34 @@ read_operation(const json_t *o, struct glb_config *c, struct wf_err *err)
 }
 
 static int
+read_prefixes(const json_t *o, const char *name, struct glb_prefix **ret, size_t *ret_n, struct wf_err *err)
+{
+	const json_t *list = json_object_get(o, name);
+	json_t *v;
+	size_t i;
+
+	*ret = wf_xzalloc((json_array_size(list) + 1) * sizeof **ret);
+	json_array_foreach(list, i, v) {
+		struct glb_prefix *p = &(*ret)[(*ret_n)++];
+
+		if (!glb_prefix_parse(json_string_value(v), &p->address, &p->len))
+			return wf_err(err, -EINVAL, "%s: %s: has bits outside the prefix", name, json_string_value(v));
+	}
+	return 0;
+}
+
+static void
+read_limits(const json_t *o, struct glb_config *c)
+{
+	uint64_t packets = wf_json_u64(o, "packets-per-second", 0), opens = wf_json_u64(o, "opens-per-second", 0);
+
+	c->packet_ns = packets ? 1000000000 / packets : 0;
+	c->packet_burst_ns = c->packet_ns * wf_json_u64(o, "packet-burst", 1000);
+	c->open_ns = opens ? 1000000000 / opens : 0;
+	c->open_burst_ns = c->open_ns * wf_json_u64(o, "open-burst", 100);
+}
+
+static int
 read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 {
 	const json_t *host = json_object_get(o, "host"), *local = json_object_get(o, "local");
@@ -112,6 +141,8 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 	c->placement = wf_xstrdup(wf_json_str(o, "placement", ""));
 	c->pin = wf_xstrdup(wf_json_str(o, "pin", "/sys/fs/bpf/weft-glb"));
 	c->max_slots = (uint32_t)wf_json_u64(o, "max-slots", GLB_MAX_SLOTS);
+	c->gue_port = (uint16_t)wf_json_u64(o, "gue-port", 6080);
+	c->vxlan_port = (uint16_t)wf_json_u64(o, "vxlan-port", 4789);
 	c->role[GLB_EDGE] = json_object_get(o, "edge") != NULL;
 	c->role[GLB_LOCAL] = local != NULL;
 	c->role[GLB_HOST] = host != NULL;
@@ -136,15 +167,9 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 	rc = read_addresses(o, c, err);
 	rc = rc ? rc : read_vips(o, c, err);
 	rc = rc ? rc : read_operation(o, c, err);
-	list = json_object_get(o, "tunnel-source");
-	c->sources = wf_xzalloc((json_array_size(list) + 1) * sizeof *c->sources);
-	json_array_foreach(list, i, v) {
-		struct glb_prefix *p = &c->sources[c->n_sources++];
-
-		if (!rc && !glb_prefix_parse(json_string_value(v), &p->address, &p->len))
-			rc = wf_err(err, -EINVAL, "tunnel-source: %s: has bits outside the prefix",
-				    json_string_value(v));
-	}
+	rc = rc ? rc : read_prefixes(o, "tunnel-source", &c->sources, &c->n_sources, err);
+	rc = rc ? rc : read_prefixes(json_object_get(o, "edge"), "deny", &c->deny, &c->n_deny, err);
+	read_limits(json_object_get(json_object_get(o, "edge"), "source-limit"), c);
 	return rc;
 }
 
@@ -212,5 +237,6 @@ glb_config_free(struct glb_config *c)
 	free(c->interfaces);
 	free(c->vips);
 	free(c->sources);
+	free(c->deny);
 	free(c);
 }

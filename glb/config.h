@@ -24,6 +24,7 @@ struct glb_vip_config {
 	struct in6_addr address;
 	uint8_t protocol; /* IANA number; 0: any */
 	uint16_t port;	  /* 0: any */
+	unsigned len;	  /* of the prefix, in the IPv6 form; 128: one address */
 	char pool[64];
 	char policy[64]; /* "": by the document's weights */
 	bool keep;	 /* announced also when all is down */
@@ -49,6 +50,7 @@ struct glb_config {
 	struct in6_addr own4, own6;	  /* where tunnels to this host end; zero: none */
 	struct in6_addr source4;	  /* own4, or the prefix that sources are drawn from */
 	uint32_t source4_host_bits;	  /* low bits of IPv4 sources that flows choose */
+	uint16_t gue_port, vxlan_port;
 	struct in6_addr host_address;	  /* zero: as the above */
 	struct glb_interface *interfaces;
 	size_t n_interfaces;
@@ -56,6 +58,10 @@ struct glb_config {
 	size_t n_vips;
 	struct glb_prefix *sources;
 	size_t n_sources;
+	struct glb_prefix *deny; /* role edge */
+	size_t n_deny;
+	uint64_t packet_ns, packet_burst_ns; /* time that a packet of one source takes; 0: no limit */
+	uint64_t open_ns, open_burst_ns;
 };
 
 /* Returns NULL with 'err': file, path, value and rule. */

@@ -21,6 +21,7 @@
 #include "glb/doctor.h"
 #include "glb/health.h"
 #include "glb/sites.h"
+#include "glb/touch.h"
 #include "glb/why.h"
 
 WF_LOG_MODULE(glb_daemon);
@@ -48,8 +49,6 @@ static struct {
 	int64_t rates_at, forgot;
 	struct wf_timer second, stop;
 	struct stat document; /* as it was when read */
-	int touch4, touch6;   /* sockets that keep next hops resolved */
-	size_t touched;
 } d;
 
 static const char *const stat_names[GLB_N_STATS] = {
@@ -57,6 +56,9 @@ static const char *const stat_names[GLB_N_STATS] = {
 	[GLB_STAT_SENT_SHIM] = "sent_hop_list", [GLB_STAT_DELIVERED] = "delivered",
 	[GLB_STAT_LAST] = "delivered_as_last", [GLB_STAT_HANDED_ON] = "handed_on",
 	[GLB_STAT_UNKNOWN_HOP] = "unknown_hop", [GLB_STAT_NEXT_HOP] = "next_hop_lookups",
+	[GLB_STAT_TOLD] = "told_too_big",     [GLB_STAT_NAT_BACK] = "nat_back",
+	[GLB_STAT_RELAYED] = "fragments_relayed", [GLB_STAT_QUIC] = "by_connection_id",
+	[GLB_STAT_MISSED] = "events_missed",
 };
 
 static const char *const drop_names[] = {
@@ -276,28 +278,6 @@ new_document(struct wf_err *err)
 	return 0;
 }
 
-/* The programs find link-layer addresses but cannot ask for them: a datagram to the discard port makes the
- * kernel ask and keeps the answer fresh. */
-static void
-touch_next_hops(void)
-{
-	for (size_t i = 0; i < 256 && i < d.placement->n_nodes; i++) {
-		const struct plc_node *n = &d.placement->nodes[d.touched++ % d.placement->n_nodes];
-		struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(9) };
-		struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
-
-		if (n->gone)
-			continue;
-		if (glb_address_is_v4(&n->address)) {
-			memcpy(&sin.sin_addr, &n->address.s6_addr[12], 4);
-			sendto(d.touch4, "", 0, MSG_DONTWAIT, (struct sockaddr *)&sin, sizeof sin);
-		} else {
-			sin6.sin6_addr = n->address;
-			sendto(d.touch6, "", 0, MSG_DONTWAIT, (struct sockaddr *)&sin6, sizeof sin6);
-		}
-	}
-}
-
 static void
 on_second(struct wf_timer *t)
 {
@@ -321,7 +301,7 @@ on_second(struct wf_timer *t)
 		glb_sites_forget(d.sites, d.config->remember_ms, on_place, NULL);
 	}
 	on_state(NULL);
-	touch_next_hops();
+	glb_touch_next_hops(d.placement);
 	wf_timer_set(t, 1000, on_second, NULL);
 }
 
@@ -342,7 +322,7 @@ show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
 	static const char *const roles[] = { "edge", "local", "host" };
 	struct wf_str s = WF_STR_INIT;
-	char address[INET6_ADDRSTRLEN];
+	char address[GLB_PREFIX_TEXT];
 
 	wf_str_put(&s, "roles:");
 	for (unsigned r = 0; r < GLB_N_ROLES; r++)
@@ -352,7 +332,7 @@ show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	for (size_t i = 0; i < d.config->n_vips; i++) {
 		const struct glb_vip_config *v = &d.config->vips[i];
 
-		wf_str_fmt(&s, "vip %s %s %u: pool %s\n", glb_address_text(&v->address, address),
+		wf_str_fmt(&s, "vip %s %s %u: pool %s\n", glb_prefix_text(&v->address, v->len, address),
 			   v->protocol == IPPROTO_TCP ? "tcp" : v->protocol == IPPROTO_UDP ? "udp" : "any",
 			   v->port, v->pool);
 	}
@@ -360,8 +340,9 @@ show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 		const struct plc_node *n = &d.placement->nodes[i];
 
 		if (!n->gone)
-			wf_str_fmt(&s, "%s %s (id %u): %s%s\n", n->kind == PLC_SITE ? "site" : "server", n->name,
-				   n->id, glb_address_text(&n->address, address), node_state(n->id, NULL));
+			wf_str_fmt(&s, "%s %s (id %u): %s%s%s%s\n", n->kind == PLC_SITE ? "site" : "server", n->name,
+				   n->id, glb_address_text(&n->address, address), n->encap ? " by " : "",
+				   n->encap ? plc_encap_name(n->encap) : "", node_state(n->id, NULL));
 	}
 	unixctl_reply(conn, wf_str_cstr(&s));
 	wf_str_done(&s);
@@ -379,12 +360,13 @@ static void
 top(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
 	struct wf_str s = WF_STR_INIT;
-	char address[INET6_ADDRSTRLEN];
+	char address[GLB_PREFIX_TEXT];
 
 	for (uint32_t i = 0; i < GLB_N_STATS; i++)
 		put_count(&s, "all", stat_names[i], glb_datapath_count(d.dp, GLB_COUNT_STATS, i));
 	for (uint32_t i = 0; i < d.config->n_vips; i++) {
-		char *name = wf_xasprintf("%s:%u", glb_address_text(&d.config->vips[i].address, address),
+		char *name = wf_xasprintf("%s:%u", glb_prefix_text(&d.config->vips[i].address,
+									   d.config->vips[i].len, address),
 					  d.config->vips[i].port);
 
 		put_count(&s, "vip", name, glb_datapath_count(d.dp, GLB_COUNT_VIPS, i));
@@ -536,8 +518,6 @@ glb_daemon_init(const char *path, struct wf_err *err)
 	rc = bring_up(err);
 	if (rc)
 		return rc;
-	d.touch4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	d.touch6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	on_second(&d.second);
 	unixctl_command("glb/show", "", 0, 0, show, NULL);
 	unixctl_command("glb/top", "", 0, 0, top, NULL);
@@ -561,8 +541,6 @@ glb_daemon_done(void)
 	glb_sites_free(d.sites);
 	free(d.times);
 	free(d.rates);
-	close(d.touch4);
-	close(d.touch6);
 	glb_datapath_close(d.dp);
 	plc_free(d.placement);
 	glb_config_free(d.config);

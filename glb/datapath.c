@@ -42,6 +42,8 @@ static const char *const map_names[DP_N_MAPS] = {
 	[DP_DROPS] = "glb_drops", [DP_STATS] = "glb_stats", [DP_VIP_STATS] = "glb_vip_stats",
 	[DP_NODE_STATS] = "glb_node_stats", [DP_CHAIN] = "glb_chain",
 	[DP_PLACES] = "glb_places", [DP_PLACES6] = "glb_places6",
+	[DP_VIP_PREFIXES] = "glb_vip_prefixes", [DP_BY_ADDRESS] = "glb_by_address",
+	[DP_VLANS] = "glb_vlans", [DP_NAT] = "glb_nat", [DP_DENY] = "glb_deny",
 };
 
 static int
@@ -181,6 +183,7 @@ glb_datapath_close(struct glb_datapath *dp)
 	for (unsigned r = 0; r < GLB_N_ROLES; r++)
 		bpf_object__close(dp->objects[r]);
 	free(dp->nodes);
+	free(dp->vips);
 	free(dp->pin);
 	free(dp);
 }
@@ -230,6 +233,63 @@ set_forwarding(const char *family, const char *device)
 	free(path);
 }
 
+/* A link that a daemon with other maps pinned, beside 'dp->pin': its program is replaced by ours in one step, which
+ * finds its maps filled. */
+static bool
+take_link(struct glb_datapath *dp, const char *path, const char *device, unsigned ifindex, int prog)
+{
+	char *parent = wf_xasprintf("%.*s", (int)(strrchr(dp->pin, '/') - dp->pin), dp->pin);
+	DIR *d = opendir(parent);
+	bool taken = false;
+
+	for (struct dirent *e; d && !taken && (e = readdir(d));) {
+		char *other;
+		int fd;
+
+		if (strncmp(e->d_name, "abi", 3) || !strcmp(e->d_name, strrchr(dp->pin, '/') + 1))
+			continue;
+		other = wf_xasprintf("%s/%s/link_%s", parent, e->d_name, device);
+		if (update_link(other, ifindex, prog) && (fd = bpf_obj_get(other)) >= 0) {
+			taken = !bpf_obj_pin(fd, path);
+			if (taken) {
+				unlink(other);
+				wf_info("%s: taken over from a weft-glb with other maps (%s)", device, e->d_name);
+			}
+			close(fd);
+		}
+		free(other);
+	}
+	if (d)
+		closedir(d);
+	free(parent);
+	return taken;
+}
+
+/* Folders of weft-glb with other maps, from which every device was taken. */
+static void
+remove_old_pins(struct glb_datapath *dp)
+{
+	char *parent = wf_xasprintf("%.*s", (int)(strrchr(dp->pin, '/') - dp->pin), dp->pin);
+	DIR *d = opendir(parent);
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		char *other = wf_xasprintf("%s/%s", parent, e->d_name);
+		DIR *in = strncmp(e->d_name, "abi", 3) || !strcmp(other, dp->pin) ? NULL : opendir(other);
+
+		for (struct dirent *m; in && (m = readdir(in));)
+			if (m->d_name[0] != '.')
+				unlinkat(dirfd(in), m->d_name, 0);
+		if (in) {
+			closedir(in);
+			rmdir(other);
+		}
+		free(other);
+	}
+	if (d)
+		closedir(d);
+	free(parent);
+}
+
 static int
 attach_device(struct glb_datapath *dp, const struct glb_interface *f, int prog, struct wf_err *err)
 {
@@ -242,8 +302,7 @@ attach_device(struct glb_datapath *dp, const struct glb_interface *f, int prog, 
 
 	if (!ifindex) {
 		rc = wf_err(err, -ENODEV, "interface: %s: there is no such device", f->name);
-	} else if (!update_link(path, ifindex, prog)) {
-		unlink(path);
+	} else if (!update_link(path, ifindex, prog) && !(unlink(path), take_link(dp, path, f->name, ifindex, prog))) {
 		fd = bpf_link_create(prog, (int)ifindex, BPF_XDP, &opts);
 		if (fd < 0 || bpf_obj_pin(fd, path))
 			rc = wf_err(err, -errno, "interface: %s: the program cannot be attached: %s%s", f->name,
@@ -263,6 +322,7 @@ attach_device(struct glb_datapath *dp, const struct glb_interface *f, int prog, 
 int
 glb_datapath_attach(struct glb_datapath *dp, const struct glb_config *c, struct wf_err *err)
 {
+	uint32_t back = GLB_CHAIN_BACK;
 	int first = -1, rc = 0;
 	DIR *d;
 
@@ -275,6 +335,14 @@ glb_datapath_attach(struct glb_datapath *dp, const struct glb_config *c, struct 
 		} else {
 			bpf_map_delete_elem(dp->maps[DP_CHAIN], &r);
 		}
+	}
+	if (dp->objects[GLB_LOCAL]) {
+		int prog = bpf_program__fd(bpf_object__find_program_by_name(dp->objects[GLB_LOCAL], "glb_back"));
+
+		if (bpf_map_update_elem(dp->maps[DP_CHAIN], &back, &prog, BPF_ANY))
+			return wf_err(err, -errno, "glb_chain: %s", strerror(errno));
+	} else {
+		bpf_map_delete_elem(dp->maps[DP_CHAIN], &back);
 	}
 	for (size_t i = 0; i < c->n_interfaces && !rc; i++)
 		rc = attach_device(dp, &c->interfaces[i], first, err);
@@ -289,6 +357,8 @@ glb_datapath_attach(struct glb_datapath *dp, const struct glb_config *c, struct 
 	}
 	if (d)
 		closedir(d);
+	if (!rc)
+		remove_old_pins(dp);
 	return rc;
 }
 

@@ -284,15 +284,20 @@ write_nodes(const struct work *w)
 			continue;
 		memcpy(g.addr, &n->address, sizeof g.addr);
 		g.family = glb_address_is_v4(&n->address) ? 4 : 6;
+		g.encap = n->encap;
+		g.port = htons(n->port);
+		memcpy(g.mac, n->mac, sizeof g.mac);
 		g.flags = (uint16_t)((dp->nodes[index].flags & (GLB_NODE_DRAIN | GLB_NODE_DEAD | GLB_NODE_ASIDE |
 							  GLB_NODE_SUSPECT)) |
-				     (n->no_second_chance ? GLB_NODE_PLAIN : 0) |
+				     (n->no_second_chance || n->encap > GLB_ENCAP_GUE ? GLB_NODE_PLAIN : 0) |
+				     (n->kind == PLC_SITE ? GLB_NODE_SITE : 0) |
 				     (is_own(w->c, n) ? GLB_NODE_SELF : 0));
 		if (index >= dp->n_nodes)
 			dp->n_nodes = index + 1;
 		if (memcmp(&g, &dp->nodes[index], sizeof g)) {
 			rc = write_node(dp, index, &g);
-			if (!rc && bpf_map_update_elem(dp->maps[DP_IDS], &n->id, &index, BPF_ANY))
+			if (!rc && (bpf_map_update_elem(dp->maps[DP_IDS], &n->id, &index, BPF_ANY) ||
+				    bpf_map_update_elem(dp->maps[DP_BY_ADDRESS], &n->address, &index, BPF_ANY)))
 				rc = -errno;
 		}
 	}
@@ -303,6 +308,7 @@ static void
 remove_nodes(const struct work *w)
 {
 	struct glb_node none = { 0 };
+	uint32_t index;
 
 	for (uint32_t i = 1; i < w->dp->n_nodes; i++) {
 		uint32_t id = w->dp->nodes[i].id;
@@ -311,6 +317,8 @@ remove_nodes(const struct work *w)
 		if (!w->dp->nodes[i].family || (n && !n->gone))
 			continue;
 		bpf_map_delete_elem(w->dp->maps[DP_IDS], &id);
+		if (!bpf_map_lookup_elem(w->dp->maps[DP_BY_ADDRESS], w->dp->nodes[i].addr, &index) && index == i)
+			bpf_map_delete_elem(w->dp->maps[DP_BY_ADDRESS], w->dp->nodes[i].addr);
 		write_node(w->dp, i, &none);
 	}
 }
@@ -386,11 +394,27 @@ write_conf(const struct work *w)
 	memcpy(&conf.source4, &w->c->source4.s6_addr[12], 4);
 	conf.source4_mask = htonl(w->c->source4_host_bits);
 	memcpy(conf.source6, &w->c->own6, sizeof conf.source6);
-	for (size_t i = 0; i < w->c->n_vips; i++)
+	conf.gue_port = htons(w->c->gue_port);
+	conf.vxlan_port = htons(w->c->vxlan_port);
+	for (size_t i = 0; i < w->c->n_vips; i++) {
 		if (!w->c->vips[i].port)
 			conf.flags |= GLB_CONF_ANY_PORT;
+		if (w->c->vips[i].len < 128)
+			conf.flags |= GLB_CONF_PREFIXES;
+	}
+	for (size_t i = 0; i < w->p->n_nodes; i++)
+		if (!w->p->nodes[i].gone && w->p->nodes[i].encap == GLB_ENCAP_NAT)
+			conf.flags |= GLB_CONF_NAT;
 	if (w->c->n_sources)
 		conf.flags |= GLB_CONF_SOURCES;
+	if (w->c->n_deny)
+		conf.flags |= GLB_CONF_DENY;
+	if (w->c->packet_ns || w->c->open_ns)
+		conf.flags |= GLB_CONF_LIMIT;
+	conf.packet_ns = w->c->packet_ns;
+	conf.packet_burst_ns = w->c->packet_burst_ns;
+	conf.syn_ns = w->c->open_ns;
+	conf.syn_burst_ns = w->c->open_burst_ns;
 	return bpf_map_update_elem(w->dp->maps[DP_CONF], &zero, &conf, BPF_ANY) ? -errno : 0;
 }
 
@@ -422,107 +446,33 @@ write_own(const struct work *w)
 	return 0;
 }
 
+/* The map, a trie of prefixes, is made to hold 'want' and nothing else. */
 static int
-write_sources(const struct work *w)
+write_prefixes(int map, const struct glb_prefix *want, size_t n)
 {
-	struct glb_source_key key, *prev = NULL, *gone = wf_xzalloc(4096 * sizeof *gone);
+	struct glb_source_key key, *prev = NULL, *gone = wf_xmalloc(65536 * sizeof *gone);
 	uint32_t one = 1;
 	size_t n_gone = 0;
 	int rc = 0;
 
-	for (; !bpf_map_get_next_key(w->dp->maps[DP_SOURCES], prev, &key) && n_gone < 4096; prev = &key) {
+	for (size_t i = 0; i < n && !rc; i++) {
+		key.prefix_len = want[i].len;
+		memcpy(key.addr, &want[i].address, sizeof key.addr);
+		if (bpf_map_update_elem(map, &key, &one, BPF_ANY))
+			rc = -errno;
+	}
+	/* A second look at all of them is cheaper than a list in order for the few that there are. */
+	for (; !rc && n_gone < 65536 && !bpf_map_get_next_key(map, prev, &key); prev = &key) {
 		bool wanted = false;
 
-		for (size_t i = 0; i < w->c->n_sources; i++)
-			wanted |= w->c->sources[i].len == key.prefix_len &&
-				  !memcmp(&w->c->sources[i].address, key.addr, sizeof key.addr);
+		for (size_t i = 0; i < n && !wanted; i++)
+			wanted = want[i].len == key.prefix_len && !memcmp(&want[i].address, key.addr, sizeof key.addr);
 		if (!wanted)
 			gone[n_gone++] = key;
 	}
-	for (size_t i = 0; i < w->c->n_sources && !rc; i++) {
-		key.prefix_len = w->c->sources[i].len;
-		memcpy(key.addr, &w->c->sources[i].address, sizeof key.addr);
-		if (bpf_map_update_elem(w->dp->maps[DP_SOURCES], &key, &one, BPF_ANY))
-			rc = -errno;
-	}
 	while (n_gone)
-		bpf_map_delete_elem(w->dp->maps[DP_SOURCES], &gone[--n_gone]);
+		bpf_map_delete_elem(map, &gone[--n_gone]);
 	free(gone);
-	return rc;
-}
-
-static int
-write_vip(const struct work *w, const struct in6_addr *address, uint8_t proto, uint16_t port,
-	  const struct glb_vip *vip)
-{
-	struct glb_vip4_key k4 = { .port = htons(port), .proto = proto };
-	struct glb_vip6_key k6 = { .port = htons(port), .proto = proto };
-
-	if (glb_address_is_v4(address)) {
-		memcpy(&k4.addr, &address->s6_addr[12], 4);
-		return bpf_map_update_elem(w->dp->maps[DP_VIP4], &k4, vip, BPF_ANY) ? -errno : 0;
-	}
-	memcpy(k6.addr, address, sizeof k6.addr);
-	return bpf_map_update_elem(w->dp->maps[DP_VIP6], &k6, vip, BPF_ANY) ? -errno : 0;
-}
-
-static bool
-vip_is_wanted(const struct work *w, const struct in6_addr *address, uint8_t proto, uint16_t port)
-{
-	for (size_t i = 0; i < w->c->n_vips; i++) {
-		const struct glb_vip_config *v = &w->c->vips[i];
-
-		if (!memcmp(&v->address, address, sizeof *address) &&
-		    (proto == 255 || (v->protocol == proto && v->port == port)))
-			return true;
-	}
-	return false;
-}
-
-static void
-remove_vips(const struct work *w)
-{
-	struct glb_vip4_key k4, *gone4 = wf_xzalloc(GLB_MAX_VIPS * sizeof *gone4), *prev4 = NULL;
-	struct glb_vip6_key k6, *gone6 = wf_xzalloc(GLB_MAX_VIPS * sizeof *gone6), *prev6 = NULL;
-	size_t n4 = 0, n6 = 0;
-	struct in6_addr a;
-
-	for (; !bpf_map_get_next_key(w->dp->maps[DP_VIP4], prev4, &k4) && n4 < GLB_MAX_VIPS; prev4 = &k4) {
-		memset(&a, 0, sizeof a);
-		a.s6_addr[10] = a.s6_addr[11] = 0xff;
-		memcpy(&a.s6_addr[12], &k4.addr, 4);
-		if (!vip_is_wanted(w, &a, k4.proto, ntohs(k4.port)))
-			gone4[n4++] = k4;
-	}
-	for (; !bpf_map_get_next_key(w->dp->maps[DP_VIP6], prev6, &k6) && n6 < GLB_MAX_VIPS; prev6 = &k6) {
-		memcpy(&a, k6.addr, sizeof a);
-		if (!vip_is_wanted(w, &a, k6.proto, ntohs(k6.port)))
-			gone6[n6++] = k6;
-	}
-	while (n4)
-		bpf_map_delete_elem(w->dp->maps[DP_VIP4], &gone4[--n4]);
-	while (n6)
-		bpf_map_delete_elem(w->dp->maps[DP_VIP6], &gone6[--n6]);
-	free(gone4);
-	free(gone6);
-}
-
-static int
-write_vips(const struct work *w)
-{
-	int rc = 0;
-
-	/* Backwards: the entry that says that an address is a VIP's has the pool of the first. */
-	for (size_t i = w->c->n_vips; i-- > 0 && !rc;) {
-		const struct glb_vip_config *v = &w->c->vips[i];
-		struct glb_vip vip = { .index = (uint32_t)i };
-
-		find_pool(w, v->pool, &vip.pool);
-		rc = write_vip(w, &v->address, v->protocol, v->port, &vip);
-		rc = rc ? rc : write_vip(w, &v->address, 255, 0xffff, &vip);
-	}
-	if (!rc)
-		remove_vips(w);
 	return rc;
 }
 
@@ -537,6 +487,7 @@ glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const st
 	w.words[0] = wf_xzalloc(GLB_MAX_POOLS * sizeof(uint64_t));
 	w.words[1] = wf_xzalloc(GLB_MAX_POOLS * sizeof(uint64_t));
 	rc = check(&w, err);
+	rc = rc ? rc : dp_check_nat(c, p, err);
 	rc = rc ? rc : plan_nodes(&w, err);
 	rc = rc ? rc : plan_tables(&w, err);
 	if (!rc) {
@@ -545,8 +496,12 @@ glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const st
 			write_tables(&w);
 		rc = rc ? rc : write_conf(&w);
 		rc = rc ? rc : write_own(&w);
-		rc = rc ? rc : write_sources(&w);
-		rc = rc ? rc : write_vips(&w);
+		rc = rc ? rc : write_prefixes(dp->maps[DP_SOURCES], c->sources, c->n_sources);
+		if (!rc && c->role[GLB_EDGE])
+			rc = write_prefixes(dp->maps[DP_DENY], c->deny, c->n_deny);
+		rc = rc ? rc : dp_write_vlans(dp);
+		rc = rc ? rc : dp_write_nat(dp, c, p);
+		rc = rc ? rc : dp_write_vips(dp, c, p);
 		if (rc)
 			wf_err(err, rc, "the maps: %s", wf_strerror(rc));
 		else

@@ -8,10 +8,19 @@
 enum dp_map {
 	DP_CONF, DP_VIP4, DP_VIP6, DP_EDGE_TABLES, DP_LOCAL_TABLES, DP_POOL_IDS, DP_SLOTS, DP_NODES,
 	DP_IDS, DP_OWN, DP_SOURCES, DP_DROPS, DP_STATS, DP_VIP_STATS, DP_NODE_STATS, DP_CHAIN, DP_PLACES, DP_PLACES6,
-	DP_N_MAPS
+	DP_VIP_PREFIXES, DP_BY_ADDRESS, DP_VLANS, DP_NAT, DP_DENY, DP_N_MAPS
 };
 
 struct bpf_object;
+
+/* A VIP as the maps hold it. */
+struct dp_vip {
+	struct in6_addr address;
+	uint32_t len; /* of the prefix, in the IPv6 form; 128: one address */
+	uint16_t port;
+	uint8_t proto, pad;
+	struct glb_vip value;
+};
 
 struct glb_datapath {
 	char *pin;
@@ -25,8 +34,17 @@ struct glb_datapath {
 	uint32_t *pool_ids;  /* shared with the kernel */
 	struct glb_node *nodes; /* by index: what map glb_nodes holds; family 0: free */
 	uint32_t n_nodes;
+	struct dp_vip *vips; /* as written last, sorted; NULL: not by this daemon */
+	size_t n_vips;
 };
 
+/* The VIPs and, for servers behind NAT, the way back into the maps; gone ones out of them.  dp_check_nat()
+ * says beforehand what can't be. */
+int dp_write_vips(struct glb_datapath *, const struct glb_config *, const struct placement *);
+int dp_check_nat(const struct glb_config *, const struct placement *, struct wf_err *);
+int dp_write_nat(struct glb_datapath *, const struct glb_config *, const struct placement *);
+/* Which devices of VLANs are above which others. */
+int dp_write_vlans(struct glb_datapath *);
 /* Reads the maps of a data path that was there before the daemon. */
 void dp_nodes_read(struct glb_datapath *);
 /* 0: none. */

@@ -32,6 +32,23 @@ host_has(const struct in6_addr *a)
 	return found;
 }
 
+/* Also by a route of type local, as a whole prefix has. */
+static bool
+is_local(const struct in6_addr *a)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_addr = *a };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	bool four = glb_address_is_v4(a), ok;
+	int fd = socket(four ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(&sin.sin_addr, &a->s6_addr[12], 4);
+	ok = fd >= 0 && !bind(fd, four ? (struct sockaddr *)&sin : (struct sockaddr *)&sin6,
+			      four ? sizeof sin : sizeof sin6);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
 /* -1: no such setting. */
 static long
 read_number(const char *path)
@@ -80,16 +97,16 @@ larger(long a, long b)
 static unsigned
 check_server(const struct glb_config *c, struct wf_str *s)
 {
-	char address[INET6_ADDRSTRLEN];
+	char address[GLB_PREFIX_TEXT];
 	unsigned n = 0;
 
 	for (size_t i = 0; i < c->n_vips; i++) {
-		if (host_has(&c->vips[i].address) ||
+		if (host_has(&c->vips[i].address) || (c->vips[i].len < 128 && is_local(&c->vips[i].address)) ||
 		    (i && !memcmp(&c->vips[i].address, &c->vips[i - 1].address, sizeof(struct in6_addr))))
 			continue;
-		glb_address_text(&c->vips[i].address, address);
+		glb_prefix_text(&c->vips[i].address, c->vips[i].len, address);
 		wf_str_fmt(s, "VIP %s is no address of this host, so its packets are not delivered: "
-			   "ip addr add %s dev lo\n", address, address);
+			   "ip %s %s dev lo\n", address, c->vips[i].len < 128 ? "route add local" : "addr add", address);
 		n++;
 	}
 	for (size_t i = 0; i < c->n_interfaces; i++) {

@@ -54,7 +54,10 @@ struct plc_node {
 	enum plc_kind kind;
 	char name[PLC_NAME_MAX + 1];
 	struct in6_addr address; /* of its tunnel end; IPv4 as ::ffff:a.b.c.d */
-	bool no_second_chance;	 /* a foreign GRE end: never sent a hop list */
+	bool no_second_chance;	 /* a foreign end: never sent a hop list */
+	uint8_t encap;		 /* enum glb_encap (bpf/glb_abi.h): how packets are brought to it */
+	uint16_t port;		 /* of NAT: the server's; 0: the VIP's */
+	uint8_t mac[6];		 /* of VXLAN: the frame's destination */
 	bool gone;		 /* no longer wanted; its id stays taken */
 };
 
@@ -82,6 +85,11 @@ struct placement {
 	size_t n_pools;
 };
 
+/* "gre", "gue", "ipip", "vxlan", "l2", "nat"; NULL beyond. */
+const char *plc_encap_name(uint8_t);
+/* Reads "encapsulation", "port", "mac" and "no-second-chance" of a node.  Returns NULL, or what is wrong. */
+struct json_t;
+const char *plc_get_encap(const struct json_t *, struct plc_node *);
 struct placement *plc_new(void); /* number 0, empty, a fresh random key */
 void plc_free(struct placement *);
 

@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "base/file.h"
+#include "bpf/glb_abi.h"
 #include "glb/address.h"
 
 #define SLOTS_A_LINE 64
@@ -44,6 +45,68 @@ put_table(struct wf_str *s, const struct plc_table *t, const char *indent)
 	wf_str_fmt(s, "%s\n%s  ]\n%s}", t->n_slots ? "\"" : "", indent, indent);
 }
 
+/* --- how packets are brought to a node --------------------------------------------------------- */
+
+const char *
+plc_encap_name(uint8_t encap)
+{
+	static const char *const names[] = {
+		[GLB_ENCAP_GRE] = "gre", [GLB_ENCAP_GUE] = "gue", [GLB_ENCAP_IPIP] = "ipip",
+		[GLB_ENCAP_VXLAN] = "vxlan", [GLB_ENCAP_L2] = "l2", [GLB_ENCAP_NAT] = "nat",
+	};
+
+	return encap < sizeof names / sizeof *names ? names[encap] : NULL;
+}
+
+const char *
+plc_get_encap(const struct json_t *o, struct plc_node *n)
+{
+	const json_t *encap = json_object_get(o, "encapsulation"), *port = json_object_get(o, "port");
+	const json_t *mac = json_object_get(o, "mac");
+	const char *name = encap ? json_string_value(encap) : "gre";
+	unsigned b[6];
+	char more;
+
+	n->no_second_chance = json_is_true(json_object_get(o, "no-second-chance"));
+	n->port = 0;
+	memset(n->mac, 0, sizeof n->mac);
+	for (n->encap = 0; plc_encap_name(n->encap); n->encap++)
+		if (name && !strcmp(name, plc_encap_name(n->encap)))
+			break;
+	if (!plc_encap_name(n->encap))
+		return "encapsulation: is gre, gue, ipip, vxlan, l2 or nat";
+	if (n->kind == PLC_SITE && n->encap >= GLB_ENCAP_L2)
+		return "encapsulation: l2 and nat are for servers: a site is reached through a tunnel";
+	if (port && (n->encap != GLB_ENCAP_NAT || !json_is_integer(port) || json_integer_value(port) < 1 ||
+		     json_integer_value(port) > 65535))
+		return "port: is 1 to 65535, of a server with encapsulation nat";
+	n->port = (uint16_t)json_integer_value(port);
+	if ((mac != NULL) != (n->encap == GLB_ENCAP_VXLAN))
+		return "mac: belongs to encapsulation vxlan, which needs it: the address that frames to it carry";
+	if (mac) {
+		if (!json_is_string(mac) || sscanf(json_string_value(mac), "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1],
+						   &b[2], &b[3], &b[4], &b[5], &more) != 6)
+			return "mac: is six bytes as 02:00:00:00:00:01";
+		for (unsigned i = 0; i < 6; i++)
+			n->mac[i] = (uint8_t)b[i];
+	}
+	return NULL;
+}
+
+static void
+put_encap(struct wf_str *s, const struct plc_node *n)
+{
+	if (n->no_second_chance)
+		wf_str_put(s, ", \"no-second-chance\": true");
+	if (n->encap != GLB_ENCAP_GRE)
+		wf_str_fmt(s, ", \"encapsulation\": \"%s\"", plc_encap_name(n->encap));
+	if (n->port)
+		wf_str_fmt(s, ", \"port\": %u", n->port);
+	if (n->encap == GLB_ENCAP_VXLAN)
+		wf_str_fmt(s, ", \"mac\": \"%02x:%02x:%02x:%02x:%02x:%02x\"", n->mac[0], n->mac[1], n->mac[2],
+			   n->mac[3], n->mac[4], n->mac[5]);
+}
+
 void
 plc_format(const struct placement *p, struct wf_str *s)
 {
@@ -56,11 +119,11 @@ plc_format(const struct placement *p, struct wf_str *s)
 	for (size_t i = 0; i < p->n_nodes; i++) {
 		const struct plc_node *n = &p->nodes[i];
 
-		wf_str_fmt(s, "%s\n    { \"id\": %u, \"kind\": \"%s\", \"name\": \"%s\", \"address\": \"%s\"%s%s }",
+		wf_str_fmt(s, "%s\n    { \"id\": %u, \"kind\": \"%s\", \"name\": \"%s\", \"address\": \"%s\"",
 			   i ? "," : "", n->id, n->kind == PLC_SITE ? "site" : "server", n->name,
-			   glb_address_text(&n->address, address),
-			   n->no_second_chance ? ", \"no-second-chance\": true" : "",
-			   n->gone ? ", \"gone\": true" : "");
+			   glb_address_text(&n->address, address));
+		put_encap(s, n);
+		wf_str_put(s, n->gone ? ", \"gone\": true }" : " }");
 	}
 	wf_str_put(s, "\n  ],\n  \"pools\": [");
 	for (size_t i = 0; i < p->n_pools; i++) {
@@ -248,7 +311,7 @@ get_nodes(struct placement *p, const json_t *nodes, struct wf_err *err)
 	p->nodes = wf_xzalloc((json_array_size(nodes) + 1) * sizeof *p->nodes);
 	json_array_foreach(nodes, i, o) {
 		struct plc_node *n = &p->nodes[p->n_nodes];
-		const char *kind = json_string_value(json_object_get(o, "kind"));
+		const char *kind = json_string_value(json_object_get(o, "kind")), *wrong;
 
 		if (!get_u32(o, "id", &n->id) || !n->id || n->id >= p->next_id ||
 		    (p->n_nodes && n[-1].id >= n->id))
@@ -260,7 +323,9 @@ get_nodes(struct placement *p, const json_t *nodes, struct wf_err *err)
 		n->kind = strcmp(kind, "site") ? PLC_SERVER : PLC_SITE;
 		if (!glb_address_parse(json_string_value(json_object_get(o, "address")), &n->address))
 			return wf_err(err, -EINVAL, "nodes: %u: address: is an IPv4 or IPv6 address", n->id);
-		n->no_second_chance = json_is_true(json_object_get(o, "no-second-chance"));
+		wrong = plc_get_encap(o, n);
+		if (wrong)
+			return wf_err(err, -EINVAL, "nodes: %u: %s", n->id, wrong);
 		n->gone = json_is_true(json_object_get(o, "gone"));
 		p->n_nodes++;
 	}

@@ -36,36 +36,35 @@ unknown_key(struct update *u, const json_t *o, const char *where, const char *co
 	return 0;
 }
 
-/* "s1": "10.0.0.1" or "s1": { "address": "10.0.0.1", "no-second-chance": true } */
+/* "s1": "10.0.0.1" or "s1": { "address": "10.0.0.1", "encapsulation": "gue", ... } */
 static int
 want_node(struct update *u, enum plc_kind kind, const char *name, const json_t *v)
 {
-	static const char *const known[] = { "address", "no-second-chance", NULL };
-	const char *where = kind == PLC_SITE ? "sites" : "servers";
+	static const char *const known[] = { "address", "no-second-chance", "encapsulation", "port", "mac", NULL };
+	const char *where = kind == PLC_SITE ? "sites" : "servers", *wrong;
 	const json_t *text = json_is_object(v) ? json_object_get(v, "address") : v;
-	bool plain = json_is_object(v) && json_is_true(json_object_get(v, "no-second-chance"));
-	struct plc_node *n = plc_node_by_name(u->p, kind, name);
-	struct in6_addr address;
+	struct plc_node *n = plc_node_by_name(u->p, kind, name), next = { .kind = kind };
 
 	if (!glb_name_is_good(name))
 		return wf_err(u->err, -EINVAL, "%s: %s: a name %s", where, name, GLB_NAME_RULE);
 	if (json_is_object(v) && unknown_key(u, v, name, known))
 		return -EINVAL;
-	if (!glb_address_parse(json_string_value(text), &address))
+	if (n)
+		next = *n;
+	if (!glb_address_parse(json_string_value(text), &next.address))
 		return wf_err(u->err, -EINVAL, "%s: %s: address: is an IPv4 or IPv6 address", where, name);
+	wrong = plc_get_encap(v, &next);
+	if (wrong)
+		return wf_err(u->err, -EINVAL, "%s: %s: %s", where, name, wrong);
 	if (!n) {
 		u->p->nodes = wf_xrealloc(u->p->nodes, (u->p->n_nodes + 1) * sizeof *u->p->nodes);
 		n = &u->p->nodes[u->p->n_nodes++];
-		memset(n, 0, sizeof *n);
-		n->id = u->p->next_id++;
-		n->kind = kind;
-		strcpy(n->name, name);
-		n->address = address;
+		next.id = u->p->next_id++;
+		strcpy(next.name, name);
 		u->changed = true;
 	}
-	u->changed |= memcmp(&n->address, &address, sizeof address) || n->no_second_chance != plain;
-	n->address = address;
-	n->no_second_chance = plain;
+	u->changed |= memcmp(n, &next, sizeof next) != 0;
+	*n = next;
 	return 0;
 }
 

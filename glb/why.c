@@ -43,13 +43,17 @@ put_slot(const struct placement *p, const struct plc_table *t, uint64_t hash, co
 {
 	uint32_t slot = (uint32_t)hash & (t->n_slots - 1);
 
+	bool plain = false;
+
 	wf_str_fmt(s, "  %s %u of %u:", what, slot, t->n_slots);
 	for (unsigned i = 0; i < PLC_OWNERS && t->slots[slot].owner[i]; i++) {
 		const struct plc_node *n = plc_node_by_id(p, t->slots[slot].owner[i]);
 		char address[INET6_ADDRSTRLEN];
 
-		wf_str_fmt(s, "%s %s %s (id %u)%s", i ? ", before" : "", n->name,
-			   glb_address_text(&n->address, address), n->id, state(n->id, aux));
+		plain |= n->no_second_chance || n->encap > GLB_ENCAP_GUE;
+		wf_str_fmt(s, "%s %s %s (id %u%s%s)%s", i ? ", before" : "", n->name,
+			   glb_address_text(&n->address, address), n->id, n->encap ? ", " : "",
+			   n->encap ? plc_encap_name(n->encap) : "", state(n->id, aux));
 	}
 	if (t->slots[slot].moved)
 		wf_str_fmt(s, "; moved by document %u", t->slots[slot].moved);
@@ -57,6 +61,8 @@ put_slot(const struct placement *p, const struct plc_table *t, uint64_t hash, co
 	if (t->slots[slot].owner[1])
 		wf_str_fmt(s, "    tried %s\n", k->protocol == GLB_UDP ? "oldest first, the current owner last" :
 			   k->opens ? "the first that does not drain, only" : "in this order, by a hop list");
+	if (t->slots[slot].owner[1] && plain)
+		wf_str_put(s, "    who takes no hop list is tried last, and at most one of these\n");
 }
 
 void
@@ -69,13 +75,14 @@ glb_why(const struct glb_config *c, const struct placement *p, const struct glb_
 	struct glb_flow f = { 0 };
 	__u64 key[2];
 
-	for (unsigned pass = 0; pass < 3 && !vip; pass++)
-		for (size_t i = 0; i < c->n_vips && !vip; i++) {
+	/* As the programs look: one address before prefixes, then by port, by protocol; the longest prefix. */
+	for (unsigned pass = 0; pass < 6 && !vip; pass++)
+		for (size_t i = 0; i < c->n_vips; i++) {
 			const struct glb_vip_config *v = &c->vips[i];
 
-			if (!memcmp(&v->address, &k->vip, sizeof k->vip) &&
-			    v->protocol == (pass == 2 ? 0 : k->protocol) &&
-			    v->port == (pass ? 0 : k->vip_port))
+			if ((v->len < 128) == (pass >= 3) && glb_prefix_has(&v->address, v->len, &k->vip) &&
+			    v->protocol == (pass % 3 == 2 ? 0 : k->protocol) &&
+			    v->port == (pass % 3 ? 0 : k->vip_port) && (!vip || v->len > vip->len))
 				vip = v;
 		}
 	if (!vip) {

@@ -30,6 +30,9 @@
 #include "tests/bench/glb_bench_bpf.h"
 
 #define PIN "/sys/fs/bpf/glb-bench"
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+#define MAPS PIN "/abi" STRING(GLB_ABI) "/"
 
 enum { XDP_VERDICT_PASS = 2, XDP_VERDICT_TX = 3 };
 
@@ -178,7 +181,7 @@ run(struct row *r, uint32_t packets)
 static void
 set_next_hops(void)
 {
-	int conf = bpf_obj_get(PIN "/abi1/glb_conf"), hops = bpf_obj_get(PIN "/abi1/glb_next_hops");
+	int conf = bpf_obj_get(MAPS "glb_conf"), hops = bpf_obj_get(MAPS "glb_next_hops");
 	int n = libbpf_num_possible_cpus();
 	struct glb_next_hop *h = wf_xzalloc((size_t)n * sizeof *h);
 	struct glb_conf c;
@@ -232,7 +235,7 @@ set_up(uint32_t *ret_pool)
 	*ret_pool = plc_pool_by_name(p, "web")->id;
 	struct in6_addr own = { 0 };
 	uint32_t roles = 1u << GLB_LOCAL;
-	int fd = bpf_obj_get(PIN "/abi1/glb_own");
+	int fd = bpf_obj_get(MAPS "glb_own");
 
 	own.s6_addr[10] = own.s6_addr[11] = 0xff;
 	inet_pton(AF_INET, "10.1.0.1", &own.s6_addr[12]);
@@ -307,7 +310,7 @@ main(int argc, char *argv[])
 	sched_setaffinity(0, sizeof one, &one);
 	dp = set_up(&pool);
 	set_next_hops();
-	chain = bpf_obj_get(PIN "/abi1/glb_chain");
+	chain = bpf_obj_get(MAPS "glb_chain");
 	bench = bpf_object__open_mem(glb_bench_bpf, sizeof glb_bench_bpf, NULL);
 	if (!bench || bpf_object__load(bench))
 		die("the bench programs are not loaded: %s", strerror(errno));

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/glb_gre.h"
+#include "bpf/glb_encap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,6 +21,31 @@ ip(const uint8_t *data, const uint8_t *end, uint32_t off, uint8_t family)
 		abort();
 	if (!rc && glb_flow_hash(key, &f) != glb_flow_hash(key, &f))
 		abort();
+}
+
+static void
+other_tunnels(const uint8_t *p, const uint8_t *end)
+{
+	uint8_t out[80];
+	struct glb_tunnel t;
+
+	if (!glb_parse_gue(p, end, 0, &t)) {
+		__be32 hops[GLB_HOPS] = { 0 };
+
+		if (t.n_servers > GLB_HOPS || t.off > end - p)
+			abort();
+		for (uint32_t i = 0; i < t.n_servers; i++)
+			hops[i] = GLB_BE32(glb_shim_entry(p, end, &t, i));
+		if (t.shim && (!glb_write_gue(out, out + sizeof out, t.inner, t.n_servers, t.next, hops) ||
+			       memcmp(out, p, glb_gue_len(t.n_servers))))
+			abort();
+		ip(p, end, t.off, t.inner);
+	}
+	if (!glb_parse_vxlan(p, end, 0, &t)) {
+		if (t.off > end - p)
+			abort();
+		ip(p, end, t.off, t.inner);
+	}
 }
 
 int
@@ -44,6 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	ip(p, end, 0, 4);
 	ip(p, end, 0, 6);
+	other_tunnels(p, end);
 	if (!glb_parse_gre(p, end, 0, &t)) {
 		struct glb_hops h = { { 0 }, t.n_servers, t.n_sites, t.next };
 		uint32_t n = (uint32_t)t.n_servers + t.n_sites;

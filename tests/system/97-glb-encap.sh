@@ -1,0 +1,240 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# limit: 300
+#
+# How packets are brought to sites and servers besides GRE: GUE, IP in IP, VXLAN, L2 rewrite, NAT; and VIPs that are
+# prefixes, packets that do not fit behind a local balancer, and a data path taken over from one with other maps.
+#
+#    cl 10.0.0.2 -- rt -- e 10.0.1.2 (edge)
+#                   +---- 10.1.0.0/24: b 10.1.0.2 (local), s 10.1.0.3, t 10.1.0.4 (host), l 10.1.0.5, n 10.1.0.6 (no weft)
+. "$(dirname "$0")/../lib/system.sh"
+isolate "$@"
+need curl python3 ethtool
+. "$ROOT/tests/lib/glb_net.sh"
+
+VIP=203.0.113.10
+VIP6=2001:db8:f::10
+PREFIX=203.0.113.128/28
+mount -t bpf none /sys/fs/bpf || { skip 97-glb-encap "no BPF file system"; exit 0; }
+router
+node cl 0.0
+node e 0.1
+segment 1.0 b s t l n
+ip -n cl link set eth0 mtu 1500
+for a in $VIP $PREFIX; do
+	ip -n rt route add $a via 10.0.1.2
+done
+ip -n rt route add $VIP6 via 2001:db8:0:1::2
+for w in s t l; do
+	direct_return $w $VIP $VIP6 $PREFIX
+	ip netns exec $w "$FLOWS" serve $w $VIP 80 > /dev/null 2>&1 &
+	ip netns exec $w "$FLOWS" serve $w 203.0.113.128 80 > /dev/null 2>&1 &
+	ip netns exec $w "$FLOWS" serve $w 203.0.113.143 8081 > /dev/null 2>&1 &
+	ip netns exec $w "$FLOWS" serve $w $VIP6 80 > /dev/null 2>&1 &
+done
+# The server behind NAT has its own addresses only, another port, and its answers go through the balancer.
+ip -n n route replace default via 10.1.0.2
+ip -n n route replace default via 2001:db8:1:0::2
+ip netns exec n "$FLOWS" serve n 10.1.0.6 8080 > /dev/null 2>&1 &
+ip netns exec n "$FLOWS" serve n 2001:db8:1:0::6 8080 > /dev/null 2>&1 &
+
+number=0
+# wanted SITE-ENCAPSULATION SERVER: the pool's servers.
+wanted() {
+	cat > "$T/wanted.json" <<-END
+	{ "sites": { "dc1": { "address": "10.1.0.2", "encapsulation": "$1" } },
+	  "servers": { "s": $2, "t": { "address": "10.1.0.4", "encapsulation": "gue" },
+	    "l": { "address": "10.1.0.5", "encapsulation": "l2" },
+	    "l6": { "address": "2001:db8:1:0::5", "encapsulation": "l2" },
+	    "n": { "address": "10.1.0.6", "encapsulation": "nat", "port": 8080 },
+	    "n6": { "address": "2001:db8:1:0::6", "encapsulation": "nat", "port": 8080 } },
+	  "pools": { "web": { "dc1": { "weight": 100, "servers": { $3 } } },
+	             "web6": { "dc1": { "weight": 100, "servers": { $4 } } },
+	             "wide": { "dc1": { "weight": 100, "servers": { "s": 100 } } } } }
+	END
+}
+configure() {
+	cat > "$T/$1.json" <<-END
+	{ "weft-glb:glb": {
+	  "placement": "$T/placement.json", "pin": "/sys/fs/bpf/$1", "max-slots": 8192, "gue-port": 19523,
+	  "address": ["$2", "$3"],
+	  "interface": [ { "name": "eth0", "mode": "generic" } ],
+	  $4,
+	  "vip": [ { "address": "$VIP", "protocol": "tcp", "port": 80, "pool": "web" },
+	           { "address": "$VIP", "protocol": "udp", "port": 80, "pool": "web" },
+	           $5
+	           { "address": "$VIP6", "protocol": "tcp", "port": 80, "pool": "web6" } ] } }
+	END
+}
+change() { # change NAME COMMAND...: the next document, in force everywhere
+	local name=$1
+	shift
+	if ! "$@" > "$T/place.out" 2>&1; then
+		fail "$name" "$(cat "$T/place.out")"
+		return
+	fi
+	number=$(awk '$1 == "document" { print $2 }' "$T/place.out")
+	retry 30 in_force "$number" e b s t || fail "$name" "document $number is not in force: $(tail -n 2 "$T"/*.log)"
+}
+page() { ip netns exec cl curl -s -g --max-time 5 "http://$1/"; }
+page_of() { [ "$(page "$2")" = "$1" ]; }
+
+wanted gre '"10.1.0.3"' '"s": 100' '"s": 100'
+check "a first document" place
+configure e 10.0.1.2 2001:db8:0:1::2 '"edge": {}' "{ \"address\": \"$PREFIX\", \"protocol\": \"any\", \"port\": 0, \"pool\": \"wide\" },"
+configure b 10.1.0.2 2001:db8:1:0::2 '"local": { "site": "dc1" }' \
+	"{ \"address\": \"$PREFIX\", \"protocol\": \"any\", \"port\": 0, \"pool\": \"wide\" },"
+configure s 10.1.0.3 2001:db8:1:0::3 '"host": {}' "{ \"address\": \"$PREFIX\", \"protocol\": \"any\", \"port\": 0, \"pool\": \"wide\" },"
+configure t 10.1.0.4 2001:db8:1:0::4 '"host": {}' ""
+for w in e b s t; do
+	check "weft-glb starts on $w" start $w
+done
+number=1
+check "GRE" retry 20 page_of s $VIP
+check "a prefix, its lower address" retry 20 page_of s 203.0.113.128
+check "a prefix, another port and address" retry 20 page_of s 203.0.113.143:8081
+check "what is not in it stays the stack's" eval '! page 203.0.113.144'
+check "why knows the prefix" eval '[[ $(ctl e why 10.0.0.2:4711 203.0.113.140:99) == *"pool wide "* ]]'
+equal "the doctor finds nothing on a server of a prefix" "nothing to mend" "$(ctl s doctor)"
+
+for encap in gue ipip vxlan; do
+	mac=''
+	[ $encap != vxlan ] || mac=', "mac": "02:00:00:00:00:03"'
+	wanted gre "{ \"address\": \"10.1.0.3\", \"encapsulation\": \"$encap\"$mac }" '"s": 100' '"s": 100'
+	change "$encap to servers" place
+	check "$encap from balancer to server" retry 20 page_of s $VIP
+	check "$encap with IPv6 in it" retry 20 page_of s "[$VIP6]"
+	wanted gre "{ \"address\": \"2001:db8:1:0::3\", \"encapsulation\": \"$encap\"$mac }" '"s": 100' '"s": 100'
+	change "$encap over IPv6" place
+	check "$encap over IPv6" retry 20 page_of s $VIP
+	sed -i "s/\"10.1.0.2\", \"encapsulation\": \"gre\"/\"10.1.0.2\", \"encapsulation\": \"$encap\"$mac/" "$T/wanted.json"
+	change "$encap to sites" place
+	check "$encap from edge to balancer, too" retry 20 page_of s $VIP
+done
+wanted gre '"10.1.0.3"' '"l": 100, "s": 0' '"l6": 100, "s": 0'
+change "L2 rewrite" place
+check "L2 rewrite" retry 20 page_of l $VIP
+check "L2 rewrite of IPv6" retry 20 page_of l "[$VIP6]"
+wanted gre '"10.1.0.3"' '"n": 100, "s": 0, "l": 0' '"n6": 100, "s": 0, "l6": 0'
+change "destination NAT" place
+check "NAT, there and back" retry 20 page_of n $VIP
+check "NAT of IPv6" retry 20 page_of n "[$VIP6]"
+check "the way back is counted" eval '[ "$(count b nat_back)" -gt 0 ]'
+udp() {
+	ip netns exec cl /usr/bin/python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+s.connect((sys.argv[1], 80))
+s.send(b"x" * int(sys.argv[2]))
+print(s.recv(100).decode(), end="")
+' $VIP "$1"
+}
+equal "UDP through NAT" n "$(retry 10 udp 10; udp 10)"
+# A router on the client's side says that 1300 bytes are the most: the server behind NAT must hear it.
+cat > "$T/too_big.py" <<-'END'
+	import sys
+	from scapy.all import *
+	quoted = bytes(IP(src=sys.argv[1], dst="10.0.0.2", len=1500, flags="DF") / UDP(sport=80, dport=4711, len=1480))[:28]
+	send(IP(dst=sys.argv[1]) / ICMP(type=3, code=4, nexthopmtu=1300) / Raw(quoted), verbose=0)
+END
+heard() {
+	ip netns exec cl /usr/bin/python3 "$T/too_big.py" $VIP > "$T/scapy" 2>&1
+	[[ $(ip -n n route get 10.0.0.2) == *"mtu 1300"* ]]
+}
+check "an ICMP error about a flow reaches its server behind NAT" retry 20 heard
+
+# --- connections that live -------------------------------------------------------------------------
+
+mkdir "$T/tcp" "$T/udp"
+wanted gue '{ "address": "10.1.0.3", "encapsulation": "gue" }' '"s": 100, "t": 100, "n": 0, "l": 0' '"s": 100, "n6": 0, "l6": 0'
+change "two servers by GUE" place --cut
+check "a server by GUE answers" retry 20 eval '[[ $(page $VIP) == [st] ]]'
+ip netns exec cl "$FLOWS" hold $VIP 80 30 "$T/tcp" tcp 10.0.0.2 2> "$T/tcp/log" &
+ip netns exec cl "$FLOWS" hold $VIP 80 10 "$T/udp" udp 10.0.0.2 2> "$T/udp/log" &
+check "30 TCP and 10 UDP flows are open" retry 60 test -e "$T/tcp/ready" -a -e "$T/udp/ready"
+wanted gue '{ "address": "10.1.0.3", "encapsulation": "gue" }' '"s": 0, "t": 100, "n": 0, "l": 0' '"s": 100, "n6": 0, "l6": 0'
+change "a server drains" place --forget-before 100
+check "its connections are handed on to it, by the hop list of GUE" retry 20 eval '[ "$(count t handed_on)" -gt 0 ]'
+sleep 1
+wanted gue '{ "address": "10.1.0.3", "encapsulation": "gue" }' '"s": 0, "t": 0, "n": 100, "l": 0' '"s": 100, "n6": 0, "l6": 0'
+change "a server without hop lists takes over" place
+check "new connections are its" retry 20 page_of n $VIP
+sleep 2
+touch "$T/tcp/stop" "$T/udp/stop"
+retry 30 test -e "$T/tcp/result" -a -e "$T/udp/result" || true
+equal "no TCP connection broke" "flows 30 broken 0 moved 0" "$(head -n 1 "$T/tcp/result")"
+equal "no UDP flow moved" "flows 10 broken 0 moved 0" "$(head -n 1 "$T/udp/result")"
+
+# --- packets that do not fit behind the balancer -----------------------------------------------------
+
+wanted gre '"10.1.0.3"' '"s": 100, "t": 0, "n": 0, "l": 0' '"s": 100, "n6": 0, "l6": 0'
+change "GRE again" place --cut
+upload() {
+	ip netns exec cl /usr/bin/python3 -c '
+import socket, sys
+s = socket.create_connection((sys.argv[1], 80), 10)
+s.settimeout(10)
+s.sendall(b"x" * 30000)
+n = 0
+while n < 30000:
+    got = s.recv(65536)
+    if not got: sys.exit("closed after %d" % n)
+    n += got.count(b"\n")
+' "$1"
+}
+# Of the way out alone: a veth takes nothing in that is larger than its own MTU.
+ip -n b route replace 10.1.0.0/24 dev eth0 src 10.1.0.2 mtu lock 1500
+for vip in $VIP $VIP6; do
+	before=$(count b told_too_big)
+	told() { upload "$1" && [ "$(count b told_too_big)" -gt "$before" ]; }
+	check "a local balancer tells the client of $vip what fits" retry 30 told "$vip"
+done
+ip -n b route replace 10.1.0.0/24 dev eth0 src 10.1.0.2
+
+# --- maps of another layout ----------------------------------------------------------------------------
+
+kill "$(cat "$T/e.pid")"
+retry 20 eval '! kill -0 "$(cat "$T/e.pid")"' || true
+mkdir /sys/fs/bpf/e/abi0
+mv /sys/fs/bpf/e/abi*/link_eth0 /sys/fs/bpf/e/abi0/
+check "a data path of a weft-glb with other maps is taken over" start e
+check "and its pins are gone" test ! -e /sys/fs/bpf/e/abi0
+check "it serves" retry 20 page_of s $VIP
+
+# --- who may send ------------------------------------------------------------------------------------------
+
+configure e 10.0.1.2 2001:db8:0:1::2 '"edge": { "deny": ["10.0.0.0/30"] }' ""
+check "a deny list is taken by a reload" ctl e reload
+check "who is on it gets no page" eval '! page $VIP'
+check "but over IPv6" retry 20 page_of s "[$VIP6]"
+check "and is counted" eval '[ "$(count e denied)" -gt 0 ]'
+configure e 10.0.1.2 2001:db8:0:1::2 '"edge": { "source-limit": { "opens-per-second": 2, "open-burst": 3 } }' ""
+check "a limit instead" ctl e reload
+check "a page comes" retry 20 page_of s $VIP
+ip netns exec cl /usr/bin/python3 -c '
+from scapy.all import *
+send([IP(dst="203.0.113.10") / TCP(sport=2000 + i, dport=80, flags="S") for i in range(200)], verbose=0)' 2> "$T/scapy" || true
+check "who opens too many connections is cut down" eval '[ "$(count e syn_limit)" -gt 50 ]'
+check "and may come again" retry 20 page_of s $VIP
+configure e 10.0.1.2 2001:db8:0:1::2 '"edge": {}' ""
+check "no limit" ctl e reload
+
+# --- refusals and bad input ------------------------------------------------------------------------------
+
+wanted l2 '"10.1.0.3"' '"s": 100' '"s": 100'
+check "a site can't be behind L2 rewrite" eval '! out=$(place --cut 2>&1) && [[ $out == *"are for servers"* ]]'
+wanted gre '{ "address": "10.1.0.3", "encapsulation": "vxlan" }' '"s": 100' '"s": 100'
+check "VXLAN needs a MAC" eval '! out=$(place --cut 2>&1) && [[ $out == *"mac: belongs"* ]]'
+# A GUE packet with flags, one whose hop count lies, one of ARP inside; VXLAN without an identifier.
+ip netns exec cl /usr/bin/python3 - <<-'END' 2> "$T/scapy" || true
+	from scapy.all import *
+	inner = bytes(IP(src="10.0.0.2", dst="203.0.113.10") / TCP(dport=80))
+	heads = [b"\x00\x04\x00\x01", b"\x02\x04\x00\x00\x00\x00\x00\x05\x0a\x00\x00\x01", b"\x00\x06\x00\x00"]
+	send([IP(dst="10.1.0.2") / UDP(sport=50000, dport=19523, chksum=0) / Raw(h + inner) for h in heads], verbose=0)
+	send(IP(dst="10.1.0.2") / UDP(sport=50000, dport=4789, chksum=0) / Raw(bytes(8) + bytes(12) + b"\x08\x00" + inner), verbose=0)
+END
+for reason in gue_version shim_length gue_protocol vxlan_vni; do
+	check "dropped as $reason" eval '[ "$(count b $reason)" = 1 ]'
+done
+finish
