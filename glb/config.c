@@ -165,6 +165,12 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 			  !strcmp(mode, "generic") ? GLB_XDP_GENERIC : GLB_XDP_AUTO;
 	}
 	rc = read_addresses(o, c, err);
+	if (json_object_get(o, "metrics")) {
+		const json_t *metrics = json_object_get(o, "metrics");
+
+		glb_address_parse(wf_json_str(metrics, "address", "127.0.0.1"), &c->metrics_address);
+		c->metrics_port = (uint16_t)wf_json_u64(metrics, "port", 9154);
+	}
 	rc = rc ? rc : read_vips(o, c, err);
 	rc = rc ? rc : read_operation(o, c, err);
 	rc = rc ? rc : read_prefixes(o, "tunnel-source", &c->sources, &c->n_sources, err);

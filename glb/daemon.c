@@ -20,6 +20,7 @@
 #include "glb/datapath.h"
 #include "glb/doctor.h"
 #include "glb/health.h"
+#include "glb/metrics.h"
 #include "glb/sites.h"
 #include "glb/touch.h"
 #include "glb/why.h"
@@ -214,6 +215,64 @@ take(struct glb_config *c, struct placement *p, struct glb_datapath *dp, struct 
 	return 0;
 }
 
+static void
+put_metric(struct wf_str lines[2], const char *name, const char *label, const char *value, struct glb_count c)
+{
+	for (unsigned bytes = 0; bytes < 2; bytes++) {
+		wf_str_fmt(&lines[bytes], "weft_glb_%s_%s_total{", name, bytes ? "bytes" : "packets");
+		glb_metrics_label(&lines[bytes], label, value);
+		wf_str_fmt(&lines[bytes], "} %llu\n", (unsigned long long)(bytes ? c.bytes : c.packets));
+	}
+}
+
+/* In the thread of glb/metrics.h, under its lock. */
+static void
+metrics(struct wf_str *s)
+{
+	static const char *const types[] = { "packets_total counter", "bytes_total counter" };
+	static const struct {
+		const char *name, *help;
+	} families[] = {
+		{ "action", "What the programs did with packets, by kind" }, { "vip", "Packets for a VIP" },
+		{ "site", "Packets sent to a site" },			     { "server", "Packets sent to a server" },
+		{ "drop", "Packets dropped, by reason" },
+	};
+	char address[GLB_PREFIX_TEXT];
+
+	wf_str_fmt(s, "# HELP weft_glb_document Number of the placement document in force\n# TYPE weft_glb_document gauge\n"
+		      "weft_glb_document %u\n", d.placement ? d.placement->number : 0);
+	for (size_t k = 0; d.placement && k < sizeof families / sizeof *families; k++) {
+		struct wf_str lines[2] = { WF_STR_INIT, WF_STR_INIT };
+
+		for (uint32_t i = 0; k == 0 && i < GLB_N_STATS; i++)
+			put_metric(lines, "action", "kind", stat_names[i], glb_datapath_count(d.dp, GLB_COUNT_STATS, i));
+		for (uint32_t i = 0; k == 1 && i < d.config->n_vips; i++) {
+			const struct glb_vip_config *v = &d.config->vips[i];
+			char *name = wf_xasprintf("%s %s %u", glb_prefix_text(&v->address, v->len, address),
+						  v->protocol == IPPROTO_TCP ? "tcp" :
+						  v->protocol == IPPROTO_UDP ? "udp" : "any", v->port);
+
+			put_metric(lines, "vip", "vip", name, glb_datapath_count(d.dp, GLB_COUNT_VIPS, i));
+			free(name);
+		}
+		for (size_t i = 0; (k == 2 || k == 3) && i < d.placement->n_nodes; i++) {
+			const struct plc_node *n = &d.placement->nodes[i];
+
+			if (!n->gone && (n->kind == PLC_SITE) == (k == 2))
+				put_metric(lines, families[k].name, "name", n->name,
+					   glb_datapath_node_count(d.dp, n->id));
+		}
+		for (uint32_t i = 0; k == 4 && i < GLB_N_DROPS; i++)
+			put_metric(lines, "drop", "reason", drop_names[i], glb_datapath_count(d.dp, GLB_COUNT_DROPS, i));
+		for (unsigned t = 0; t < 2; t++) {
+			wf_str_fmt(s, "# HELP weft_glb_%s_%.*s %s\n# TYPE weft_glb_%s_%s\n%s", families[k].name,
+				   (int)strcspn(types[t], " "), types[t], families[k].help, families[k].name, types[t],
+				   wf_str_cstr(&lines[t]));
+			wf_str_done(&lines[t]);
+		}
+	}
+}
+
 static int
 bring_up(struct wf_err *err)
 {
@@ -231,6 +290,7 @@ bring_up(struct wf_err *err)
 	dp = p ? glb_datapath_open(c, err) : NULL;
 	if (dp)
 		rc = take(c, p, dp, err);
+	rc = rc ? rc : glb_metrics_listen(&c->metrics_address, c->metrics_port, metrics, err);
 	if (rc) {
 		glb_datapath_close(dp);
 		plc_free(p);
@@ -239,6 +299,7 @@ bring_up(struct wf_err *err)
 	}
 	if (d.config && strcmp(d.config->pin, c->pin))
 		wf_warn("the maps under %s stay: weft-glb --remove takes them away", d.config->pin);
+	glb_metrics_lock();
 	glb_datapath_close(d.dp);
 	plc_free(d.placement);
 	glb_config_free(d.config);
@@ -246,6 +307,7 @@ bring_up(struct wf_err *err)
 	d.placement = p;
 	d.dp = dp;
 	d.document = st;
+	glb_metrics_unlock();
 	on_state(NULL);
 	wf_info("document %u with %zu pools is in force; %zu VIPs", p->number, p->n_pools, c->n_vips);
 	return 0;
@@ -271,8 +333,10 @@ new_document(struct wf_err *err)
 		plc_free(p);
 		return rc;
 	}
+	glb_metrics_lock();
 	plc_free(d.placement);
 	d.placement = p;
+	glb_metrics_unlock();
 	on_state(NULL);
 	wf_info("document %u is in force", p->number);
 	return 0;
@@ -535,6 +599,7 @@ glb_daemon_init(const char *path, struct wf_err *err)
 void
 glb_daemon_done(void)
 {
+	glb_metrics_stop();
 	wf_timer_cancel(&d.second);
 	wf_timer_cancel(&d.stop);
 	glb_health_free(d.health);

@@ -57,7 +57,7 @@ configure() {
 	cat > "$T/$1.json" <<-END
 	{ "weft-glb:glb": {
 	  "placement": "$T/placement.json", "pin": "/sys/fs/bpf/$1", "max-slots": 8192, "gue-port": 19523,
-	  "address": ["$2", "$3"],
+	  "address": ["$2", "$3"], "metrics": {},
 	  "interface": [ { "name": "eth0", "mode": "generic" } ],
 	  $4,
 	  "vip": [ { "address": "$VIP", "protocol": "tcp", "port": 80, "pool": "web" },
@@ -96,6 +96,13 @@ check "a prefix, another port and address" retry 20 page_of s 203.0.113.143:8081
 check "what is not in it stays the stack's" eval '! page 203.0.113.144'
 check "why knows the prefix" eval '[[ $(ctl e why 10.0.0.2:4711 203.0.113.140:99) == *"pool wide "* ]]'
 equal "the doctor finds nothing on a server of a prefix" "nothing to mend" "$(ctl s doctor)"
+
+metric() { # metric PATTERN: a line like that is in the edge's metrics
+	ip netns exec e curl -s http://127.0.0.1:9154/metrics > "$T/metrics" && grep -E "$1" "$T/metrics" > /dev/null
+}
+check "metrics of a VIP" metric '^weft_glb_vip_packets_total\{vip="203.0.113.10 tcp 80"\} [1-9]'
+check "and of drops, by reason" metric '^weft_glb_drop_packets_total\{reason="no_route"\} [0-9]'
+equal "each name has one type" "" "$(grep '^# TYPE' "$T/metrics" | sort | uniq -d)"
 
 for encap in gue ipip vxlan; do
 	mac=''
