@@ -97,7 +97,8 @@ place_head(const struct place *p)
 	return atomic_load_explicit(&p->bucket->head[p->way], memory_order_acquire);
 }
 
-/* The chain of rules with the match 'm', whose hash and number of words are told; false: there is none. */
+/* The chain of rules with the match 'm', whose hash and number of words are told; false: there is
+ * none. */
 static bool
 slots_find(uint64_t slots, const struct of_match *m, uint32_t hash, unsigned n_words,
 	   struct place *p)
@@ -438,8 +439,11 @@ classifier_insert(struct classifier *cls, struct rule *r)
 	if (!subtable_place(st, r->match, r->cls_hash, &p)) {
 		atomic_store_explicit(&r->cls_next, NULL, memory_order_relaxed);
 		st->n_used++;
-		if (is_full(st))
+		if (is_full(st)) {
 			subtable_resize(st, 1);
+			if (slots_log2(subtable_slots(st)) >= LARGE_LOG2)
+				atomic_store_explicit(&cls->is_large, true, memory_order_relaxed);
+		}
 		slots_put(subtable_slots(st), r);
 		rank_follow(st, NULL);
 		return;

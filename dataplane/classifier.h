@@ -3,8 +3,8 @@
  * adds none), with priority pruning, versions and partition stamps.
  *
  *   classifier -> ranks: the masks, highest max_priority first (immutable, RCU)
- *   subtable   =  one mask; buckets of one cache line: tags of the hash, and chains of rules with that
- *                 masked key
+ *   subtable   =  one mask; buckets of one cache line: tags of the hash, and chains of rules with
+ *                 that masked key
  *   partition  =  stamps by the hash of the key under a mask that most rules share, so that a
  *                 change makes only those plans stale that it may touch (rule 3)
  *
@@ -21,6 +21,7 @@
 
 #include "dataplane/classifier_narrow.h"
 #include "dataplane/rule.h"
+#include "dataplane/table_ahead.h"
 
 struct classifier;
 
@@ -55,6 +56,10 @@ struct rule *classifier_lookup(struct classifier *, const struct of_key *, uint6
 struct rule *classifier_lookup_wc(struct classifier *, const struct of_key *, uint64_t version,
 				  uint32_t *conj_id, struct plan_step *,
 				  const struct narrow_fields *, struct of_key *wc);
+/* table_is_large() and so on. */
+bool classifier_is_large(const struct classifier *);
+void classifier_fetch_buckets(struct classifier *, const struct of_key *, struct table_ahead *);
+void classifier_fetch_rules(const struct table_ahead *);
 /* The rules of the masks that hold the pattern's. */
 unsigned classifier_n_candidates(struct classifier *, const struct of_match *pattern);
 unsigned classifier_n_masks(const struct classifier *);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The classifier from inside: classifier.c (subtables, the writer's searches), classifier_lookup.c (what
- * readers do), classifier_partition.c (stamps).
+/* The classifier from inside: classifier.c (subtables, the writer's searches), classifier_lookup.c
+ * (what readers do), classifier_partition.c (stamps).
  *
- *   classifier -> ranks, sorted by max_priority: one line for each mask, which has all that a look-up
- *                 needs to find its bucket
- *   bucket     =  one line: six tags of 16 bits, how many chains had to go on to the next bucket, and six
- *                 chains of rules of equal match
+ *   classifier -> ranks, sorted by max_priority: one line for each mask, which has all that a
+ *                 look-up needs to find its bucket
+ *   bucket     =  one line: six tags of 16 bits, how many chains had to go on to the next bucket,
+ *                 and six chains of rules of equal match
  *
- * A look-up hashes a few masks ahead, fetches their buckets, then the rules whose tag is there, and only
- * then looks at them in order: it waits for memory twice, however many masks there are.
+ * A look-up hashes a few masks ahead, fetches their buckets, then the rules whose tag is there, and
+ * only then looks at them in order: for a few masks it waits for memory twice, not twice for each.
  *
- * The hash of a key is the exclusive or of a hash for each word, so that words of which all subtables
- * have the same bits (the EtherType, mostly) are hashed once for all of them.
+ * The hash of a key is the exclusive or of a hash for each word, so that words of which all
+ * subtables have the same bits (the EtherType, mostly) are hashed once for all of them.
  */
 #ifndef WEFT_DATAPLANE_CLASSIFIER_INTERNAL_H
 #define WEFT_DATAPLANE_CLASSIFIER_INTERNAL_H
@@ -29,8 +29,8 @@
 #define WAYS 6
 #define TAG_ONES 0x0001000100010001ull
 #define TAG_REST 0x7fff7fff7fff7fffull
-/* The last 16 bits of tags[1]: chains whose own bucket this or an earlier one is and that lie further on;
- * once it is PASSED_MANY nobody counts any more. */
+/* The last 16 bits of tags[1]: chains whose own bucket this or an earlier one is and that lie further
+ * on; once it is PASSED_MANY nobody counts any more. */
 #define PASSED_SHIFT 48
 #define PASSED_MANY 0xffffull
 
@@ -40,8 +40,8 @@ struct rule_bucket {
 };
 static_assert(sizeof(struct rule_bucket) == 64, "a bucket is one line");
 
-/* An array of them: pointer | logarithm of their number << 1.  In a rank it may be pointer | SLOTS_ONE:
- * to the only chain of rules, whose hash the rank has. */
+/* An array of them: pointer | logarithm of their number << 1.  In a rank it may be
+ * pointer | SLOTS_ONE: to the only chain of rules, whose hash the rank has. */
 #define SLOTS_ONE 1ull
 static inline bool
 slots_is_one(uint64_t slots)
@@ -66,6 +66,11 @@ slots_log2(uint64_t slots)
 {
 	return slots >> 1 & 31;
 }
+
+/* 128 KB of buckets, and the rules that they point to: more than the caches keep. */
+#define LARGE_LOG2 11
+/* 8 KB are mostly there. */
+#define SMALL_LOG2 7
 
 static inline uint32_t
 slots_mask(uint64_t slots)
@@ -168,6 +173,7 @@ struct classifier {
 	struct ranks *_Atomic ranks;
 	struct partition *_Atomic partition;
 	_Atomic bool has_conj;
+	_Atomic bool is_large;       /* or was */
 	/* The writer's. */
 	bool unsettled;              /* masks came or went, or a priority is out of order */
 	uint64_t n_orders;

@@ -352,6 +352,49 @@ classifier_lookup(struct classifier *cls, const struct of_key *key, uint64_t ver
 	return search(ranks, of_key_words_c(key), version, NULL);
 }
 
+/* --- Several at once ------------------------------------------------------------------- */
+
+bool
+classifier_is_large(const struct classifier *cls)
+{
+	return atomic_load_explicit(&((struct classifier *)cls)->is_large, memory_order_relaxed);
+}
+
+void
+classifier_fetch_buckets(struct classifier *cls, const struct of_key *key, struct table_ahead *ahead)
+{
+	struct ranks *ranks = atomic_load_explicit(&cls->ranks, memory_order_acquire);
+	const uint64_t *words = of_key_words_c(key);
+	uint64_t common = hash_common(ranks, words);
+
+	for (uint32_t t = 0; t < ranks->n && ahead->n < TABLE_AHEAD; t++) {
+		struct rank *k = &ranks->rank[t];
+		uint64_t slots = atomic_load_explicit(&k->slots, memory_order_relaxed);
+		struct probe p;
+
+		if (slots_is_one(slots) || slots_log2(slots) < SMALL_LOG2)
+			continue;
+		find_bucket(k, words, common, &p);
+		if (p.bucket) {
+			ahead->bucket[ahead->n] = p.bucket;
+			ahead->hash[ahead->n++] = p.hash;
+		}
+	}
+}
+
+void
+classifier_fetch_rules(const struct table_ahead *ahead)
+{
+	for (unsigned i = 0; i < ahead->n; i++) {
+		struct rule_bucket *b = ahead->bucket[i];
+		unsigned ways = ways_of(b, ahead->hash[i]);
+
+		if (ways)
+			rule_prefetch_lookup(atomic_load_explicit(&b->head[__builtin_ctz(ways)],
+								  memory_order_relaxed));
+	}
+}
+
 /* --- Masks for text -------------------------------------------------------------------- */
 
 /* Of the subtables in this order; NULL: more rules than that. */
@@ -393,8 +436,8 @@ narrow_of(struct ranks *ranks, const struct narrow_fields *fields, size_t max_ru
 	return n;
 }
 
-/* Its editor keeps it until the rules change; a worker, which has use for it only to write a new entry
- * into a debug log, makes its own, to be freed after the look-up. */
+/* Its editor keeps it until the rules change; a worker, which has use for it only to write a new
+ * entry into a debug log, makes its own, to be freed after the look-up. */
 static struct narrow *
 narrow_get(struct classifier *cls, struct ranks *ranks, const struct narrow_fields *fields,
 	   bool *ret_is_own)

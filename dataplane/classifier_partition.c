@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which plans a change of rules makes stale: stamps by the hash of what most changes have in common. */
+/* Which plans a change of rules makes stale: stamps by the hash of what most changes have in
+ * common. */
 #include "dataplane/classifier_internal.h"
 
 #include <stdlib.h>

@@ -14,6 +14,7 @@
 #include "dataplane/run_decap_same.h"
 #include "dataplane/run_short.h"
 #include "dataplane/slow_path.h"
+#include "dataplane/table_ahead.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/walk_memo.h"
 
@@ -529,6 +530,28 @@ kinds_of_all(struct rte_mbuf **pkts, unsigned n, uint8_t *kinds)
 	return false;
 }
 
+/* Packets without an entry: what their look-ups in a large first table need comes together. */
+static __attribute__((noinline)) void
+fetch_ahead(const struct table *t, of_port_t in_port, struct flow *const *flows,
+	    const uint8_t *key_of, struct rte_mbuf *const *pkts, unsigned n)
+{
+	struct table_ahead ahead[BURST_MAX];
+	struct pkt_layers layers;
+	struct of_key key;
+	unsigned n_ahead = 0;
+
+	memset(&key, 0, offsetof(struct of_key, dl_dst));
+	key.in_port = in_port;
+	for (unsigned i = 0; i < n; i++) {
+		if (!flows[key_of[i]]) {
+			pkt_parse(pkts[i], OF_PT_ETH, &key, &layers);
+			table_fetch_buckets(t, &key, &ahead[n_ahead++]);
+		}
+	}
+	for (unsigned i = 0; i < n_ahead; i++)
+		table_fetch_rules(&ahead[i]);
+}
+
 static void
 burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 {
@@ -541,7 +564,7 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 	struct pkt_layers layers[BURST_MAX]; /* of those that the parser had to look at */
 	uint8_t kinds[BURST_MAX], key_of[BURST_MAX];
 	uint16_t same[BURST_MAX]; /* templates of run_decap_same.h */
-	unsigned n_hits = 0, any = 0;
+	unsigned n_hits = 0, n_new = 0, any = 0;
 
 	if (unlikely(!bv)) {
 		if (run_tunnel_receive(rn, slot, pkts, n))
@@ -578,6 +601,7 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		const struct flow *f = flows[key_of[i]];
 		const struct plan *plan = likely(f) ? f->plan : NULL;
 
+		n_new += !plan;
 		if (unlikely(!plan) || kinds[i] == PKT_KIND_SAME)
 			continue;
 		if (plan->shortcut & SHORT_TUNNEL) {
@@ -590,6 +614,9 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 			__builtin_prefetch(plan->ops);
 		}
 	}
+
+	if (unlikely(n_new > 1) && table_is_large(&bv->bridge->tables[0]))
+		fetch_ahead(&bv->bridge->tables[0], vs->ofp_port, flows, key_of, pkts, n);
 
 	struct short_out out = { .slot = UINT32_MAX };
 	struct short_push push = SHORT_PUSH_INIT;

@@ -400,6 +400,32 @@ table_lookup(const struct table *t, const struct of_key *key, uint64_t version, 
 	return classifier_lookup(cls, key, version, conj_id, step);
 }
 
+bool
+table_is_large(const struct table *t)
+{
+	const struct classifier *cls =
+		atomic_load_explicit(&((struct table *)t)->cls, memory_order_acquire);
+
+	return cls && classifier_is_large(cls);
+}
+
+void
+table_fetch_buckets(const struct table *t, const struct of_key *key, struct table_ahead *ahead)
+{
+	struct classifier *cls =
+		atomic_load_explicit(&((struct table *)t)->cls, memory_order_acquire);
+
+	ahead->n = 0;
+	if (cls)
+		classifier_fetch_buckets(cls, key, ahead);
+}
+
+void
+table_fetch_rules(const struct table_ahead *ahead)
+{
+	classifier_fetch_rules(ahead);
+}
+
 /* --- Publication -------------------------------------------------------------------------- */
 
 _Atomic uint64_t tables_made; /* version at which some table last got its first rule */
