@@ -83,7 +83,7 @@ answer_set(struct answer *a, const struct dns_node *n, unsigned type)
 		return set;
 	if (!a->is_located)
 		locate(a);
-	set = dns_chosen_pick(set->chosen, a->leaf, &a->place, a->draw, &scope);
+	set = dns_chosen_pick(a->view->choices[set->chosen], a->leaf, &a->place, a->draw, &scope);
 	a->ctx->counters.answers_chosen++;
 	/* The answer is right for all of this prefix; one that is longer than the source asks for
 	 * more bits (RFC 7871 section 7.2.1).  Of a chain the longest counts. */

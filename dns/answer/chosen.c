@@ -255,29 +255,52 @@ dns_chosen_types(const struct pol *pol, struct pol_policy *policy, uint16_t type
 	return target ? 1 : 2;
 }
 
-struct dns_chosen *
-dns_chosen_get(struct dns_chosen **list, const struct pol *pol, struct pol_policy *policy,
-	       unsigned type, uint32_t ttl, const struct dns_service *service)
+/* Choices by number.  They stay: there are few, and zones that name them come and go. */
+static struct choice {
+	char *policy;
+	unsigned type;
+	uint32_t ttl, hash;
+	struct dns_service service;
+} *choices;
+static uint32_t n_choices;
+
+uint32_t
+dns_choice_number(const char *policy, unsigned type, uint32_t ttl, const struct dns_service *service)
 {
 	static const struct dns_service none;
+	uint32_t hash = wf_hash_str(policy, type ^ ttl << 16);
+	struct choice *c;
 
-	struct dns_chosen *c;
+	if (!service)
+		service = &none;
+	for (uint32_t i = 0; i < n_choices; i++) {
+		c = &choices[i];
+		if (c->hash == hash && c->type == type && c->ttl == ttl &&
+		    !strcmp(c->policy, policy) && service_equal(&c->service, service))
+			return i + 1;
+	}
+	choices = wf_xrealloc(choices, (n_choices + 1) * sizeof *choices);
+	c = &choices[n_choices++];
+	*c = (struct choice){ wf_xstrdup(policy), type, ttl, hash, *service };
+	c->service.params = wf_xzalloc(service->params_size + 1u);
+	if (service->params_size)
+		memcpy(c->service.params, service->params, service->params_size);
+	return n_choices;
+}
 
-	for (c = *list; c; c = c->next)
-		if (c->policy == policy && c->type == type && c->ttl == ttl &&
-		    service_equal(&c->service, service ? service : &none))
-			return c;
-	c = wf_xzalloc(sizeof *c);
+struct dns_chosen *
+dns_chosen_new(struct dns_chosen **list, uint32_t number, const struct pol *pol,
+	       struct pol_policy *policy)
+{
+	const struct choice *from = &choices[number - 1];
+	struct dns_chosen *c = wf_xzalloc(sizeof *c);
+
 	c->pol = pol;
 	c->policy = policy;
 	c->hot = pol_policy_hot(policy);
-	c->type = type;
-	c->ttl = ttl;
-	if (service) {
-		c->service = *service;
-		c->service.params = wf_xmemdup(service->params ? service->params : (const uint8_t *)"",
-					       service->params_size + 1u);
-	}
+	c->type = from->type;
+	c->ttl = from->ttl;
+	c->service = from->service; /* its bytes stay */
 	c->next = *list;
 	*list = c;
 	extend(c);
@@ -302,7 +325,6 @@ dns_chosen_free(struct dns_chosen *list)
 		for (unsigned i = 0; s && i < s->n; i++)
 			free(s->sets[i]);
 		free(s);
-		dns_service_done(&list->service);
 		free(list);
 		list = next;
 	}

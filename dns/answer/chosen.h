@@ -2,7 +2,10 @@
 /* Record sets that a policy chooses for the client (policy/choose.h): for each answer set of the
  * policy a ready record set, so that a query indexes and copies.
  *
- *   node -- type --> rrset.chosen --> policy: (client's leaf, draw) -> number --> sets[number]
+ *   node -- type --> rrset.chosen --> view.choices[] --> policy: (client's leaf, draw) -> number --> sets[number]
+ *
+ * A zone knows a choice by a number, which stands for (policy's name, type, ttl, service) as long as the
+ * process lives; each view binds the numbers to its own policies.  So zones outlive views.
  *
  * A change of health or load moves the numbers inside the policy; nothing here changes, but that
  * sets are added for numbers that did not exist, before anybody can choose them.
@@ -47,10 +50,13 @@ struct dns_chosen {
 /* Types that the members of a policy can answer: addresses give A and AAAA, targets CNAME.  Returns
  * how many, or a negative errno with 'err' if members of both kinds are candidates. */
 int dns_chosen_types(const struct pol *, struct pol_policy *, uint16_t types[2], struct wf_err *);
-/* The one for (policy, type, ttl, service) in the list, made if need be; 'service' NULL for types
- * other than SVCB and HTTPS. */
-struct dns_chosen *dns_chosen_get(struct dns_chosen **list, const struct pol *, struct pol_policy *,
-				  unsigned type, uint32_t ttl, const struct dns_service *service);
+/* The number of (policy, type, ttl, service), from 1 on; 'service' NULL for types other than SVCB and
+ * HTTPS.  Main. */
+uint32_t dns_choice_number(const char *policy, unsigned type, uint32_t ttl,
+			   const struct dns_service *service);
+/* Choice 'number' of that policy, added to the list. */
+struct dns_chosen *dns_chosen_new(struct dns_chosen **list, uint32_t number, const struct pol *,
+				  struct pol_policy *);
 /* Adds what the policy's new answer sets need; called before they can be chosen. */
 void dns_chosen_extend(struct dns_chosen *list, const struct pol_policy *);
 void dns_chosen_free(struct dns_chosen *list);

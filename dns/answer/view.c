@@ -38,6 +38,7 @@ dns_view_free(struct dns_view *v)
 		v->keys = next;
 	}
 	dns_chosen_free(v->chosen);
+	free(v->choices);
 	pol_free(v->pol);
 	free(v->slots);
 	free(v->rules);

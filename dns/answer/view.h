@@ -42,6 +42,9 @@ struct dns_view {
 	struct pol *pol;
 	const struct loc_table *places;
 	struct dns_chosen *chosen;
+	/* The same by number; bound for all that zones of this view name. */
+	struct dns_chosen **choices;
+	uint32_t n_choices;
 };
 
 struct dns_view *dns_view_new(void);

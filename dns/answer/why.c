@@ -52,10 +52,10 @@ say_chosen(const struct dns_view *v, const struct dns_find *f, const struct dns_
 
 		if (!set->chosen || (set->type != q->qtype && set->type != DNS_CNAME))
 			continue;
-		why = pol_explain(v->pol, set->chosen->policy, &client, -1);
+		why = pol_explain(v->pol, v->choices[set->chosen]->policy, &client, -1);
 		text = pol_explain_text(why);
 		wf_str_fmt(s, "%s: chosen by policy %s\n%s", dns_type_text(set->type),
-			   pol_policy_conf(set->chosen->policy)->name, text);
+			   pol_policy_conf(v->choices[set->chosen]->policy)->name, text);
 		if (s->s[s->len - 1] != '\n')
 			wf_str_putc(s, '\n');
 		free(text);

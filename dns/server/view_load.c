@@ -17,9 +17,9 @@
 #include "dns/zone/save.h"
 
 struct more {
-	struct dns_view *view;
 	const struct dns_conf *conf;
 	const struct dns_zone_conf *zone;
+	const struct wf_buf *choices;
 };
 
 /* The keys of a zone that is signed here, and the records that they make. */
@@ -38,23 +38,35 @@ add_keys(const struct more *m, struct dns_zone_builder *b, struct wf_err *err)
 	return rc;
 }
 
-static int
-add_chosen_type(const struct more *m, struct dns_zone_builder *b, const struct dns_chosen_conf *c,
-		unsigned type, const struct dns_service *service, struct wf_err *err)
-{
-	struct dns_chosen *chosen = dns_chosen_get(&m->view->chosen, m->view->pol,
-						   pol_find(m->view->pol, c->policy), type, c->ttl,
-						   service);
+/* What is chosen in a zone, one behind the other: name, type, ttl, number of the choice. */
+#define CHOICE_SIZE (DNS_NAME_MAX + 1 + 12)
 
-	return dns_zone_builder_add_chosen(b, &c->name, type, c->ttl, chosen, err);
+static void
+put_choice(struct dns_view *v, const struct dns_chosen_conf *c, unsigned type,
+	   const struct dns_service *service, struct wf_buf *to)
+{
+	uint32_t number = dns_choice_number(c->policy, type, c->ttl, service);
+	uint8_t *p = wf_buf_put_zeros(to, CHOICE_SIZE);
+
+	memcpy(p, c->name.wire, c->name.size);
+	dns_put32(p + DNS_NAME_MAX + 1, type);
+	dns_put32(p + DNS_NAME_MAX + 5, c->ttl);
+	dns_put32(p + DNS_NAME_MAX + 9, number);
+	if (number >= v->n_choices) {
+		v->choices = wf_xrealloc(v->choices, (number + 1) * sizeof(v->choices[0]));
+		memset(v->choices + v->n_choices, 0, (number + 1 - v->n_choices) * sizeof(v->choices[0]));
+		v->n_choices = number + 1;
+	}
+	if (!v->choices[number])
+		v->choices[number] = dns_chosen_new(&v->chosen, number, v->pol, pol_find(v->pol, c->policy));
 }
 
+/* Binds the choices of one name to the view's policies. */
 static int
-add_chosen(const struct more *m, struct dns_zone_builder *b, const struct dns_chosen_conf *c,
-	   struct wf_err *err)
+bind_choices(struct dns_view *v, const struct dns_chosen_conf *c, struct wf_buf *to, struct wf_err *err)
 {
 	uint16_t types[2];
-	int n = dns_chosen_types(m->view->pol, pol_find(m->view->pol, c->policy), types, err), rc = 0;
+	int n = dns_chosen_types(v->pol, pol_find(v->pol, c->policy), types, err);
 
 	for (unsigned k = 0; k < c->n_services && n >= 0; k++)
 		if (!c->services[k].service.priority && types[0] != DNS_CNAME)
@@ -62,11 +74,28 @@ add_chosen(const struct more *m, struct dns_zone_builder *b, const struct dns_ch
 	/* Targets make an alias, unless the name is a service: no other data stands beside a CNAME. */
 	if (n > 0 && types[0] == DNS_CNAME && c->n_services)
 		n = 0;
-	for (unsigned k = 0; k < c->n_services && n >= 0 && !rc; k++)
-		rc = add_chosen_type(m, b, c, c->services[k].type, &c->services[k].service, err);
-	for (int k = 0; k < n && !rc; k++)
-		rc = add_chosen_type(m, b, c, types[k], NULL, err);
-	return n < 0 ? n : rc;
+	for (unsigned k = 0; k < c->n_services && n >= 0; k++)
+		put_choice(v, c, c->services[k].type, &c->services[k].service, to);
+	for (int k = 0; k < n; k++)
+		put_choice(v, c, types[k], NULL, to);
+	return n < 0 ? n : 0;
+}
+
+static int
+add_choices(struct dns_zone_builder *b, const struct wf_buf *choices, struct wf_err *err)
+{
+	int rc = 0;
+
+	for (size_t at = 0; at < choices->size && !rc; at += CHOICE_SIZE) {
+		const uint8_t *p = choices->data + at;
+		struct dns_name name;
+
+		dns_name_read_lower(&name, p, DNS_NAME_MAX);
+		p += DNS_NAME_MAX + 1;
+		rc = dns_zone_builder_add_chosen(b, &name, dns_get32(p), dns_get32(p + 4),
+						 dns_get32(p + 8), err);
+	}
+	return rc;
 }
 
 static int
@@ -77,13 +106,7 @@ add_more(void *arg, struct dns_zone_builder *b, struct wf_err *err)
 
 	if (bad)
 		return bad;
-	for (size_t i = 0; i < m->zone->n_chosen; i++) {
-		int rc = add_chosen(m, b, &m->zone->chosen[i], err);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
+	return add_choices(b, m->choices, err);
 }
 
 /* Called by the policies, on the main thread, before answers change. */
@@ -246,21 +269,35 @@ load_zone(const struct dns_conf *c, const struct dns_zone_conf *zc, struct dns_v
 	  const struct dns_view *old, struct wf_str *warnings, struct wf_err *err)
 {
 	struct dns_zone *had = old ? dns_view_zone_named(old, &zc->name) : NULL, *z = NULL;
+	struct wf_buf choices = WF_BUF_INIT;
+	struct wf_err why = { "" };
 	int rc = 0;
 
+	for (size_t i = 0; i < zc->n_chosen && !rc; i++)
+		rc = bind_choices(v, &zc->chosen[i], &choices, &why);
+	if (rc) {
+		wf_buf_done(&choices);
+		return wf_err(err, rc, "%s: %s", zc->file, why.text);
+	}
 	if (zc->n_primaries) {
 		z = load_secondary(zc, had, warnings);
-	} else if (had && !had->is_secondary && !had->has_chosen && !zc->n_chosen &&
+	} else if (had && !had->is_secondary && had->choices_size == choices.size &&
+		   (!choices.size || !memcmp(had->choices, choices.data, choices.size)) &&
 		   is_signed_as(had, zc) && dns_zone_is_current(had, zc->file)) {
 		z = dns_zone_ref(had);
 	} else {
-		rc = dns_zone_load(&zc->name, zc->file, add_more, &(struct more){ v, c, zc }, &z,
-				   warnings, err);
+		rc = dns_zone_load(&zc->name, zc->file, add_more, &(struct more){ c, zc, &choices },
+				   &z, warnings, err);
+		if (!rc && choices.size) {
+			z->choices = wf_xmemdup(choices.data, choices.size);
+			z->choices_size = choices.size;
+		}
 		if (!rc)
 			dns_zone_inherit_sigs(z, had, wf_wall_ms() / 1000);
 		if (!rc)
 			keep_journal(zc, z, had, warnings);
 	}
+	wf_buf_done(&choices);
 	if (!rc && dns_view_add_zone(v, z)) {
 		dns_zone_unref(z);
 		rc = wf_err(err, -EINVAL, "zone %s is configured twice, with other letters or dots", zc->text);

@@ -168,7 +168,7 @@ dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, u
 
 int
 dns_zone_builder_add_chosen(struct dns_zone_builder *b, const struct dns_name *owner, unsigned type,
-			    uint32_t ttl, const struct dns_chosen *chosen, struct wf_err *err)
+			    uint32_t ttl, uint32_t choice, struct wf_err *err)
 {
 	char text[DNS_NAME_TEXT_MAX];
 	struct dns_rrset *s;
@@ -181,7 +181,7 @@ dns_zone_builder_add_chosen(struct dns_zone_builder *b, const struct dns_name *o
 		return wf_err(err, -EINVAL, "%s: its %s records are chosen by a policy and given in the zone file too; take them out of one",
 			      dns_name_text(owner->wire, text), dns_type_text(type));
 	s = add_set(b->zone, n, type);
-	s->chosen = chosen;
+	s->chosen = choice;
 	s->ttl = ttl;
 	b->zone->has_chosen = true;
 	return 0;

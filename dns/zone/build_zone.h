@@ -26,10 +26,10 @@ void dns_zone_builder_done(struct dns_zone_builder *);
  * owner is not in the zone and the record was left out. */
 int dns_zone_builder_add(struct dns_zone_builder *, const struct dns_name *owner, unsigned type,
 			 uint32_t ttl, const uint8_t *rdata, size_t rdlen, struct wf_err *);
-/* The set of this type is chosen by policy; the file must not have one. */
+/* The set of this type is chosen by policy, the choice of this number (answer/chosen.h); the file must
+ * not have one. */
 int dns_zone_builder_add_chosen(struct dns_zone_builder *, const struct dns_name *owner,
-				unsigned type, uint32_t ttl, const struct dns_chosen *,
-				struct wf_err *);
+				unsigned type, uint32_t ttl, uint32_t choice, struct wf_err *);
 /* The zone is signed with these keys, of which it gets a reference: adds DNSKEY, CDS and CDNSKEY. */
 int dns_zone_builder_sign(struct dns_zone_builder *, struct dns_keyset *, enum dns_denial,
 			  uint32_t now_s, struct wf_err *);

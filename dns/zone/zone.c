@@ -56,6 +56,7 @@ dns_zone_unref(struct dns_zone *z)
 	for (size_t i = 0; i < z->n_deltas; i++)
 		dns_delta_unref(z->deltas[i]);
 	free(z->deltas);
+	free(z->choices);
 	free(z->slots);
 	dns_zone_forget_order(z);
 	free(z->path);

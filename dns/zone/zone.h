@@ -18,7 +18,6 @@
 
 #include "dns/zone/image.h"
 
-struct dns_chosen;
 struct dns_delta;
 struct dns_zone_dnssec;
 
@@ -31,8 +30,9 @@ struct dns_rrset {
 	const uint8_t *raw;
 	/* The whole answer for (node, type), with additional records; NULL: 'raw' is the answer. */
 	const struct dns_image *image;
-	/* Chosen by the client's place instead (answer/chosen.h); NULL: the same for everyone. */
-	const struct dns_chosen *chosen;
+	/* Chosen by the client's place instead: the number of the choice in each view
+	 * (answer/chosen.h); 0: the same for everyone. */
+	uint32_t chosen;
 };
 
 enum dns_node_flag {
@@ -74,7 +74,7 @@ struct dns_zone {
 	struct dns_node **order;
 	size_t room_order;
 	uint8_t max_labels;
-	bool has_chosen; /* belongs to one view then */
+	bool has_chosen;
 	bool is_secondary; /* came by transfer */
 	bool no_data;    /* of a primary that never answered or too long ago: SERVFAIL */
 	uint32_t serial;
@@ -87,6 +87,9 @@ struct dns_zone {
 	struct dns_zone_file *files;
 	size_t n_files;
 	char *text; /* the apex, for messages */
+	/* What was chosen in it: the bytes that view_load.c made it from, to see whether that changed. */
+	uint8_t *choices;
+	size_t choices_size;
 	/* The changes that led here, oldest first (delta.h). */
 	struct dns_delta **deltas;
 	size_t n_deltas;

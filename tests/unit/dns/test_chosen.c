@@ -250,6 +250,45 @@ services_are_chosen(void **state)
 	assert_non_null(strstr(rig_ask(r, "svcname.example.com.", "A"), "NOERROR aa | | example.com."));
 }
 
+/* A reload binds the zone that there is to the new policies; only what is chosen in it makes another. */
+static void
+zones_outlive_policies(void **state)
+{
+	struct rig *r = *state;
+	static const struct {
+		const char *from, *to, *answer;
+		bool same;
+	} reloads[] = {
+		{ "", "", "198.51.100.1", true },
+		{ "\"198.51.100.1\"", "\"198.51.100.77\"", "198.51.100.77", true },
+		{ "\"name\": \"st\"", "\"name\": \"other\"", "198.51.100.1", false },
+		{ "\"ttl\": 5", "\"ttl\": 6", "198.51.100.1", false },
+	};
+
+	r->client = (struct dns_client){ .family = 4, .address = { 10, 1, 0, 1 } };
+	for (size_t i = 0; i < sizeof reloads / sizeof reloads[0]; i++) {
+		const char *at = strstr(conf_text, reloads[i].from);
+		char *text = wf_xasprintf("%.*s%s%s", (int)(at - conf_text), conf_text, reloads[i].to, at + strlen(reloads[i].from));
+		char *want = wf_xasprintf("NOERROR aa | www.example.com. 30 A %s | |", reloads[i].answer);
+		struct dns_view *old = r->view, *now = NULL;
+		struct dns_conf *c = NULL;
+		struct wf_err err = { "" };
+		struct dns_name apex;
+
+		write_file("conf", text);
+		if (dns_conf_load(conf_path, &c, &err) || dns_view_load(c, old, &now, NULL, &err))
+			fail_msg("%s", err.text);
+		dns_name_from_text(&apex, "example.com.", NULL, NULL);
+		assert_int_equal(dns_view_zone_named(old, &apex) == dns_view_zone_named(now, &apex), reloads[i].same);
+		r->view = now;
+		dns_view_free(old);
+		assert_string_equal(rig_ask(r, "www.example.com.", "A"), want);
+		dns_conf_free(c);
+		free(want);
+		free(text);
+	}
+}
+
 static const struct {
 	const char *from, *to, *error;
 } mistakes[] = {
@@ -295,6 +334,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(health_moves_answers_and_adds_sets, setup, teardown),
 		cmocka_unit_test_setup_teardown(chosen_names_are_names_like_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(services_are_chosen, setup, teardown),
+		cmocka_unit_test_setup_teardown(zones_outlive_policies, setup, teardown),
 		cmocka_unit_test(mistakes_are_named),
 	};
 	int rc;
