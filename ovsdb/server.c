@@ -52,8 +52,8 @@ struct ovsdb_server {
 
 /* ---- Is anybody there? ---- */
 
-static char *
-socket_path(const char *remote)
+char *
+ovsdb_server_socket_path(const char *remote)
 {
 	if (strncmp(remote, "unix:", 5) || !remote[5] || strchr(remote, ','))
 		return NULL;
@@ -112,7 +112,7 @@ probe_path(const char *path, struct wf_err *err)
 int
 ovsdb_server_probe(const char *remote, struct wf_err *err)
 {
-	char *path = socket_path(remote);
+	char *path = ovsdb_server_socket_path(remote);
 	int rc;
 
 	if (!path)
@@ -160,12 +160,16 @@ static pid_t
 spawn(const char *const argv[], int *errfd, struct wf_err *err)
 {
 	pid_t parent = getpid(), pid;
+	char **env;
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return wf_err(err, -errno, "%s: cannot make a pipe (%s)", argv[0],
 			      wf_strerror(-errno));
+	env = ovsdb_server_environment();
 	pid = fork();
+	if (pid)
+		ovsdb_server_environment_free(env);
 	if (pid < 0) {
 		pid = wf_err(err, -errno, "%s: cannot fork (%s)", argv[0], wf_strerror(-errno));
 		close(fds[0]);
@@ -188,7 +192,7 @@ spawn(const char *const argv[], int *errfd, struct wf_err *err)
 		dup2(null, 1);
 		dup2(fds[1], 2);
 		syscall(SYS_close_range, 3, ~0u, 0);
-		execv(argv[0], (char *const *)argv);
+		execve(argv[0], (char *const *)argv, env);
 		_exit(127);
 	}
 	close(fds[1]);
@@ -533,7 +537,7 @@ ovsdb_server_start(const char *remote, struct ovsdb_server **serverp, struct wf_
 
 	sv = wf_xzalloc(sizeof(*sv));
 	sv->pidfd = sv->errfd = -1;
-	sv->path = socket_path(remote);
+	sv->path = ovsdb_server_socket_path(remote);
 	sv->db = wf_xasprintf("%s/conf.db", wf_dbdir());
 	rc = make_dir(wf_rundir(), err);
 	if (!rc)

@@ -25,6 +25,10 @@ struct ovsdb_server;
  * connect (-EACCES), a file in the way that is no socket (-ENOTSOCK). */
 int ovsdb_server_probe(const char *remote, struct wf_err *err);
 
+/* Before the above: if the server there is the child of a daemon of ours that was killed, and so is about to end, waits
+ * until it has (10 s at most).  That of a daemon that lives, and anybody else's, is let be. */
+void ovsdb_server_wait_for_orphan(const char *remote);
+
 /* Makes the database if needed, starts a server at 'remote' ("unix:PATH"), waits until it
  * answers, and inserts the row of Open_vSwitch if there is none.  Returns 0; or a negative errno
  * with 'err' saying which program, package, file or permission is missing, or what the server

@@ -240,6 +240,8 @@ main(int argc, char *argv[])
 
 	/* No database named and no server at the usual place: start one, so that one command is
 	 * enough.  A database that was named is somebody's to start; it is waited for. */
+	if (o.own_database && !getenv("WEFT_NO_OVSDB_SERVER"))
+		ovsdb_server_wait_for_orphan(o.remote);
 	if (o.own_database && !getenv("WEFT_NO_OVSDB_SERVER") &&
 	    ovsdb_server_probe(o.remote, &err) == 0 &&
 	    ovsdb_server_start(o.remote, &server, &err))
