@@ -378,7 +378,7 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 			return NULL;
 		}
 	}
-	f->plan = plan_set_use(&c->plans, plan);
+	f->plan = plan_set_use(&c->plans, plan, c->view);
 	t->n++;
 	if (!t->spare_refs) {
 		t->spare_refs = 256;
@@ -496,6 +496,7 @@ void
 cache_sync(struct cache *c, const struct view *v, int64_t now_ms)
 {
 	c->now_ms = now_ms;
+	c->view = v;
 	if (unlikely(!c->cur || c->cur->layout.generation != v->layout->generation)) {
 		if (c->old)
 			ctable_drop(c, c->old);

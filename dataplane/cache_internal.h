@@ -87,6 +87,7 @@ struct cold_arena {
 
 struct cache {
 	struct cache_table *cur, *old;
+	const struct view *view; /* of this burst */
 	int64_t now_ms, old_since_ms, expired_ms;
 	struct plan_set plans;
 	struct slot_flows *slots;

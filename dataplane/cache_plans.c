@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "dataplane/cache.h"
 
 static uint32_t
 plan_hash(const struct plan *p)
@@ -11,7 +12,6 @@ plan_hash(const struct plan *p)
 	uint32_t h = p->body ? wf_hash_u64((uintptr_t)p->body, 0)
 			     : wf_hash_bytes(p->ops, p->ops_size, p->ttl_min);
 
-	h = wf_hash_u64(p->version, h);
 	h = wf_hash_bytes(p->steps, p->n_steps * sizeof(*p->steps), h);
 	return wf_hash_bytes(p->credits, p->n_credits * sizeof(*p->credits), h);
 }
@@ -37,66 +37,91 @@ plan_equal(const struct plan *a, const struct plan *b)
 }
 
 static void
+put(struct plan_slot *slots, uint32_t mask, struct plan *p, uint32_t hash)
+{
+	uint32_t i = hash;
+
+	while (slots[i & mask].plan)
+		i++;
+	slots[i & mask] = (struct plan_slot){ p, hash };
+}
+
+static void
 grow(struct plan_set *s)
 {
 	uint32_t mask = s->mask ? s->mask * 2 + 1 : 255;
-	struct plan **new = wf_xzalloc((mask + 1ull) * sizeof(*new));
+	struct plan_slot *new = wf_xzalloc((mask + 1ull) * sizeof(*new));
 
-	for (uint32_t i = 0; s->buckets && i <= s->mask; i++) {
-		for (struct plan *p = s->buckets[i], *next; p; p = next) {
-			next = p->next_by_hash;
-			p->next_by_hash = new[p->content_hash & mask];
-			new[p->content_hash & mask] = p;
-		}
-	}
-	free(s->buckets);
-	s->buckets = new;
+	for (uint32_t i = 0; s->slots && i <= s->mask; i++)
+		if (s->slots[i].plan)
+			put(new, mask, s->slots[i].plan, s->slots[i].hash);
+	free(s->slots);
+	s->slots = new;
 	s->mask = mask;
 }
 
 void
 plan_set_done(struct plan_set *s)
 {
-	free(s->buckets);
+	free(s->slots);
 }
 
 struct plan *
-plan_set_use(struct plan_set *s, struct plan *p)
+plan_set_use(struct plan_set *s, struct plan *p, const struct view *v)
 {
 	if (p->n_flows) {
 		p->n_flows++;
 		return p;
 	}
 	p->content_hash = plan_hash(p);
-	if (s->n >= s->mask)
+	if (s->n >= s->mask / 4 * 3)
 		grow(s);
-	struct plan **head = &s->buckets[p->content_hash & s->mask];
-	for (struct plan *q = *head; q; q = q->next_by_hash) {
-		/* Only with one found valid at the same version: a stamp that grew since may have made
-		 * the other flows of 'q' stale, though this one's walk came out the same. */
-		if (q->content_hash == p->content_hash && q->version == p->version &&
-		    plan_equal(p, q)) {
+	for (uint32_t i = p->content_hash;; i++) {
+		struct plan_slot *at = &s->slots[i & s->mask];
+		struct plan *q = at->plan;
+
+		if (!q) {
+			*at = (struct plan_slot){ p, p->content_hash };
+			s->n++;
+			break;
+		}
+		if (at->hash != p->content_hash || !plan_equal(p, q))
+			continue;
+		if (plan_is_fresh(q, v)) {
 			q->n_flows++;
 			atomic_fetch_add_explicit(&q->refs, 1, memory_order_relaxed);
 			plan_unref(p);
 			return q;
 		}
+		/* A stamp grew since: the other flows of 'q' may be stale, though this one's walk came out
+		 * the same.  They keep it; it is no longer one to be found. */
+		q->is_shared = false;
+		at->plan = p;
+		break;
 	}
 	p->n_flows = 1;
-	p->next_by_hash = *head;
-	*head = p;
-	s->n++;
+	p->is_shared = true;
 	return p;
 }
 
 void
 plan_set_unuse(struct plan_set *s, struct plan *p)
 {
-	if (--p->n_flows)
+	uint32_t i = p->content_hash, hole, mask = s->mask;
+
+	if (--p->n_flows || !p->is_shared)
 		return;
-	struct plan **at = &s->buckets[p->content_hash & s->mask];
-	while (*at != p)
-		at = &(*at)->next_by_hash;
-	*at = p->next_by_hash;
+	while (s->slots[i & mask].plan != p)
+		i++;
+	/* Those behind move up, so that no search ends too early. */
+	for (hole = i++ & mask; s->slots[i & mask].plan; i++) {
+		struct plan_slot *at = &s->slots[i & mask];
+
+		if (((i - at->hash) & mask) >= ((i - hole) & mask)) {
+			s->slots[hole] = *at;
+			hole = i & mask;
+		}
+	}
+	s->slots[hole].plan = NULL;
 	s->n--;
 }

@@ -5,16 +5,21 @@
 #define WEFT_DATAPLANE_CACHE_PLANS_H
 
 #include "dataplane/plan.h"
+#include "dataplane/view.h"
 
 struct plan_set {
-	struct plan **buckets;
+	/* Open addressing; the hashes are here so that plans that differ are not looked at. */
+	struct plan_slot {
+		struct plan *plan; /* NULL: free */
+		uint32_t hash;
+	} *slots;
 	uint32_t mask, n;
 };
 
 void plan_set_done(struct plan_set *);
 /* For a new entry: the plan that does the same as 'p', or 'p' itself, counted as used by one entry
  * more.  Takes over the caller's reference, gives one back. */
-struct plan *plan_set_use(struct plan_set *, struct plan *p);
+struct plan *plan_set_use(struct plan_set *, struct plan *p, const struct view *);
 /* An entry lets go of its plan; the reference is still its own. */
 void plan_set_unuse(struct plan_set *, struct plan *);
 

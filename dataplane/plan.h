@@ -240,7 +240,7 @@ struct plan {
 	/* The owning worker's: cache entries with this plan, and its place among the plans that
 	 * new ones are compared with, so that equal ones are kept once. */
 	uint32_t n_flows, content_hash;
-	struct plan *next_by_hash;
+	bool is_shared; /* it is found among them */
 	/* Whose operations, groups, counters and bridges these are (reference); NULL: its own. */
 	struct plan *body;
 };

@@ -332,7 +332,7 @@ plan_derive(struct plan *body, const struct plan_step *steps, uint32_t n_steps,
 	p->bridges = NULL;
 	p->n_groups = p->n_held = p->n_bridges = 0;
 	p->n_flows = 0;
-	p->next_by_hash = NULL;
+	p->is_shared = false;
 	p->body = body;
 	atomic_fetch_add_explicit(&body->refs, 1, memory_order_relaxed);
 	atomic_init(&p->refs, 1);
