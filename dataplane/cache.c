@@ -224,25 +224,51 @@ cache_find(const struct cache *c, const struct cache_key *key)
 	return ctable_find(c->cur, key);
 }
 
-/* Puts a flow into one of its two buckets; false: both are full. */
+static inline bool
+bucket_put(struct bucket6 *b, struct flow *f, uint16_t tag)
+{
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (!b->tags[i]) {
+			b->tags[i] = tag;
+			b->flows[i] = f;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Puts an entry of a full bucket into its other one; true: 'b' has a place. */
+static bool
+bucket_make_room(struct cache_table *t, uint32_t bucket)
+{
+	struct bucket6 *b = &t->buckets[bucket];
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		uint32_t to = other_bucket(bucket, b->tags[i], t->mask);
+
+		if (bucket_put(&t->buckets[to], b->flows[i], b->tags[i])) {
+			b->tags[i] = 0;
+			b->flows[i] = NULL;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Puts a flow into one of its two buckets; false: both are full, and so are the others of all that is
+ * in them, which does not happen at four fifths of the room. */
 static bool
 ctable_put(struct cache_table *t, struct flow *f, uint32_t hash)
 {
 	uint32_t first = hash & t->mask;
 	uint16_t tag = tag_of(hash);
+	uint32_t second = other_bucket(first, tag, t->mask);
 
-	for (unsigned side = 0; side < 2; side++) {
-		struct bucket6 *b = &t->buckets[side ? other_bucket(first, tag, t->mask) : first];
-
-		for (unsigned i = 0; i < WAYS; i++) {
-			if (!b->tags[i]) {
-				b->tags[i] = tag;
-				b->flows[i] = f;
-				return true;
-			}
-		}
-	}
-	return false;
+	if (bucket_put(&t->buckets[first], f, tag) || bucket_put(&t->buckets[second], f, tag))
+		return true;
+	if (bucket_make_room(t, first))
+		return bucket_put(&t->buckets[first], f, tag);
+	return bucket_make_room(t, second) && bucket_put(&t->buckets[second], f, tag);
 }
 
 /* The place of a flow in its table, or NULL. */
@@ -285,7 +311,7 @@ cache_remove(struct cache *c, struct flow *f)
 
 /* --- Inserting --------------------------------------------------------------------- */
 
-/* Twice the buckets; entries go by their stored hash. */
+/* Twice the buckets; entries go by their stored hash, which is fetched ahead. */
 static void
 ctable_grow(struct cache_table *t)
 {
@@ -298,10 +324,13 @@ ctable_grow(struct cache_table *t)
 	t->buckets = new;
 	t->mask = new_mask;
 	for (uint32_t b = 0; b <= old_mask; b++) {
+		for (unsigned i = 0; b + 4 <= old_mask && i < WAYS; i++)
+			if (old[b + 4].tags[i])
+				__builtin_prefetch(flow_cold(old[b + 4].flows[i]));
 		for (unsigned i = 0; i < WAYS; i++) {
-			if (old[b].tags[i] && !ctable_put(t, old[b].flows[i], flow_cold(old[b].flows[i])->hash)) {
-				/* Cannot happen to a half full table but by an unlucky hash:
-				 * then the other size is the answer again. */
+			if (old[b].tags[i] &&
+			    !ctable_put(t, old[b].flows[i], flow_cold(old[b].flows[i])->hash)) {
+				/* Cannot happen to a table that is less than half full. */
 				free(new);
 				t->buckets = old;
 				t->mask = old_mask;
@@ -371,12 +400,8 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 	if (t->n * 5 >= (t->mask + 1) * WAYS * 4ull)
 		ctable_grow(t);
 	if (!ctable_put(t, f, key->hash)) {
-		/* Both buckets are full: an entry of the same port makes room, or nobody does. */
-		ctable_grow(t);
-		if (!ctable_put(t, f, key->hash)) {
-			flow_free_unused(c, f);
-			return NULL;
-		}
+		flow_free_unused(c, f);
+		return NULL;
 	}
 	f->plan = plan_set_use(&c->plans, plan, c->view);
 	t->n++;
