@@ -13,6 +13,8 @@ plan_hash(const struct plan *p)
 			     : wf_hash_bytes(p->ops, p->ops_size, p->ttl_min);
 
 	h = wf_hash_bytes(p->steps, p->n_steps * sizeof(*p->steps), h);
+	if (p->body)
+		return wf_hash_bytes(p->rules, p->n_rules * sizeof(*p->rules), h);
 	return wf_hash_bytes(p->credits, p->n_credits * sizeof(*p->credits), h);
 }
 
@@ -26,14 +28,15 @@ same_bytes(const void *a, const void *b, size_t size)
 static bool
 plan_equal(const struct plan *a, const struct plan *b)
 {
-	return a->ops_size == b->ops_size && a->ttl_min == b->ttl_min &&
-	       a->mpls_ttl_min == b->mpls_ttl_min && a->has_output == b->has_output &&
-	       a->drop_reason == b->drop_reason && a->n_steps == b->n_steps &&
-	       a->n_credits == b->n_credits && a->n_rules == b->n_rules &&
-	       ((a->body && a->body == b->body) || same_bytes(a->ops, b->ops, a->ops_size)) &&
-	       same_bytes(a->steps, b->steps, a->n_steps * sizeof(*a->steps)) &&
-	       same_bytes(a->credits, b->credits, a->n_credits * sizeof(*a->credits)) &&
-	       same_bytes(a->rules, b->rules, a->n_rules * sizeof(*a->rules));
+	if (a->body != b->body || a->n_steps != b->n_steps || a->n_rules != b->n_rules ||
+	    !same_bytes(a->steps, b->steps, a->n_steps * sizeof(*a->steps)) ||
+	    !same_bytes(a->rules, b->rules, a->n_rules * sizeof(*a->rules)))
+		return false;
+	return a->body || (a->ops_size == b->ops_size && a->ttl_min == b->ttl_min &&
+			   a->mpls_ttl_min == b->mpls_ttl_min && a->has_output == b->has_output &&
+			   a->drop_reason == b->drop_reason && a->n_credits == b->n_credits &&
+			   same_bytes(a->ops, b->ops, a->ops_size) &&
+			   same_bytes(a->credits, b->credits, a->n_credits * sizeof(*a->credits)));
 }
 
 static void

@@ -32,6 +32,8 @@ plan_credit(const struct plan *plan, uint64_t packets, uint64_t bytes, int64_t n
 {
 	for (uint32_t i = 0; i < plan->n_credits; i++)
 		counter_add(plan->credits[i], packets, bytes, now_ms);
+	for (uint32_t i = 0; plan->body && i < plan->n_rules; i++)
+		counter_add(&plan->rules[i]->counter, packets, bytes, now_ms);
 }
 
 void

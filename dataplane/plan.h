@@ -241,7 +241,8 @@ struct plan {
 	 * new ones are compared with, so that equal ones are kept once. */
 	uint32_t n_flows, content_hash;
 	bool is_shared; /* it is found among them */
-	/* Whose operations, groups, counters and bridges these are (reference); NULL: its own. */
+	/* Whose operations, credits, groups, counters and bridges these are (reference), and then 'rules' are
+	 * credited as well; NULL: its own. */
 	struct plan *body;
 };
 

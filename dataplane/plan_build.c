@@ -306,8 +306,7 @@ struct plan *
 plan_derive(struct plan *body, const struct plan_step *steps, uint32_t n_steps,
 	    struct rule *const *rules, uint32_t n_rules)
 {
-	size_t size = sizeof(struct plan) + n_steps * sizeof(*steps) +
-		      (body->n_credits + 2 * (size_t)n_rules) * sizeof(void *);
+	size_t size = sizeof(struct plan) + n_steps * sizeof(*steps) + n_rules * sizeof(*rules);
 	struct plan *p = aligned_alloc(64, (size + 63) & ~(size_t)63);
 
 	if (!p)
@@ -316,14 +315,9 @@ plan_derive(struct plan *body, const struct plan_step *steps, uint32_t n_steps,
 	p->steps = (struct plan_step *)(p + 1);
 	p->n_steps = n_steps;
 	memcpy(p->steps, steps, n_steps * sizeof(*steps));
-	p->credits = (struct counter **)(p->steps + n_steps);
-	if (body->n_credits)
-		memcpy(p->credits, body->credits, body->n_credits * sizeof(*p->credits));
-	p->n_credits = body->n_credits + n_rules;
-	p->rules = (struct rule **)(p->credits + p->n_credits);
+	p->rules = (struct rule **)(p->steps + n_steps);
 	p->n_rules = n_rules;
 	for (uint32_t i = 0; i < n_rules; i++) {
-		p->credits[body->n_credits + i] = &rules[i]->counter;
 		p->rules[i] = rules[i];
 		rule_ref(rules[i]);
 	}
