@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "glb/import.h"
 #include "glb/place.h"
 #include "weftctl/client.h"
 #include "weftctl/weftctl.h"
@@ -76,9 +77,16 @@ exabgp(const struct ctl_options *o, int argc, char *argv[])
 	return 0;
 }
 
+static int
+import(const struct ctl_options *o, int argc, char *argv[])
+{
+	return glb_import_main(argc + 1, argv - 1);
+}
+
 static const struct ctl_command commands[] = {
 	{ "place", "[--dead NAME] [--forget-before N] [--cut] [--check] WANTED DOCUMENT",
 	  "write the next placement document", 0, 64, NULL, place },
+	{ "import", "katran|ipvs|keepalived FILE FOLDER", "another balancer's configuration as ours", 3, 3, NULL, import },
 	{ "show", "", "roles, VIPs, sites and servers, the document in force", 0, 0, "glb/show", NULL },
 	{ "top", "", "packets by VIP, site, server, and why some were dropped", 0, 0, "glb/top", NULL },
 	{ "why", "CLIENT[:PORT] VIP[:PORT] [tcp|udp] [syn]", "where a packet goes, and why", 2, 4, "glb/why", NULL },
