@@ -105,6 +105,7 @@ run(void *arg)
 		pthread_mutex_unlock(&presign.lock);
 	}
 	wf_rcu_unregister();
+	dns_dnssec_thread_done();
 	return NULL;
 }
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/rcu.h"
 #include "dns/server/server.h"
+#include "dns/zone/dnssec.h"
 
 #define MAX_EVENTS 64
 #define TICK_MS    1000
@@ -95,6 +96,7 @@ run(void *arg)
 		dns_tcp_reap(w);
 	}
 	wf_rcu_unregister();
+	dns_dnssec_thread_done();
 	return NULL;
 }
 

@@ -49,6 +49,9 @@ unsigned dns_sign_cached(struct dns_sign_cache *, enum dns_sign_kind, const stru
 			 const struct dns_sign_set *, uint32_t now_s, uint32_t *budget, uint8_t *to,
 			 size_t *ret_size);
 
+/* A thread that has signed frees what it keeps for that. */
+void dns_sign_thread_done(void);
+
 /* The type that an RRSIG's data is for. */
 static inline uint16_t
 dns_rrsig_covers(const uint8_t *rdata)

@@ -159,21 +159,35 @@ dns_nsec_at_or_before(const struct dns_zone *z, const struct dns_name *name)
 
 /* --- NSEC3 --------------------------------------------------------------------------------------- */
 
+static __thread struct {
+	EVP_MD_CTX *md;
+	EVP_MD *sha1;
+} hasher;
+
+void
+dns_dnssec_thread_done(void)
+{
+	EVP_MD_CTX_free(hasher.md);
+	EVP_MD_free(hasher.sha1);
+	memset(&hasher, 0, sizeof hasher);
+	dns_sign_thread_done();
+}
+
 void
 dns_nsec3_hash(const struct dns_zone_dnssec *d, const uint8_t *name, size_t size,
 	       uint8_t hash[DNS_NSEC3_HASH])
 {
-	static __thread EVP_MD_CTX *md;
-	static __thread EVP_MD *sha1;
+	EVP_MD_CTX *md;
 
-	if (!md) {
-		md = EVP_MD_CTX_new();
-		sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+	if (!hasher.md) {
+		hasher.md = EVP_MD_CTX_new();
+		hasher.sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
 	}
+	md = hasher.md;
 	memset(hash, 0, DNS_NSEC3_HASH);
 	/* RFC 5155 section 5. */
 	for (unsigned i = 0; i <= d->iterations; i++) {
-		if (!md || !sha1 || EVP_DigestInit_ex2(md, sha1, NULL) <= 0)
+		if (!md || !hasher.sha1 || EVP_DigestInit_ex2(md, hasher.sha1, NULL) <= 0)
 			return;
 		EVP_DigestUpdate(md, i ? hash : name, i ? DNS_NSEC3_HASH : size);
 		EVP_DigestUpdate(md, d->salt, d->salt_size);

@@ -90,6 +90,8 @@ const struct dns_node *dns_nsec_at_or_before(const struct dns_zone *, const stru
 /* The hash of a name; then the NSEC3 that has it, and the one whose gap it lies in. */
 void dns_nsec3_hash(const struct dns_zone_dnssec *, const uint8_t *name, size_t size,
 		    uint8_t hash[DNS_NSEC3_HASH]);
+/* A thread that has signed or hashed ends. */
+void dns_dnssec_thread_done(void);
 const struct dns_node *dns_nsec3_match(const struct dns_zone *, const uint8_t hash[DNS_NSEC3_HASH]);
 const struct dns_node *dns_nsec3_cover(const struct dns_zone *, const uint8_t hash[DNS_NSEC3_HASH]);
 

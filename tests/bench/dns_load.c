@@ -2,7 +2,8 @@
 /* Asks a name server over UDP as fast as it answers, with a bounded number of questions under way:
  *   dns_load PORT SECONDS MODE NAMES
  * MODE: static (n0 ... nNAMES-1 .example.com A), ecs (www.example.com A with a random /24 of 10/8),
- * random (a random name below example.com).  Prints answers, seconds, and answers per rcode.
+ * random (a random name below example.com, never the same again); with ":TLD" behind it DO=1 and
+ * example.TLD instead of example.com.  Prints answers, seconds, and answers per rcode.
  * Costs less than the server: 64 messages a system call, questions made ahead. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,7 +38,8 @@ static void
 make(unsigned i, const char *mode, unsigned n_names, unsigned *seed)
 {
 	static const uint8_t head[12] = { 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1 };
-	bool ecs = !strcmp(mode, "ecs");
+	const char *tld = strchr(mode, ':');
+	bool ecs = !strncmp(mode, "ecs", 3);
 	uint8_t *p = ready[i].bytes;
 	char label[32];
 	size_t n = 12;
@@ -47,15 +49,17 @@ make(unsigned i, const char *mode, unsigned n_names, unsigned *seed)
 	p[1] = i;
 	if (ecs)
 		strcpy(label, "www");
-	else if (!strcmp(mode, "random"))
+	else if (!strncmp(mode, "random", 6))
 		snprintf(label, sizeof label, "%08x%04x", rand_r(seed), rand_r(seed) & 0xffff);
 	else
 		snprintf(label, sizeof label, "n%u", rand_r(seed) % n_names);
 	n += put_label(p + n, label);
 	n += put_label(p + n, "example");
-	n += put_label(p + n, "com");
+	n += put_label(p + n, tld ? tld + 1 : "com");
 	memcpy(p + n, "\0\0\1\0\1\0\0\x29\x04\xd0\0\0\0\0\0\0", 16);
 	n += 16;
+	if (tld)
+		p[n - 4] = 0x80;
 	if (ecs) {
 		p[n - 1] = 11;
 		memcpy(p + n, "\0\x08\0\7\0\1\x18\0\x0a", 9);
@@ -83,12 +87,13 @@ main(int argc, char *argv[])
 	struct iovec out_iov[BATCH], in_iov[BATCH];
 	static uint8_t answers[BATCH][4096];
 	unsigned long n_answers = 0, n_lost = 0, rcodes[16] = { 0 };
-	unsigned under_way = 0, next = 0, seed = 7;
+	unsigned under_way = 0, next = 0, seed = 7, serial = getpid() << 8;
+	bool random = argc > 3 && !strncmp(argv[3], "random", 6);
 	double began, end;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), room = 4 << 20;
 
 	if (argc != 5) {
-		fprintf(stderr, "usage: dns_load PORT SECONDS static|ecs|random NAMES\n");
+		fprintf(stderr, "usage: dns_load PORT SECONDS static|ecs|random[:TLD] NAMES\n");
 		return 2;
 	}
 	to.sin_port = htons(atoi(argv[1]));
@@ -113,6 +118,10 @@ main(int argc, char *argv[])
 		int got;
 
 		for (unsigned i = 0; i < n; i++) {
+			/* The first letters of the label count on. */
+			for (unsigned k = 0; random && k < 6; k++)
+				ready[next].bytes[13 + k] = 'a' + (serial >> 4 * k & 15);
+			serial++;
 			out_iov[i] = (struct iovec){ ready[next].bytes, ready[next].size };
 			next = (next + 1) % N_READY;
 		}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A zone file: it is loaded or refused with a reason, and a zone that was loaded answers. */
+/* A zone file, signed or not: it is loaded or refused with a reason, and a zone that was loaded answers,
+ * also for names that it does not have, with the proofs that it has. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,19 +10,32 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-ask(const struct dns_view *v, const struct dns_node *n, unsigned type)
+ask(const struct dns_view *v, const struct dns_node *n, unsigned type, bool below)
 {
 	static struct dns_context ctx;
 	static uint8_t out[DNS_MESSAGE_MAX];
 	struct dns_client client = { .family = 4, .tcp = true };
-	uint8_t q[DNS_HEADER_SIZE + DNS_NAME_MAX + 4] = { 0 };
-	size_t size;
+	uint8_t q[DNS_HEADER_SIZE + 2 + DNS_NAME_MAX + 4 + 11] = { 0 };
+	size_t at = DNS_HEADER_SIZE, size;
 
+	if (below && n->name_size + 2 > DNS_NAME_MAX)
+		return;
 	q[5] = 1;
-	memcpy(q + 12, n->name, n->name_size);
-	dns_put16(q + 12 + n->name_size, type);
-	q[12 + n->name_size + 3] = 1;
-	dns_answer(v, &ctx, &client, q, 12 + n->name_size + 4, out, &size);
+	if (below) {
+		q[at++] = 1;
+		q[at++] = 'm';
+	}
+	memcpy(q + at, n->name, n->name_size);
+	at += n->name_size;
+	dns_put16(q + at, type);
+	q[at + 3] = 1;
+	at += 4;
+	dns_answer(v, &ctx, &client, q, at, out, &size);
+	/* OPT with DO=1. */
+	q[11] = 1;
+	dns_put16(q + at + 1, DNS_OPT);
+	q[at + 7] = 0x80;
+	dns_answer(v, &ctx, &client, q, at + 11, out, &size);
 }
 
 int
@@ -55,9 +69,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct dns_node *n = (void *)(uintptr_t)(z->slots[i] << 16 >> 16);
 
 		for (unsigned k = 0; n && k < n->n_sets; k++)
-			ask(v, n, n->sets[k].type);
+			ask(v, n, n->sets[k].type, false);
 		if (n)
-			ask(v, n, DNS_A);
+			ask(v, n, DNS_A, false);
+		if (n)
+			ask(v, n, DNS_A, true);
 	}
 	dns_view_free(v);
 	wf_str_done(&warnings);

@@ -432,5 +432,8 @@ main(void)
 		cmocka_unit_test(a_flood_of_names_is_denied_by_the_chain),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+
+	dns_dnssec_thread_done();
+	return rc;
 }
