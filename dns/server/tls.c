@@ -55,7 +55,7 @@ static int
 choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in,
 	    unsigned in_size, void *arg)
 {
-	for (unsigned i = 0; i + 1 + in[i] <= in_size; i += 1 + in[i])
+	for (unsigned i = 0; i < in_size && i + 1 + in[i] <= in_size; i += 1 + in[i])
 		if (in[i] == 3 && !memcmp(in + i + 1, "dot", 3)) {
 			*out = in + i + 1;
 			*out_size = 3;
