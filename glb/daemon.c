@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -375,10 +376,12 @@ static const char *
 node_state(uint32_t id, void *aux)
 {
 	int flags = glb_datapath_node_flags(d.dp, id);
+	static char shedding[64];
 
+	snprintf(shedding, sizeof shedding, " (%d of 256 slots give new flows to others)", flags >> 16);
 	return flags < 0 ? " (not in use here)" : flags & GLB_NODE_DEAD ? " (dead)" :
 	       flags & GLB_NODE_SUSPECT ? " (does not answer)" :
-	       flags & GLB_NODE_DRAIN ? " (drains)" : "";
+	       flags & GLB_NODE_DRAIN ? " (drains)" : flags >> 16 ? shedding : "";
 }
 
 static void

@@ -54,7 +54,7 @@ int glb_datapath_mark(struct glb_datapath *, uint32_t node_id, unsigned flags, u
 /* A node that was dead is up again for so long that no flow is left at those that took its place meanwhile:
  * they are no longer candidates of its slots. */
 void glb_datapath_forget(struct glb_datapath *, uint32_t node_id);
-/* -1: not in use here. */
+/* Flags, and in bits 16 to 23 what it sheds.  -1: not in use here. */
 int glb_datapath_node_flags(struct glb_datapath *, uint32_t node_id);
 
 enum glb_counters { GLB_COUNT_DROPS, GLB_COUNT_STATS, GLB_COUNT_VIPS };

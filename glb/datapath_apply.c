@@ -84,7 +84,7 @@ glb_datapath_node_flags(struct glb_datapath *dp, uint32_t node_id)
 {
 	uint32_t index = dp_node_index(dp, node_id);
 
-	return index ? dp->nodes[index].flags : -1;
+	return index ? dp->nodes[index].flags | dp->nodes[index].shed << 16 : -1;
 }
 
 /* --- what is wanted -------------------------------------------------------------------------- */

@@ -170,6 +170,22 @@ check "and the first probe again" gw_ctl eu-lb2 reload
 check "is passed" retry 20 says_all eu-lb2 "up .*: status 200"
 becomes "which the region's client gets" eu "$EU"
 
+# --- a drain with a deadline, a slow start ----------------------------------------------------------
+
+shows() { [[ $(gw_ctl $1 show) =~ $2 ]]; }
+gw_ctl eu-lb2 mark eu-s1 drain 8
+check "a server drains at a balancer" retry 10 shows eu-lb2 "server eu-s1 [^)]*\): [0-9.]* \(drains\)"
+check "and is dead at its deadline" retry 40 shows eu-lb2 "server eu-s1 [^)]*\): [0-9.]* \(dead\)"
+check "its feed says so" retry 10 says "web/eu-s1                        down" eu-lb2 health
+sed -i 's|"name": "web", "probe": "web" }|"name": "web", "probe": "web", "slow-start-ms": 15000 }|' "$GW/eu-lb2.json"
+check "a slow start is configured" gw_ctl eu-lb2 reload
+gw_ctl eu-lb2 mark eu-s1 up
+check "it comes back by and by" retry 10 shows eu-lb2 "server eu-s1 [^)]*\): [0-9.]* \([0-9]* of 256 slots"
+check "and then is there" retry 60 shows eu-lb2 "server eu-s1 [^)]*\): [0-9.]*
+"
+cp "$T/lb2.json" "$GW/eu-lb2.json"
+gw_ctl eu-lb2 reload
+
 # --- load -------------------------------------------------------------------------------------------
 
 # A server agent's line to both balancers of eu: each server is at this percentage.
@@ -278,4 +294,52 @@ if retry 20 counted; then
 else
 	fail "each client goes by its prefix, IPv4 and IPv6" "$(gw_ctl e6 top) $(tail -n 2 "$T/scapy")"
 fi
+
+# --- probes through a tunnel over IPv6, to a VIP of each family ------------------------------------------
+
+ns_add b6 s6
+ip -n b6 link add eth0 mtu 1700 type veth peer name eth0 netns s6 mtu 1700
+for n in b6 s6; do
+	host=$([ $n = b6 ] && echo 1 || echo 2)
+	ip -n $n addr add 2001:db8:9::$host/64 dev eth0 nodad
+	ip -n $n addr add 10.9.1.$host/24 dev eth0
+	ip -n $n link set eth0 up
+	ip netns exec $n ethtool -K eth0 tx off gro off > /dev/null
+done
+ip -n s6 addr add $GW_VIP/32 dev lo
+ip -n s6 addr add 2001:db8:f::80/128 dev lo nodad
+ip netns exec s6 sysctl -q -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
+	net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+for vip in $GW_VIP 2001:db8:f::80; do
+	ip netns exec s6 "$FLOWS" serve s6 $vip 80 > /dev/null 2>&1 &
+done
+cat > "$T/wanted6.json" <<-END
+	{ "sites": { "dc": "2001:db8:9::1" }, "servers": { "s6": "2001:db8:9::2" },
+	  "pools": { "web": { "dc": { "weight": 1, "servers": { "s6": 1 } } },
+	             "web6": { "dc": { "weight": 1, "servers": { "s6": 1 } } } } }
+END
+"$WEFTCTL" glb place "$T/wanted6.json" "$T/placement6.json" > /dev/null
+for n in b6 s6; do
+	role='"local": { "site": "dc" }'
+	[ $n = b6 ] || role='"host": {}'
+	cat > "$GW/$n.json" <<-END
+		{ "weft-glb:glb": { "placement": "$T/placement6.json", "pin": "$GW_BPF/$n", "max-slots": 4096,
+		  "address": ["2001:db8:9::$([ $n = b6 ] && echo 1 || echo 2)", "10.9.1.$([ $n = b6 ] && echo 1 || echo 2)"],
+		  "interface": [ { "name": "eth0", "mode": "generic" } ], $role,
+		  "probe": [ { "name": "web", "type": "http", "interval-ms": 250, "timeout-ms": 2000, "rise": 1, "fall": 2 } ],
+		  "pool": [ { "name": "web", "probe": "web" }, { "name": "web6", "probe": "web" } ],
+		  "vip": [ { "address": "$GW_VIP", "protocol": "tcp", "port": 80, "pool": "web" },
+		           { "address": "2001:db8:f::80", "protocol": "tcp", "port": 80, "pool": "web6" } ] } }
+	END
+	nsenter --net=/run/netns/$n "$GLB" --pidfile="$GW/$n.pid" --detach --no-chdir --log-file="$GW/$n.log" \
+		--unixctl="$GW/$n.ctl" -vconsole:off "$GW/$n.json" > /dev/null 2>&1
+done
+both() { [ "$(gw_ctl b6 health | grep -c '/s6 .* up .*status 200')" = 2 ]; }
+if retry 30 both; then
+	ok "both VIPs answered, in GRE over IPv6"
+else
+	fail "both VIPs answered, in GRE over IPv6" "$(gw_ctl b6 health) $(gw_ctl s6 top)"
+fi
+delivered() { [[ $(gw_ctl s6 top) == *delivered* ]]; }
+check "the server took the probes out of tunnels" delivered
 finish
