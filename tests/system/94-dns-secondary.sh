@@ -28,6 +28,7 @@ zone 7 50 > "$T/knot/plain.test.zone"
 zone 7 200 > "$T/knot/keyed.test.zone"
 zone 7 5 2 2 4 > "$T/knot/short.test.zone"
 zone 7 200 > "$T/bind/bind.test.zone"
+zone 7 20 > "$T/knot/signed.test.zone"
 printf '$TTL 60\n@ SOA . . 1 3600 900 604800 60\n@ NS invalid.\nversion TXT "2"\none.zones PTR plain2.test.\n' > "$T/knot/catalog.test.zone"
 zone 3 5 > "$T/knot/plain2.test.zone"
 zone 4 5 > "$T/knot/plain3.test.zone"
@@ -71,6 +72,11 @@ zone:
     acl: [signed]
   - domain: short.test
     template: quiet
+  - domain: signed.test
+    dnssec-signing: on
+    zonefile-sync: -1
+    zonefile-load: difference-no-serial
+    journal-content: all
   - domain: catalog.test
   - domain: plain2.test
   - domain: plain3.test
@@ -93,6 +99,7 @@ cat > "$T/dns.json" << EOF
         "notify-from": { "key": ["xfr"] }, "transfer": { "address": ["10.9.0.0/24"] }, "file": "$T/keyed-copy" },
       { "name": "bind.test", "primary": [ { "address": "10.9.0.2", "port": 5303, "key": "xfr" } ],
         "transfer": { "address": ["10.9.0.0/24"] } },
+      { "name": "signed.test", "primary": [ { "address": "10.9.0.2", "port": 5302 } ], "transfer": { "address": ["10.9.0.0/24"] } },
       { "name": "short.test", "primary": [ { "address": "10.9.0.2", "port": 5302 } ] },
       { "name": "badkey.test", "primary": [ { "address": "10.9.0.2", "port": 5302, "key": "wrong" } ] },
       { "name": "catalog.test", "catalog": true, "primary": [ { "address": "10.9.0.2", "port": 5302 } ],
@@ -124,6 +131,11 @@ check "the keyed zone comes from BIND" retry 60 at_us bind.test 7
 check "what we have is what Knot has" same plain.test 5302
 check "also the keyed one" same keyed.test 5302 -y "$KEY"
 check "what we have is what BIND has" same bind.test 5303 -y "$KEY"
+has_data() { [ "$(dns_rcode @10.9.0.1 "$1" SOA)" = NOERROR ]; }
+check "a zone that Knot signs" retry 60 has_data signed.test
+check "it is the same" same signed.test 5302
+check "its answers have signatures" contains "RRSIG" dns_ask @10.9.0.1 +dnssec ns1.signed.test A
+check "and denials proofs" contains "NSEC" dns_ask @10.9.0.1 +dnssec nosuch.signed.test A
 equal "a zone whose primary does not know our key has no data" SERVFAIL "$(dns_rcode @10.9.0.1 badkey.test SOA)"
 check "and that is said" retry 30 contains "badkey.test. no data" dns_ctl dns secondaries
 check "the copy is a zone file" grep '^keyed.test. 300 IN SOA' "$T/keyed-copy"
@@ -132,9 +144,13 @@ check "the copy is a zone file" grep '^keyed.test. 300 IN SOA' "$T/keyed-copy"
 zone 8 60 | sed 's/^host-3 A .*/host-3 A 10.9.9.9/; /^a MX/d' > "$T/knot/plain.test.zone"
 zone 8 210 | sed 's/^host-3 A .*/host-3 A 10.9.9.9/; /^a MX/d' > "$T/knot/keyed.test.zone"
 zone 8 210 | sed 's/^host-3 A .*/host-3 A 10.9.9.9/; /^a MX/d' > "$T/bind/bind.test.zone"
+zone 7 21 | sed 's/^host-3 A .*/host-3 A 10.9.9.9/' > "$T/knot/signed.test.zone"
 check "Knot takes a change" knot_ctl zone-reload
 kill -HUP $NAMED
 check "NOTIFY brings it at once" retry 90 at_us plain.test 8
+has_change() { [ "$(dns_ask @10.9.0.1 +short host-3.signed.test A)" = 10.9.9.9 ]; }
+check "of the zone that it signs too" retry 60 has_change
+check "which is the same" same signed.test 5302
 check "signed NOTIFY too" retry 60 at_us keyed.test 8
 check "and BIND's" retry 60 at_us bind.test 8
 check "what we have is what Knot has" same plain.test 5302
@@ -142,6 +158,7 @@ check "also the keyed one" same keyed.test 5302 -y "$KEY"
 check "what we have is what BIND has" same bind.test 5303 -y "$KEY"
 check "it came as differences from Knot, unsigned" grep -E 'zone plain.test.: serial 8 .*differences' "$T/weft-dnsd.log"
 check "signed" grep -E 'zone keyed.test.: serial 8 .*differences' "$T/weft-dnsd.log"
+check "the zone that it signs, too" grep -E 'zone signed.test.: serial .*differences' "$T/weft-dnsd.log"
 check "and from BIND" grep -E 'zone bind.test.: serial 8 .*differences' "$T/weft-dnsd.log"
 notify_rcode() { dns_rcode @10.9.0.1 +opcode=notify "$@" SOA; }
 equal "unsigned NOTIFY is refused where it must be signed" REFUSED "$(notify_rcode keyed.test)"
