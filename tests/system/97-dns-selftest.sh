@@ -12,7 +12,7 @@ ip -n srv link set lo up
 conf() { # ZONES
 	cat > "$T/dns.json" <<- EOF
 	{ "weft-dns:dns": { "listen": ["10.9.0.1", "fd09::1"], "workers": 2,
-	    "self-test": { "zone": ["own.test"], "script": "$T/announce", "interval-ms": 400 },
+	    "self-test": { "zone": ["own.test"], "script": "$T/announce", "interval-ms": 2000 },
 	    "zone": [ $1 ] } }
 	EOF
 }
