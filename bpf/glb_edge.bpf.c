@@ -54,9 +54,13 @@ glb_edge(struct xdp_md *ctx)
 	if (!table || !id || !(*table & GLB_POOL_VALID))
 		return glb_drop(ctx, GLB_BAD(no_pool));
 	hash = glb_client_hash(c->key, &f);
-	rc = glb_choose(glb_table_of(*table, &f), (__u32)hash, glb_kind(&f), &cand);
-	if (rc)
-		return glb_drop(ctx, GLB_BAD(no_owner));
+	if (glb_may_be_quic(v, &f))
+		cand.node[0] = (__u32)glb_by_connection_id(ctx, f.l4, 1);
+	if (!cand.node[0]) {
+		rc = glb_choose(glb_table_of(*table, &f), (__u32)hash, glb_kind(&f), &cand);
+		if (rc)
+			return glb_drop(ctx, GLB_BAD(no_owner));
+	}
 	if (cand.n > 1 && !cand.plain) {
 		hops.n_sites = (__u8)(cand.n - 1);
 		hops.id[0] = cand.id[1];

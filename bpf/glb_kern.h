@@ -424,4 +424,33 @@ glb_frag_ports(struct glb_flow *f)
 	return 0;
 }
 
+/* The node that the connection ID of a QUIC packet names, a site or a server: its index, or 0 if it names nobody who
+ * is up.  'l4' is the offset of the UDP header. */
+__attribute__((noinline)) int
+glb_by_connection_id(struct xdp_md *ctx, __u32 l4, __u32 want_site)
+{
+	__u32 zero = 0, site = 0, server = 0, id, *index;
+	struct glb_conf *c = bpf_map_lookup_elem(&glb_conf, &zero);
+	struct glb_node *n;
+
+	if (!c || l4 > 511 || !glb_parse_quic(GLB_DATA(ctx) + glb_bound(l4), GLB_END(ctx), c->quic_first,
+					      c->quic_mask, &site, &server))
+		return 0;
+	id = want_site ? site : server;
+	index = bpf_map_lookup_elem(&glb_ids, &id);
+	n = index ? bpf_map_lookup_elem(&glb_nodes, index) : 0;
+	if (!n || (n->flags & GLB_NODE_DEAD) || !(n->flags & GLB_NODE_SITE) != !want_site)
+		return 0;
+	glb_count(&glb_stats, GLB_STAT_QUIC, 0);
+	return (int)*index;
+}
+
+/* May the packet carry a connection ID that counts? */
+GLB_INLINE int
+glb_may_be_quic(const struct glb_vip *v, const struct glb_flow *f)
+{
+	return (v->flags & GLB_VIP_QUIC) && f->proto == GLB_UDP &&
+	       !(f->flags & (GLB_F_FIRST | GLB_F_LATER | GLB_F_QUOTED));
+}
+
 #endif

@@ -45,9 +45,15 @@ glb_local(struct xdp_md *ctx)
 	if (t.pool && (t.encap == GLB_ENCAP_VXLAN ? *id & 0xffffff : *id) != t.pool && !(f.flags & (GLB_F_FIRST | GLB_F_LATER)))
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	hash = glb_flow_hash(c->key, &f);
-	rc = glb_choose(*table, (__u32)hash, glb_kind(&f), &cand);
-	if (rc || cand.n > GLB_OWNERS || !cand.n)
-		return glb_drop(ctx, GLB_BAD(no_owner));
+	if (glb_may_be_quic(v, &f)) {
+		cand.node[0] = (__u32)glb_by_connection_id(ctx, f.l4, 0);
+		cand.plain = 1; /* there is nobody else to ask */
+	}
+	if (!cand.node[0]) {
+		rc = glb_choose(*table, (__u32)hash, glb_kind(&f), &cand);
+		if (rc || cand.n > GLB_OWNERS || !cand.n)
+			return glb_drop(ctx, GLB_BAD(no_owner));
+	}
 	if (!cand.plain && !(f.flags & GLB_F_SYN)) {
 		/* Our servers in front, then the sites that were not tried yet. */
 		hops.n_servers = (__u8)(cand.n - 1);

@@ -252,6 +252,33 @@ glb_parse_ip6(const __u8 *data, const __u8 *end, __u32 off, struct glb_flow *f)
 	return 0;
 }
 
+/* Connection IDs that name a site and a server in the clear (draft-ietf-quic-load-balancers, section 5.2):
+ *
+ *   3 bits: rotation, 5 bits: anything | server id: site 32 bits, server 32 bits | nonce, 4 bytes or more
+ *
+ * 'u' is the UDP header.  A long header says how long its connection ID is, of a short one the rest is taken on trust
+ * (RFC 8999 section 5).  Returns 1 if there is one of that rotation; whether the ids mean anybody is not known here. */
+#define GLB_QUIC_CID_LEN (1 + 8 + 4)
+
+GLB_INLINE int
+glb_parse_quic(const __u8 *u, const __u8 *end, __u8 first, __u8 mask, __u32 *site, __u32 *server)
+{
+	const __u8 *cid = u + 9;
+
+	if (u + 8 + 1 + GLB_QUIC_CID_LEN > end)
+		return 0;
+	if (u[8] & 0x80) {
+		if (u[13] < GLB_QUIC_CID_LEN || u + 14 + GLB_QUIC_CID_LEN > end)
+			return 0;
+		cid = u + 14;
+	}
+	if ((cid[0] & mask) != first)
+		return 0;
+	*site = GLB_BE32(GLB_LD32(cid + 1));
+	*server = GLB_BE32(GLB_LD32(cid + 5));
+	return 1;
+}
+
 /* EtherType behind up to two VLAN tags; 'off' is where the packet in the frame begins. */
 GLB_INLINE int
 glb_parse_eth(const __u8 *data, const __u8 *end, __u32 *off, __be16 *type)

@@ -59,6 +59,7 @@ read_vips(const json_t *o, struct glb_config *c, struct wf_err *err)
 				      wf_json_str(v, "address", ""));
 		vip->protocol = !strcmp(protocol, "tcp") ? IPPROTO_TCP : !strcmp(protocol, "udp") ? IPPROTO_UDP : 0;
 		vip->port = (uint16_t)wf_json_u64(v, "port", 0);
+		vip->quic = json_is_true(json_object_get(v, "quic"));
 		snprintf(vip->pool, sizeof vip->pool, "%s", wf_json_str(v, "pool", ""));
 		snprintf(vip->policy, sizeof vip->policy, "%s", wf_json_str(v, "policy", ""));
 		vip->keep = !strcmp(wf_json_str(v, "all-down", "withdraw"), "keep");
@@ -141,6 +142,7 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 	c->placement = wf_xstrdup(wf_json_str(o, "placement", ""));
 	c->pin = wf_xstrdup(wf_json_str(o, "pin", "/sys/fs/bpf/weft-glb"));
 	c->max_slots = (uint32_t)wf_json_u64(o, "max-slots", GLB_MAX_SLOTS);
+	c->quic_rotation = (uint8_t)wf_json_u64(json_object_get(o, "quic"), "config-rotation", 0);
 	c->gue_port = (uint16_t)wf_json_u64(o, "gue-port", 6080);
 	c->vxlan_port = (uint16_t)wf_json_u64(o, "vxlan-port", 4789);
 	c->role[GLB_EDGE] = json_object_get(o, "edge") != NULL;

@@ -25,6 +25,7 @@ struct glb_vip_config {
 	uint8_t protocol; /* IANA number; 0: any */
 	uint16_t port;	  /* 0: any */
 	unsigned len;	  /* of the prefix, in the IPv6 form; 128: one address */
+	bool quic;	  /* connection IDs name site and server */
 	char pool[64];
 	char policy[64]; /* "": by the document's weights */
 	bool keep;	 /* announced also when all is down */
@@ -51,6 +52,7 @@ struct glb_config {
 	struct in6_addr source4;	  /* own4, or the prefix that sources are drawn from */
 	uint32_t source4_host_bits;	  /* low bits of IPv4 sources that flows choose */
 	uint16_t gue_port, vxlan_port;
+	uint8_t quic_rotation;
 	struct in6_addr host_address;	  /* zero: as the above */
 	struct glb_interface *interfaces;
 	size_t n_interfaces;

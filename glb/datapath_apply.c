@@ -396,6 +396,8 @@ write_conf(const struct work *w)
 	memcpy(conf.source6, &w->c->own6, sizeof conf.source6);
 	conf.gue_port = htons(w->c->gue_port);
 	conf.vxlan_port = htons(w->c->vxlan_port);
+	conf.quic_first = (uint8_t)(w->c->quic_rotation << 5);
+	conf.quic_mask = 0xe0;
 	for (size_t i = 0; i < w->c->n_vips; i++) {
 		if (!w->c->vips[i].port)
 			conf.flags |= GLB_CONF_ANY_PORT;

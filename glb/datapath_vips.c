@@ -42,15 +42,14 @@ want_vips(const struct glb_config *c, const struct placement *p, size_t *ret_n)
 		e->len = vip->len;
 		e->port = vip->port;
 		e->proto = vip->protocol;
-		e->value = (struct glb_vip){ .pool = pool ? (uint32_t)(pool - p->pools) : 0, .index = (uint32_t)i };
+		e->value = (struct glb_vip){ .pool = pool ? (uint32_t)(pool - p->pools) : 0, .index = (uint32_t)i,
+					     .flags = vip->quic ? GLB_VIP_QUIC : 0 };
 		e[1] = e[0];
 		e[1].port = ADDRESS_PORT;
 		e[1].proto = ADDRESS_PROTO;
 		n += 2;
 	}
 	/* The index breaks ties: the first VIP of an address stays. */
-	for (size_t i = 0; i < n; i++)
-		v[i].value.flags = 0;
 	qsort(v, n, sizeof *v, by_key);
 	for (size_t i = 0; i < n; i++) {
 		if (kept && !by_key(&v[kept - 1], &v[i])) {

@@ -29,6 +29,9 @@ other_tunnels(const uint8_t *p, const uint8_t *end)
 	uint8_t out[80];
 	struct glb_tunnel t;
 
+	__u32 site, server;
+
+	glb_parse_quic(p, end, 0, 0, &site, &server);
 	if (!glb_parse_gue(p, end, 0, &t)) {
 		__be32 hops[GLB_HOPS] = { 0 };
 

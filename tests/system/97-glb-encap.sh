@@ -61,7 +61,7 @@ configure() {
 	  "interface": [ { "name": "eth0", "mode": "generic" } ],
 	  $4,
 	  "vip": [ { "address": "$VIP", "protocol": "tcp", "port": 80, "pool": "web" },
-	           { "address": "$VIP", "protocol": "udp", "port": 80, "pool": "web" },
+	           { "address": "$VIP", "protocol": "udp", "port": 80, "pool": "web", "quic": true },
 	           $5
 	           { "address": "$VIP6", "protocol": "tcp", "port": 80, "pool": "web6" } ] } }
 	END
@@ -150,6 +150,34 @@ heard() {
 	[[ $(ip -n n route get 10.0.0.2) == *"mtu 1300"* ]]
 }
 check "an ICMP error about a flow reaches its server behind NAT" retry 20 heard
+
+# --- connection IDs -----------------------------------------------------------------------------------
+
+wanted gre '"10.1.0.3"' '"s": 100, "t": 100, "n": 0, "l": 0' '"s": 100, "n6": 0, "l6": 0'
+change "two servers" place --cut
+id_of() { ctl b show | sed -n "s/^$1 $2 (id \([0-9]*\)).*/\1/p"; }
+# who SITE SERVER: who answers 30 packets with that connection ID, each from another port as after NAT rebinding.
+who() {
+	ip netns exec cl /usr/bin/python3 -c '
+import socket, struct, sys
+names = set()
+for i in range(30):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(2)
+    s.connect((sys.argv[1], 80))
+    s.send(b"\x40\x0f" + struct.pack(">II", int(sys.argv[2]), int(sys.argv[3])) + bytes(20))
+    try:
+        names.add(s.recv(100).decode())
+    except OSError:
+        names.add("nobody")
+print(" ".join(sorted(names)))' $VIP "$1" "$2"
+}
+who_is() { [ "$(who "$1" "$2")" = "$3" ]; }
+for w in s t; do
+	check "connection IDs of $w bring packets of any port to it" retry 20 who_is "$(id_of site dc1)" "$(id_of server $w)" $w
+done
+check "ids of nobody are balanced" retry 20 who_is 4000000 4000001 "s t"
+check "and counted apart" eval '[ "$(count b by_connection_id)" -ge 60 ]'
 
 # --- connections that live -------------------------------------------------------------------------
 

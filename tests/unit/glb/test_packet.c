@@ -176,6 +176,30 @@ optional_fields_are_skipped(void **state)
 	assert_int_equal(t.off, 16);
 }
 
+/* A UDP header, then: a short header; a long one (RFC 8999 section 5.1: flags, version, length, connection ID). */
+static void
+connection_ids_name_site_and_server(void **state)
+{
+#define CID 0x4d, 0, 0, 0, 1, 0, 0, 1, 2, 9, 9, 9, 9
+	static const uint8_t brief[] = { [8] = 0x40, CID };
+	static const uint8_t extended[] = { [8] = 0xe0, 0, 0, 0, 1, GLB_QUIC_CID_LEN, CID };
+	__u32 site = 0, server = 0;
+
+	assert_int_equal(glb_parse_quic(brief, brief + sizeof brief, 0x40, 0xe0, &site, &server), 1);
+	assert_int_equal(site, 1);
+	assert_int_equal(server, 0x102);
+	site = server = 0;
+	assert_int_equal(glb_parse_quic(extended, extended + sizeof extended, 0x40, 0xe0, &site, &server), 1);
+	assert_int_equal(site, 1);
+	assert_int_equal(server, 0x102);
+	/* Another rotation; cut anywhere. */
+	assert_int_equal(glb_parse_quic(brief, brief + sizeof brief, 0x20, 0xe0, &site, &server), 0);
+	for (size_t n = 0; n < sizeof brief; n++)
+		assert_int_equal(glb_parse_quic(brief, brief + n, 0x40, 0xe0, &site, &server), 0);
+	for (size_t n = 0; n < sizeof extended; n++)
+		assert_int_equal(glb_parse_quic(extended, extended + n, 0x40, 0xe0, &site, &server), 0);
+}
+
 /* Bytes 00, 01, ... under the key 0; values: CPython 3.11 with PYTHONHASHSEED=0, hash(bytes(range(n))). */
 static void
 the_hash_is_siphash_1_3(void **state)
@@ -201,6 +225,7 @@ main(void)
 		cmocka_unit_test(hop_lists_are_read_back),
 		cmocka_unit_test(bad_tunnels_have_their_reason),
 		cmocka_unit_test(optional_fields_are_skipped),
+		cmocka_unit_test(connection_ids_name_site_and_server),
 		cmocka_unit_test(the_hash_is_siphash_1_3),
 	};
 
