@@ -200,8 +200,9 @@ add(struct build *b, const char *pool, const char *member, const struct plc_pool
 		t->address = node->address;
 		if (!weight)
 			json_object_set_new(m, "drain", json_true());
-		/* Probes go in GRE only; who is reached otherwise is asked at its own address. */
-		if (probe && vip && node->encap == GLB_ENCAP_GRE && strcmp(type, "script") &&
+		/* Probes go in GRE only, which each site takes; a server that is reached otherwise is asked at its own
+		 * address. */
+		if (probe && vip && (node->kind == PLC_SITE || node->encap == GLB_ENCAP_GRE) && strcmp(type, "script") &&
 		    strcmp(wf_json_str(probe, "through", "tunnel"), "direct")) {
 			/* To ourselves there is no tunnel; the VIP is ours then. */
 			t->tunnel = !is_own(b->c, &node->address);
