@@ -117,6 +117,7 @@ glb_back(struct xdp_md *ctx)
 {
 	struct glb_flow f = { .family = 0 };
 	struct glb_nat_edit e = { .source = 1 };
+	struct glb_next_hop nh;
 	struct glb_nat *v;
 	__be32 to[4];
 	__be16 type;
@@ -137,6 +138,12 @@ glb_back(struct xdp_md *ctx)
 	__builtin_memcpy(e.to, v->addr, 16);
 	__builtin_memcpy(to, f.vip, 16);
 	e.port = v->port;
+	/* What a server says to the balancer itself is no answer to a client: probes, feeds, logins. */
+	rc = glb_find_route(ctx, &nh, f.family, e.to, to);
+	if (rc > 0)
+		return glb_pass(ctx, GLB_LOCAL);
+	if (rc)
+		return glb_drop(ctx, rc);
 	if (off != 14 && bpf_xdp_adjust_head(ctx, (int)off - 14))
 		return glb_drop(ctx, GLB_BAD(head_room));
 	rc = glb_nat_edit(ctx, &f, &e, f.l4 - off);
@@ -147,7 +154,7 @@ glb_back(struct xdp_md *ctx)
 		return glb_drop(ctx, GLB_BAD(short));
 	*(__be16 *)(data + 12) = type;
 	glb_count(&glb_stats, GLB_STAT_NAT_BACK, f.len);
-	return glb_route(ctx, f.family, e.to, to);
+	return glb_send_by(ctx, &nh);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -83,35 +83,57 @@ glb_transmit(struct xdp_md *ctx, const struct glb_next_hop *nh)
 	return (int)bpf_redirect(nh->ifindex, 0);
 }
 
-/* Ethernet addresses of the way to 'to' on the frame, and out.  For packets to clients, of which there are too many
- * to remember ways; the daemon keeps the link-layer addresses of gateways fresh. */
+GLB_INLINE void
+glb_fib_query(struct xdp_md *ctx, struct bpf_fib_lookup *fib, __u8 family, const __be32 from[4], const __be32 to[4])
+{
+	fib->family = family == 4 ? 2 : 10;
+	fib->ifindex = ctx->ingress_ifindex;
+	if (family == 4) {
+		fib->ipv4_src = from[3];
+		fib->ipv4_dst = to[3];
+	} else {
+		__builtin_memcpy(fib->ipv6_src, from, 16);
+		__builtin_memcpy(fib->ipv6_dst, to, 16);
+	}
+}
+
+/* The way to 'to', for packets to clients, of which there are too many to remember ways; the daemon keeps the
+ * link-layer addresses of gateways fresh.  Returns 0, 1 if the packet is the stack's own, or a GLB_BAD() number. */
+GLB_INLINE int
+glb_find_route(struct xdp_md *ctx, struct glb_next_hop *nh, __u8 family, const __be32 from[4], const __be32 to[4])
+{
+	struct bpf_fib_lookup fib = { 0 };
+	long rc;
+
+	glb_fib_query(ctx, &fib, family, from, to);
+	rc = bpf_fib_lookup(ctx, &fib, sizeof fib, 0);
+	if (rc)
+		return rc == BPF_FIB_LKUP_RET_NOT_FWDED ? 1 :
+		       rc == BPF_FIB_LKUP_RET_NO_NEIGH ? GLB_BAD(no_neigh) : GLB_BAD(no_route);
+	glb_set_next_hop(nh, &fib, 0, 0);
+	return 0;
+}
+
+/* Ethernet addresses of the way on the frame, and out. */
+GLB_INLINE int
+glb_send_by(struct xdp_md *ctx, const struct glb_next_hop *nh)
+{
+	__u8 *data = GLB_DATA(ctx);
+
+	if (data + 14 > GLB_END(ctx))
+		return glb_drop(ctx, GLB_BAD(short));
+	__builtin_memcpy(data, nh->dmac, 6);
+	__builtin_memcpy(data + 6, nh->smac, 6);
+	return glb_transmit(ctx, nh);
+}
+
 GLB_INLINE int
 glb_route(struct xdp_md *ctx, __u8 family, const __be32 from[4], const __be32 to[4])
 {
-	struct bpf_fib_lookup fib = { 0 };
 	struct glb_next_hop nh;
-	__u8 *data;
-	long rc;
+	int rc = glb_find_route(ctx, &nh, family, from, to);
 
-	fib.family = family == 4 ? 2 : 10;
-	fib.ifindex = ctx->ingress_ifindex;
-	if (family == 4) {
-		fib.ipv4_src = from[3];
-		fib.ipv4_dst = to[3];
-	} else {
-		__builtin_memcpy(fib.ipv6_src, from, 16);
-		__builtin_memcpy(fib.ipv6_dst, to, 16);
-	}
-	rc = bpf_fib_lookup(ctx, &fib, sizeof fib, 0);
-	if (rc)
-		return glb_drop(ctx, rc == BPF_FIB_LKUP_RET_NO_NEIGH ? GLB_BAD(no_neigh) : GLB_BAD(no_route));
-	glb_set_next_hop(&nh, &fib, 0, 0);
-	data = GLB_DATA(ctx);
-	if (data + 14 > GLB_END(ctx))
-		return glb_drop(ctx, GLB_BAD(short));
-	__builtin_memcpy(data, nh.dmac, 6);
-	__builtin_memcpy(data + 6, nh.smac, 6);
-	return glb_transmit(ctx, &nh);
+	return rc ? glb_drop(ctx, rc > 0 ? GLB_BAD(no_route) : rc) : glb_send_by(ctx, &nh);
 }
 
 #include "bpf/glb_too_big.h"
