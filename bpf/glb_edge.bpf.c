@@ -12,6 +12,7 @@ glb_edge(struct xdp_md *ctx)
 	struct glb_candidates cand = { .n = 0 };
 	struct glb_hops hops = { { 0 }, 0, 0, 0 };
 	struct glb_flow f = { .family = 0 };
+	struct glb_addr from;
 	struct glb_conf *c;
 	struct glb_vip *v;
 	__u32 off, zero = 0, *id, entropy;
@@ -45,7 +46,17 @@ glb_edge(struct xdp_md *ctx)
 		return glb_pass(ctx, GLB_EDGE);
 	glb_count(&glb_vip_stats, v->index, f.len);
 	if (c->flags & (GLB_CONF_DENY | GLB_CONF_LIMIT)) {
-		rc = glb_admit(&f);
+		__builtin_memcpy(from.addr, f.client, 16);
+		if (f.flags & GLB_F_QUOTED) {
+			/* 40 bytes are there: an IP header, that of ICMP and what it quotes. */
+			if (data + off + 40 > end)
+				return glb_drop(ctx, GLB_BAD(short));
+			if (f.family == 4)
+				from.addr[3] = *(__be32 *)(data + off + 12);
+			else
+				__builtin_memcpy(from.addr, data + off + 8, 16);
+		}
+		rc = glb_admit(&f, &from);
 		if (rc)
 			return glb_drop(ctx, rc);
 	}
