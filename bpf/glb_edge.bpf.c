@@ -4,6 +4,20 @@
 #include "bpf/glb_place.h"
 #include "bpf/glb_send.h"
 
+/* Is the packet not the stack's, but one that it would send on? */
+__attribute__((noinline)) int
+glb_is_forwarded(struct xdp_md *ctx, const struct glb_flow *f)
+{
+	struct bpf_fib_lookup fib = { 0 };
+	long rc;
+
+	if (!f)
+		return 0;
+	glb_fib_query(ctx, &fib, f->family, f->client, f->vip);
+	rc = bpf_fib_lookup(ctx, &fib, sizeof fib, 0);
+	return rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH || rc == BPF_FIB_LKUP_RET_FRAG_NEEDED;
+}
+
 SEC("xdp")
 int
 glb_edge(struct xdp_md *ctx)
@@ -42,8 +56,12 @@ glb_edge(struct xdp_md *ctx)
 	} else {
 		v = glb_find_vip(c, &f);
 	}
-	if (!v)
+	if (!v) {
+		/* The stack would send it back to the router that sent it here. */
+		if (glb_find_vip_address(c, &f) && glb_is_forwarded(ctx, &f))
+			return glb_drop(ctx, GLB_BAD(vip_port));
 		return glb_pass(ctx, GLB_EDGE);
+	}
 	glb_count(&glb_vip_stats, v->index, f.len);
 	if (c->flags & (GLB_CONF_DENY | GLB_CONF_LIMIT)) {
 		__builtin_memcpy(from.addr, f.client, 16);

@@ -225,6 +225,18 @@ ip netns exec cl /usr/bin/python3 - <<-'END' 2> "$T/scapy" || true
 END
 check "packets for no VIP and without a key are counted" eval '[[ $(ctl b1 glb/top) == *not_vip* ]] &&
 	[[ $(ctl b1 glb/top) == *gre_no_key* ]]'
+# What the stack would send back to the router, which sent it here.
+ip netns exec cl /usr/bin/python3 - <<-'END' 2> "$T/scapy" || true
+	from scapy.all import *
+	send([IP(dst="203.0.113.10") / ICMP(), IP(dst="203.0.113.10") / TCP(dport=81)], verbose=0)
+	send(IPv6(dst="2001:db8:f::10") / TCP(dport=81), verbose=0)
+END
+unserved() { [ "$(ctl e glb/top | awk '$2 == "vip_port" { print $3 }')" = 3 ]; }
+if retry 10 unserved; then
+	ok "packets to a VIP on which nobody serves end at the edge, once each"
+else
+	fail "packets to a VIP on which nobody serves end at the edge, once each" "$(ctl e glb/top) $(tail -n 2 "$T/scapy")"
+fi
 for n in $NODES; do
 	kill "$(cat "$T/$n.pid")" || true
 done
