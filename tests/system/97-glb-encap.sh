@@ -255,6 +255,43 @@ check "and may come again" retry 20 page_of s $VIP
 configure e 10.0.1.2 2001:db8:0:1::2 '"edge": {}' ""
 check "no limit" ctl e reload
 
+# An error is charged to the router that sends it, not to the client that it quotes.
+cat > "$T/quoting.py" <<-'END'
+	from scapy.all import *
+	quoted = bytes(IP(src="203.0.113.10", dst="198.51.100.7") / TCP(sport=80, dport=4711))[:28]
+	send(IP(dst="203.0.113.10") / ICMP(type=3, code=1) / Raw(quoted), verbose=0)
+END
+configure e 10.0.1.2 2001:db8:0:1::2 '"edge": { "deny": ["198.51.100.7/32"] }' ""
+check "the client of a quoted packet is denied" ctl e reload
+before=$(count e denied)
+ip netns exec cl /usr/bin/python3 "$T/quoting.py" > "$T/scapy" 2>&1
+equal "but not the router that quotes it" "$before" "$(count e denied)"
+configure e 10.0.1.2 2001:db8:0:1::2 '"edge": { "deny": ["10.0.0.2/32"] }' ""
+check "the router is denied" ctl e reload
+ip netns exec cl /usr/bin/python3 "$T/quoting.py" > "$T/scapy" 2>&1
+check "and its errors are" eval '[ "$(count e denied)" -gt "$before" ]'
+
+# --- probes of who is not reached by GRE -------------------------------------------------------------------
+
+wanted gue '"10.1.0.3"' '"s": 100, "n": 100' '"s": 100'
+change "a site by GUE, a server behind NAT" place --cut
+configure b 10.1.0.2 2001:db8:1:0::2 '"local": { "site": "dc1" }, "pool": [ { "name": "web", "probe": "own" } ],
+	"probe": [ { "name": "own", "type": "tcp", "port": 8080, "interval-ms": 250, "timeout-ms": 2000, "rise": 1, "fall": 2 } ]' ""
+check "the balancer asks servers" ctl b reload
+# asked NAME MEMBER: it is up, by its probe.
+asked() { ctl "$1" health | grep -E "^$2 +up .*connected" > /dev/null; }
+check "the answers of a server behind NAT to the balancer come in" retry 20 asked b web/n
+configure b 10.1.0.2 2001:db8:1:0::2 '"local": { "site": "dc1" }' ""
+check "no probes at the balancer" ctl b reload
+if [ -c /dev/net/tun ]; then
+	configure e 10.0.1.2 2001:db8:0:1::2 '"edge": {}, "pool": [ { "name": "dc1", "probe": "vip" } ],
+		"probe": [ { "name": "vip", "type": "tcp", "port": 80, "interval-ms": 250, "timeout-ms": 2000, "rise": 1, "fall": 2 } ]' ""
+	check "the edge asks the site" ctl e reload
+	check "which is asked through the tunnel, though it is reached by GUE" retry 20 asked e dc1/web
+fi
+configure e 10.0.1.2 2001:db8:0:1::2 '"edge": {}' ""
+check "no probes at the edge" ctl e reload
+
 # --- refusals and bad input ------------------------------------------------------------------------------
 
 wanted l2 '"10.1.0.3"' '"s": 100' '"s": 100'
