@@ -432,6 +432,19 @@ insert(struct cache *c, struct cache_table *t, const struct cache_key *key, stru
 	return f;
 }
 
+struct plan *
+cache_plan_of(struct cache *c, struct plan *body, const struct plan_step *steps, uint32_t n_steps,
+	      struct rule *const *rules, uint32_t n_rules)
+{
+	struct plan *p = plan_set_find(&c->plans, body, steps, n_steps, rules, n_rules, c->view);
+
+	if (!p) {
+		p = plan_derive(body, steps, n_steps, rules, n_rules);
+		p->version = c->view->version;
+	}
+	return p;
+}
+
 struct flow *
 cache_insert(struct cache *c, const struct cache_key *key, struct plan *plan)
 {
@@ -488,6 +501,9 @@ flow_sample(const struct flow *f, struct of_key *key)
 	return true;
 }
 
+#define MIN_NOTED 64
+#define MAX_NOTED 1024
+
 bool
 cache_admits(struct cache *c, const struct cache_key *key)
 {
@@ -495,8 +511,23 @@ cache_admits(struct cache *c, const struct cache_key *key)
 	uint16_t *at = &c->seen[key->hash % SEEN_SIZE];
 	uint16_t mark = (uint16_t)(key->hash >> 16 ^ key->hash ^ key->words[0] >> 48) | 1;
 
-	if (slot_get(c, key->words[0] >> 48)->n < CACHE_KEEP_AT_ONCE || *at == mark)
+	struct slot_flows *s = slot_get(c, key->words[0] >> 48);
+	bool is_sample = !(key->hash >> 20 & 15);
+
+	if (s->n < CACHE_KEEP_AT_ONCE)
 		return true;
+	if (*at == mark) {
+		s->n_again += is_sample && s->n_again < s->n_noted;
+		return true;
+	}
+	/* Where most keys come again, waiting for that costs each flow a walk. */
+	if (!is_sample && s->n_noted >= MIN_NOTED && s->n_again * 2 > s->n_noted)
+		return true;
+	s->n_noted += is_sample;
+	if (s->n_noted >= MAX_NOTED) {
+		s->n_noted /= 2;
+		s->n_again /= 2;
+	}
 	/* Half the time the one before keeps its place: of flows that share one, and come in turn,
 	 * each would else wipe out the other for ever. */
 	c->coin = c->coin * 1664525 + 1013904223;

@@ -10,7 +10,8 @@
  * overlap, and share one word; the comparison stays exact.
  *
  * A packet's two buckets follow from its hash.  While a port has few entries, a first miss makes
- * one; then it leaves only a trace (rule 4: admission) and the second makes an entry.  Entries of one port are bounded while others have
+ * one; then it leaves only a trace (rule 4: admission) and the second makes an entry, unless most of the port's keys
+ * came again lately (one in 16 is watched).  Entries of one port are bounded while others have
  * some; a port that is full evicts its own oldest, and when all is full the port with most loses
  * its oldest.  Random headers thus evict nobody else's flows.
  *
@@ -126,8 +127,12 @@ void cache_burst_find(const struct cache *, const struct cache_burst *, struct f
 struct flow *cache_find_old(struct cache *, uint32_t slot, uint32_t generation,
 			    uint64_t frozen_id, const struct of_key *parsed,
 			    const struct cache_key *);
-/* Has the packet's port few entries, or was this key seen before?  Remembers it. */
+/* Has the packet's port few entries, was this key seen before, or do most come again?  Remembers it. */
 bool cache_admits(struct cache *, const struct cache_key *);
+/* The plan of an entry that was found along these steps, a reference; one that an entry has if there is one
+ * (cache_plans.h). */
+struct plan *cache_plan_of(struct cache *, struct plan *body, const struct plan_step *steps,
+			   uint32_t n_steps, struct rule *const *rules, uint32_t n_rules);
 /* A new entry; takes over the caller's reference to the plan.  NULL (reference kept): no memory. */
 struct flow *cache_insert(struct cache *, const struct cache_key *, struct plan *);
 /* The key of the packet for which a new entry was made, for dumps; kept while there are few. */

@@ -60,6 +60,8 @@ struct cache_table {
 struct slot_flows {
 	struct flow *head, *tail;
 	uint32_t n;
+	/* Of one new key in 16: how many there were lately, and how many of them came again. */
+	uint16_t n_noted, n_again;
 };
 
 /* Packets without a port share the last place. */

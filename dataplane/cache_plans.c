@@ -7,14 +7,24 @@
 #include "dataplane/cache.h"
 
 static uint32_t
+hash_derived(const struct plan *body, const struct plan_step *steps, uint32_t n_steps,
+	     struct rule *const *rules, uint32_t n_rules)
+{
+	uint32_t h = wf_hash_u64((uintptr_t)body, 0);
+
+	h = wf_hash_bytes(steps, n_steps * sizeof(*steps), h);
+	return wf_hash_bytes(rules, n_rules * sizeof(*rules), h);
+}
+
+static uint32_t
 plan_hash(const struct plan *p)
 {
-	uint32_t h = p->body ? wf_hash_u64((uintptr_t)p->body, 0)
-			     : wf_hash_bytes(p->ops, p->ops_size, p->ttl_min);
+	uint32_t h;
 
-	h = wf_hash_bytes(p->steps, p->n_steps * sizeof(*p->steps), h);
 	if (p->body)
-		return wf_hash_bytes(p->rules, p->n_rules * sizeof(*p->rules), h);
+		return hash_derived(p->body, p->steps, p->n_steps, p->rules, p->n_rules);
+	h = wf_hash_bytes(p->ops, p->ops_size, p->ttl_min);
+	h = wf_hash_bytes(p->steps, p->n_steps * sizeof(*p->steps), h);
 	return wf_hash_bytes(p->credits, p->n_credits * sizeof(*p->credits), h);
 }
 
@@ -67,6 +77,28 @@ void
 plan_set_done(struct plan_set *s)
 {
 	free(s->slots);
+}
+
+struct plan *
+plan_set_find(struct plan_set *s, const struct plan *body, const struct plan_step *steps,
+	      uint32_t n_steps, struct rule *const *rules, uint32_t n_rules, const struct view *v)
+{
+	uint32_t hash = hash_derived(body, steps, n_steps, rules, n_rules);
+
+	for (uint32_t i = hash; s->slots && s->slots[i & s->mask].plan; i++) {
+		const struct plan_slot *at = &s->slots[i & s->mask];
+		struct plan *q = at->plan;
+
+		if (at->hash != hash || q->body != body || q->n_steps != n_steps ||
+		    q->n_rules != n_rules || !same_bytes(q->steps, steps, n_steps * sizeof(*steps)) ||
+		    !same_bytes(q->rules, rules, n_rules * sizeof(*rules)))
+			continue;
+		if (!plan_is_fresh(q, v))
+			return NULL;
+		atomic_fetch_add_explicit(&q->refs, 1, memory_order_relaxed);
+		return q;
+	}
+	return NULL;
 }
 
 struct plan *

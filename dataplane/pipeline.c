@@ -256,7 +256,8 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 	}
 
 	if (is_found && keep)
-		plan = walk_memo_plan(&found, rn->view->version);
+		plan = cache_plan_of(rn->cache, found.body, found.steps, found.n_steps, found.rules,
+				     found.n_rules);
 	else if (!plan)
 		plan = translate_for(rn, &in);
 	if (keep && plan->cacheable)
@@ -274,7 +275,10 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 		if (gone_to_main(p, f->plan, m))
 			return;
 		/* An entry counts its hits; this was none. */
-		plan_credit(f->plan, 1, pass_credit_size(p, m), rn->now_ms);
+		if (is_found)
+			walk_memo_credit(rn->walks, &found, pass_credit_size(p, m), rn->now_ms);
+		else
+			plan_credit(f->plan, 1, pass_credit_size(p, m), rn->now_ms);
 		run_plan(p, f->plan, m);
 	} else if (f)
 		run_flow(p, f, m);

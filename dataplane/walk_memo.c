@@ -505,15 +505,6 @@ walk_memo_add(struct walk_memo *m, const struct xlate_in *in, struct plan **plan
 
 /* --- Use -------------------------------------------------------------------------------------- */
 
-struct plan *
-walk_memo_plan(const struct walk_found *f, uint64_t version)
-{
-	struct plan *p = plan_derive(f->body, f->steps, f->n_steps, f->rules, f->n_rules);
-
-	p->version = version;
-	return p;
-}
-
 void
 walk_memo_credit(struct walk_memo *m, const struct walk_found *f, uint64_t bytes, int64_t now_ms)
 {

@@ -91,8 +91,6 @@ struct walk_record *walk_memo_record(struct walk_memo *, const struct xlate_in *
  * does for this packet, or it is NULL. */
 enum walk_answer walk_memo_add(struct walk_memo *, const struct xlate_in *, struct plan **plan,
 			       struct walk_found *);
-/* A plan for an entry of the cache: the same operations, steps and credits of its own; refs 1. */
-struct plan *walk_memo_plan(const struct walk_found *, uint64_t version);
 /* For a packet that was run by 'body': credits it, by the end of the burst. */
 void walk_memo_credit(struct walk_memo *, const struct walk_found *, uint64_t bytes, int64_t now_ms);
 void walk_memo_end_burst(struct walk_memo *, int64_t now_ms);

@@ -85,12 +85,18 @@ walk(const char *key)
 	return WALK_UNKNOWN;
 }
 
+static struct plan *
+plan_of_found(void)
+{
+	return plan_derive(found.body, found.steps, found.n_steps, found.rules, found.n_rules);
+}
+
 /* What was found, or recorded, last does what a walk of this packet does. */
 static void
 does(const char *key_text, const char *actions)
 {
 	struct of_key key = rig_key(key_text);
-	struct plan *p = walk_memo_plan(&found, view_get()->version);
+	struct plan *p = plan_of_found();
 	struct wf_str s = WF_STR_INIT;
 
 	plan_text(p, &key, NULL, view_get(), false, &s);
@@ -275,7 +281,7 @@ rules_and_tables_are_credited(void **state)
 	assert_int_equal(br->tables[0].matched.packets, 2);
 	assert_int_equal(br->tables[1].matched.bytes, 160);
 	/* And an entry's plan does so for both. */
-	struct plan *p = walk_memo_plan(&found, 1);
+	struct plan *p = plan_of_found();
 	assert_int_equal(p->n_rules, 2);
 	assert_int_equal(p->n_steps, 3); /* the hidden table before */
 	plan_credit(p, 1, 60, 7);

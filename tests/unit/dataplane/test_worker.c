@@ -325,6 +325,31 @@ random_headers_do_not_evict_a_victim(void **state)
 	assert_int_equal(credit.packets, 20102);
 }
 
+/* A flow of a port whose flows have more than one packet does not wait for its second. */
+static void
+flows_that_come_again_are_kept_at_once(void **state)
+{
+	struct of_match_full full;
+
+	memset(&full, 0, sizeof(full));
+	full.mask.nw_src = full.mask.nw_dst = 0xffffffff;
+	full.mask.tp_src = full.mask.tp_dst = 0xffff;
+	struct rule *rule = rule_new(&full, 1, "", 0);
+	view_fields_used(rule->match, rule->actions, 1);
+	view_publish(true);
+	start(to_port_1);
+	fake_port_sink(ports[1], true);
+	n_translated = 0;
+	for (unsigned i = 0; i < 16000; i++)
+		fake_port_receive(ports[0], udp(100 + i / 2, 10));
+	workers_settle();
+	/* Two walks each until that is known, then one. */
+	assert_in_range(n_translated, 8000, 11000);
+	fake_port_sink(ports[1], false);
+	view_fields_used(rule->match, rule->actions, -1);
+	rule_unref(rule);
+}
+
 static void
 removed_output_port_is_a_named_drop(void **state)
 {
@@ -641,6 +666,7 @@ main(void)
 		cmocka_unit_test(stale_plans_are_made_again_and_counts_kept),
 		cmocka_unit_test(wider_layout_keeps_entries),
 		cmocka_unit_test(failed_guard_sends_one_packet_to_the_translator),
+		cmocka_unit_test(flows_that_come_again_are_kept_at_once),
 		cmocka_unit_test(random_headers_do_not_evict_a_victim),
 		cmocka_unit_test(removed_output_port_is_a_named_drop),
 		cmocka_unit_test(short_frames_are_a_named_drop),
