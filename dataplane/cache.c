@@ -538,14 +538,33 @@ cache_admits(struct cache *c, const struct cache_key *key)
 
 /* --- Layouts, age ------------------------------------------------------------------ */
 
+/* A turn of the worker does not wait for more than that many of them. */
+#define DROP_BUCKETS 64
+
 void
 ctable_drop(struct cache *c, struct cache_table *t)
 {
-	for (uint32_t b = 0; t->n && b <= t->mask; b++)
-		for (unsigned i = 0; i < WAYS; i++)
-			if (t->buckets[b].tags[i])
-				cache_remove(c, t->buckets[b].flows[i]);
-	ctable_unref(t, 1 + t->spare_refs);
+	t->hand = 0;
+	t->next_dropped = c->dropped;
+	c->dropped = t;
+}
+
+void
+cache_drop_some(struct cache *c, bool all)
+{
+	while (c->dropped) {
+		struct cache_table *t = c->dropped;
+
+		for (unsigned n = 0; t->n && t->hand <= t->mask; t->hand++) {
+			if (n++ == DROP_BUCKETS && !all)
+				return;
+			for (unsigned i = 0; i < WAYS; i++)
+				if (t->buckets[t->hand].tags[i])
+					cache_remove(c, t->buckets[t->hand].flows[i]);
+		}
+		c->dropped = t->next_dropped;
+		ctable_unref(t, 1 + t->spare_refs);
+	}
 }
 
 void
@@ -564,6 +583,8 @@ cache_sync(struct cache *c, const struct view *v, int64_t now_ms)
 		ctable_drop(c, c->old);
 		c->old = NULL;
 	}
+	if (unlikely(c->dropped))
+		cache_drop_some(c, false);
 }
 
 struct flow *
@@ -594,6 +615,8 @@ cache_expire(struct cache *c, int64_t now_ms, bool all)
 	int64_t elapsed = now_ms - c->expired_ms;
 	uint64_t n;
 
+	if (all)
+		cache_drop_some(c, true);
 	if (!t || (elapsed <= 0 && !all))
 		return c->n_flows;
 	/* A pass takes half the idle time. */

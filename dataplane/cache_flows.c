@@ -362,6 +362,7 @@ cache_free(struct cache *c)
 		ctable_drop(c, c->old);
 	if (c->cur)
 		ctable_drop(c, c->cur);
+	cache_drop_some(c, true);
 	cache_end_burst(c);
 	/* Its batches are on their way through the grace period. */
 	while (atomic_load_explicit(&c->n_reaping, memory_order_relaxed))

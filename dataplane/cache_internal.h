@@ -49,7 +49,8 @@ struct cache_table {
 	uint32_t mask;           /* buckets - 1 */
 	uint32_t n;
 	struct bucket6 *buckets;
-	uint32_t hand;           /* bucket at which expiry goes on */
+	uint32_t hand;           /* bucket at which expiry, or dropping, goes on */
+	struct cache_table *next_dropped;
 	/* How many flows still name this table; main frees the last (flow_key() reads the
 	 * layout). The worker's own use counts as one. */
 	_Atomic uint32_t refs;
@@ -89,6 +90,7 @@ struct cold_arena {
 
 struct cache {
 	struct cache_table *cur, *old;
+	struct cache_table *dropped; /* of older layouts, on their way out; linked by next_dropped */
 	const struct view *view; /* of this burst */
 	int64_t now_ms, old_since_ms, expired_ms;
 	struct plan_set plans;
@@ -169,7 +171,8 @@ hash_words(const uint64_t *k, unsigned n)
 
 	CACHE_UNROLL
 	for (unsigned i = 0; i + 1 < n; i += 2)
-		h = wf_hash_mix64(h ^ k[i], k[i + 1]);
+		/* Both factors are keyed: no word of a packet makes one of them 0. */
+		h = wf_hash_mix64(h ^ k[i], k[i + 1] ^ wf_hash_seed);
 	if (n & 1)
 		h = wf_hash_mix64(h, k[n - 1]);
 	return (uint32_t)(h ^ h >> 32);
@@ -228,6 +231,8 @@ void seen_clear(struct cache *);
 void key_recipe_make(const struct cache_table *, unsigned kind, struct key_recipe *);
 /* cache.c */
 struct flow *ctable_find(const struct cache_table *, const struct cache_key *);
+/* Its entries are not found any more; they go in the turns that follow, or now. */
 void ctable_drop(struct cache *, struct cache_table *);
+void cache_drop_some(struct cache *, bool all);
 
 #endif

@@ -111,7 +111,7 @@ decap_place(const uint64_t w[DECAP_SAME_WORDS], uint64_t at, enum decap_shape sh
 	if (unlikely(shape == DECAP_OPTIONS) && data[42] > 1)
 		at ^= (uint64_t)load32(data + 54) << 32;
 
-	uint64_t h = wf_hash_mix64(w[3] ^ w[5] ^ at, w[4] ^ w[6] ^ w[1] >> 48);
+	uint64_t h = wf_hash_mix64(w[3] ^ w[5] ^ at ^ wf_hash_seed, w[4] ^ w[6] ^ w[1] >> 48);
 
 	return (unsigned)(h % DECAP_TEMPLATES);
 }

@@ -6,17 +6,24 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/rcu.h"
 #include "dataplane/run.h"
+#include "dataplane/translate_internal.h"
 
 #define MAX_NODES 65536u
-#define MAX_LEAVES 32768u
-#define MAX_ROOTS 1024u
+#define MAX_LEAVES 8192u
+#define MAX_BYTES (32u << 20)     /* of plans */
+#define MAX_ROOTS 16384u
+#define MAX_ROOTS_OF_A_PORT 64    /* shapes of packets: a sender makes them up */
 #define MAX_AGE_MS 60000
 /* Recording takes longer than a walk: it has to pay. */
 #define CREDIT_START 4096
 #define CREDIT_MAX 16384
 #define CREDIT_RECORD 4
 #define UNPAID_ONE_IN 16
+
+/* After so many packets that were looked up in vain, one in 16 is tried. */
+#define MANY_IN_VAIN 64
 
 #define MAX_SHAPE_WORDS 16
 
@@ -41,6 +48,7 @@ struct leaf {
 struct root {
 	uint32_t hash, node; /* node 0: free */
 	uint32_t in_slot;
+	uint32_t n_in_vain;  /* packets since one was found a plan for */
 	const struct bridge *bridge;
 	uint64_t shape[MAX_SHAPE_WORDS];
 };
@@ -48,8 +56,9 @@ struct root {
 struct walk_memo {
 	uint64_t config_version, version;
 	uint32_t layout_generation;
-	int64_t born_ms;
+	int64_t changed_ms; /* when rules were first seen to have changed, 0: not yet */
 	bool full;
+	size_t bytes;
 	int32_t credit;
 	uint32_t unpaid;
 	/* Nodes count from 1. */
@@ -63,6 +72,7 @@ struct walk_memo {
 	uint32_t n_edges, edge_mask;
 	struct root *roots;
 	uint32_t n_roots;
+	uint8_t n_roots_of[256]; /* by the low bits of the slot */
 	uint32_t *touched;
 	uint32_t n_touched, max_touched;
 	/* Which bits of which words are the shape. */
@@ -161,17 +171,33 @@ walk_memo_new(void)
 	return m;
 }
 
-void
-walk_memo_purge(struct walk_memo *m)
+/* What is thrown away, for main to free. */
+struct garbage {
+	uint32_t n_leaves;
+	struct leaf *leaves;
+	void *arrays[5];
+};
+
+static void
+garbage_free(void *g_)
 {
-	for (uint32_t i = 0; i < m->n_leaves; i++)
-		plan_unref(m->leaves[i].plan);
-	free(m->nodes);
-	free(m->deltas);
-	free(m->leaves);
-	free(m->edges);
-	free(m->roots);
-	free(m->touched);
+	struct garbage *g = g_;
+
+	for (uint32_t i = 0; i < g->n_leaves; i++)
+		plan_unref(g->leaves[i].plan);
+	free(g->leaves);
+	for (unsigned i = 0; i < sizeof g->arrays / sizeof g->arrays[0]; i++)
+		free(g->arrays[i]);
+	free(g);
+}
+
+static struct garbage *
+empty(struct walk_memo *m)
+{
+	struct garbage *g = wf_xmalloc(sizeof *g);
+
+	*g = (struct garbage){ m->n_leaves, m->leaves,
+			       { m->nodes, m->deltas, m->edges, m->roots, m->touched } };
 	m->nodes = NULL;
 	m->deltas = NULL;
 	m->leaves = NULL;
@@ -181,8 +207,18 @@ walk_memo_purge(struct walk_memo *m)
 	m->n_nodes = m->max_nodes = m->n_deltas = m->max_deltas = 0;
 	m->n_leaves = m->max_leaves = m->n_edges = m->edge_mask = m->n_roots = 0;
 	m->n_touched = m->max_touched = 0;
+	memset(m->n_roots_of, 0, sizeof m->n_roots_of);
+	m->bytes = 0;
 	m->full = false;
-	m->credit = CREDIT_START;
+	m->changed_ms = 0;
+	return g;
+}
+
+void
+walk_memo_purge(struct walk_memo *m)
+{
+	if (m->roots)
+		wf_rcu_call(garbage_free, empty(m));
 }
 
 void
@@ -190,7 +226,7 @@ walk_memo_free(struct walk_memo *m)
 {
 	if (!m)
 		return;
-	walk_memo_purge(m);
+	garbage_free(empty(m));
 	free(m);
 }
 
@@ -198,15 +234,26 @@ void
 walk_memo_sync(struct walk_memo *m, const struct view *v, int64_t now_ms)
 {
 	uint32_t generation = v->layout ? v->layout->generation : 0;
+	bool other = m->config_version != v->config_version || m->layout_generation != generation;
 
-	if (likely(m->config_version == v->config_version && m->layout_generation == generation &&
-		   !m->full && (m->version == v->version || now_ms - m->born_ms < MAX_AGE_MS)))
+	if (likely(!other && !m->full && m->version == v->version))
 		return;
+	if (!other && !m->full) {
+		/* Rules that are gone are kept alive for a while. */
+		if (!m->changed_ms)
+			m->changed_ms = now_ms;
+		if (now_ms - m->changed_ms < MAX_AGE_MS)
+			return;
+	}
+	/* Whoever fills it gets no new credit by that. */
+	if (other)
+		m->credit = CREDIT_START;
 	walk_memo_purge(m);
+	m->full = false;
+	m->changed_ms = 0;
 	m->layout_generation = generation;
 	m->config_version = v->config_version;
 	m->version = v->version;
-	m->born_ms = now_ms;
 }
 
 /* --- Finding ------------------------------------------------------------------------------ */
@@ -263,12 +310,18 @@ walk_memo_find(struct walk_memo *m, const struct xlate_in *in, bool steps, struc
 {
 	const struct of_key *key = &in->key;
 	uint64_t shape[MAX_SHAPE_WORDS];
+	struct root *root;
 	uint32_t node;
 
 	found->n_rules = found->n_steps = 0;
 	if (!m->n_roots)
 		return WALK_UNKNOWN;
-	node = root_find(m, in, shape_of(m, in, shape), shape)->node;
+	root = root_find(m, in, shape_of(m, in, shape), shape);
+	if (!root->node)
+		return WALK_UNKNOWN;
+	if (root->n_in_vain > MANY_IN_VAIN && root->n_in_vain++ % 16)
+		return WALK_TRANSLATE;
+	node = root->node;
 	while (node) {
 		const struct node *n = &m->nodes[node];
 		uint32_t conj_id = 0;
@@ -299,14 +352,18 @@ walk_memo_find(struct walk_memo *m, const struct xlate_in *in, bool steps, struc
 		if (e->to & TO_LEAF) {
 			found->leaf = e->to & ~TO_LEAF;
 			found->body = m->leaves[found->leaf].plan;
-			if (m->leaves[found->leaf].never)
+			if (m->leaves[found->leaf].never) {
+				root->n_in_vain++;
 				return WALK_TRANSLATE;
+			}
+			root->n_in_vain = 0;
 			if (m->credit < CREDIT_MAX)
 				m->credit++;
 			return WALK_FOUND;
 		}
 		node = e->to;
 	}
+	root->n_in_vain += m->credit <= 0;
 	return WALK_UNKNOWN;
 }
 
@@ -317,7 +374,8 @@ walk_memo_record(struct walk_memo *m, const struct xlate_in *in)
 {
 	struct walk_record *r = &m->record;
 
-	if (m->full || !in->view->layout)
+	if (m->full || !in->view->layout || m->n_roots >= MAX_ROOTS ||
+	    m->n_roots_of[in->in_slot & 255] >= MAX_ROOTS_OF_A_PORT)
 		return NULL;
 	if (m->credit <= 0 && ++m->unpaid % UNPAID_ONE_IN)
 		return NULL;
@@ -415,9 +473,11 @@ way_add(struct walk_memo *m, const struct xlate_in *in)
 		root->node = node_add(m, &r->lookups[0], r->deltas);
 		root->hash = hash;
 		root->in_slot = in->in_slot;
+		root->n_in_vain = 0;
 		root->bridge = in->bridge;
 		memcpy(root->shape, shape, sizeof shape);
 		m->n_roots++;
+		m->n_roots_of[in->in_slot & 255]++;
 	}
 	node = root->node;
 	for (unsigned i = 0;; i++) {
@@ -476,7 +536,7 @@ walk_memo_add(struct walk_memo *m, const struct xlate_in *in, struct plan **plan
 	if (r->state == WALK_NOT_NOW || !r->n_lookups)
 		return WALK_TRANSLATE;
 	m->full |= m->n_nodes + r->n_lookups >= MAX_NODES || m->n_leaves >= MAX_LEAVES ||
-		   m->n_roots >= MAX_ROOTS;
+		   m->bytes >= MAX_BYTES;
 	node = m->full ? 0 : way_add(m, in);
 	last = &r->lookups[r->n_lookups - 1];
 	if (!node || edge_find(m, node, last->rule ? last->rule->actions : NULL)) {
@@ -489,8 +549,14 @@ walk_memo_add(struct walk_memo *m, const struct xlate_in *in, struct plan **plan
 	m->leaves[m->n_leaves] = (struct leaf){ .plan = p, .never = r->state == WALK_NEVER };
 	edge_add(m, node, last->rule ? last->rule->actions : NULL, TO_LEAF | m->n_leaves);
 	found->leaf = m->n_leaves++;
-	if (r->state == WALK_NEVER)
+	m->bytes += sizeof *p + p->n_steps * sizeof *p->steps + p->n_rules * sizeof *p->rules;
+	if (r->state == WALK_NEVER) {
+		/* Only its rules are needed. */
+		plan_ops_release(p->ops, p->ops_size);
+		p->ops_size = 0;
 		return WALK_TRANSLATE;
+	}
+	m->bytes += p->ops_size + p->n_credits * sizeof *p->credits;
 
 	leave_tables_credits(p, r);
 	found->body = p;

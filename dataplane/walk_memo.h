@@ -17,7 +17,7 @@
  * A walk that does not qualify ends in a leaf that says so, and is walked for each packet.
  *
  * All of it goes when anything but rules changes (view->config_version), when it is full, and
- * once a minute if rules changed, since it keeps those alive that it came by.  No answer is older than the
+ * a minute after rules changed, since it keeps those alive that it came by; main frees it.  No answer is older than the
  * packet's view, since look-ups are made anew.
  *
  * Threads: a worker's own.

@@ -175,6 +175,9 @@ go_to_sleep(struct worker *w, struct turn_state *s)
 {
 	bool has_flows = cache_n_flows(w->rn.cache) != 0;
 
+	/* Nobody may come for long. */
+	if (!has_flows && w->rn.walks)
+		walk_memo_purge(w->rn.walks);
 	s->set = NULL;
 	wf_rcu_offline();
 	poll_events(w, s, has_flows ? SLEEP_WITH_FLOWS_MS : -1);
@@ -183,8 +186,6 @@ go_to_sleep(struct worker *w, struct turn_state *s)
 		/* The next turn ends the burst for this as well. */
 		cache_expire(w->rn.cache, wf_now_ms(), true);
 		cache_end_burst(w->rn.cache);
-		if (w->rn.walks && !cache_n_flows(w->rn.cache))
-			walk_memo_purge(w->rn.walks);
 	}
 }
 

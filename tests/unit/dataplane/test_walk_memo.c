@@ -312,8 +312,10 @@ room_is_bounded(void **state)
 		struct xlate_in in = ask(key);
 		struct plan *p;
 
-		assert_int_equal(walk_memo_find(memo, &in, true, &found), WALK_UNKNOWN);
-		in.record = walk_memo_record(memo, &in);
+		enum walk_answer answer = walk_memo_find(memo, &in, true, &found);
+
+		assert_int_not_equal(answer, WALK_FOUND);
+		in.record = answer == WALK_UNKNOWN ? walk_memo_record(memo, &in) : NULL;
 		if (!in.record)
 			continue; /* it does not pay */
 		p = translate(&in);
@@ -321,6 +323,35 @@ room_is_bounded(void **state)
 		walk_memo_add(memo, &in, &p, &found);
 		plan_unref(p);
 	}
+}
+
+/* Nor does a sender of ever new shapes take the room, or what others' walks are kept by. */
+static void
+shapes_are_bounded(void **state)
+{
+	unsigned n_recorded = 0;
+
+	flow("table=0,actions=output:2");
+	assert_int_equal(walk(UDP(1)), WALK_UNKNOWN);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct xlate_in in = ask("in_port=3");
+		struct plan *p;
+
+		in.in_slot = 3;
+		in.key.dl_type = htons((uint16_t)(0x9000 + i));
+		if (walk_memo_find(memo, &in, true, &found) != WALK_UNKNOWN)
+			continue;
+		in.record = walk_memo_record(memo, &in);
+		if (!in.record)
+			continue;
+		n_recorded++;
+		p = translate(&in);
+		atomic_store(&p->refs, 1);
+		walk_memo_add(memo, &in, &p, &found);
+		plan_unref(p);
+	}
+	assert_in_range(n_recorded, 10, 64);
+	assert_int_equal(walk(UDP(2)), WALK_FOUND);
 }
 
 int
@@ -336,6 +367,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(changes_are_seen_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(rules_and_tables_are_credited, setup, teardown),
 		cmocka_unit_test_setup_teardown(room_is_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(shapes_are_bounded, setup, teardown),
 	};
 
 	rig_init();
