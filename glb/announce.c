@@ -23,8 +23,8 @@ struct route {
 static struct {
 	struct route *r;
 	size_t n;
-	uint32_t table; /* whose routes are in 'r'; 0: none yet */
-	bool all_withdrawn;
+	uint32_t table; /* whose routes are in 'r'; 0: none */
+	bool looked, all_withdrawn;
 } a;
 
 static struct route *
@@ -48,10 +48,22 @@ get(const struct in6_addr *address, unsigned len)
 	return &a.r[a.n++];
 }
 
+/* Routes to probe by are not announced. */
 static void
-on_installed(void *arg, const struct in6_addr *dst, unsigned len)
+on_found(void *arg, uint32_t table, const struct in6_addr *dst, unsigned len)
 {
-	get(dst, len)->installed = true;
+	const struct glb_config *c = arg;
+	char text[GLB_PREFIX_TEXT];
+
+	if (table == c->probe_table)
+		return;
+	if (table == a.table) {
+		/* What a daemon before us left is as good as ours. */
+		get(dst, len)->installed = true;
+		return;
+	}
+	wf_info("%s is withdrawn from table %u, which is no longer ours", glb_prefix_text(dst, len, text), table);
+	glb_nl_route(false, dst, len, table, if_nametoindex("lo"));
 }
 
 static bool
@@ -109,10 +121,14 @@ glb_announce_update(const struct glb_config *c, const struct glb_health *h)
 {
 	char text[GLB_PREFIX_TEXT];
 
-	if (c->announce && a.table != c->announce_table) {
-		/* What a daemon before us left is as good as ours. */
-		a.table = c->announce_table;
-		glb_nl_routes(a.table, on_installed, NULL);
+	uint32_t table = c->announce ? c->announce_table : 0;
+
+	if (!a.looked || a.table != table) {
+		a.looked = true;
+		a.table = table;
+		for (size_t i = 0; i < a.n; i++)
+			a.r[i].installed = false;
+		glb_nl_routes(on_found, (void *)c);
 	}
 	look(c, h);
 	for (size_t i = 0; i < a.n; i++) {
@@ -171,16 +187,16 @@ glb_announce_show(const struct glb_config *c, bool plain, struct wf_str *s)
 }
 
 static void
-remove_one(void *arg, const struct in6_addr *dst, unsigned len)
+remove_one(void *arg, uint32_t table, const struct in6_addr *dst, unsigned len)
 {
-	glb_nl_route(false, dst, len, *(uint32_t *)arg, if_nametoindex("lo"));
+	const struct glb_config *c = arg;
+
+	if (table != c->probe_table)
+		glb_nl_route(false, dst, len, table, if_nametoindex("lo"));
 }
 
 void
 glb_announce_remove(const struct glb_config *c)
 {
-	uint32_t table = c->announce_table;
-
-	if (c->announce)
-		glb_nl_routes(table, remove_one, &table);
+	glb_nl_routes(remove_one, (void *)c);
 }

@@ -22,7 +22,7 @@ void glb_announce_update(const struct glb_config *, const struct glb_health *);
 int glb_announce_set(const struct glb_config *, const char *address, bool announce);
 /* Lines "ADDRESS announced|withdrawn (why)"; 'plain': only the announced ones, "ADDRESS/LEN". */
 void glb_announce_show(const struct glb_config *, bool plain, struct wf_str *);
-/* Withdraws all and forgets; for weft-glb --remove. */
+/* Withdraws all, from whatever table; for weft-glb --remove. */
 void glb_announce_remove(const struct glb_config *);
 
 #endif

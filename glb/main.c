@@ -67,10 +67,10 @@ remove_only(const char *path)
 	struct glb_config *c = glb_config_load(path, &err);
 	int rc;
 
-	if (c && c->announce) {
+	if (c)
 		glb_announce_remove(c);
+	if (c && c->announce)
 		usleep(c->withdraw_ms * 1000);
-	}
 	rc = c ? glb_datapath_remove(c->pin, &err) : -1;
 
 	if (rc)

@@ -106,8 +106,7 @@ glb_nl_route(bool add, const struct in6_addr *dst, unsigned len, uint32_t table,
 }
 
 struct listing {
-	uint32_t table;
-	void (*fn)(void *, const struct in6_addr *, unsigned);
+	void (*fn)(void *, uint32_t, const struct in6_addr *, unsigned);
 	void *arg;
 };
 
@@ -131,14 +130,13 @@ on_route(void *arg, const struct nlmsghdr *h)
 			memcpy(m->rtm_family == AF_INET ? &dst.s6_addr[12] : dst.s6_addr, RTA_DATA(a),
 			       m->rtm_family == AF_INET ? 4 : 16);
 	}
-	if (table == l->table)
-		l->fn(l->arg, &dst, m->rtm_dst_len + (m->rtm_family == AF_INET ? 96u : 0));
+	l->fn(l->arg, table, &dst, m->rtm_dst_len + (m->rtm_family == AF_INET ? 96u : 0));
 }
 
 int
-glb_nl_routes(uint32_t table, void (*fn)(void *arg, const struct in6_addr *dst, unsigned len), void *arg)
+glb_nl_routes(void (*fn)(void *arg, uint32_t table, const struct in6_addr *dst, unsigned len), void *arg)
 {
-	struct listing l = { table, fn, arg };
+	struct listing l = { fn, arg };
 	struct request r;
 	int rc = 0;
 

@@ -12,8 +12,8 @@
 
 /* Adds or removes a route to a device.  0 also if it is there, or gone, already. */
 int glb_nl_route(bool add, const struct in6_addr *dst, unsigned len, uint32_t table, unsigned ifindex);
-/* Our routes of a table. */
-int glb_nl_routes(uint32_t table, void (*fn)(void *arg, const struct in6_addr *dst, unsigned len), void *arg);
+/* Our routes (GLB_RTPROT) of all tables. */
+int glb_nl_routes(void (*fn)(void *arg, uint32_t table, const struct in6_addr *dst, unsigned len), void *arg);
 /* "fwmark N lookup N" */
 int glb_nl_rule(bool add, int family, uint32_t mark_and_table);
 /* Brings a device up. */

@@ -231,6 +231,17 @@ for s in $EU $US; do
 done
 check "it comes back with them" retry 40 routed eu "dev edge"
 becomes "and is served" eu "$EU"
+# Another table: BIRD, which reads the old one, sees the VIP go, and come back.
+in_table() { [[ $(ip -n $GW_PREFIX-eu-edge route show table "$1" 2> /dev/null) == *$GW_VIP* ]]; }
+sed -i 's|"announce": {}|"announce": { "table": 120 }|' "$GW/eu-edge.json"
+check "another table to announce by" gw_ctl eu-edge reload
+check "has the VIP" retry 20 in_table 120
+check "and the old one has not" retry 20 eval '! in_table 119'
+sed -i 's|"announce": { "table": 120 }|"announce": {}|' "$GW/eu-edge.json"
+check "the first table again" gw_ctl eu-edge reload
+check "it has the VIP" retry 20 in_table 119
+check "and the other one has not" retry 20 eval '! in_table 120'
+check "BGP has it again" retry 40 routed eu "dev edge"
 timeout 30 "$WEFTCTL" --target="$GW/us-edge.ctl" glb exabgp > "$T/exabgp" &
 exabgp_says() { grep -x "$1 route $GW_VIP/32 next-hop self" "$T/exabgp"; }
 check "ExaBGP is told to announce" retry 20 exabgp_says announce
