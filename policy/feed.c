@@ -44,7 +44,8 @@ pol_said_sum(const struct pol_target *t)
 				sum.stale = stale;
 				sum.feed = s->feed->name;
 			}
-			sum.drain |= s->drain;
+			/* Of one that fell silent a drain would never end; where a probe looks it has no say. */
+			sum.drain |= s->drain && !(stale && t->probe_conf);
 			if (s->load >= 0 && s->at_ms > newest) {
 				newest = s->at_ms;
 				sum.load = s->load;
@@ -103,6 +104,28 @@ evaluate_all(struct pol_feed *f)
 		pol_target_evaluate(f->health, s->target);
 }
 
+/* Somebody who once published at our listener and does not any more takes none of the places for sources, but
+ * where nobody else knows of a target, its last word stays. */
+static void
+on_forgotten(struct wf_timer *timer)
+{
+	struct pol_feed *f = timer->arg;
+	struct pol_said *s, *next;
+
+	wf_list_for_each_safe (s, next, in_feed, &f->said) {
+		struct pol_target *t = s->target;
+
+		if (!t->probe_conf)
+			continue;
+		pol_said_free(s);
+		pol_target_evaluate(f->health, t);
+	}
+	if (wf_list_is_empty(&f->said))
+		pol_feed_free(f);
+	else
+		wf_timer_set(&f->stale_timer, f->health->forget_ms, on_forgotten, f);
+}
+
 static void
 on_silence(struct wf_timer *timer)
 {
@@ -113,6 +136,8 @@ on_silence(struct wf_timer *timer)
 	wf_warn("feed %s: nothing heard for %u ms: what it said last is frozen", f->name,
 		f->stale_ms);
 	evaluate_all(f);
+	if (f->kind == POL_FEED_PEER)
+		wf_timer_set(&f->stale_timer, f->health->forget_ms, on_forgotten, f);
 }
 
 static void

@@ -107,6 +107,7 @@ pol_health_new(const char *source)
 	struct pol_health *h = wf_xzalloc(sizeof *h);
 
 	h->source = wf_xstrdup(source);
+	h->forget_ms = POL_FORGET_MS;
 	wf_hmap_init(&h->targets);
 	wf_list_init(&h->waiting);
 	wf_list_init(&h->feeds);

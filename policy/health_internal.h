@@ -20,6 +20,7 @@
 #define POL_LOAD_HYSTERESIS 0.02f
 #define POL_HEARTBEAT_MS    5000
 #define POL_LISTEN_STALE_MS 15000 /* of peers that publish at our listener */
+#define POL_FORGET_MS	    300000 /* after that: their feed goes */
 
 /* What a feed last said of a target. */
 struct pol_said {
@@ -101,6 +102,7 @@ struct pol_health {
 	struct wf_listener *listener;
 	char *listen, *state_file;
 	bool state_dirty;
+	uint32_t forget_ms; /* POL_FORGET_MS, but in tests */
 	struct wf_timer commit_timer, heartbeat_timer, state_timer;
 	uint64_t seq;
 	json_t *changed; /* for subscribers, since the last commit */

@@ -183,6 +183,39 @@ feeds_set_state_load_and_drain(void **state)
 	both_done(&b);
 }
 
+/* A feed of our listener's, with short times. */
+static void
+who_fell_silent_is_forgotten(void **state)
+{
+	struct wf_err err = { "" };
+	struct pol_feed *f;
+	struct both b;
+
+	both_init(&b, "'probe': [{'name': 'tcp', 'type': 'tcp', 'port': 9, 'interval-ms': 3600000}],"
+		      "'pool': [{'name': 'p', 'probe': 'tcp', 'member': [{'name': 'a', 'address': ['127.0.0.1']}]},"
+		      "{'name': 'q', 'member': [{'name': 'b', 'address': ['127.0.0.1']}]}]");
+	b.health->forget_ms = 20;
+	f = pol_feed_new(b.health, POL_FEED_PEER, "agent", "", 20);
+	pol_feed_start(f);
+	json_t *line = json_loads("{\"weft-health\":1,\"members\":[{\"pool\":\"p\",\"member\":\"a\",\"drain\":true},"
+				  "{\"pool\":\"q\",\"member\":\"b\",\"up\":false,\"drain\":true}]}",
+				  0, NULL);
+	assert_int_equal(pol_feed_take(f, line, &err), 0);
+	json_decref(line);
+	assert_true(pol_member_find(b.pol, "p", "a")->drain);
+	/* Where a probe looks, neither its drain nor anything else stays; elsewhere its last word. */
+	wait_for(!pol_member_find(b.pol, "p", "a")->drain);
+	wait_for(wf_list_is_empty(&pol_target_find(b.health, "p/a")->said));
+	assert_false(is_up(&b, "q", "b"));
+	assert_true(pol_member_find(b.pol, "q", "b")->drain);
+	line = json_loads("{\"weft-health\":1,\"full\":true,\"members\":[]}", 0, NULL);
+	assert_int_equal(pol_feed_take(f, line, &err), 0);
+	json_decref(line);
+	wait_for(wf_list_is_empty(&b.health->feeds));
+	assert_true(is_up(&b, "q", "b"));
+	both_done(&b);
+}
+
 static void
 bad_lines_are_refused_whole(void **state)
 {
@@ -722,6 +755,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(payloads_have_escapes),
 		cmocka_unit_test(rise_and_fall_count_results_in_a_row),
 		cmocka_unit_test(feeds_set_state_load_and_drain),
+		cmocka_unit_test(who_fell_silent_is_forgotten),
 		cmocka_unit_test(bad_lines_are_refused_whole),
 		cmocka_unit_test(operators_win),
 		cmocka_unit_test(states_are_kept_over_reload_and_restart),
