@@ -41,6 +41,7 @@ static struct {
 		int64_t down;	  /* since when no probe is answered; 0: one is */
 		bool dead;	  /* an operator, or a deadline, says so */
 		bool aside;	  /* the data path lists who stood in for it */
+		bool held;	  /* until it is known again, it is as the daemon before us left it */
 		uint32_t marked;  /* flags and shed as the data path has them; UINT32_MAX: not known */
 	} *times;		  /* by node id */
 	uint32_t n_times;
@@ -95,7 +96,11 @@ static void
 on_node(void *arg, uint32_t id, unsigned flags, unsigned shed)
 {
 	const struct plc_node *n = plc_node_by_id(d.placement, id);
+	int before = d.times[id].held ? glb_datapath_node_flags(d.dp, id) : -1;
 
+	d.times[id].held = before >= 0 && (before & (GLB_NODE_DEAD | GLB_NODE_DRAIN)) && glb_health_is_awaited(d.health, id);
+	if (d.times[id].held)
+		return;
 	/* Where sites are chosen by policy, it has looked at load already. */
 	if (n && n->kind == PLC_SITE && has_policy())
 		shed = 0;
@@ -181,7 +186,8 @@ take_times(const struct placement *p)
 		return;
 	d.times = wf_xrealloc(d.times, p->next_id * sizeof *d.times);
 	for (uint32_t i = d.n_times; i < p->next_id; i++)
-		d.times[i] = (struct node_times){ .trouble = wf_now_ms(), .aside = true, .marked = UINT32_MAX };
+		d.times[i] = (struct node_times){ .trouble = wf_now_ms(), .aside = true, .held = true,
+						  .marked = UINT32_MAX };
 	d.n_times = p->next_id;
 }
 
@@ -504,6 +510,7 @@ mark(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	else if (glb_health_mark(d.health, n->id, word) && glb_datapath_mark(d.dp, n->id, flags[word], 0))
 		unixctl_reply_error(conn, "not in use here");
 	else {
+		d.times[n->id].held = false;
 		d.times[n->id].dead = word == GLB_MARK_DEAD;
 		d.times[n->id].deadline = seconds ? wf_now_ms() + seconds * 1000 : 0;
 		on_state(NULL);

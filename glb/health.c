@@ -340,6 +340,15 @@ glb_health_nodes(const struct glb_health *h, void (*fn)(void *arg, uint32_t node
 }
 
 bool
+glb_health_is_awaited(const struct glb_health *h, uint32_t node)
+{
+	for (size_t i = 0; i < h->now.n; i++)
+		if (h->now.t[i].node == node && pol_health_is_awaited(h->health, h->now.t[i].pool, h->now.t[i].member))
+			return true;
+	return false;
+}
+
+bool
 glb_health_pool_is_up(const struct glb_health *h, const char *pool)
 {
 	bool any = false;

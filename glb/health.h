@@ -28,6 +28,8 @@ const struct pol *glb_health_pol(const struct glb_health *);
  * flows others get. */
 void glb_health_nodes(const struct glb_health *, void (*fn)(void *arg, uint32_t node, unsigned flags, unsigned shed),
 		      void *arg);
+/* True while no probe of the node has said anything, but one will. */
+bool glb_health_is_awaited(const struct glb_health *, uint32_t node);
 /* False: no one can serve this pool, as seen by the roles of this host. */
 bool glb_health_pool_is_up(const struct glb_health *, const char *pool);
 /* An operator's word on a node.  -ENOENT: it has no targets here. */

@@ -502,6 +502,16 @@ pol_health_drain(struct pol_health *h, const char *pool, const char *member, boo
 	return for_members(h, pool, member, set_drain, drain, err);
 }
 
+bool
+pol_health_is_awaited(const struct pol_health *h, const char *pool, const char *member)
+{
+	char *name = wf_xasprintf("%s/%s", pool, member);
+	const struct pol_target *t = pol_target_find(h, name);
+
+	free(name);
+	return t && t->probe_conf && !t->known;
+}
+
 int
 pol_health_report(struct pol_health *h, const char *source, const json_t *line, struct wf_err *err)
 {

@@ -47,6 +47,8 @@ int pol_health_force(struct pol_health *, const char *pool, const char *member, 
 		     struct wf_err *);
 int pol_health_drain(struct pol_health *, const char *pool, const char *member, bool drain,
 		     struct wf_err *);
+/* True while a member has a probe and nothing is known of it yet, from whomever. */
+bool pol_health_is_awaited(const struct pol_health *, const char *pool, const char *member);
 /* A line as a feed would send it, from the daemon itself or a test. */
 int pol_health_report(struct pol_health *, const char *source, const json_t *line, struct wf_err *);
 
