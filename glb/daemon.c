@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,20 +192,46 @@ take_times(const struct placement *p)
 	d.n_times = p->next_id;
 }
 
+static int
+check_interfaces(const struct glb_config *c, struct wf_err *err)
+{
+	for (size_t i = 0; i < c->n_interfaces; i++)
+		if (!if_nametoindex(c->interfaces[i].name))
+			return wf_err(err, -ENODEV, "interface: %s: there is no such device", c->interfaces[i].name);
+	return 0;
+}
+
+/* What is in force again, as far as the maps took something else; what they hold of the new document stays, and is
+ * taken with the configuration in force when the document is looked at next. */
+static void
+take_back(void)
+{
+	struct wf_err err = { "" };
+
+	if (glb_health_apply(d.health, d.config, d.placement, &err))
+		wf_warn("the probes of before: %s", err.text);
+	glb_metrics_lock();
+	glb_datapath_reread(d.dp);
+	glb_metrics_unlock();
+	if (glb_datapath_apply(d.dp, d.config, d.placement, glb_sites_places(d.sites), &err))
+		wf_warn("the maps are not what they were: %s", err.text);
+	for (uint32_t i = 0; i < d.n_times; i++)
+		d.times[i].marked = UINT32_MAX;
+}
+
 /* Everything behind the configuration 'c' and the document 'p', through the data path 'dp'.  On failure what was
  * in force is. */
 static int
 take(struct glb_config *c, struct placement *p, struct glb_datapath *dp, struct wf_err *err)
 {
 	struct glb_sites *sites = glb_sites_new(c, p, d.sites, err);
-	struct wf_err ignored;
 	int rc = sites ? glb_health_apply(d.health, c, p, err) : -EINVAL;
 
 	if (!rc) {
 		rc = glb_datapath_apply(dp, c, p, glb_sites_places(sites), err);
 		rc = rc || dp == d.dp ? rc : glb_datapath_attach(dp, c, err);
 		if (rc && d.config)
-			(void)!glb_health_apply(d.health, d.config, d.placement, &ignored);
+			take_back();
 	}
 	if (rc) {
 		glb_sites_free(sites);
@@ -287,6 +314,7 @@ bring_up(struct wf_err *err)
 	struct placement *p = NULL;
 	struct glb_datapath *dp = NULL;
 	struct stat st = { 0 };
+	struct wf_err ignored;
 	int rc = -EINVAL;
 
 	if (!c)
@@ -294,10 +322,16 @@ bring_up(struct wf_err *err)
 	stat(c->placement, &st);
 	p = plc_load(c->placement, err);
 	/* Programs are loaded again at each reload, so a new binary's reload is also its upgrade. */
-	dp = p ? glb_datapath_open(c, err) : NULL;
+	dp = p && !check_interfaces(c, err) ? glb_datapath_open(c, err) : NULL;
+	/* What may fail is tried before the maps are written, so that nothing of 'c' is in use then. */
 	if (dp)
+		rc = glb_metrics_listen(&c->metrics_address, c->metrics_port, metrics, err);
+	if (!rc) {
 		rc = take(c, p, dp, err);
-	rc = rc ? rc : glb_metrics_listen(&c->metrics_address, c->metrics_port, metrics, err);
+		if (rc && d.config && glb_metrics_listen(&d.config->metrics_address, d.config->metrics_port, metrics,
+							 &ignored))
+			wf_warn("%s", ignored.text);
+	}
 	if (rc) {
 		glb_datapath_close(dp);
 		plc_free(p);

@@ -40,6 +40,8 @@ void glb_datapath_close(struct glb_datapath *);
  * changed.  'by_pool' may be NULL: no pool's sites are chosen by place. */
 int glb_datapath_apply(struct glb_datapath *, const struct glb_config *, const struct placement *,
 		       const struct glb_place *const *by_pool, struct wf_err *);
+/* Another struct glb_datapath wrote into the maps: what this one remembers of them is read again. */
+void glb_datapath_reread(struct glb_datapath *);
 /* The slots of a pool's place changed, nothing else. */
 void glb_datapath_place_changed(struct glb_datapath *, uint32_t pool_index, const struct glb_place *,
 				const struct placement *);

@@ -30,6 +30,15 @@ dp_nodes_read(struct glb_datapath *dp)
 	}
 }
 
+void
+glb_datapath_reread(struct glb_datapath *dp)
+{
+	free(dp->nodes);
+	dp_nodes_read(dp);
+	free(dp->vips);
+	dp->vips = NULL;
+}
+
 uint32_t
 dp_node_index(const struct glb_datapath *dp, uint32_t id)
 {

@@ -44,27 +44,40 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 	return rc;
 }
 
-int
-glb_metrics_listen(const struct in6_addr *address, uint16_t port, void (*fn)(struct wf_str *), struct wf_err *err)
+static struct MHD_Daemon *
+open_http(const struct in6_addr *address, uint16_t port)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = *address };
 	bool four = glb_address_is_v4(address);
+
+	memcpy(&sin.sin_addr, &address->s6_addr[12], 4);
+	return MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | (four ? 0 : MHD_USE_IPv6), 0, NULL, NULL, on_request,
+				NULL, MHD_OPTION_SOCK_ADDR, four ? (struct sockaddr *)&sin : (struct sockaddr *)&sin6,
+				MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_END);
+}
+
+int
+glb_metrics_listen(const struct in6_addr *address, uint16_t port, void (*fn)(struct wf_str *), struct wf_err *err)
+{
 	struct MHD_Daemon *http = NULL;
+	bool same_port = m.http && port == m.port;
 
 	if (m.http && port == m.port && !memcmp(address, &m.address, sizeof *address))
 		return 0;
 	m.fn = fn;
-	memcpy(&sin.sin_addr, &address->s6_addr[12], 4);
+	/* Of one port, "any" is in the way of each address. */
+	if (same_port)
+		glb_metrics_stop();
 	if (port) {
-		http = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | (four ? 0 : MHD_USE_IPv6), 0, NULL, NULL,
-					on_request, NULL, MHD_OPTION_SOCK_ADDR,
-					four ? (struct sockaddr *)&sin : (struct sockaddr *)&sin6,
-					MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
-					MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_END);
-		if (!http)
-			return wf_err(err, -EADDRINUSE, "metrics: port %u of the address can't be listened on (%s)", port,
-				      strerror(errno));
+		http = open_http(address, port);
+		if (!http) {
+			wf_err(err, -EADDRINUSE, "metrics: port %u of the address can't be listened on (%s)", port,
+			       strerror(errno));
+			m.http = same_port ? open_http(&m.address, m.port) : m.http;
+			return -EADDRINUSE;
+		}
 	}
 	glb_metrics_stop();
 	m.http = http;

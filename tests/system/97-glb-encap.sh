@@ -103,6 +103,21 @@ metric() { # metric PATTERN: a line like that is in the edge's metrics
 check "metrics of a VIP" metric '^weft_glb_vip_packets_total\{vip="203.0.113.10 tcp 80"\} [1-9]'
 check "and of drops, by reason" metric '^weft_glb_drop_packets_total\{reason="no_route"\} [0-9]'
 equal "each name has one type" "" "$(grep '^# TYPE' "$T/metrics" | sort | uniq -d)"
+cp "$T/e.json" "$T/e.good"
+sed -i 's|"metrics": {}|"metrics": { "address": "0.0.0.0" }|' "$T/e.json"
+check "another address of the port" ctl e reload
+check "has the metrics" metric '^weft_glb_document'
+# What can't be had is found before anything is changed.
+sed -i 's|"metrics": .*|"metrics": { "address": "192.0.2.99" },|; /"any"/d' "$T/e.json"
+check "metrics that can't be listened for" eval '! out=$(ctl e reload 2>&1) && [[ $out == *metrics* ]]'
+check "the old ones answer" metric '^weft_glb_document'
+check "and all VIPs are served" page_of s 203.0.113.128
+cp "$T/e.good" "$T/e.json"
+sed -i 's|"name": "eth0"|"name": "eth9"|' "$T/e.json"
+check "a device that is not there" eval '! out=$(ctl e reload 2>&1) && [[ $out == *"eth9: there is no such device"* ]]'
+check "changes nothing" metric '^weft_glb_document'
+cp "$T/e.good" "$T/e.json"
+check "the good configuration is taken" ctl e reload
 
 for encap in gue ipip vxlan; do
 	mac=''
@@ -281,6 +296,19 @@ check "the balancer asks servers" ctl b reload
 # asked NAME MEMBER: it is up, by its probe.
 asked() { ctl "$1" health | grep -E "^$2 +up .*connected" > /dev/null; }
 check "the answers of a server behind NAT to the balancer come in" retry 20 asked b web/n
+# The daemon is started again, and its probe takes its time: until then what the maps say stays.
+printf '#!/bin/sh\nexec sleep 300\n' > "$T/slow"
+chmod +x "$T/slow"
+configure b 10.1.0.2 2001:db8:1:0::2 '"local": { "site": "dc1" }, "pool": [ { "name": "web", "probe": "own" } ],
+	"probe": [ { "name": "own", "type": "script", "script": "'"$T/slow"'", "interval-ms": 600000, "timeout-ms": 600000 } ]' ""
+n_is() { ctl b show | grep -E "^server n \\(.* \\($1\\)" > /dev/null; }
+check "a server is marked dead" ctl b mark n dead
+check "and shown so" retry 10 n_is dead
+kill -9 "$(cat "$T/b.pid")"
+check "the daemon comes back" start b
+check "the server is dead still" n_is dead
+check "until an operator says otherwise" ctl b mark n up
+check "who is heard at once" retry 10 eval '! n_is dead'
 configure b 10.1.0.2 2001:db8:1:0::2 '"local": { "site": "dc1" }' ""
 check "no probes at the balancer" ctl b reload
 if [ -c /dev/net/tun ]; then
