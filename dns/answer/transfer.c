@@ -2,6 +2,7 @@
 #include "dns/answer/transfer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "dns/answer/rule.h"
@@ -18,6 +19,7 @@ struct dns_transfer {
 	uint8_t question[DNS_NAME_MAX + 4];
 	struct dns_name apex;
 	struct dns_tsig tsig;
+	struct dns_key key; /* of tsig; a copy, since the view's goes with it */
 	bool is_signed, only_soa;
 	enum { FIRST_SOA, DELTAS, RECORDS, LAST_SOA, ENDED } phase;
 	/* The next record of DELTAS; first_delta == n_deltas of the zone: the whole zone is sent. */
@@ -111,6 +113,11 @@ dns_transfer_begin(const struct dns_view *v, struct dns_context *ctx, const stru
 	memcpy(t->question, msg + DNS_HEADER_SIZE, q.question_size);
 	t->apex = q.qname;
 	t->is_signed = has_tsig;
+	if (has_tsig) {
+		t->key = *t->tsig.key;
+		t->key.next = NULL;
+		t->tsig.key = &t->key;
+	}
 	t->first_delta = z->n_deltas;
 	if (ixfr_serial(&q, &serial)) {
 		/* Serial number arithmetic: who has ours or a later one needs nothing (RFC 1982,
@@ -129,6 +136,7 @@ dns_transfer_free(struct dns_transfer *t)
 	if (!t)
 		return;
 	dns_zone_unref(t->zone);
+	explicit_bzero(&t->key, sizeof t->key);
 	free(t);
 }
 

@@ -2,8 +2,8 @@
 /* Zone transfers out: AXFR (RFC 5936) and IXFR (RFC 1995): with the differences, if the zone has
  * those since the client's serial, else in the same way; by the SOA alone for who is up to date.
  *
- * Threads: the worker that has the connection.  A transfer holds a reference on its zone, so that
- * it ends with what it began with, whatever is reloaded meanwhile. */
+ * Threads: the worker that has the connection.  A transfer holds a reference on its zone and a copy
+ * of its key, so that it ends with what it began with, whatever is reloaded meanwhile. */
 #ifndef WEFT_DNS_ANSWER_TRANSFER_H
 #define WEFT_DNS_ANSWER_TRANSFER_H
 

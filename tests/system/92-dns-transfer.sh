@@ -26,6 +26,7 @@ cat > "$T/dns.json" << EOF
         "notify": [ { "address": "10.9.0.2", "port": 5302 } ] },
       { "name": "keyed.test", "file": "keyed.zone", "transfer": { "key": ["xfr", "long"] },
         "notify": [ { "address": "10.9.0.2", "port": 5302, "key": "xfr" } ] },
+      { "name": "large.test", "file": "large.zone", "transfer": { "key": ["xfr"] } },
       { "name": "closed.test", "file": "keyed.zone" },
       { "name": "geo.test", "file": "keyed.zone", "transfer": { "address": ["0.0.0.0/0"] },
         "chosen": [ { "name": "c", "policy": "any" } ] } ] } }
@@ -37,6 +38,8 @@ zone() {
 }
 zone 7 250 > "$T/keyed.zone"
 { zone 7 5000; for i in $(seq 60); do echo "big TXT \"$i $(printf 'x%.0s' {1..240})\""; done; } > "$T/open.zone"
+# More than the sockets' buffers take.
+{ zone 7 1; printf '$GENERATE 1-24000 t-$ TXT "%s"\n' "$(printf 'x%.0s' {1..240})"; } > "$T/large.zone"
 dns_start
 
 xfr() { dns_ask +nocookie +onesoa +noall +answer "$@" | sort; }
@@ -56,6 +59,39 @@ equal "also one that is cut" 60 "$(dns_ask @10.9.0.1 -y "$KEY" big.open.test TXT
 check "IXFR of who is up to date is the SOA alone" contains "XFR size: 1 records" \
 	dns_ask @10.9.0.1 +nocookie open.test ixfr=7
 check "IXFR of who is not is all" contains "XFR size: 5071 records" dns_ask @10.9.0.1 +nocookie open.test ixfr=3
+
+# A client that has the first message and takes the rest after reloads, which free the view it began with.
+cat > "$T/slow_axfr.py" << 'EOF'
+import socket, struct, subprocess, sys
+import dns.message, dns.rdatatype, dns.tsigkeyring
+
+query = dns.message.make_query("large.test", "AXFR")
+query.use_tsig(dns.tsigkeyring.from_text({"xfr": sys.argv[1]}), "xfr", algorithm="hmac-sha256")
+wire = query.to_wire()
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+s.settimeout(60)
+s.connect(("10.9.0.1", 53))
+s.sendall(struct.pack("!H", len(wire)) + wire)
+stream = s.makefile("rb")
+n_soa = n_messages = 0
+context = None
+while n_soa < 2:
+    size = struct.unpack("!H", stream.read(2))[0]
+    m = dns.message.from_wire(stream.read(size), keyring=query.keyring, request_mac=query.mac,
+                              xfr=True, tsig_ctx=context, multi=True, one_rr_per_rrset=True)
+    context = m.tsig_ctx
+    if not m.had_tsig:
+        sys.exit("message %d is not signed" % n_messages)
+    n_soa += sum(rr.rdtype == dns.rdatatype.SOA for rr in m.answer)
+    n_messages += 1
+    if n_messages == 1:
+        for _ in range(3):
+            subprocess.run(sys.argv[2:], check=True, stdout=subprocess.DEVNULL)
+print(n_messages > 100)
+EOF
+equal "a signed transfer goes on through reloads" True "$(OVS_RUNDIR=$T ip netns exec cli /usr/bin/python3 "$T/slow_axfr.py" \
+	"$SECRET" "$(dirname "$(dirname "$(dnsd_of)")")/weftctl/weftctl" dns reload)"
 
 # --- secondaries -----------------------------------------------------------------------------------
 cat > "$T/knot.conf" << EOF
