@@ -32,6 +32,7 @@ dns_zone_new_no_data(const struct dns_name *apex)
 	struct dns_zone *z = dns_zone_new(apex);
 
 	z->no_data = true;
+	z->is_secondary = true;
 	dns_zone_forget_order(z);
 	return z;
 }

@@ -191,6 +191,8 @@ equal "and that of our own zone" 9 "$(ixfr_lines own.test 7)"
 equal "members of the catalog" 3 "$(serial 10.9.0.1 53 plain2.test)"
 is_servfail() { [ "$(dns_rcode @10.9.0.1 "$1" SOA)" = SERVFAIL ]; }
 check "a zone whose expiry is 4 s expires" retry 60 is_servfail short.test
+check "a reload" dns_ctl dns reload
+equal "does not bring the expired copy back" SERVFAIL "$(dns_rcode @10.9.0.1 short.test SOA)"
 zone 9 5 2 2 4 > "$T/knot/short.test.zone"
 ip netns exec cli knotd -c "$T/knot.conf" > "$T/knot2.out" 2>&1 &
 KNOT=$!
