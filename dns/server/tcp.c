@@ -228,6 +228,9 @@ go_on_with_transfer(struct dns_worker *w, struct connection *c)
 	t->out_size = 2 + size;
 	w->ctx.counters.bytes_out += size;
 	c->asked_ms = w->ctx.mono_ms;
+	/* The list is in the order of asked_ms: its front makes room when there is no more. */
+	wf_list_remove(&c->node);
+	wf_list_push_back(&t->list, &c->node);
 	c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms; /* for this message */
 	want(w, c, true);
 	return flush(w, c);
