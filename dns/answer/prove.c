@@ -411,7 +411,6 @@ prove_delegation(struct chain *c, const struct dns_zone *z, const struct dns_nod
 {
 	const struct dns_rrset *ds = dns_node_set(cut, DNS_DS);
 	struct dns_find f = { .zone = z, .node = cut };
-	uint16_t types[TYPES_MAX];
 	struct dns_name name;
 
 	if (!c->a->q->do_bit || !z->dnssec || c->b.full)
@@ -421,9 +420,8 @@ prove_delegation(struct chain *c, const struct dns_zone *z, const struct dns_nod
 		prove_set(c, &f, ds, cut->name, 1, ds->ttl);
 		return;
 	}
-	if (z->dnssec->denial == DNS_DENIAL_COMPACT &&
-	    put_made(c, DNS_SIGN_BOUNDED, z, cut->name, cut->name_size, types, types_of(cut, DNS_DS, types), cut->name, 1))
-		return;
+	/* Under compact denial too: the chain's NSEC has its signature already, so that a referral never
+	 * costs one. */
 	if (z->dnssec->denial == DNS_DENIAL_NSEC3 && dns_name_read_lower(&name, cut->name, cut->name_size))
 		prove_closest(c, z, &name, 0);
 	else
