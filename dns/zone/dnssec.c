@@ -98,7 +98,7 @@ compare_sorted(const void *a, const void *b)
 
 /* The nodes for which 'wanted' says so, sorted. */
 static void
-make_chain(struct dns_zone *z, bool (*wanted)(const struct dns_node *))
+make_chain(struct dns_zone *z, bool (*wanted)(const struct dns_zone *, const struct dns_node *))
 {
 	struct dns_zone_dnssec *d = z->dnssec;
 	struct dns_arena keys = { 0 };
@@ -110,7 +110,7 @@ make_chain(struct dns_zone *z, bool (*wanted)(const struct dns_node *))
 		struct dns_node *node = node_at(z, i);
 		uint8_t *copy;
 
-		if (!node || !wanted(node))
+		if (!node || !wanted(z, node))
 			continue;
 		s[n].node = node;
 		s[n].size = sort_key(node->name, z->apex->n_labels, key);
@@ -254,15 +254,30 @@ dns_rrsig_next(const struct dns_node *n, unsigned type, const uint8_t **at, unsi
 }
 
 static bool
-has_nsec(const struct dns_node *n)
+has_nsec(const struct dns_zone *z, const struct dns_node *n)
 {
 	return dns_node_set(n, DNS_NSEC) && !(n->flags & DNS_NODE_OCCLUDED);
 }
 
+/* It has an NSEC3 of the parameters in use: while they change a zone has those of both (RFC 5155
+ * section 10.4). */
 static bool
-is_hashed(const struct dns_node *n)
+is_hashed(const struct dns_zone *z, const struct dns_node *n)
 {
-	return n->flags & DNS_NODE_HASHED;
+	const struct dns_zone_dnssec *d = z->dnssec;
+	const struct dns_rrset *s = n->flags & DNS_NODE_HASHED ? dns_node_set(n, DNS_NSEC3) : NULL;
+	const uint8_t *at = s ? s->raw : NULL;
+
+	for (unsigned i = 0; s && i < s->n; i++) {
+		uint32_t ttl;
+		size_t rdlen;
+		const uint8_t *p = dns_raw_next(&at, &ttl, &rdlen);
+
+		if (rdlen >= 5u + d->salt_size && p[0] == 1 && dns_get16(p + 2) == d->iterations &&
+		    p[4] == d->salt_size && !memcmp(p + 5, d->salt, d->salt_size))
+			return true;
+	}
+	return false;
 }
 
 /* The first time at which a signature of the file ends, of those that can matter. */
@@ -301,29 +316,42 @@ negative_ttl(const struct dns_zone *z)
 	return ttl < minimum ? ttl : minimum;
 }
 
+/* The first NSEC3PARAM that has a chain.  Returns 1 if none of them is meant for servers: those with
+ * flags are not (RFC 5155 section 4.1.2). */
 static int
 find_nsec3(struct dns_zone *z, const struct dns_rrset *param, struct wf_err *err)
 {
 	struct dns_zone_dnssec *d = z->dnssec;
-	const uint8_t *at = param->raw, *p;
-	uint32_t ttl;
-	size_t rdlen;
+	const uint8_t *at = param->raw;
+	int rc = 1;
 
-	p = dns_raw_next(&at, &ttl, &rdlen);
-	/* Algorithm, flags, iterations, salt (RFC 5155 section 4.2). */
-	d->iterations = dns_get16(p + 2);
-	d->salt_size = p[4];
-	d->salt = p + 5;
-	if (p[0] != 1)
-		return wf_err(err, -EINVAL, "zone %s: NSEC3 with hash algorithm %u; 1 (SHA-1) is the only one there is", z->text, p[0]);
-	if (d->iterations > DNS_NSEC3_ITERATIONS_MAX)
-		return wf_err(err, -EINVAL, "zone %s: NSEC3 with %u iterations; at most %u are served, and 0 is right (RFC 9276 section 3.1)",
-			      z->text, d->iterations, DNS_NSEC3_ITERATIONS_MAX);
-	d->denial = DNS_DENIAL_NSEC3;
-	make_chain(z, is_hashed);
-	if (!d->n_chain)
-		return wf_err(err, -EINVAL, "zone %s has an NSEC3PARAM record but no NSEC3; sign it again", z->text);
-	return 0;
+	for (unsigned i = 0; i < param->n; i++) {
+		uint32_t ttl;
+		size_t rdlen;
+		const uint8_t *p = dns_raw_next(&at, &ttl, &rdlen);
+
+		if (p[1])
+			continue;
+		/* Algorithm, flags, iterations, salt (section 4.2). */
+		d->iterations = dns_get16(p + 2);
+		d->salt_size = p[4];
+		d->salt = p + 5;
+		if (p[0] != 1) {
+			rc = wf_err(err, -EINVAL, "zone %s: NSEC3 with hash algorithm %u; 1 (SHA-1) is the only one there is", z->text, p[0]);
+			continue;
+		}
+		if (d->iterations > DNS_NSEC3_ITERATIONS_MAX) {
+			rc = wf_err(err, -EINVAL, "zone %s: NSEC3 with %u iterations; at most %u are served, and 0 is right (RFC 9276 section 3.1)",
+				    z->text, d->iterations, DNS_NSEC3_ITERATIONS_MAX);
+			continue;
+		}
+		d->denial = DNS_DENIAL_NSEC3;
+		make_chain(z, is_hashed);
+		if (d->n_chain)
+			return 0;
+		rc = wf_err(err, -EINVAL, "zone %s has an NSEC3PARAM record but no NSEC3 of its parameters; sign it again", z->text);
+	}
+	return rc;
 }
 
 int
@@ -344,12 +372,14 @@ dns_zone_signed_before(struct dns_zone *z, struct wf_str *warnings, struct wf_er
 	d = z->dnssec = wf_xzalloc(sizeof *d);
 	d->negative_ttl = negative_ttl(z);
 	d->expires = first_expiry(z);
-	if (dns_node_set(z->apex, DNS_NSEC)) {
+	/* Between the two chains NSEC3PARAM tells which one is whole: it comes last and goes first (RFC
+	 * 5155 sections 10.4 and 10.5). */
+	rc = param ? find_nsec3(z, param, err) : 1;
+	if (rc == 1 && dns_node_set(z->apex, DNS_NSEC)) {
 		d->denial = DNS_DENIAL_NSEC;
 		make_chain(z, has_nsec);
-	} else if (param) {
-		rc = find_nsec3(z, param, err);
-	} else {
+		rc = 0;
+	} else if (rc == 1) {
 		rc = wf_err(err, -EINVAL, "zone %s is signed but has neither NSEC nor NSEC3PARAM at its apex; sign it again", z->text);
 	}
 	if (!rc && warnings && (int32_t)(d->expires - now_s) <= 0)
@@ -360,7 +390,7 @@ dns_zone_signed_before(struct dns_zone *z, struct wf_str *warnings, struct wf_er
 /* --- signed here --------------------------------------------------------------------------------- */
 
 static bool
-has_records(const struct dns_node *n)
+has_records(const struct dns_zone *z, const struct dns_node *n)
 {
 	return n->n_sets && !(n->flags & DNS_NODE_OCCLUDED);
 }
