@@ -275,6 +275,8 @@ check_above(struct dns_zone *z, struct dns_node *n, struct wf_err *err)
 	return 0;
 }
 
+#define ADDITIONAL_UNTIL 4096
+
 /* --- images -------------------------------------------------------------------------------------
  */
 
@@ -334,8 +336,17 @@ put_addresses_of(struct dns_image_scratch *s, const struct dns_node *n)
 	}
 }
 
+static size_t
+size_of_addresses(const struct dns_node *n)
+{
+	const struct dns_rrset *a = dns_node_set(n, DNS_A), *aaaa = dns_node_set(n, DNS_AAAA);
+
+	return (a ? a->size : 0) + (aaaa ? aaaa->size : 0);
+}
+
 /* Addresses of the targets that are names of this zone, each once.  At a cut in two rounds: first
- * those at or below the cut, which nobody else can tell (RFC 9471 section 3.1). */
+ * those at or below the cut, which nobody else can tell (RFC 9471 section 3.1).  The others only while
+ * the message is small: one host of many addresses would else be copied for each set that names it. */
 static void
 put_additional(struct dns_image_scratch *s, const struct dns_zone *z, const struct dns_rrset *set,
 	       const struct dns_node *cut)
@@ -364,6 +375,8 @@ put_additional(struct dns_image_scratch *s, const struct dns_zone *z, const stru
 			for (unsigned k = 0; k < n_done; k++)
 				seen |= done[k] == n;
 			if (!n || seen)
+				continue;
+			if (round && s->b.size + size_of_addresses(n) > ADDITIONAL_UNTIL)
 				continue;
 			done[n_done++] = n;
 			put_addresses_of(s, n);
