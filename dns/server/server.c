@@ -56,6 +56,7 @@ complete_view(struct dns_view *v, const struct dns_conf *c)
 
 #define FILES_MS    5000
 #define CATALOGS_MS 100
+#define CATALOGS_AGAIN_MS 60000 /* after a failure */
 
 /* Health and load of the members of a view that is about to be published. */
 static int
@@ -142,7 +143,9 @@ on_catalogs(struct wf_timer *t)
 	log_lines(wf_str_cstr(&warnings));
 	wf_str_done(&warnings);
 	if (rc) {
-		wf_error("a catalog has changed, but its zones can't be taken up: %s", err.text);
+		wf_error("a catalog has changed, but its zones can't be taken up, and will be tried again in %d s: %s",
+			 CATALOGS_AGAIN_MS / 1000, err.text);
+		wf_timer_set(&dns_server.catalogs, CATALOGS_AGAIN_MS, on_catalogs, NULL);
 		return;
 	}
 	complete_view(v, dns_server.conf);

@@ -355,6 +355,8 @@ int
 dns_view_load(struct dns_conf *c, const struct dns_view *old, struct dns_view **ret,
 	      struct wf_str *warnings, struct wf_err *err)
 {
+	/* 'c' may be the configuration in force: its members stay if this fails. */
+	struct dns_conf before = { .members = c->members, .n_members = c->n_members };
 	struct dns_view *v = dns_view_new();
 	int rc = 0;
 
@@ -371,14 +373,19 @@ dns_view_load(struct dns_conf *c, const struct dns_view *old, struct dns_view **
 		rc = load_policies(c, old, v, err);
 	for (size_t i = 0; i < c->n_zones && !rc; i++)
 		rc = load_zone(c, &c->zones[i], v, old, warnings, err);
-	dns_conf_forget_members(c);
+	c->members = NULL;
+	c->n_members = c->room_members = 0;
 	for (size_t i = 0; i < c->n_zones && !rc; i++)
 		if (c->zones[i].catalog)
 			rc = load_catalog(c, &c->zones[i], v, old, warnings, err);
 	if (rc) {
+		dns_conf_forget_members(c);
+		c->members = before.members;
+		c->n_members = c->room_members = before.n_members;
 		dns_view_free(v);
 		return rc;
 	}
+	dns_conf_forget_members(&before);
 	*ret = v;
 	return 0;
 }
