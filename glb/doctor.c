@@ -132,6 +132,14 @@ check_server(const struct glb_config *c, struct wf_str *s)
 	return n;
 }
 
+void
+glb_doctor_config(const struct glb_config *c, struct wf_str *s)
+{
+	if ((c->role[GLB_LOCAL] || c->role[GLB_HOST]) && !c->n_sources)
+		wf_str_put(s, "note: there is no tunnel-source: whoever reaches this host's address can send it packets in "
+			      "tunnels, with any source inside\n");
+}
+
 unsigned
 glb_doctor(const struct glb_config *c, struct wf_str *s)
 {
@@ -139,6 +147,7 @@ glb_doctor(const struct glb_config *c, struct wf_str *s)
 	char address[INET6_ADDRSTRLEN];
 	unsigned n = 0;
 
+	glb_doctor_config(c, s);
 	for (unsigned i = 0; i < 3; i++)
 		if (memcmp(own[i], &zero, sizeof zero) && !host_has(own[i])) {
 			wf_str_fmt(s, "%s is no address of this host: tunnels to it do not arrive\n",

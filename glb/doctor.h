@@ -6,7 +6,9 @@
 #include "base/buf.h"
 #include "glb/config.h"
 
-/* Writes a line per finding, with the command that mends it; returns their number. */
+/* What the configuration alone leaves open, a line "note: ..." each. */
+void glb_doctor_config(const struct glb_config *, struct wf_str *);
+/* The same, and a line per finding, with the command that mends it; returns the number of findings. */
 unsigned glb_doctor(const struct glb_config *, struct wf_str *);
 
 #endif

@@ -15,6 +15,7 @@
 #include "glb/announce.h"
 #include "glb/daemon.h"
 #include "glb/datapath.h"
+#include "glb/doctor.h"
 #include "glb/place.h"
 
 WF_LOG_MODULE(glb);
@@ -52,9 +53,15 @@ check_only(const char *path)
 	struct wf_err err = { "" };
 	struct glb_config *c = glb_config_load(path, &err);
 	struct placement *p = c ? plc_load(c->placement, &err) : NULL;
+	struct wf_str notes = WF_STR_INIT;
 
-	if (!p)
+	if (p) {
+		glb_doctor_config(c, &notes);
+		fprintf(stderr, "%s", wf_str_cstr(&notes));
+	} else {
 		fprintf(stderr, "%s: %s\n", wf_program_name, err.text);
+	}
+	wf_str_done(&notes);
 	plc_free(p);
 	glb_config_free(c);
 	return p ? 0 : 1;

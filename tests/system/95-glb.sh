@@ -115,7 +115,9 @@ equal "one client always has one site, and both of its servers" 1 \
 	"$(awk '{ print ($2 ~ /s[12]/ ? "dc1" : "dc2") }' <<< "$answers" | sort -u | wc -l)"
 check "a server's own pages come in at the server, as GRE" \
 	eval '[[ $(for s in s1 s2 s3; do ctl $s glb/top; done) == *delivered* ]]'
-equal "the doctor finds nothing on a server" "nothing to mend" "$(ctl s1 glb/doctor)"
+equal "the doctor finds nothing on a server" "nothing to mend" "$(ctl s1 glb/doctor | tail -n 1)"
+check "but says that tunnels are taken from everybody" eval '[[ $(ctl s1 glb/doctor) == *"note: there is no tunnel-source"* ]]'
+check "as --check does" eval 'out=$("$GLB" --check "$T/s1.json" 2>&1) && [[ $out == *"note: there is no tunnel-source"* ]]'
 ip netns exec s1 sysctl -q -w net.ipv4.conf.all.arp_ignore=0
 check "the doctor finds arp_ignore" eval '[[ $(ctl s1 glb/doctor) == *arp_ignore* ]]'
 ip netns exec s1 sysctl -q -w net.ipv4.conf.all.arp_ignore=1

@@ -95,7 +95,7 @@ check "a prefix, its lower address" retry 20 page_of s 203.0.113.128
 check "a prefix, another port and address" retry 20 page_of s 203.0.113.143:8081
 check "what is not in it stays the stack's" eval '! page 203.0.113.144'
 check "why knows the prefix" eval '[[ $(ctl e why 10.0.0.2:4711 203.0.113.140:99) == *"pool wide "* ]]'
-equal "the doctor finds nothing on a server of a prefix" "nothing to mend" "$(ctl s doctor)"
+equal "the doctor finds nothing on a server of a prefix" "nothing to mend" "$(ctl s doctor | tail -n 1)"
 
 metric() { # metric PATTERN: a line like that is in the edge's metrics
 	ip netns exec e curl -s http://127.0.0.1:9154/metrics > "$T/metrics" && grep -E "$1" "$T/metrics" > /dev/null
