@@ -487,6 +487,30 @@ write_prefixes(int map, const struct glb_prefix *want, size_t n)
 	return rc;
 }
 
+/* Whom tunnels are taken from.  A host of several roles sends its own from one to the next. */
+static int
+write_sources(const struct work *w)
+{
+	const struct glb_config *c = w->c;
+	const struct in6_addr zero = { 0 };
+	struct glb_prefix *all = wf_xmalloc((c->n_sources + 2) * sizeof *all);
+	size_t n = c->n_sources;
+	int rc;
+
+	if (n)
+		memcpy(all, c->sources, n * sizeof *all);
+	if (n && c->role[GLB_EDGE] + c->role[GLB_LOCAL] + c->role[GLB_HOST] > 1) {
+		if (memcmp(&c->source4, &zero, sizeof zero))
+			all[n++] = (struct glb_prefix){ c->source4,
+							128 - (unsigned)__builtin_popcount(c->source4_host_bits) };
+		if (memcmp(&c->own6, &zero, sizeof zero))
+			all[n++] = (struct glb_prefix){ c->own6, 128 };
+	}
+	rc = write_prefixes(w->dp->maps[DP_SOURCES], all, n);
+	free(all);
+	return rc;
+}
+
 int
 glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const struct placement *p,
 		   const struct glb_place *const *places, struct wf_err *err)
@@ -507,7 +531,7 @@ glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const st
 			write_tables(&w);
 		rc = rc ? rc : write_conf(&w);
 		rc = rc ? rc : write_own(&w);
-		rc = rc ? rc : write_prefixes(dp->maps[DP_SOURCES], c->sources, c->n_sources);
+		rc = rc ? rc : write_sources(&w);
 		if (!rc && c->role[GLB_EDGE])
 			rc = write_prefixes(dp->maps[DP_DENY], c->deny, c->n_deny);
 		rc = rc ? rc : dp_write_vlans(dp);

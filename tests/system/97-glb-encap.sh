@@ -320,6 +320,27 @@ fi
 configure e 10.0.1.2 2001:db8:0:1::2 '"edge": {}' ""
 check "no probes at the edge" ctl e reload
 
+# --- two roles on a host, which takes tunnels from the edge only ------------------------------------------------
+
+ip -n b addr add 10.1.0.12/24 dev eth0
+direct_return b $VIP
+ip netns exec b "$FLOWS" serve b $VIP 80 > /dev/null 2>&1 &
+wanted gre '"10.1.0.12"' '"s": 100, "n": 0' '"s": 100'
+change "a server on the balancer's host" place --cut
+configure b 10.1.0.2 2001:db8:1:0::2 '"local": { "site": "dc1" }, "host": { "address": "10.1.0.12" }, "tunnel-source": ["10.0.1.2/32"]' ""
+check "both roles" ctl b reload
+check "it gets what the balancer sends it" retry 20 page_of b $VIP
+check "and nothing was refused" eval '[ "$(count b tunnel_source)" = 0 ]'
+ip netns exec cl /usr/bin/python3 -c '
+from scapy.all import *
+send(IP(dst="10.1.0.2") / GRE(key_present=1, key=1) / IP(dst="203.0.113.10") / TCP(dport=80), verbose=0)' 2> "$T/scapy" || true
+check "but others are" retry 10 eval '[ "$(count b tunnel_source)" = 1 ]'
+ip -n b addr del $VIP/32 dev lo
+wanted gre '"10.1.0.3"' '"s": 100, "n": 0' '"s": 100'
+change "the server at its own host again" place --cut
+configure b 10.1.0.2 2001:db8:1:0::2 '"local": { "site": "dc1" }' ""
+check "one role" ctl b reload
+
 # --- refusals and bad input ------------------------------------------------------------------------------
 
 wanted l2 '"10.1.0.3"' '"s": 100' '"s": 100'
