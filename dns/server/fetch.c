@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,8 +74,24 @@ open_connection(const struct dns_fetch *f, int *ret_fd, struct wf_err *err)
 	return rc;
 }
 
+/* Whoever sends a byte now and then must not keep the slot. */
 static int
-read_all(int fd, uint8_t *to, size_t size, struct wf_err *err)
+check_pace(struct dns_fetch *f, size_t n, struct wf_err *err)
+{
+	int64_t now = wf_now_ms();
+
+	f->since_bytes += n;
+	if (now - f->since_ms < DNS_FETCH_PACE_S * 1000)
+		return 0;
+	if (f->since_bytes < DNS_FETCH_PACE)
+		return wf_err(err, -ETIMEDOUT, "less than %d bytes came in %d s", DNS_FETCH_PACE, DNS_FETCH_PACE_S);
+	f->since_ms = now;
+	f->since_bytes = 0;
+	return 0;
+}
+
+static int
+read_all(struct dns_fetch *f, int fd, uint8_t *to, size_t size, struct wf_err *err)
 {
 	while (size) {
 		ssize_t n = recv(fd, to, size, 0);
@@ -91,6 +109,9 @@ read_all(int fd, uint8_t *to, size_t size, struct wf_err *err)
 		}
 		to += n;
 		size -= n;
+		rc = check_pace(f, n, err);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -135,11 +156,11 @@ receive(struct dns_fetch *f, int fd, struct dns_receive *r, struct dns_tsig *tsi
 	dns_tsig_reader_init(&reader, tsig);
 	while (!rc || reader.n_unsigned) {
 		uint8_t len[2];
-		int rc_read = read_all(fd, len, 2, err);
+		int rc_read = read_all(f, fd, len, 2, err);
 		size_t size = dns_get16(len);
 
 		if (!rc_read)
-			rc_read = read_all(fd, msg, size, err);
+			rc_read = read_all(f, fd, msg, size, err);
 		if (!rc_read && fetches.stop)
 			rc_read = -EINTR;
 		if (!rc_read && f->is_signed)
@@ -178,6 +199,8 @@ try(struct dns_fetch *f, const struct dns_zone *have, struct wf_err *err)
 	/* The first bytes of a connection always fit. */
 	if (send(fd, msg, 2 + size, MSG_NOSIGNAL) != (ssize_t)(2 + size))
 		rc = wf_err(err, -EIO, "%s", strerror(errno));
+	f->since_ms = wf_now_ms();
+	f->since_bytes = 0;
 	if (!rc)
 		rc = receive(f, fd, &r, &tsig, err);
 	if (!rc)
@@ -204,6 +227,8 @@ run(void *arg)
 {
 	struct dns_fetch *f = arg;
 
+	/* Answers go first. */
+	setpriority(PRIO_PROCESS, syscall(SYS_gettid), 10);
 	f->rc = try(f, f->have, &f->err);
 	if (f->rc == 1) {
 		f->err.text[0] = '\0';
@@ -226,13 +251,61 @@ run(void *arg)
 /* --- main --------------------------------------------------------------------------------------------
  */
 
+static bool
+is_same_host(const struct dns_fetch *a, const struct dns_fetch *b)
+{
+	if (a->from.ss_family != b->from.ss_family)
+		return false;
+	if (a->from.ss_family == AF_INET)
+		return ((const struct sockaddr_in *)&a->from)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)&b->from)->sin_addr.s_addr;
+	return !memcmp(&((const struct sockaddr_in6 *)&a->from)->sin6_addr,
+		       &((const struct sockaddr_in6 *)&b->from)->sin6_addr, sizeof(struct in6_addr));
+}
+
+static unsigned
+n_running_of(const struct dns_fetch *f)
+{
+	const struct dns_fetch *other;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&fetches.lock);
+	wf_list_for_each(other, node, &fetches.running)
+		n += is_same_host(f, other);
+	pthread_mutex_unlock(&fetches.lock);
+	return n;
+}
+
+/* The first whose primary has not its share yet; else the first whose primary may have more, as no
+ * other one wants it now.  NULL: all must wait. */
+static struct dns_fetch *
+next_waiting(void)
+{
+	struct dns_fetch *f, *other = NULL, *last = NULL;
+
+	wf_list_for_each(f, node, &fetches.waiting) {
+		unsigned n;
+
+		/* A long queue is mostly of one primary, whose share is known already. */
+		if (last && is_same_host(f, last))
+			continue;
+		last = f;
+		n = n_running_of(f);
+		if (n < DNS_FETCH_SHARE)
+			return f;
+		if (!other && n < DNS_FETCH_SHARE_MAX)
+			other = f;
+	}
+	return other;
+}
+
 static void
 start_waiting(void)
 {
-	while (fetches.n_running < DNS_FETCH_MAX && !wf_list_is_empty(&fetches.waiting)) {
-		struct dns_fetch *f =
-			wf_container(wf_list_pop_front(&fetches.waiting), struct dns_fetch, node);
+	struct dns_fetch *f;
 
+	while (fetches.n_running < DNS_FETCH_MAX && (f = next_waiting())) {
+		wf_list_remove(&f->node);
 		fetches.n_running++;
 		pthread_mutex_lock(&fetches.lock);
 		wf_list_push_back(&fetches.running, &f->node);

@@ -4,7 +4,8 @@
  *   main: dns_fetch_start(job) ... thread: TCP, build, save ... main: job->done(job)
  *
  * IXFR if there is a version of the zone; if the primary has no differences, or wrong ones, AXFR.
- * Threads: main starts and gets the result; at most DNS_FETCH_MAX run, others wait in their order. */
+ * Threads: main starts and gets the result; at most DNS_FETCH_MAX run, others wait in their order,
+ * but for the shares of their primaries. */
 #ifndef WEFT_DNS_SERVER_FETCH_H
 #define WEFT_DNS_SERVER_FETCH_H
 
@@ -16,8 +17,14 @@
 #include "dns/zone/zone.h"
 
 #define DNS_FETCH_MAX 8
+/* Of one primary (its address), while others wait, and ever. */
+#define DNS_FETCH_SHARE     2
+#define DNS_FETCH_SHARE_MAX 6
 /* A primary that sends nothing for so long has hung up. */
 #define DNS_FETCH_IDLE_S 20
+/* Who sends less than so many bytes in so many seconds is broken off. */
+#define DNS_FETCH_PACE	 4096
+#define DNS_FETCH_PACE_S 60
 
 struct dns_fetch {
 	/* By the caller. */
@@ -40,6 +47,8 @@ struct dns_fetch {
 	struct wf_err save_err;   /* the copy could not be written */
 	/* Its own. */
 	struct wf_list node;
+	int64_t since_ms; /* what came since is since_bytes */
+	uint64_t since_bytes;
 	pthread_t thread;
 };
 
