@@ -251,6 +251,8 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 	c->key_folder = in_folder(c, folder);
 	c->sign_per_s = wf_json_u64(o, "signatures-per-second", 5000);
 	c->sign_cache = wf_json_u64(o, "signature-cache", 65536);
+	c->min_refresh_s = wf_json_u64(dns, "min-refresh-time", 60);
+	c->min_retry_s = wf_json_u64(dns, "min-retry-time", 30);
 	c->state_folder = wf_xstrdup(wf_json_str(dns, "state-folder", "/var/lib/weft/dns"));
 	if (read_selftest(c, json_object_get(dns, "self-test"), path, err))
 		return -EINVAL;

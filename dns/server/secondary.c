@@ -50,6 +50,8 @@ struct secondary {
 	struct dns_zone *zone; /* a reference; the last version, served or expired; NULL: none */
 	struct wf_timer timer, expiry;
 	enum phase phase;
+	struct wf_list waits; /* for a slot to ask in, if is_queued */
+	bool is_queued, has_slot;
 	bool again; /* NOTIFY came meanwhile */
 	bool is_expired;
 	bool is_member;    /* of a catalog: its files go with it */
@@ -69,13 +71,16 @@ struct secondary {
 
 static struct wf_hmap secondaries;
 static bool is_init;
-static unsigned n_asking;
+static unsigned n_asking; /* those with has_slot */
+static struct wf_list waiting;
+static uint32_t min_refresh_s, min_retry_s;
 static struct wf_idle idle;
 static struct dns_told_queue told_queue = { .wake = wf_loop_wake };
 
 static void begin(struct secondary *);
 static void begin_soon(struct secondary *);
 static void ask(struct secondary *);
+static void on_later(struct wf_timer *);
 static void fetch(struct secondary *);
 
 /* --- the zone's own times ---------------------------------------------------------------------------
@@ -90,6 +95,32 @@ soa_time(const struct dns_zone *z, unsigned from_end)
 	uint32_t s = dns_get32(soa->raw + soa->size - from_end);
 
 	return s < 1 ? 1 : s > INT32_MAX ? INT32_MAX : s;
+}
+
+/* A primary's SOA must not make us ask all the time. */
+static uint32_t
+refresh_time(const struct dns_zone *z)
+{
+	uint32_t s = soa_time(z, SOA_REFRESH);
+
+	return s > min_refresh_s ? s : min_refresh_s;
+}
+
+static uint32_t
+retry_time(const struct dns_zone *z)
+{
+	uint32_t s = soa_time(z, SOA_RETRY);
+
+	return s > min_retry_s ? s : min_retry_s;
+}
+
+/* A zone does not expire before it was asked for again, and a second time. */
+static int64_t
+expire_time(const struct dns_zone *z)
+{
+	int64_t s = soa_time(z, SOA_EXPIRE), least = (int64_t)refresh_time(z) + retry_time(z);
+
+	return s > least ? s : least;
 }
 
 static void
@@ -135,12 +166,12 @@ on_expired(struct wf_timer *t)
 
 	/* The members of a catalog stay what they were (RFC 9432 section 5.1), and so does it. */
 	if (s->catalog) {
-		wf_error("catalog %s: no primary has answered for %u s; its members stay", s->text,
-			 soa_time(s->zone, SOA_EXPIRE));
+		wf_error("catalog %s: no primary has answered for %lld s; its members stay", s->text,
+			 (long long)expire_time(s->zone));
 		return;
 	}
-	wf_error("zone %s: no primary has answered for %u s: it has expired and is answered with SERVFAIL", s->text,
-		 soa_time(s->zone, SOA_EXPIRE));
+	wf_error("zone %s: no primary has answered for %lld s: it has expired and is answered with SERVFAIL", s->text,
+		 (long long)expire_time(s->zone));
 	s->is_expired = true;
 	serve(dns_zone_new_no_data(&s->name));
 }
@@ -149,7 +180,7 @@ on_expired(struct wf_timer *t)
 static void
 confirmed(struct secondary *s, int64_t ago_ms)
 {
-	int64_t left = soa_time(s->zone, SOA_EXPIRE) * 1000ll - ago_ms;
+	int64_t left = expire_time(s->zone) * 1000 - ago_ms;
 
 	s->confirmed_ms = wf_now_ms() - ago_ms;
 	wf_timer_set(&s->expiry, left > 0 ? left : 0, on_expired, s);
@@ -167,7 +198,7 @@ confirmed_now(struct secondary *s)
 	s->n_retries = 0;
 	free(s->last_error);
 	s->last_error = NULL;
-	sleep_for(s, soa_time(s->zone, SOA_REFRESH));
+	sleep_for(s, refresh_time(s->zone));
 	if (s->again)
 		begin_soon(s);
 }
@@ -178,14 +209,29 @@ confirmed_now(struct secondary *s)
 static void
 end_asking(struct secondary *s)
 {
-	if (s->fd < 0)
-		return;
+	struct secondary *next;
+
+	if (s->is_queued)
+		wf_list_remove(&s->waits);
+	s->is_queued = false;
 	if (s->watch)
 		wf_fd_unwatch(s->watch);
-	close(s->fd);
-	s->fd = -1;
 	s->watch = NULL;
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	if (!s->has_slot)
+		return;
+	s->has_slot = false;
 	n_asking--;
+	if (wf_list_is_empty(&waiting))
+		return;
+	/* It gets the slot now and asks from the loop: many that fail at once would nest. */
+	next = wf_container(wf_list_pop_front(&waiting), struct secondary, waits);
+	next->is_queued = false;
+	next->has_slot = true;
+	n_asking++;
+	wf_timer_set(&next->timer, 0, on_later, next);
 }
 
 /* This primary does not help: on with the next; all of them: later. */
@@ -211,7 +257,7 @@ failed(struct secondary *s, const char *why)
 	if (s->again) {
 		begin_soon(s);
 	} else if (s->zone && !s->is_expired) {
-		sleep_for(s, soa_time(s->zone, SOA_RETRY));
+		sleep_for(s, retry_time(s->zone));
 	} else {
 		sleep_for(s, RETRY_MIN_S << s->n_retries);
 		if (RETRY_MIN_S << s->n_retries < RETRY_MAX_S)
@@ -348,16 +394,18 @@ ask(struct secondary *s)
 		fetch(s);
 		return;
 	}
-	if (n_asking >= ASK_MAX) {
-		wf_timer_set(&s->timer, 50, on_later, s);
+	if (!s->has_slot && n_asking >= ASK_MAX) {
+		s->is_queued = true;
+		wf_list_push_back(&waiting, &s->waits);
 		return;
 	}
+	if (!s->has_slot)
+		n_asking++;
+	s->has_slot = true;
 	s->is_signed = p->key;
 	if (key)
 		s->key = *key;
 	s->fd = socket(p->at.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->fd >= 0)
-		n_asking++;
 	if (s->fd < 0 || getrandom(&s->id, sizeof s->id, 0) != sizeof s->id ||
 	    connect(s->fd, (const struct sockaddr *)&p->at,
 		    p->at.ss_family == AF_INET ? sizeof(struct sockaddr_in)
@@ -582,10 +630,13 @@ dns_secondary_configure(const struct dns_conf *c, struct dns_view *v)
 
 	if (!is_init) {
 		wf_hmap_init(&secondaries);
+		wf_list_init(&waiting);
 		idle.fn = on_idle;
 		wf_idle_add(&idle);
 		is_init = true;
 	}
+	min_refresh_s = c->min_refresh_s;
+	min_retry_s = c->min_retry_s;
 	wf_hmap_for_each(s, node, &secondaries)
 		s->is_wanted = false;
 	for (size_t i = 0; i < c->n_zones + c->n_members; i++) {

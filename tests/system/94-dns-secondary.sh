@@ -91,6 +91,7 @@ EOF
 cat > "$T/dns.json" << EOF
 { "weft-dns:dns": {
     "listen": ["10.9.0.1"], "workers": 2, "state-folder": "$T/state",
+    "min-refresh-time": 1, "min-retry-time": 1,
     "key": [ { "name": "xfr", "secret": "$SECRET" }, { "name": "wrong", "secret": "$WRONG" } ],
     "zone": [
       { "name": "plain.test", "primary": [ { "address": "10.9.0.9" }, { "address": "10.9.0.2", "port": 5302 } ],
@@ -218,6 +219,11 @@ is_refused() { [ "$(dns_rcode @10.9.0.1 "$1" SOA)" = REFUSED ]; }
 check "a member that is gone is not served" retry 90 is_refused plain3.test
 equal "nor is its copy kept" "" "$(ls "$T/state" | grep plain3 || true)"
 equal "the other one is" 3 "$(serial 10.9.0.1 53 plain2.test)"
+check "the daemon ends" dns_stop
+sed -i 's/"min-refresh-time": 1/"min-refresh-time": 3600/' "$T/dns.json"
+dns_start
+waits_an_hour() { dns_ctl dns secondaries > "$T/secondaries" && grep -E '^zone short.test. serial 10,.* waits 3[0-9]{3} s' "$T/secondaries"; }
+check "the least refresh time holds, whatever the SOA says" retry 60 waits_an_hour
 check "the daemon ends when told" dns_stop
 kill $KNOT
 finish
