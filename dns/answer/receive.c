@@ -105,6 +105,7 @@ begin_zone(struct dns_receive *r, struct wf_err *err)
 	struct dns_rec soa;
 
 	dns_zone_builder_init(&r->builder, &r->apex, NULL);
+	r->builder.max_size = r->max_size;
 	r->has_builder = true;
 	r->state = RECEIVE_ZONE;
 	dns_rec_get(r->soa.data, &soa);
@@ -221,6 +222,9 @@ dns_receive_message(struct dns_receive *r, const uint8_t *msg, size_t size, stru
 	if (r->size > DNS_RECEIVE_MAX)
 		return wf_err(err, -EINVAL, "the zone is larger than %llu bytes",
 			      (unsigned long long)DNS_RECEIVE_MAX);
+	if (r->max_size && r->changes.size > r->max_size)
+		return wf_err(err, -EFBIG, "the differences are larger than max-zone-size, %llu bytes",
+			      (unsigned long long)r->max_size);
 	if (dns_get16(msg + 4)) {
 		at = dns_read_name(msg, size, at, &owner);
 		if (!at || at + 4 > size || owner.size != r->apex.size ||
@@ -271,7 +275,7 @@ dns_receive_finish(struct dns_receive *r, struct dns_zone **ret, struct wf_err *
 		return 0;
 	if (r->incremental) {
 		dns_rec_get(r->soa.data, &soa);
-		rc = dns_zone_apply(r->have, r->changes.data, r->n_changes, &soa, ret, err);
+		rc = dns_zone_apply(r->have, r->changes.data, r->n_changes, &soa, r->max_size, ret, err);
 	} else {
 		rc = dns_zone_builder_finish(&r->builder, ret, err);
 	}

@@ -20,6 +20,7 @@ struct dns_receive {
 	struct dns_name apex;
 	uint16_t id;
 	const struct dns_zone *have; /* NULL: AXFR was asked for */
+	uint64_t max_size; /* of what it builds (zone/build_zone.h); by the caller, 0: any */
 	enum { RECEIVE_FIRST, RECEIVE_SECOND, RECEIVE_ZONE, RECEIVE_REMOVED, RECEIVE_ADDED,
 	       RECEIVE_END } state;
 	struct wf_buf soa; /* the new one, as a dns_rec */
@@ -37,7 +38,8 @@ struct dns_receive {
 void dns_receive_init(struct dns_receive *, const struct dns_name *apex, uint16_t id,
 		      const struct dns_zone *have);
 void dns_receive_done(struct dns_receive *);
-/* One message.  Returns 1 behind the last one, 0 if more is to come, -EINVAL and the reason. */
+/* One message.  Returns 1 behind the last one, 0 if more is to come, -EINVAL (-EFBIG behind
+ * 'max_size') and the reason. */
 int dns_receive_message(struct dns_receive *, const uint8_t *msg, size_t size, struct wf_err *);
 /* Behind the last message: the zone; NULL if 'is_current'. */
 int dns_receive_finish(struct dns_receive *, struct dns_zone **ret, struct wf_err *);

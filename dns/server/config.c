@@ -161,6 +161,7 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 		read_allow(json_object_get(z, "transfer"), &to->transfer);
 		read_allow(json_object_get(z, "notify-from"), &to->notify_from);
 		to->catalog = wf_json_bool(z, "catalog", false);
+		to->max_size = wf_json_u64(z, "max-zone-size", (uint64_t)4 << 30);
 		to->journal_size = wf_json_u64(z, "journal-size", 1 << 20);
 		if (to->transfer.exists)
 			to->journal = state_path(c, &to->name, "journal");

@@ -59,6 +59,7 @@ struct dns_zone_conf {
 	/* Of a member: the zone that names it, from which all but names and paths is borrowed. */
 	const struct dns_zone_conf *of_catalog;
 	uint64_t journal_size;
+	uint64_t max_size; /* of a zone with primaries */
 	/* Relative ones are made absolute to the configuration's folder; of a zone with primaries the
 	 * copy. */
 	char *file;

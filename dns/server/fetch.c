@@ -196,6 +196,7 @@ try(struct dns_fetch *f, const struct dns_zone *have, struct wf_err *err)
 	size = compose(f, have, id, &tsig, msg + 2);
 	dns_put16(msg, size);
 	dns_receive_init(&r, &f->apex, id, have);
+	r.max_size = f->max_size;
 	/* The first bytes of a connection always fit. */
 	if (send(fd, msg, 2 + size, MSG_NOSIGNAL) != (ssize_t)(2 + size))
 		rc = wf_err(err, -EIO, "%s", strerror(errno));

@@ -35,6 +35,7 @@ struct dns_fetch {
 	struct dns_zone *have; /* a reference; NULL: none */
 	char *file, *journal;  /* journal NULL: none is kept */
 	uint64_t journal_size;
+	uint64_t max_size; /* of what it builds */
 	bool catalog; /* a broken catalog is no good answer */
 	void (*done)(struct dns_fetch *); /* main; frees it */
 	void *arg;

@@ -44,7 +44,7 @@ struct secondary {
 	size_t n_primaries, at; /* the one that is asked */
 	size_t n_failed;        /* of them in this round */
 	char *file, *journal;
-	uint64_t journal_size;
+	uint64_t journal_size, max_size;
 	bool catalog, is_wanted;
 	struct dns_told told;
 	struct dns_zone *zone; /* a reference; the last version, served or expired; NULL: none */
@@ -516,6 +516,7 @@ fetch(struct secondary *s)
 	f->file = wf_xstrdup(s->file);
 	f->journal = s->journal ? wf_xstrdup(s->journal) : NULL;
 	f->journal_size = s->journal_size;
+	f->max_size = s->max_size;
 	f->catalog = s->catalog;
 	f->done = on_fetched;
 	f->arg = s;
@@ -571,6 +572,7 @@ set_peers(struct secondary *s, const struct dns_zone_conf *zc)
 	s->file = wf_xstrdup(zc->file);
 	s->journal = zc->transfer.exists && zc->journal_size ? wf_xstrdup(zc->journal) : NULL;
 	s->journal_size = zc->journal_size;
+	s->max_size = zc->max_size;
 	s->catalog = zc->catalog;
 	s->is_member = zc->of_catalog;
 }

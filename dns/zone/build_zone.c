@@ -121,6 +121,17 @@ add_set(struct dns_zone *z, struct dns_node *n, unsigned type)
 	return &n->sets[n->n_sets++];
 }
 
+static int
+check_size(const struct dns_zone_builder *b, struct wf_err *err)
+{
+	const struct dns_zone *z = b->zone;
+
+	if (!b->max_size || z->arena.total + b->records.total + (z->mask + 1) * sizeof *z->slots <= b->max_size)
+		return 0;
+	return wf_err(err, -EFBIG, "zone %s takes more than max-zone-size, %llu bytes", z->text,
+		      (unsigned long long)b->max_size);
+}
+
 int
 dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, unsigned type,
 		     uint32_t ttl, const uint8_t *rdata, size_t rdlen, struct wf_err *err)
@@ -130,6 +141,7 @@ dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, u
 	struct dns_rrset *s;
 	struct record *r;
 	char text[DNS_NAME_TEXT_MAX];
+	int rc;
 
 	if (!dns_name_is_in(owner->wire, z->apex->name)) {
 		b->n_out_of_zone++;
@@ -163,6 +175,9 @@ dns_zone_builder_add(struct dns_zone_builder *b, const struct dns_name *owner, u
 	s->n++;
 	s->size += DNS_RAW_HEAD + rdlen;
 	z->n_records++;
+	rc = check_size(b, err);
+	if (rc)
+		return rc;
 	return 0;
 }
 
@@ -560,6 +575,8 @@ dns_zone_builder_finish(struct dns_zone_builder *b, struct dns_zone **ret, struc
 				rc = compile_set(z, n, &n->sets[i], s, err);
 		if (!rc && (n->flags & DNS_NODE_CUT) && !(n->flags & DNS_NODE_OCCLUDED))
 			rc = compile_referral(z, n, s, err);
+		if (!rc)
+			rc = check_size(b, err);
 		if (rc)
 			break;
 		if (b->warnings && (n->flags & DNS_NODE_CUT) && !(n->flags & DNS_NODE_OCCLUDED))

@@ -12,6 +12,7 @@ struct dns_zone_builder {
 	struct dns_zone *zone;
 	struct dns_arena records; /* until finish */
 	size_t n_out_of_zone;
+	uint64_t max_size; /* bytes that it may take while it is made; 0: any */
 	/* Of a zone that is signed here (zone/dnssec.h); NULL: it is not. */
 	struct dns_keyset *keys;
 	enum dns_denial denial;
@@ -22,8 +23,8 @@ void dns_zone_builder_init(struct dns_zone_builder *, const struct dns_name *ape
 			   struct wf_str *warnings);
 /* Drops an unfinished zone. */
 void dns_zone_builder_done(struct dns_zone_builder *);
-/* 'rdata' has uncompressed names.  Returns 0, -EINVAL with the reason (no place in it), or 1: the
- * owner is not in the zone and the record was left out. */
+/* 'rdata' has uncompressed names.  Returns 0, -EINVAL with the reason (no place in it), -EFBIG behind
+ * 'max_size', or 1: the owner is not in the zone and the record was left out. */
 int dns_zone_builder_add(struct dns_zone_builder *, const struct dns_name *owner, unsigned type,
 			 uint32_t ttl, const uint8_t *rdata, size_t rdlen, struct wf_err *);
 /* The set of this type is chosen by policy, the choice of this number (answer/chosen.h); the file must

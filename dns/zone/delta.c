@@ -361,7 +361,7 @@ add_all(struct dns_zone_builder *b, const struct dns_zone *old, const struct ove
 
 int
 dns_zone_apply(const struct dns_zone *old, const uint8_t *changes, size_t n,
-	       const struct dns_rec *soa, struct dns_zone **ret, struct wf_err *err)
+	       const struct dns_rec *soa, uint64_t max_size, struct dns_zone **ret, struct wf_err *err)
 {
 	struct dns_zone_builder b;
 	struct dns_name apex;
@@ -373,6 +373,7 @@ dns_zone_apply(const struct dns_zone *old, const uint8_t *changes, size_t n,
 	o.slots = wf_xzalloc((o.mask + 1) * sizeof *o.slots);
 	dns_name_read_lower(&apex, old->apex->name, old->apex->name_size);
 	dns_zone_builder_init(&b, &apex, NULL);
+	b.max_size = max_size;
 	rc = read_changes(&o, changes, n, err);
 	if (!rc)
 		rc = add_all(&b, old, &o, soa, err);

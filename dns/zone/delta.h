@@ -51,8 +51,9 @@ size_t dns_zone_delta_from(const struct dns_zone *z, uint32_t serial);
 
 /* Makes a new zone out of 'old' and changes: 'n' records, each behind a byte that is 1 to add and 0
  * to remove it, in their order; SOA records among them are left out, and 'soa' is the new one.
- * -EINVAL if a record that is removed is not there, or one that is added is. */
+ * -EINVAL if a record that is removed is not there, or one that is added is; -EFBIG behind
+ * 'max_size' (zone/build_zone.h). */
 int dns_zone_apply(const struct dns_zone *old, const uint8_t *changes, size_t n,
-		   const struct dns_rec *soa, struct dns_zone **ret, struct wf_err *);
+		   const struct dns_rec *soa, uint64_t max_size, struct dns_zone **ret, struct wf_err *);
 
 #endif

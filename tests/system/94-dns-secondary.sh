@@ -29,6 +29,7 @@ zone 7 200 > "$T/knot/keyed.test.zone"
 zone 7 5 2 2 4 > "$T/knot/short.test.zone"
 zone 7 200 > "$T/bind/bind.test.zone"
 zone 7 20 > "$T/knot/signed.test.zone"
+zone 7 250 > "$T/knot/toobig.test.zone"
 printf '$TTL 60\n@ SOA . . 1 3600 900 604800 60\n@ NS invalid.\nversion TXT "2"\none.zones PTR plain2.test.\n' > "$T/knot/catalog.test.zone"
 zone 3 5 > "$T/knot/plain2.test.zone"
 zone 4 5 > "$T/knot/plain3.test.zone"
@@ -77,6 +78,7 @@ zone:
     zonefile-sync: -1
     zonefile-load: difference-no-serial
     journal-content: all
+  - domain: toobig.test
   - domain: catalog.test
   - domain: plain2.test
   - domain: plain3.test
@@ -102,6 +104,7 @@ cat > "$T/dns.json" << EOF
         "transfer": { "address": ["10.9.0.0/24"] } },
       { "name": "signed.test", "primary": [ { "address": "10.9.0.2", "port": 5302 } ], "transfer": { "address": ["10.9.0.0/24"] } },
       { "name": "short.test", "primary": [ { "address": "10.9.0.2", "port": 5302 } ] },
+      { "name": "toobig.test", "max-zone-size": "16384", "primary": [ { "address": "10.9.0.2", "port": 5302 } ] },
       { "name": "badkey.test", "primary": [ { "address": "10.9.0.2", "port": 5302, "key": "wrong" } ] },
       { "name": "catalog.test", "catalog": true, "primary": [ { "address": "10.9.0.2", "port": 5302 } ],
         "transfer": { "address": ["10.9.0.0/24"] } },
@@ -139,6 +142,8 @@ check "its answers have signatures" contains "RRSIG" dns_ask @10.9.0.1 +dnssec n
 check "and denials proofs" contains "NSEC" dns_ask @10.9.0.1 +dnssec nosuch.signed.test A
 equal "a zone whose primary does not know our key has no data" SERVFAIL "$(dns_rcode @10.9.0.1 badkey.test SOA)"
 check "and that is said" retry 30 contains "badkey.test. no data" dns_ctl dns secondaries
+check "a zone larger than it may be is not taken" retry 60 contains "toobig.test. no data" dns_ctl dns secondaries
+check "which is said" retry 60 contains "max-zone-size, 16384 bytes" dns_ctl dns secondaries
 check "the copy is a zone file" grep '^keyed.test. 300 IN SOA' "$T/keyed-copy"
 
 # --- IXFR ----------------------------------------------------------------------------------------------

@@ -293,7 +293,7 @@ differences_lead_from_one_zone_to_the_other(void **state)
 			dns_rec_put(&changes, &rec);
 		}
 		assert_ptr_equal(p, d->bytes + d->size);
-		if (dns_zone_apply(old, changes.data, d->n_removed + d->n_added, &soa, &again, &err))
+		if (dns_zone_apply(old, changes.data, d->n_removed + d->n_added, &soa, 0, &again, &err))
 			fail_msg("%s", err.text);
 		want = text_of(new);
 		got = text_of(again);
