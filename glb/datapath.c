@@ -46,17 +46,27 @@ static const char *const map_names[DP_N_MAPS] = {
 	[DP_VLANS] = "glb_vlans", [DP_NAT] = "glb_nat", [DP_DENY] = "glb_deny",
 };
 
+/* The verifier explains itself in thousands of lines, of which the last ones say what is wrong. */
+#define LAST_LINES 10
+
 static int
 on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char text[1024];
+	char *text, *line, *rest;
+	unsigned n_lines = 0;
 
-	vsnprintf(text, sizeof text, format, args);
-	text[strcspn(text, "\n")] = '\0';
-	if (level == LIBBPF_WARN)
-		wf_warn("libbpf: %s", text);
-	else
-		wf_dbg("libbpf: %s", text);
+	if (vasprintf(&text, format, args) < 0)
+		return 0;
+	for (const char *c = text; *c; c++)
+		n_lines += *c == '\n';
+	for (rest = text; (line = strsep(&rest, "\n")) != NULL;) {
+		if (*line && n_lines <= LAST_LINES && level == LIBBPF_WARN)
+			wf_warn("libbpf: %s", line);
+		else if (*line)
+			wf_dbg("libbpf: %s", line);
+		n_lines -= n_lines > 0;
+	}
+	free(text);
 	return 0;
 }
 
