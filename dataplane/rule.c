@@ -431,6 +431,13 @@ table_fetch_rules(const struct table_ahead *ahead)
 _Atomic uint64_t tables_made; /* version at which some table last got its first rule */
 
 void
+rules_settle(void)
+{
+	for (unsigned i = 0; i < n_changed; i++)
+		classifier_settle(changed[i]->cls);
+}
+
+void
 rules_before_publish(uint64_t version)
 {
 	for (unsigned i = 0; i < n_changed; i++) {

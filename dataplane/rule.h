@@ -143,6 +143,8 @@ void table_done(struct table *); /* after a grace period; rules are unreffed */
 
 /* Puts 'rule' in, visible from 'version' on.  Takes a reference. */
 void table_add(struct table *, struct rule *, uint64_t version);
+/* Main, before it looks up a version that is not published yet. */
+void rules_settle(void);
 /* Makes it invisible from 'version' on.  A grace period after that version was published the
  * rule is unlinked, handed to the function of rules_on_reaped(), and unreffed. */
 void table_remove(struct table *, struct rule *, uint64_t version);

@@ -123,6 +123,10 @@ xlate_report_error(struct xctx *ctx, const char *fmt, ...)
 
 	if (!ctx->in->trace && ctx->resolve)
 		return;
+	/* This walk is done again for good, without a record. */
+	xlate_unrecord(ctx, WALK_NEVER);
+	if (ctx->in->record && ctx->in->record->state == WALK_NEVER)
+		return;
 	va_start(args, fmt);
 	wf_str_vfmt(&s, fmt, args);
 	va_end(args);

@@ -79,6 +79,8 @@ struct walk_memo {
 	unsigned n_shape;
 	uint8_t shape_words[MAX_SHAPE_WORDS];
 	uint64_t shape_masks[MAX_SHAPE_WORDS];
+	/* Of a walk that is not kept, but done again now, which finds the same continuations. */
+	struct plan *spent;
 	/* Scratch. */
 	struct of_key key;
 	struct walk_record record;
@@ -171,6 +173,19 @@ walk_memo_new(void)
 	return m;
 }
 
+/* Of walks that are not kept only the rules are needed. */
+static void
+release_spent(struct walk_memo *m)
+{
+	struct plan *p = m->spent;
+
+	if (!p)
+		return;
+	plan_ops_release(p->ops, p->ops_size);
+	p->ops_size = 0;
+	m->spent = NULL;
+}
+
 /* What is thrown away, for main to free. */
 struct garbage {
 	uint32_t n_leaves;
@@ -196,6 +211,7 @@ empty(struct walk_memo *m)
 {
 	struct garbage *g = wf_xmalloc(sizeof *g);
 
+	release_spent(m);
 	*g = (struct garbage){ m->n_leaves, m->leaves,
 			       { m->nodes, m->deltas, m->edges, m->roots, m->touched } };
 	m->nodes = NULL;
@@ -379,6 +395,7 @@ walk_memo_record(struct walk_memo *m, const struct xlate_in *in)
 		return NULL;
 	if (m->credit <= 0 && ++m->unpaid % UNPAID_ONE_IN)
 		return NULL;
+	release_spent(m);
 	m->credit -= CREDIT_RECORD;
 	r->state = WALK_RECORDING;
 	r->n_lookups = r->n_found = r->n_credited = r->n_deltas = 0;
@@ -551,9 +568,7 @@ walk_memo_add(struct walk_memo *m, const struct xlate_in *in, struct plan **plan
 	found->leaf = m->n_leaves++;
 	m->bytes += sizeof *p + p->n_steps * sizeof *p->steps + p->n_rules * sizeof *p->rules;
 	if (r->state == WALK_NEVER) {
-		/* Only its rules are needed. */
-		plan_ops_release(p->ops, p->ops_size);
-		p->ops_size = 0;
+		m->spent = p;
 		return WALK_TRANSLATE;
 	}
 	m->bytes += p->ops_size + p->n_credits * sizeof *p->credits;
@@ -588,6 +603,7 @@ walk_memo_credit(struct walk_memo *m, const struct walk_found *f, uint64_t bytes
 void
 walk_memo_end_burst(struct walk_memo *m, int64_t now_ms)
 {
+	release_spent(m);
 	for (uint32_t i = 0; i < m->n_touched; i++) {
 		struct leaf *l = &m->leaves[m->touched[i]];
 

@@ -97,6 +97,7 @@ of_packet_out_run_pending(struct of_switch *sw, struct of_packet_out_job *job)
 							next.n_bridges * sizeof(*bridges));
 
 	/* Only for this walk: nobody else sees it, and it ends before the next change. */
+	rules_settle();
 	next.version = view_next_version();
 	bridges[sw->bridge->index] = view_bridge_pending(sw->bridge);
 	next.bridges = bridges;
