@@ -96,7 +96,8 @@ traffic_end() {
 }
 value() { sed -n "s/.*\<$1=\([0-9.]*\).*/\1/p" <<< "$2"; }
 
-sleep 3
+expired() { [ "$(ofctl s1 dump-flows br0 table=6 | grep -c arp)" = 0 ]; }
+retry 20 expired || true
 before=$(snapshot)
 fdb=$(appctl s1 fdb/show br0 | awk '{ print $1, $2, $3 }' | sort)
 for how in kill stop; do
