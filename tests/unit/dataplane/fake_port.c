@@ -192,5 +192,9 @@ fake_port_endless(struct port *p, struct rte_mbuf *m)
 void
 fake_port_sink(struct port *p, bool sink)
 {
-	((struct fake *)p->impl)->sink = sink;
+	struct fake *f = p->impl;
+
+	pthread_mutex_lock(&f->mutex);
+	f->sink = sink;
+	pthread_mutex_unlock(&f->mutex);
 }
