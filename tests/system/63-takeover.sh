@@ -9,6 +9,7 @@
 # live; and when the next one fails, the one that runs goes on.
 . "$(dirname "$0")/../lib/system.sh"
 isolate "$@"
+export PYTHONPATH=$ROOT/tests/system # handover.py
 N=${FLOWS:-20000}
 
 switch_start s1
@@ -192,67 +193,52 @@ else
 	check "another state file: says why" grep "stays the switch" "$T/err"
 fi
 still "another state file"
-/usr/bin/python3 - "$T/s1/weft.handover" <<-'END'
+/usr/bin/python3 -B - "$T/s1/weft.handover" <<-'END'
 	# A daemon that dies when it has everything, and one that is asked to go on and does not.
-	import os, socket, struct, sys, time
-	def connect():
-	    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-	    s.connect(sys.argv[1])
-	    s.send(struct.pack("=III", 0x77656674, 1, 1))
-	    while True:
-	        m, fds, _, _ = socket.recv_fds(s, 2048, 4)
-	        for f in fds:
-	            os.close(f)
-	        if struct.unpack("=III", m[:12])[1] == 6:
-	            return s
-	connect().close()
-	s = connect()
-	s.send(struct.pack("=III", 0x77656674, 7, 0))
-	assert struct.unpack("=III", s.recv(2048)[:12])[1] == 8
+	import sys, time
+	from handover import *
+	take(sys.argv[1]).close()
+	s = take(sys.argv[1])
+	s.send(message(READY))
+	assert type_of(s.recv(2048)) == DONE
 	time.sleep(5)  # longer than the patience of the other side
 	try:
-	    s.send(struct.pack("=III", 0x77656674, 9, 0))
+	    s.send(message(TAKEN))
 	    sys.exit("TAKEN is accepted too late")
 	except OSError:
 	    pass
-	for junk in (b"", b"x", b"\xff" * 600, struct.pack("=III", 0x77656674, 99, 0)):
-	    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-	    s.connect(sys.argv[1])
+	for junk in (b"", b"x", b"\xff" * 600, message(UNKNOWN)):
+	    s = connect(sys.argv[1])
 	    s.send(junk)
 	    s.close()
 END
 still "a daemon that does not take over"
-/usr/bin/python3 - "$T/s1/weft.handover" > "$T/deaf" 2>&1 <<-'END' &
+/usr/bin/python3 -B - "$T/s1/weft.handover" > "$T/deaf" 2>&1 <<-'END' &
 	# One that is slow to read more than a socket holds, as the ports of a large switch are; then one that asks
 	# again and again and reads nothing.
-	import os, select, socket, struct, sys, time
-	def connect():
-	    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-	    s.connect(sys.argv[1])
-	    return s
-	s = connect()
+	import select, sys, time
+	from handover import *
+	s = connect(sys.argv[1])
 	rounds = 100
 	for _ in range(rounds):
-	    s.send(struct.pack("=III", 0x77656674, 1, 1))
+	    ask(s)
 	time.sleep(0.5)
 	ends = n = 0
 	while ends < rounds:
-	    m, fds, _, _ = socket.recv_fds(s, 2048, 4)
+	    m = receive(s)
 	    if not m:
 	        sys.exit(f"it gave up after {n} messages")
-	    for f in fds:
-	        os.close(f)
-	    ends += struct.unpack("=III", m[:12])[1] == 6
+	    ends += type_of(m) == END
 	    n += 1
 	s.close()
 	print(f"slow: {n} messages", flush=True)
-	s = connect()
+	s = connect(sys.argv[1])
 	s.setblocking(False)
 	end = time.monotonic() + 120
 	while time.monotonic() < end:
 	    if select.select([], [s], [], 1)[1]:
 	        try:
-	            s.send(struct.pack("=III", 0x77656674, 1, 1))
+	            ask(s)
 	        except BlockingIOError:
 	            pass
 	        except OSError:
@@ -269,8 +255,9 @@ check "by another process" test "$(daemon_pid s1)" != "$old"
 # A daemon that was taken over from and then hangs (it would keep the database's lock): its state file is the last one's.
 ofctl s1 add-flow br0 "table=8,priority=999,actions=drop"
 daemon_stop s1
-/usr/bin/python3 - "$T/s1/weft.handover" "$T/s1/weft.state" > "$T/hangs" 2>&1 <<-'END' &
-	import os, signal, socket, struct, sys, time
+/usr/bin/python3 -B - "$T/s1/weft.handover" "$T/s1/weft.state" > "$T/hangs" 2>&1 <<-'END' &
+	import os, signal, socket, sys, time
+	from handover import *
 	if os.path.exists(sys.argv[1]):
 	    os.unlink(sys.argv[1])
 	listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -280,14 +267,12 @@ daemon_stop s1
 	print("listens", flush=True)
 	s = listener.accept()[0]
 	state = os.open(sys.argv[2], os.O_RDWR)
-	head = lambda kind: struct.pack("=III", 0x77656674, kind, 0)
-	kind = lambda m: struct.unpack("=III", m[:12])[1]
-	assert kind(s.recv(2048)) == 1
-	socket.send_fds(s, [head(3) + sys.argv[2].encode()], [state])
-	s.send(head(6))
-	assert kind(s.recv(2048)) == 7
-	s.send(head(8))
-	assert kind(s.recv(2048)) == 9
+	assert type_of(s.recv(2048)) == HELLO
+	socket.send_fds(s, [message(FILE) + sys.argv[2].encode()], [state])
+	s.send(message(END))
+	assert type_of(s.recv(2048)) == READY
+	s.send(message(DONE))
+	assert type_of(s.recv(2048)) == TAKEN
 	print("taken", flush=True)
 	time.sleep(300)
 END

@@ -7,6 +7,7 @@
 # file says never comes back.
 . "$(dirname "$0")/../lib/system.sh"
 isolate "$@"
+export PYTHONPATH=$ROOT/tests/system # handover.py
 
 ns_add a b
 mkdir "$T/state"
@@ -81,20 +82,13 @@ rm -f "$STATE"
 daemon_start s1 weft --state="$STATE"
 ofctl s1 add-flow br0 table=3,priority=1,actions=drop
 mkfifo "$T/go"
-/usr/bin/python3 - "$T/s1/weft.handover" "$T/go" > "$T/taker" 2>&1 <<-'END' &
-	import os, socket, struct, sys
-	s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-	s.connect(sys.argv[1])
-	s.send(struct.pack("=III", 0x77656674, 1, 1))
-	while True:
-	    m, fds, _, _ = socket.recv_fds(s, 2048, 4)
-	    for f in fds:
-	        os.close(f)
-	    if struct.unpack("=III", m[:12])[1] == 6:
-	        break
+/usr/bin/python3 -B - "$T/s1/weft.handover" "$T/go" > "$T/taker" 2>&1 <<-'END' &
+	import sys
+	from handover import *
+	s = take(sys.argv[1])
 	print("ready", flush=True)
 	open(sys.argv[2]).read()
-	s.send(struct.pack("=III", 0x77656674, 7, 0))
+	s.send(message(READY))
 	print("answer:", s.recv(2048), flush=True)
 END
 taker=$!
