@@ -289,19 +289,38 @@ failed_guard_sends_one_packet_to_the_translator(void **state)
 	assert_null(fake_port_sent(ports[1], 0));
 }
 
-static void
-random_headers_do_not_evict_a_victim(void **state)
+/* A rule somewhere looks at addresses and ports, so each five-tuple is a flow; all packets go to port 1,
+ * which swallows them. */
+static struct rule *
+start_with_five_tuples(void)
 {
 	struct of_match_full full;
+	struct rule *rule;
 
 	memset(&full, 0, sizeof(full));
 	full.mask.nw_src = full.mask.nw_dst = 0xffffffff;
 	full.mask.tp_src = full.mask.tp_dst = 0xffff;
-	struct rule *rule = rule_new(&full, 1, "", 0);
+	rule = rule_new(&full, 1, "", 0);
 	view_fields_used(rule->match, rule->actions, 1);
 	view_publish(true);
 	start(to_port_1);
 	fake_port_sink(ports[1], true);
+	return rule;
+}
+
+static void
+end_with_five_tuples(struct rule *rule)
+{
+	fake_port_sink(ports[1], false);
+	view_fields_used(rule->match, rule->actions, -1);
+	rule_unref(rule);
+}
+
+static void
+random_headers_do_not_evict_a_victim(void **state)
+{
+	struct rule *rule = start_with_five_tuples();
+
 	fake_port_receive(ports[0], udp(1, 10));
 	workers_settle();
 	fake_port_receive(ports[0], udp(1, 10));
@@ -318,9 +337,7 @@ random_headers_do_not_evict_a_victim(void **state)
 	workers_totals(&t);
 	/* The first few have room; then two sightings of a hash by chance: hardly any. */
 	assert_in_range(t.n_flows, 1, CACHE_KEEP_AT_ONCE + 41);
-	fake_port_sink(ports[1], false);
-	view_fields_used(rule->match, rule->actions, -1);
-	rule_unref(rule);
+	end_with_five_tuples(rule);
 	workers_fold_stats();
 	assert_int_equal(credit.packets, 20102);
 }
@@ -329,25 +346,15 @@ random_headers_do_not_evict_a_victim(void **state)
 static void
 flows_that_come_again_are_kept_at_once(void **state)
 {
-	struct of_match_full full;
+	struct rule *rule = start_with_five_tuples();
 
-	memset(&full, 0, sizeof(full));
-	full.mask.nw_src = full.mask.nw_dst = 0xffffffff;
-	full.mask.tp_src = full.mask.tp_dst = 0xffff;
-	struct rule *rule = rule_new(&full, 1, "", 0);
-	view_fields_used(rule->match, rule->actions, 1);
-	view_publish(true);
-	start(to_port_1);
-	fake_port_sink(ports[1], true);
 	n_translated = 0;
 	for (unsigned i = 0; i < 16000; i++)
 		fake_port_receive(ports[0], udp(100 + i / 2, 10));
 	workers_settle();
 	/* Two walks each until that is known, then one. */
 	assert_in_range(n_translated, 8000, 11000);
-	fake_port_sink(ports[1], false);
-	view_fields_used(rule->match, rule->actions, -1);
-	rule_unref(rule);
+	end_with_five_tuples(rule);
 }
 
 static void
