@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 5
+#define GLB_ABI 6
 
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
@@ -30,7 +30,7 @@ enum glb_drop {
 
 /* Map glb_conf, one entry.  Written by the daemon, whole; read per packet. */
 struct glb_conf {
-	__u64 key[2];	      /* SipHash key of the document */
+	__u64 key[2][2];      /* SipHash keys of the document; GLB_CONF_KEY says which new flows are placed by */
 	__u32 generation;     /* the document's number */
 	__u32 source4;	      /* outer source, network order; entropy goes into the low bits */
 	__u32 source4_mask;   /* bits that the flow's hash may set, network order */
@@ -38,7 +38,6 @@ struct glb_conf {
 	__u32 flags;	      /* GLB_CONF_* */
 	__u32 neighbour_ttl;  /* jiffies that a next hop is believed */
 	__be16 gue_port, vxlan_port;
-	__u64 key_before[2];  /* GLB_CONF_ROTATES: the key that older flows were placed with */
 	__u64 packet_ns, packet_burst_ns; /* GLB_CONF_LIMIT: time that a packet of a source takes, and how much it may
 					   * be ahead; 0: no limit */
 	__u64 syn_ns, syn_burst_ns;	  /* the same for TCP that opens */
@@ -52,7 +51,9 @@ struct glb_conf {
 #define GLB_CONF_PREFIXES 4 /* some VIP is a prefix: map glb_vip_prefixes */
 #define GLB_CONF_DENY	  8 /* map glb_deny */
 #define GLB_CONF_LIMIT	  16
-#define GLB_CONF_ROTATES  32
+#define GLB_CONF_ROTATES  32 /* flows may have been placed by the other key, too */
+#define GLB_CONF_KEY(flags) ((flags) >> 8 & 1)
+#define GLB_CONF_KEY_1	  256
 #define GLB_CONF_CAPTURE  64
 #define GLB_CONF_NAT	  128 /* some server's packets come back to have their source put right */
 
@@ -88,7 +89,11 @@ struct glb_vip_prefix_key {
 #define GLB_POOL_BASE(w) ((__u32)(w))
 #define GLB_POOL_MASK(w) ((1u << (((w) >> 32) & 31)) - 1)
 #define GLB_POOL_WORD(base, shift) (GLB_POOL_VALID | (__u64)(shift) << 32 | (base))
-/* The pool's id is in glb_pool_ids at the same index. */
+/* Only the first of each slot is a candidate: by this key no flow is placed yet, but soon. */
+#define GLB_POOL_FIRST (1ull << 61)
+/* Each table for each key (glb_conf.key): the word of pool i for key k is entry i + k * GLB_MAX_POOLS.  The pool's id is in
+ * glb_pool_ids at i. */
+#define GLB_N_TABLES (2 * GLB_MAX_POOLS)
 
 /* Role edge: the table has 256 slots for each class of clients, by the map of clients with this number. */
 #define GLB_POOL_BY_PLACE (1ull << 62)

@@ -2,6 +2,7 @@
 /* Role edge: VIP and client address -> site, in a tunnel. */
 #include "bpf/glb_limit.h"
 #include "bpf/glb_place.h"
+#include "bpf/glb_rotate.h"
 #include "bpf/glb_send.h"
 
 /* Is the packet not the stack's, but one that it would send on? */
@@ -29,7 +30,7 @@ glb_edge(struct xdp_md *ctx)
 	struct glb_addr from;
 	struct glb_conf *c;
 	struct glb_vip *v;
-	__u32 off, zero = 0, *id, entropy;
+	__u32 off, zero = 0, *id, entropy, key, flags;
 	__u64 *table, hash;
 	__be16 type;
 	int rc;
@@ -78,24 +79,37 @@ glb_edge(struct xdp_md *ctx)
 		if (rc)
 			return glb_drop(ctx, rc);
 	}
-	table = bpf_map_lookup_elem(&glb_edge_tables, &v->pool);
+	flags = c->flags;
+	key = v->pool + GLB_CONF_KEY(flags) * GLB_MAX_POOLS;
+	table = bpf_map_lookup_elem(&glb_edge_tables, &key);
+	key = GLB_CONF_KEY(flags);
 	id = bpf_map_lookup_elem(&glb_pool_ids, &v->pool);
 	if (!table || !id || !(*table & GLB_POOL_VALID))
 		return glb_drop(ctx, GLB_BAD(no_pool));
-	hash = glb_client_hash(c->key, &f);
+	hash = glb_client_hash(c->key[key], &f);
 	if (glb_may_be_quic(v, &f))
 		cand.node[0] = (__u32)glb_by_connection_id(ctx, f.l4, 1);
 	if (!cand.node[0]) {
 		rc = glb_choose(glb_table_of(*table, &f), (__u32)hash, glb_kind(&f), &cand);
-		if (rc)
-			return glb_drop(ctx, GLB_BAD(no_owner));
+		if (flags & GLB_CONF_ROTATES && glb_kind(&f) != GLB_KIND_ONE) {
+			key = v->pool + !key * GLB_MAX_POOLS;
+			table = bpf_map_lookup_elem(&glb_edge_tables, &key);
+			rc = glb_choose_other(table ? glb_table_of(*table, &f) : 0, &f, GLB_EDGE, &cand, &hops);
+			if (rc < 0)
+				return glb_drop(ctx, GLB_BAD(no_owner));
+			hops.n_sites = (__u8)rc;
+		} else {
+			if (rc)
+				return glb_drop(ctx, GLB_BAD(no_owner));
+			if (cand.n > 1) {
+				hops.n_sites = (__u8)(cand.n - 1);
+				hops.id[0] = cand.id[1];
+				hops.id[1] = cand.id[2];
+			}
+		}
 	}
-	if (cand.n > 1 && !cand.plain) {
-		hops.n_sites = (__u8)(cand.n - 1);
-		hops.id[0] = cand.id[1];
-		if (cand.n > 2)
-			hops.id[1] = cand.id[2];
-	}
+	if (cand.plain)
+		hops.n_sites = 0;
 	entropy = ((__u32)(hash >> 32) ^ ((__u32)f.client_port << 16 | f.vip_port)) * 0x9e3779b1u;
 	return glb_send(ctx, c, off, &f, *id, &hops, cand.node[0], entropy, GLB_EDGE);
 }

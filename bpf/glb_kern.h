@@ -28,8 +28,8 @@ GLB_MAP(glb_vip6, BPF_MAP_TYPE_HASH, struct glb_vip6_key, struct glb_vip, GLB_MA
 	BPF_F_NO_PREALLOC);
 GLB_MAP(glb_vip_prefixes, BPF_MAP_TYPE_LPM_TRIE, struct glb_vip_prefix_key, struct glb_vip, 4096,
 	BPF_F_NO_PREALLOC);
-GLB_MAP(glb_edge_tables, BPF_MAP_TYPE_ARRAY, __u32, __u64, GLB_MAX_POOLS, BPF_F_MMAPABLE);
-GLB_MAP(glb_local_tables, BPF_MAP_TYPE_ARRAY, __u32, __u64, GLB_MAX_POOLS, BPF_F_MMAPABLE);
+GLB_MAP(glb_edge_tables, BPF_MAP_TYPE_ARRAY, __u32, __u64, GLB_N_TABLES, BPF_F_MMAPABLE);
+GLB_MAP(glb_local_tables, BPF_MAP_TYPE_ARRAY, __u32, __u64, GLB_N_TABLES, BPF_F_MMAPABLE);
 GLB_MAP(glb_pool_ids, BPF_MAP_TYPE_ARRAY, __u32, __u32, GLB_MAX_POOLS, BPF_F_MMAPABLE);
 GLB_MAP(glb_slots, BPF_MAP_TYPE_ARRAY, __u32, __u64, GLB_MAX_SLOTS, BPF_F_MMAPABLE);
 GLB_MAP(glb_nodes, BPF_MAP_TYPE_ARRAY, __u32, struct glb_node, GLB_MAX_NODES, 0);
@@ -248,6 +248,8 @@ glb_choose(__u64 table, __u32 hash, __u32 kind, struct glb_candidates *out)
 	first = GLB_SLOT_NODE(*w, 0);
 	second = GLB_SLOT_NODE(*w, 1);
 	third = GLB_SLOT_NODE(*w, 2);
+	if (table & GLB_POOL_FIRST)
+		second = third = 0;
 	if (kind == GLB_KIND_UDP && (*w & GLB_SLOT_RANKED))
 		kind = GLB_KIND_ONE;
 	out->kind = kind;

@@ -1,7 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /* Role local: a tunnel from an edge -> slot of the flow -> server, in a tunnel again. */
 #define GLB_WITH_NAT
+#include "bpf/glb_rotate.h"
 #include "bpf/glb_send.h"
+
+/* Behind our servers the sites that were not tried yet, as far as there is room. */
+__attribute__((noinline)) int
+glb_append_sites(struct xdp_md *ctx, const struct glb_tunnel *t, struct glb_hops *h)
+{
+	__u32 first, n, at;
+
+	if (!t || !h)
+		return 0;
+	n = (__u32)t->n_servers + t->n_sites;
+	first = t->encap == GLB_ENCAP_GUE || t->next > t->n_servers ? t->next : t->n_servers;
+	GLB_UNROLL
+	for (__u32 i = 0; i < GLB_HOPS; i++) {
+		__u32 site = i >= first && i < n ? glb_hop_id(ctx, t, i) : 0;
+
+		at = (__u32)h->n_servers + h->n_sites;
+		if (!site || at >= GLB_HOPS)
+			continue;
+		h->id[at] = site;
+		h->n_sites++;
+	}
+	return 0;
+}
 
 SEC("xdp")
 int
@@ -13,7 +37,7 @@ glb_local(struct xdp_md *ctx)
 	struct glb_flow f = { .family = 0 };
 	struct glb_conf *c;
 	struct glb_vip *v;
-	__u32 zero = 0, *id, left, i, k, first;
+	__u32 zero = 0, *id, key, flags;
 	__u64 *table, hash;
 	int rc;
 
@@ -36,7 +60,10 @@ glb_local(struct xdp_md *ctx)
 	if (!v)
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	glb_count(&glb_vip_stats, v->index, f.len);
-	table = bpf_map_lookup_elem(&glb_local_tables, &v->pool);
+	flags = c->flags;
+	key = v->pool + GLB_CONF_KEY(flags) * GLB_MAX_POOLS;
+	table = bpf_map_lookup_elem(&glb_local_tables, &key);
+	key = GLB_CONF_KEY(flags);
 	id = bpf_map_lookup_elem(&glb_pool_ids, &v->pool);
 	if (!table || !id || !(*table & GLB_POOL_VALID))
 		return glb_drop(ctx, GLB_BAD(no_pool));
@@ -44,52 +71,33 @@ glb_local(struct xdp_md *ctx)
 	 * encapsulation has a key. */
 	if (t.pool && (t.encap == GLB_ENCAP_VXLAN ? *id & 0xffffff : *id) != t.pool && !(f.flags & (GLB_F_FIRST | GLB_F_LATER)))
 		return glb_drop(ctx, GLB_BAD(not_vip));
-	hash = glb_flow_hash(c->key, &f);
+	hash = glb_flow_hash(c->key[key], &f);
 	if (glb_may_be_quic(v, &f)) {
 		cand.node[0] = (__u32)glb_by_connection_id(ctx, f.l4, 0);
 		cand.plain = 1; /* there is nobody else to ask */
 	}
 	if (!cand.node[0]) {
 		rc = glb_choose(*table, (__u32)hash, glb_kind(&f), &cand);
-		if (rc || cand.n > GLB_OWNERS || !cand.n)
-			return glb_drop(ctx, GLB_BAD(no_owner));
-	}
-	if (!cand.plain && !(f.flags & GLB_F_SYN)) {
-		/* Our servers in front, then the sites that were not tried yet. */
-		hops.n_servers = (__u8)(cand.n - 1);
-		if (cand.n > 1)
+		if (flags & GLB_CONF_ROTATES && glb_kind(&f) != GLB_KIND_ONE) {
+			key = v->pool + !key * GLB_MAX_POOLS;
+			table = bpf_map_lookup_elem(&glb_local_tables, &key);
+			rc = glb_choose_other(table ? *table : 0, &f, GLB_LOCAL, &cand, &hops);
+			if (rc < 0)
+				return glb_drop(ctx, GLB_BAD(no_owner));
+			hops.n_servers = (__u8)rc;
+		} else {
+			if (rc || cand.n > GLB_OWNERS || !cand.n)
+				return glb_drop(ctx, GLB_BAD(no_owner));
+			/* Of what opens there is one candidate. */
+			hops.n_servers = (__u8)(cand.n - 1);
 			hops.id[0] = cand.id[1];
-		if (cand.n > 2)
 			hops.id[1] = cand.id[2];
-		if (t.shim) {
-			first = t.encap == GLB_ENCAP_GUE || t.next > t.n_servers ? t.next : t.n_servers;
-			left = (__u32)t.n_servers + t.n_sites;
-			left = left > first ? left - first : 0;
-			if (left > GLB_OWNERS)
-				left = GLB_OWNERS;
-	GLB_UNROLL
-			for (i = 0; i < GLB_OWNERS; i++) {
-				if (i >= left)
-					continue;
-				__u32 site = glb_hop_id(ctx, &t, first + i);
-
-				if (!site)
-					continue;
-				k = (__u32)hops.n_servers + hops.n_sites;
-				if (k == 0)
-					hops.id[0] = site;
-				else if (k == 1)
-					hops.id[1] = site;
-				else if (k == 2)
-					hops.id[2] = site;
-				else if (k == 3)
-					hops.id[3] = site;
-				else
-					hops.id[4] = site;
-				hops.n_sites++;
-			}
 		}
 	}
+	if (cand.plain)
+		hops.n_servers = 0;
+	else if (t.shim && !(f.flags & GLB_F_SYN))
+		glb_append_sites(ctx, &t, &hops);
 	return glb_send(ctx, c, t.off, &f, *id, &hops, cand.node[0], (__u32)(hash >> 32), GLB_LOCAL);
 }
 

@@ -436,6 +436,8 @@ show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 		if (d.config->role[r])
 			wf_str_fmt(&s, " %s", roles[r]);
 	wf_str_fmt(&s, "\ndocument: %u (%s)\n", d.placement->number, d.config->placement);
+	if (d.placement->key_step != PLC_KEY_ONE)
+		wf_str_fmt(&s, "hash key: changes, %s\n", plc_key_step_name(d.placement->key_step));
 	for (size_t i = 0; i < d.config->n_vips; i++) {
 		const struct glb_vip_config *v = &d.config->vips[i];
 

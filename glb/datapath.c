@@ -167,7 +167,7 @@ glb_datapath_open(const struct glb_config *c, struct wf_err *err)
 	for (unsigned k = 0; k < 2; k++) {
 		if (dp->maps[DP_EDGE_TABLES + k] < 0)
 			continue;
-		dp->tables[k] = map_memory(dp, DP_EDGE_TABLES + k, GLB_MAX_POOLS * sizeof(uint64_t), err);
+		dp->tables[k] = map_memory(dp, DP_EDGE_TABLES + k, GLB_N_TABLES * sizeof(uint64_t), err);
 		if (!dp->tables[k])
 			goto fail;
 	}
@@ -189,7 +189,7 @@ glb_datapath_close(struct glb_datapath *dp)
 		munmap(dp->pool_ids, GLB_MAX_POOLS * sizeof *dp->pool_ids);
 	for (unsigned k = 0; k < 2; k++)
 		if (dp->tables[k])
-			munmap(dp->tables[k], GLB_MAX_POOLS * sizeof(uint64_t));
+			munmap(dp->tables[k], GLB_N_TABLES * sizeof(uint64_t));
 	for (unsigned r = 0; r < GLB_N_ROLES; r++)
 		bpf_object__close(dp->objects[r]);
 	free(dp->nodes);

@@ -103,7 +103,8 @@ struct work {
 	const struct glb_config *c;
 	const struct placement *p;
 	uint32_t *index_of; /* by node id */
-	uint64_t *words[2]; /* by pool: of role edge, of role local */
+	uint64_t *words[2]; /* of role edge, of role local: by pool and key, as in the maps */
+	unsigned key;	    /* where the document's hash key is in glb_conf; the other one's place is the other */
 	const struct glb_place *const *places; /* by pool; NULL: the sites are those of the document */
 	uint32_t *place_of;		       /* by pool: number of its map of clients */
 };
@@ -133,12 +134,12 @@ by_base(const void *a, const void *b)
 static int
 find_region(const struct work *w, uint32_t n_slots, unsigned shift, uint64_t *ret)
 {
-	uint64_t *used = wf_xzalloc(4 * GLB_MAX_POOLS * sizeof *used);
+	uint64_t *used = wf_xzalloc(4 * GLB_N_TABLES * sizeof *used);
 	uint32_t at = 0;
 	size_t n = 0;
 
 	for (unsigned k = 0; k < 2; k++)
-		for (uint32_t i = 0; i < GLB_MAX_POOLS; i++) {
+		for (uint32_t i = 0; i < GLB_N_TABLES; i++) {
 			if (w->dp->tables[k] && w->dp->tables[k][i])
 				used[n++] = w->dp->tables[k][i];
 			if (w->words[k][i])
@@ -160,35 +161,52 @@ find_region(const struct work *w, uint32_t n_slots, unsigned shift, uint64_t *re
 	return 0;
 }
 
+/* The word of a table of 'n_slots' at entry 'at': the region that it has, if that fits, else a new one. */
+static int
+plan_table(struct work *w, unsigned kind, uint32_t at, uint32_t n_slots, struct wf_err *err)
+{
+	uint64_t now = w->dp->tables[kind] ? w->dp->tables[kind][at] : 0;
+
+	if (now && !(now & (GLB_POOL_BY_PLACE | GLB_POOL_FIRST)) && GLB_POOL_MASK(now) + 1 == n_slots)
+		w->words[kind][at] = now;
+	else if (find_region(w, n_slots, (unsigned)__builtin_ctz(n_slots), &w->words[kind][at]))
+		return wf_err(err, -ENOSPC, "pool %s: no room for %u more slots; raise max-slots "
+			      "(then weft-glb --remove and start again)",
+			      w->p->pools[at % GLB_MAX_POOLS].name, n_slots);
+	return 0;
+}
+
 static int
 plan_tables(struct work *w, struct wf_err *err)
 {
-	for (unsigned k = 0; k < 2; k++)
-		for (uint32_t i = 0; i < w->p->n_pools; i++) {
+	uint32_t main_at = w->key * GLB_MAX_POOLS, other_at = !w->key * GLB_MAX_POOLS;
+	int rc = 0;
+
+	/* The region that flows of the key before use is theirs already. */
+	for (unsigned k = 0; k < 2 && !rc; k++)
+		for (uint32_t i = 0; i < w->p->n_pools && !rc; i++) {
 			const struct plc_table *t = table_of(w, k, i);
-			uint64_t now = w->dp->tables[k] ? w->dp->tables[k][i] : 0;
 
 			if (!t || !t->n_slots || w->p->pools[i].gone)
 				continue;
-			if (now && !(now & GLB_POOL_BY_PLACE) && GLB_POOL_MASK(now) + 1 == t->n_slots)
-				w->words[k][i] = now;
-			else if (find_region(w, t->n_slots, (unsigned)__builtin_ctz(t->n_slots),
-					     &w->words[k][i]))
-				return wf_err(err, -ENOSPC, "pool %s: no room for %u more slots; raise max-slots "
-					      "(then weft-glb --remove and start again)",
-					      w->p->pools[i].name, t->n_slots);
+			rc = plan_table(w, k, main_at + i, t->n_slots, err);
+			if (!rc && w->p->key_step == PLC_KEY_SWITCHED && t->n_before)
+				rc = plan_table(w, k, other_at + i, t->n_before, err);
+			else if (w->p->key_step == PLC_KEY_PREPARED)
+				w->words[k][other_at + i] = w->words[k][main_at + i] | GLB_POOL_FIRST;
 		}
+	if (rc)
+		return rc;
 	for (uint32_t i = 0; i < w->p->n_pools; i++) {
 		const struct glb_place *place = w->places ? w->places[i] : NULL;
 		unsigned shift = 8;
-		int rc;
 
 		if (!place || w->p->pools[i].gone)
 			continue;
 		while ((uint64_t)place->n_classes << 8 > 1u << shift)
 			shift++;
 		/* Always a new region and a new map: the old ones hang together, too, until the word changes. */
-		rc = find_region(w, 1u << shift, shift, &w->words[0][i]);
+		rc = find_region(w, 1u << shift, shift, &w->words[0][main_at + i]);
 		if (rc)
 			return wf_err(err, rc, "pool %s: no room for %u more slots, 256 for each of %u kinds of places; "
 				      "raise max-slots (then weft-glb --remove and start again)",
@@ -197,7 +215,11 @@ plan_tables(struct work *w, struct wf_err *err)
 		if (rc)
 			return wf_err(err, rc, "pool %s: the map of clients cannot be loaded: %s",
 				      w->p->pools[i].name, wf_strerror(rc));
-		w->words[0][i] = GLB_POOL_WORD_BY_PLACE(GLB_POOL_BASE(w->words[0][i]), shift, w->place_of[i]);
+		w->words[0][main_at + i] =
+			GLB_POOL_WORD_BY_PLACE(GLB_POOL_BASE(w->words[0][main_at + i]), shift, w->place_of[i]);
+		/* What the policy says of a client's draw by the one key it says of that by the other. */
+		if (w->p->key_step != PLC_KEY_ONE)
+			w->words[0][other_at + i] = w->words[0][main_at + i];
 	}
 	return 0;
 }
@@ -234,11 +256,40 @@ find_pool(const struct work *w, const char *name, uint32_t *ret_index)
 	return pool;
 }
 
+/* Where in glb_conf the document's key is, or is to be: one that is in use stays where it is.  -EINVAL: no flow that there is was placed by
+ * the document's keys. */
 static int
-check(const struct work *w, struct wf_err *err)
+plan_key(struct work *w, struct wf_err *err)
+{
+	const struct placement *p = w->p;
+	uint32_t zero = 0, k;
+	struct glb_conf now;
+
+	w->key = 0;
+	if (bpf_map_lookup_elem(w->dp->maps[DP_CONF], &zero, &now) || !now.generation)
+		return 0;
+	k = GLB_CONF_KEY(now.flags);
+	if (!memcmp(now.key[k], p->hash_key, sizeof p->hash_key))
+		w->key = k;
+	else if ((p->key_step != PLC_KEY_ONE && !memcmp(now.key[k], p->other_key, sizeof p->other_key)) ||
+		 ((now.flags & GLB_CONF_ROTATES) && !memcmp(now.key[!k], p->hash_key, sizeof p->hash_key)))
+		w->key = !k;
+	else
+		return wf_err(err, -EINVAL, "placement: hash-key: is another one than document %u had: every flow would change its "
+			      "slot; a document of the key's change, or any with the key before, is taken first "
+			      "(weftctl glb rotate-key)", now.generation);
+	return 0;
+}
+
+static int
+check(struct work *w, struct wf_err *err)
 {
 	struct glb_conf now;
 	uint32_t zero = 0, pool;
+	int rc = plan_key(w, err);
+
+	if (rc)
+		return rc;
 
 	if (w->p->n_pools > GLB_MAX_POOLS)
 		return wf_err(err, -ENOSPC, "more than %d pools", GLB_MAX_POOLS);
@@ -249,10 +300,6 @@ check(const struct work *w, struct wf_err *err)
 			return wf_err(err, -ENOENT, "vip: pool: %s: is not in the placement document",
 				      w->c->vips[i].pool);
 	if (!bpf_map_lookup_elem(w->dp->maps[DP_CONF], &zero, &now) && now.generation) {
-		if (memcmp(now.key, w->p->hash_key, sizeof now.key))
-			return wf_err(err, -EINVAL, "placement: hash-key: is another one than document %u had: every "
-				      "flow would change its slot (rotation of the key is not built)",
-				      now.generation);
 		if (w->p->number < now.generation)
 			return wf_err(err, -EINVAL, "placement: number: %u is older than %u, which is in force",
 				      w->p->number, now.generation);
@@ -353,7 +400,7 @@ glb_datapath_place_changed(struct glb_datapath *dp, uint32_t pool_index, const s
 			   const struct placement *p)
 {
 	uint32_t *index_of = wf_xzalloc((size_t)p->next_id * sizeof *index_of);
-	uint64_t word = dp->tables[GLB_EDGE] ? dp->tables[GLB_EDGE][pool_index] : 0;
+	uint64_t word = dp->tables[GLB_EDGE] ? dp->tables[GLB_EDGE][pool_index + dp->key * GLB_MAX_POOLS] : 0;
 
 	for (size_t i = 0; i < p->n_nodes; i++)
 		if (!p->nodes[i].gone && p->nodes[i].kind == PLC_SITE)
@@ -364,42 +411,65 @@ glb_datapath_place_changed(struct glb_datapath *dp, uint32_t pool_index, const s
 }
 
 static void
+write_slots(const struct work *w, uint64_t word, const struct plc_slot *from, uint32_t n)
+{
+	uint64_t *slots = w->dp->slots + GLB_POOL_BASE(word);
+
+	for (uint32_t s = 0; s < n; s++) {
+		uint64_t v = 0;
+
+		for (unsigned o = 0; o < PLC_OWNERS; o++)
+			v |= (uint64_t)w->index_of[from[s].owner[o]] << o * GLB_SLOT_BITS;
+		if (slots[s] != v)
+			__atomic_store_n(&slots[s], v, __ATOMIC_RELAXED);
+	}
+}
+
+static void
 write_tables(const struct work *w)
 {
 	for (unsigned k = 0; k < 2; k++)
-		for (uint32_t i = 0; i < GLB_MAX_POOLS; i++) {
-			uint64_t word = w->words[k][i];
+		for (uint32_t at = 0; at < GLB_N_TABLES; at++) {
+			uint32_t i = at % GLB_MAX_POOLS;
+			bool other = at / GLB_MAX_POOLS != w->key;
+			uint64_t word = w->words[k][at];
 
+			if (!word)
+				goto store;
+			w->dp->pool_ids[i] = w->p->pools[i].id;
 			if (word & GLB_POOL_BY_PLACE) {
 				write_place(w->dp, w->places[i], word, w->index_of);
-				w->dp->pool_ids[i] = w->p->pools[i].id;
-			} else if (word) {
+			} else if (!(word & GLB_POOL_FIRST)) {
 				const struct plc_table *t = table_of(w, k, i);
-				uint64_t *slots = w->dp->slots + GLB_POOL_BASE(word);
 
-				for (uint32_t s = 0; s < t->n_slots; s++) {
-					uint64_t v = 0;
-
-					for (unsigned o = 0; o < PLC_OWNERS; o++)
-						v |= (uint64_t)w->index_of[t->slots[s].owner[o]] << o * GLB_SLOT_BITS;
-					if (slots[s] != v)
-						__atomic_store_n(&slots[s], v, __ATOMIC_RELAXED);
-				}
-				w->dp->pool_ids[i] = w->p->pools[i].id;
+				write_slots(w, word, other ? t->before : t->slots, other ? t->n_before : t->n_slots);
 			}
+store:
 			/* Who reads the new word reads the new slots. */
-			if (w->dp->tables[k][i] != word)
-				__atomic_store_n(&w->dp->tables[k][i], word, __ATOMIC_RELEASE);
+			if (w->dp->tables[k] && w->dp->tables[k][at] != word)
+				__atomic_store_n(&w->dp->tables[k][at], word, __ATOMIC_RELEASE);
 		}
 }
 
 static int
 write_conf(const struct work *w)
 {
-	struct glb_conf conf = { .generation = w->p->number, .neighbour_ttl = NEIGHBOUR_TTL_JIFFIES };
+	struct glb_conf conf = { .generation = w->p->number, .neighbour_ttl = NEIGHBOUR_TTL_JIFFIES }, now;
 	uint32_t zero = 0;
 
-	memcpy(conf.key, w->p->hash_key, sizeof conf.key);
+	/* A packet meanwhile reads old or new words of the entry, so keys are there before the flags name them. */
+	if (!bpf_map_lookup_elem(w->dp->maps[DP_CONF], &zero, &now)) {
+		memcpy(conf.key, now.key, sizeof conf.key);
+		memcpy(now.key[w->key], w->p->hash_key, sizeof now.key[0]);
+		if (w->p->key_step != PLC_KEY_ONE)
+			memcpy(now.key[!w->key], w->p->other_key, sizeof now.key[0]);
+		if (memcmp(conf.key, now.key, sizeof conf.key)) {
+			if (bpf_map_update_elem(w->dp->maps[DP_CONF], &zero, &now, BPF_ANY))
+				return -errno;
+			memcpy(conf.key, now.key, sizeof conf.key);
+		}
+	}
+	conf.flags = (w->key ? GLB_CONF_KEY_1 : 0) | (w->p->key_step != PLC_KEY_ONE ? GLB_CONF_ROTATES : 0);
 	memcpy(&conf.source4, &w->c->source4.s6_addr[12], 4);
 	conf.source4_mask = htonl(w->c->source4_host_bits);
 	memcpy(conf.source6, &w->c->own6, sizeof conf.source6);
@@ -515,12 +585,12 @@ int
 glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const struct placement *p,
 		   const struct glb_place *const *places, struct wf_err *err)
 {
-	struct work w = { dp, c, p, wf_xzalloc((size_t)p->next_id * sizeof(uint32_t)), { NULL, NULL }, places,
-			  wf_xzalloc((p->n_pools + 1) * sizeof(uint32_t)) };
+	struct work w = { .dp = dp, .c = c, .p = p, .index_of = wf_xzalloc((size_t)p->next_id * sizeof(uint32_t)),
+			  .places = places, .place_of = wf_xzalloc((p->n_pools + 1) * sizeof(uint32_t)) };
 	int rc;
 
-	w.words[0] = wf_xzalloc(GLB_MAX_POOLS * sizeof(uint64_t));
-	w.words[1] = wf_xzalloc(GLB_MAX_POOLS * sizeof(uint64_t));
+	w.words[0] = wf_xzalloc(GLB_N_TABLES * sizeof(uint64_t));
+	w.words[1] = wf_xzalloc(GLB_N_TABLES * sizeof(uint64_t));
 	rc = check(&w, err);
 	rc = rc ? rc : dp_check_nat(c, p, err);
 	rc = rc ? rc : plan_nodes(&w, err);
@@ -530,6 +600,7 @@ glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const st
 		if (!rc)
 			write_tables(&w);
 		rc = rc ? rc : write_conf(&w);
+		dp->key = w.key;
 		rc = rc ? rc : write_own(&w);
 		rc = rc ? rc : write_sources(&w);
 		if (!rc && c->role[GLB_EDGE])

@@ -30,7 +30,8 @@ struct glb_datapath {
 	int maps[DP_N_MAPS]; /* -1: no role of this host uses it */
 	uint64_t *slots;     /* shared with the kernel */
 	uint32_t n_slots;
-	uint64_t *tables[2]; /* of role edge, of role local; shared with the kernel */
+	uint64_t *tables[2]; /* of role edge, of role local, GLB_N_TABLES each; shared with the kernel */
+	unsigned key;	     /* which of glb_conf.key new flows are placed by */
 	uint32_t *pool_ids;  /* shared with the kernel */
 	struct glb_node *nodes; /* by index: what map glb_nodes holds; family 0: free */
 	uint32_t n_nodes;

@@ -33,7 +33,7 @@ load_array(int outer, uint32_t number, const char *name, const void *values, uin
 static bool
 is_named(const struct glb_datapath *dp, uint32_t number)
 {
-	for (uint32_t i = 0; dp->tables[GLB_EDGE] && i < GLB_MAX_POOLS; i++) {
+	for (uint32_t i = 0; dp->tables[GLB_EDGE] && i < GLB_N_TABLES; i++) {
 		uint64_t word = dp->tables[GLB_EDGE][i];
 
 		if ((word & GLB_POOL_BY_PLACE) && GLB_POOL_PLACE(word) == number)

@@ -25,9 +25,8 @@ usage(FILE *f)
 	      "  --check              say what would be done, write nothing\n", f);
 }
 
-/* One writer at a time: the lock is held until the process ends. */
-static int
-lock_document(const char *path, struct wf_err *err)
+int
+glb_lock_document(const char *path, struct wf_err *err)
 {
 	char *name = wf_xasprintf("%s.lock", path);
 	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0640), rc = 0;
@@ -49,7 +48,7 @@ place(const char *wanted, const char *document, const char *const dead[], size_t
 	int rc = wf_file_read(wanted, PLC_MAX_SIZE, &text, err);
 
 	if (!rc && !check)
-		rc = lock_document(document, err);
+		rc = glb_lock_document(document, err);
 	if (rc)
 		goto out;
 	/* Only a document that is not there is a new one: a damaged one holds the history of live flows. */

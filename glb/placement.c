@@ -22,6 +22,7 @@ plc_table_done(struct plc_table *t)
 {
 	free(t->members);
 	free(t->slots);
+	free(t->before);
 	memset(t, 0, sizeof *t);
 }
 

@@ -45,6 +45,8 @@ struct plc_table {
 	size_t n_members;
 	struct plc_slot *slots;
 	uint32_t n_slots;
+	struct plc_slot *before; /* as the slots were when the key changed: where flows of the key before are */
+	uint32_t n_before;
 };
 
 enum plc_kind { PLC_SITE, PLC_SERVER };
@@ -75,10 +77,20 @@ struct plc_pool {
 	size_t n_by_site;
 };
 
+/* A change of the hash key, in three steps, each a document.  Balancers that have neighbouring steps agree. */
+enum plc_key_step {
+	PLC_KEY_ONE,	  /* there is one key */
+	PLC_KEY_PREPARED, /* the other one is the next: flows that do not open are looked for by it, too */
+	PLC_KEY_SWITCHED, /* the other one is the one before, with the slots as they were */
+};
+
 struct placement {
 	uint32_t number;  /* of the document; each change counts one */
 	uint32_t next_id; /* of the next node or pool */
-	uint8_t hash_key[16];
+	uint8_t hash_key[16]; /* new flows are placed by it */
+	uint8_t other_key[16];
+	enum plc_key_step key_step;
+	int64_t key_since; /* when that step was taken, in seconds since 1970; 0: not known */
 	struct plc_node *nodes; /* by id */
 	size_t n_nodes;
 	struct plc_pool *pools; /* by id */
@@ -138,5 +150,16 @@ int plc_save(const struct placement *, const char *path, struct wf_err *);
 int plc_update(struct placement *, const char *want, size_t len, const char *const dead[],
 	       size_t n_dead, uint32_t forget_before, bool cut, struct wf_str *ret_report,
 	       struct wf_err *);
+
+/* --- the hash key (placement_key.c) ------------------------------------------------------------- */
+
+#define PLC_HOPS 6 /* entries of a packet's list: servers and sites that are asked one after the other */
+
+/* Takes the next step: PREPARED, SWITCHED, then ONE again, 'now' in seconds since 1970.  Returns 0 or -EBUSY with 'err' if connections
+ * would be cut, because members take no hop list; 'cut' does it nevertheless.  Counts one document. */
+int plc_key_next(struct placement *, int64_t now, bool cut, struct wf_err *);
+/* -EBUSY: by both keys together some flow would have more candidates than a packet's list has room for. */
+int plc_key_fits(const struct placement *, struct wf_err *);
+const char *plc_key_step_name(enum plc_key_step);
 
 #endif

@@ -23,14 +23,11 @@
 /* --- out ------------------------------------------------------------------------------------- */
 
 static void
-put_table(struct wf_str *s, const struct plc_table *t, const char *indent)
+put_slots(struct wf_str *s, const char *name, const struct plc_slot *slots, uint32_t n, const char *indent)
 {
-	wf_str_fmt(s, "{\n%s  \"members\": {", indent);
-	for (size_t i = 0; i < t->n_members; i++)
-		wf_str_fmt(s, "%s\"%u\": %u", i ? ", " : " ", t->members[i].node, t->members[i].weight);
-	wf_str_fmt(s, " },\n%s  \"slots\": [", indent);
-	for (uint32_t i = 0; i < t->n_slots; i++) {
-		const struct plc_slot *slot = &t->slots[i];
+	wf_str_fmt(s, ",\n%s  \"%s\": [", indent, name);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct plc_slot *slot = &slots[i];
 
 		if (i % SLOTS_A_LINE)
 			wf_str_putc(s, ' ');
@@ -42,7 +39,20 @@ put_table(struct wf_str *s, const struct plc_table *t, const char *indent)
 		if (slot->moved)
 			wf_str_fmt(s, "@%u", slot->moved);
 	}
-	wf_str_fmt(s, "%s\n%s  ]\n%s}", t->n_slots ? "\"" : "", indent, indent);
+	wf_str_fmt(s, "%s\n%s  ]", n ? "\"" : "", indent);
+}
+
+static void
+put_table(struct wf_str *s, const struct plc_table *t, const char *indent)
+{
+	wf_str_fmt(s, "{\n%s  \"members\": {", indent);
+	for (size_t i = 0; i < t->n_members; i++)
+		wf_str_fmt(s, "%s\"%u\": %u", i ? ", " : " ", t->members[i].node, t->members[i].weight);
+	wf_str_put(s, " }");
+	put_slots(s, "slots", t->slots, t->n_slots, indent);
+	if (t->n_before)
+		put_slots(s, "slots-before", t->before, t->n_before, indent);
+	wf_str_fmt(s, "\n%s}", indent);
 }
 
 /* --- how packets are brought to a node --------------------------------------------------------- */
@@ -115,7 +125,15 @@ plc_format(const struct placement *p, struct wf_str *s)
 	wf_str_fmt(s, "{\n  \"format\": \"weft-glb-placement 1\",\n  \"number\": %u,\n  \"next-id\": %u,\n"
 		   "  \"hash-key\": \"", p->number, p->next_id);
 	wf_str_hex(s, p->hash_key, sizeof p->hash_key);
-	wf_str_put(s, "\",\n  \"nodes\": [");
+	wf_str_put(s, "\"");
+	if (p->key_since)
+		wf_str_fmt(s, ",\n  \"hash-key-since\": %lld", (long long)p->key_since);
+	if (p->key_step != PLC_KEY_ONE) {
+		wf_str_fmt(s, ",\n  \"hash-key-step\": \"%s\",\n  \"hash-key-other\": \"", plc_key_step_name(p->key_step));
+		wf_str_hex(s, p->other_key, sizeof p->other_key);
+		wf_str_put(s, "\"");
+	}
+	wf_str_put(s, ",\n  \"nodes\": [");
 	for (size_t i = 0; i < p->n_nodes; i++) {
 		const struct plc_node *n = &p->nodes[i];
 
@@ -244,21 +262,22 @@ get_slot(const char *c, struct plc_slot *slot)
 }
 
 static int
-get_slots(const json_t *lines, const char *where, struct plc_table *t, struct wf_err *err)
+get_slots(const json_t *lines, const char *name, const char *where, const struct plc_table *t, struct plc_slot **ret,
+	  uint32_t *ret_n, struct wf_err *err)
 {
 	size_t n_lines = json_array_size(lines), i;
 	json_t *line;
 
 	if (!json_is_array(lines))
-		return wf_err(err, -EINVAL, "%s: slots: is an array of strings", where);
+		return wf_err(err, -EINVAL, "%s: %s: is an array of strings", where, name);
 	if (n_lines > PLC_MAX_SLOTS / SLOTS_A_LINE)
-		return wf_err(err, -EINVAL, "%s: slots: at most %u", where, PLC_MAX_SLOTS);
-	t->slots = wf_xzalloc((n_lines * SLOTS_A_LINE + 1) * sizeof *t->slots);
+		return wf_err(err, -EINVAL, "%s: %s: at most %u", where, name, PLC_MAX_SLOTS);
+	*ret = wf_xzalloc((n_lines * SLOTS_A_LINE + 1) * sizeof **ret);
 	json_array_foreach(lines, i, line) {
 		const char *c = json_string_value(line);
 
 		for (unsigned k = 0; k < SLOTS_A_LINE; k++) {
-			struct plc_slot *slot = &t->slots[t->n_slots++];
+			struct plc_slot *slot = &(*ret)[(*ret_n)++];
 			bool known = true;
 
 			c = c && *c ? get_slot(c, slot) : NULL;
@@ -279,15 +298,15 @@ get_slots(const json_t *lines, const char *where, struct plc_table *t, struct wf
 				known &= !slot->owner[o] || lo < hi;
 			}
 			if (!c || !known)
-				return wf_err(err, -EINVAL, "%s: slots: %zu: is \"owner/former/former@document\" "
+				return wf_err(err, -EINVAL, "%s: %s: %zu: is \"owner/former/former@document\" "
 					      "with members of the table, each once, %d slots a string",
-					      where, i * SLOTS_A_LINE + k, SLOTS_A_LINE);
+					      where, name, i * SLOTS_A_LINE + k, SLOTS_A_LINE);
 		}
 		if (c && *c)
-			return wf_err(err, -EINVAL, "%s: slots: string %zu has more than %d", where, i, SLOTS_A_LINE);
+			return wf_err(err, -EINVAL, "%s: %s: string %zu has more than %d", where, name, i, SLOTS_A_LINE);
 	}
-	if (t->n_slots & (t->n_slots - 1))
-		return wf_err(err, -EINVAL, "%s: slots: %u is not a power of two", where, t->n_slots);
+	if (*ret_n & (*ret_n - 1))
+		return wf_err(err, -EINVAL, "%s: %s: %u is not a power of two", where, name, *ret_n);
 	return 0;
 }
 
@@ -295,9 +314,15 @@ static int
 get_table(const struct placement *p, const json_t *o, enum plc_kind kind, const char *where,
 	  struct plc_table *t, struct wf_err *err)
 {
+	const json_t *before = json_object_get(o, "slots-before");
 	int rc = get_members(p, json_object_get(o, "members"), kind, where, t, err);
 
-	return rc ? rc : get_slots(json_object_get(o, "slots"), where, t, err);
+	if (before && p->key_step != PLC_KEY_SWITCHED)
+		return wf_err(err, -EINVAL, "%s: slots-before: belongs to hash-key-step \"switched\"", where);
+	rc = rc ? rc : get_slots(json_object_get(o, "slots"), "slots", where, t, &t->slots, &t->n_slots, err);
+	if (!rc && before)
+		rc = get_slots(before, "slots-before", where, t, &t->before, &t->n_before, err);
+	return rc;
 }
 
 static int
@@ -374,17 +399,39 @@ get_pool(struct placement *p, const json_t *o, size_t at, struct wf_err *err)
 }
 
 static int
-get_key(struct placement *p, const char *hex)
+get_key(const json_t *root, const char *name, uint8_t ret[16], struct wf_err *err)
 {
-	if (!hex || strlen(hex) != 2 * sizeof p->hash_key || strspn(hex, "0123456789abcdef") != strlen(hex))
-		return -EINVAL;
-	for (unsigned i = 0; i < sizeof p->hash_key; i++) {
+	const char *hex = json_string_value(json_object_get(root, name));
+
+	if (!hex || strlen(hex) != 32 || strspn(hex, "0123456789abcdef") != 32)
+		return wf_err(err, -EINVAL, "%s: is 32 hexadecimal digits, lower case", name);
+	for (unsigned i = 0; i < 16; i++) {
 		unsigned byte;
 
 		sscanf(hex + 2 * i, "%2x", &byte);
-		p->hash_key[i] = (uint8_t)byte;
+		ret[i] = (uint8_t)byte;
 	}
 	return 0;
+}
+
+static int
+get_keys(struct placement *p, const json_t *root, struct wf_err *err)
+{
+	const json_t *since = json_object_get(root, "hash-key-since");
+	const char *step = json_string_value(json_object_get(root, "hash-key-step"));
+	int rc = get_key(root, "hash-key", p->hash_key, err);
+
+	if (rc)
+		return rc;
+	if (since && (!json_is_integer(since) || json_integer_value(since) < 0))
+		return wf_err(err, -EINVAL, "hash-key-since: is seconds since 1970");
+	p->key_since = json_integer_value(since);
+	if (!json_object_get(root, "hash-key-step"))
+		return 0;
+	if (!step || (strcmp(step, "prepared") && strcmp(step, "switched")))
+		return wf_err(err, -EINVAL, "hash-key-step: is prepared or switched");
+	p->key_step = *step == 'p' ? PLC_KEY_PREPARED : PLC_KEY_SWITCHED;
+	return get_key(root, "hash-key-other", p->other_key, err);
 }
 
 static int
@@ -402,8 +449,9 @@ get_document(struct placement *p, const json_t *root, struct wf_err *err)
 		return wf_err(err, -EINVAL, "number: is 0 to 4294967295");
 	if (!get_u32(root, "next-id", &p->next_id) || !p->next_id)
 		return wf_err(err, -EINVAL, "next-id: is 1 to 4294967295");
-	if (get_key(p, json_string_value(json_object_get(root, "hash-key"))))
-		return wf_err(err, -EINVAL, "hash-key: is 32 hexadecimal digits, lower case");
+	rc = get_keys(p, root, err);
+	if (rc)
+		return rc;
 	rc = get_nodes(p, json_object_get(root, "nodes"), err);
 	if (rc)
 		return rc;

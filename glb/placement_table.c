@@ -128,7 +128,7 @@ list_len(const struct plc_slot *s)
 	return n;
 }
 
-/* Drops list entry i >= 1. */
+/* Drops list entry i. */
 static void
 forget(struct plc_slot *s, unsigned i)
 {
@@ -271,13 +271,42 @@ slots_for(size_t n_serving, uint32_t a_member)
 	return n;
 }
 
+/* Where flows of the key before are: nothing is added, the dead and the forgotten leave.  Returns how many slots lose somebody else. */
+static uint32_t
+edit_before(const struct plc_table *t, const struct plc_member *want, size_t n_want, const struct plc_rules *rules,
+	    struct plc_slot **ret)
+{
+	struct plc_slot *slots = t->n_before ? wf_xmemdup(t->before, t->n_before * sizeof *slots) : NULL;
+	uint32_t cut = 0;
+
+	for (uint32_t i = 0; i < t->n_before; i++) {
+		bool lost = false;
+
+		for (unsigned k = PLC_OWNERS; k-- > 0;) {
+			uint32_t node = slots[i].owner[k];
+
+			if (!node)
+				continue;
+			if (is_dead(rules, node) || (k && slots[i].moved < rules->forget_before)) {
+				forget(&slots[i], k);
+			} else if (!is_member(want, n_want, node)) {
+				forget(&slots[i], k);
+				lost = true;
+			}
+		}
+		cut += lost;
+	}
+	*ret = slots;
+	return cut;
+}
+
 int
 plc_table_edit(struct plc_table *t, const struct plc_member *want, size_t n_want, uint32_t number,
 	       const struct plc_rules *rules, struct plc_moves *ret, struct wf_err *err)
 {
 	struct plc_moves m = { 0 };
 	struct share *shares = wf_xzalloc((n_want + 1) * sizeof *shares);
-	struct plc_slot *slots;
+	struct plc_slot *slots, *before;
 	uint32_t n_slots = t->n_slots, n_free = 0, stays = 0;
 	uint64_t sum = 0;
 	size_t n = 0;
@@ -345,6 +374,7 @@ plc_table_edit(struct plc_table *t, const struct plc_member *want, size_t n_want
 				forget(&slots[i], 1);
 			}
 	}
+	m.cut += edit_before(t, want, n_want, rules, &before);
 	if (m.cut && !rules->cut) {
 		rc = wf_err(err, -EBUSY,
 			    "would cut %u slots: connections there have an owner that the list has no "
@@ -352,8 +382,11 @@ plc_table_edit(struct plc_table *t, const struct plc_member *want, size_t n_want
 			    "the moves before this document, or name the node as dead",
 			    m.cut);
 		free(slots);
+		free(before);
 	} else {
 		free(t->slots);
+		free(t->before);
+		t->before = before;
 		t->slots = slots;
 		t->n_slots = n_slots;
 		free(t->members);

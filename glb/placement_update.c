@@ -315,6 +315,8 @@ plc_update(struct placement *p, const char *text, size_t len, const char *const 
 			if ((rc = want_pool(&u, name, v)))
 				break;
 	rc = rc ? rc : retire(&u, root);
+	if (!rc && !cut)
+		rc = plc_key_fits(p, err);
 	json_decref(root);
 	free(dead_ids);
 	if (rc)

@@ -38,16 +38,16 @@ glb_endpoint_parse(const char *text, struct in6_addr *a, uint16_t *port)
 }
 
 static void
-put_slot(const struct placement *p, const struct plc_table *t, uint64_t hash, const char *what,
+put_slot(const struct placement *p, const struct plc_slot *slots, uint32_t n_slots, uint64_t hash, const char *what,
 	 const struct why_packet *k, const char *(*state)(uint32_t, void *), void *aux, struct wf_str *s)
 {
-	uint32_t slot = (uint32_t)hash & (t->n_slots - 1);
+	uint32_t slot = (uint32_t)hash & (n_slots - 1);
 
 	bool plain = false;
 
-	wf_str_fmt(s, "  %s %u of %u:", what, slot, t->n_slots);
-	for (unsigned i = 0; i < PLC_OWNERS && t->slots[slot].owner[i]; i++) {
-		const struct plc_node *n = plc_node_by_id(p, t->slots[slot].owner[i]);
+	wf_str_fmt(s, "  %s %u of %u:", what, slot, n_slots);
+	for (unsigned i = 0; i < PLC_OWNERS && slots[slot].owner[i]; i++) {
+		const struct plc_node *n = plc_node_by_id(p, slots[slot].owner[i]);
 		char address[INET6_ADDRSTRLEN];
 
 		plain |= n->no_second_chance || n->encap > GLB_ENCAP_GUE;
@@ -55,14 +55,29 @@ put_slot(const struct placement *p, const struct plc_table *t, uint64_t hash, co
 			   glb_address_text(&n->address, address), n->id, n->encap ? ", " : "",
 			   n->encap ? plc_encap_name(n->encap) : "", state(n->id, aux));
 	}
-	if (t->slots[slot].moved)
-		wf_str_fmt(s, "; moved by document %u", t->slots[slot].moved);
+	if (slots[slot].moved)
+		wf_str_fmt(s, "; moved by document %u", slots[slot].moved);
 	wf_str_put(s, "\n");
-	if (t->slots[slot].owner[1])
+	if (slots[slot].owner[1])
 		wf_str_fmt(s, "    tried %s\n", k->protocol == GLB_UDP ? "oldest first, the current owner last" :
 			   k->opens ? "the first that does not drain, only" : "in this order, by a hop list");
-	if (t->slots[slot].owner[1] && plain)
+	if (slots[slot].owner[1] && plain)
 		wf_str_put(s, "    who takes no hop list is tried last, and at most one of these\n");
+}
+
+static void
+put_table(const struct placement *p, const struct plc_table *t, uint64_t hash, bool other, uint64_t other_hash, const char *what,
+	  const struct why_packet *k, const char *(*state)(uint32_t, void *), void *aux, struct wf_str *s)
+{
+	char *by_other = wf_xasprintf("%s by the other key%s", what,
+				      p->key_step == PLC_KEY_PREPARED ? " (its first owner only)" : "");
+
+	put_slot(p, t->slots, t->n_slots, hash, what, k, state, aux, s);
+	if (other && p->key_step == PLC_KEY_PREPARED)
+		put_slot(p, t->slots, t->n_slots, other_hash, by_other, k, state, aux, s);
+	else if (other && t->n_before)
+		put_slot(p, t->before, t->n_before, other_hash, by_other, k, state, aux, s);
+	free(by_other);
 }
 
 void
@@ -73,7 +88,8 @@ glb_why(const struct glb_config *c, const struct placement *p, const struct glb_
 	const struct glb_vip_config *vip = NULL;
 	const struct plc_pool *pool;
 	struct glb_flow f = { 0 };
-	__u64 key[2];
+	__u64 key[2], other_key[2];
+	bool other;
 
 	/* As the programs look: one address before prefixes, then by port, by protocol; the longest prefix. */
 	for (unsigned pass = 0; pass < 6 && !vip; pass++)
@@ -94,6 +110,10 @@ glb_why(const struct glb_config *c, const struct placement *p, const struct glb_
 	if (!pool)
 		return;
 	memcpy(key, p->hash_key, sizeof key);
+	memcpy(other_key, p->other_key, sizeof other_key);
+	other = p->key_step != PLC_KEY_ONE && !k->opens;
+	if (other)
+		wf_str_fmt(s, "the hash key changes (%s): candidates by both keys are asked\n", plc_key_step_name(p->key_step));
 	memcpy(f.client, &k->client, sizeof f.client);
 	memcpy(f.vip, &k->vip, sizeof f.vip);
 	f.client_port = htons(k->client_port);
@@ -103,7 +123,8 @@ glb_why(const struct glb_config *c, const struct placement *p, const struct glb_
 	if (glb_sites_places(sites)[pool - p->pools])
 		glb_sites_why(sites, (uint32_t)(pool - p->pools), &k->client, glb_client_hash(key, &f) & 255, s);
 	else if (pool->sites.n_slots)
-		put_slot(p, &pool->sites, glb_client_hash(key, &f), "edge: bucket of client and VIP", k, state, aux, s);
+		put_table(p, &pool->sites, glb_client_hash(key, &f), other, glb_client_hash(other_key, &f),
+			  "edge: bucket of client and VIP", k, state, aux, s);
 	for (size_t i = 0; i < pool->n_by_site; i++) {
 		const struct plc_node *site = plc_node_by_id(p, pool->by_site[i].site);
 		char what[128];
@@ -112,6 +133,7 @@ glb_why(const struct glb_config *c, const struct placement *p, const struct glb_
 			continue;
 		snprintf(what, sizeof what, "at %s: slot of the flow", site->name);
 		if (pool->by_site[i].servers.n_slots)
-			put_slot(p, &pool->by_site[i].servers, glb_flow_hash(key, &f), what, k, state, aux, s);
+			put_table(p, &pool->by_site[i].servers, glb_flow_hash(key, &f), other, glb_flow_hash(other_key, &f), what,
+				  k, state, aux, s);
 	}
 }

@@ -23,6 +23,12 @@ place(const struct ctl_options *o, int argc, char *argv[])
 	return glb_place_main(argc + 1, argv - 1);
 }
 
+static int
+rotate_key(const struct ctl_options *o, int argc, char *argv[])
+{
+	return glb_rotate_main(argc + 1, argv - 1);
+}
+
 static bool
 has_line(const char *text, const char *line, size_t len)
 {
@@ -86,6 +92,8 @@ import(const struct ctl_options *o, int argc, char *argv[])
 static const struct ctl_command commands[] = {
 	{ "place", "[--dead NAME] [--forget-before N] [--cut] [--check] WANTED DOCUMENT",
 	  "write the next placement document", 0, 64, NULL, place },
+	{ "rotate-key", "[--deploy COMMAND] [--every TIME] [--settle TIME] [--keep TIME] [--end] [--cut] DOCUMENT",
+	  "the next step of a change of the hash key", 0, 64, NULL, rotate_key },
 	{ "import", "katran|ipvs|keepalived FILE FOLDER", "another balancer's configuration as ours", 3, 3, NULL, import },
 	{ "show", "", "roles, VIPs, sites and servers, the document in force", 0, 0, "glb/show", NULL },
 	{ "top", "", "packets by VIP, site, server, and why some were dropped", 0, 0, "glb/top", NULL },

@@ -194,6 +194,26 @@ for i in 1 2 3 4 5; do
 	ctl e glb/reload && ctl b1 glb/reload && ctl s1 glb/reload
 done > "$T/reload" 2>&1 && ok "programs replaced five times" || fail "programs replaced five times" "$(cat "$T/reload")"
 
+# --- another hash key: edge and servers have each step before the balancers have it --------------------
+
+cp "$T/placement.json" "$T/late.json"
+sed -i "s|$T/placement.json|$T/late.json|" "$T/b1.json"
+check "balancer b1 gets its documents late" ctl b1 glb/reload
+rotate() { "$WEFTCTL" glb rotate-key "$@" "$T/placement.json"; }
+late() { cp "$T/placement.json" "$T/late.new" && mv "$T/late.new" "$T/late.json" && retry 30 in_force $number b1; }
+NODES="e b2 s1 s2 s3 s4"
+for step in "the next hash key is prepared" "new flows are placed by the new hash key"; do
+	change "$step" rotate
+	sleep 1
+	check "$step at b1, too" late
+	check "pages come" page $VIP
+done
+check "why names both keys' candidates" eval '[[ $(ctl b1 glb/why 10.0.0.2:4711 $VIP:80) == *"by the other key"* ]]'
+check "a change of the key that goes on is not begun again" eval '! out=$(rotate 2>&1) && [[ $out == *--end* ]]'
+NODES="e b1 b2 s1 s2 s3 s4"
+sed -i "s|$T/late.json|$T/placement.json|" "$T/b1.json"
+check "b1 reads what all read" ctl b1 glb/reload
+
 wanted 0 100 100 100 100 100
 change "site dc1 drains" place
 check "a new connection goes to dc2" eval '[[ $(page $VIP) == s[34] ]]'
@@ -205,6 +225,15 @@ touch "$T/tcp/stop" "$T/udp/stop"
 retry 30 test -e "$T/tcp/result" -a -e "$T/udp/result" || true
 equal "no TCP connection broke" "flows 60 broken 0 moved 0" "$(head -n 1 "$T/tcp/result")"
 equal "no UDP flow moved" "flows 20 broken 0 moved 0" "$(head -n 1 "$T/udp/result")"
+change "the hash key before is forgotten" rotate --end
+check "pages come" page $VIP
+check "the next one is not due yet" eval '[[ $(rotate --every 7d) == *"due in"* ]]'
+check "both steps in one go, with a command that brings the document" \
+	eval 'rotate --every 1s --deploy "touch $T/deployed; echo" > "$T/out" && [ -e "$T/deployed" ]'
+number=$((number + 2))
+check "they are in force" retry 30 in_force $number $NODES
+check "pages come" page $VIP
+change "and the key before is forgotten after a while" retry 20 eval 'rotate --every 1h --keep 1s | grep forgotten'
 
 # --- refusals and bad input -----------------------------------------------------------------------
 

@@ -288,6 +288,91 @@ bad_wishes_are_refused_with_the_place(void **state)
 	plc_free(p);
 }
 
+/* prepared: the slots as they are; switched: new lists, the old ones kept; then one key again. */
+static void
+a_key_changes_in_three_steps(void **state)
+{
+	struct placement *p = updated(plc_new(), want, 1, ""), *q;
+	struct wf_str text = WF_STR_INIT, again = WF_STR_INIT, report = WF_STR_INIT;
+	uint8_t first[16], second[16];
+	struct wf_err err = { "" };
+	struct plc_table *t = &p->pools[0].by_site[0].servers;
+	static const struct plc_rules cut = { .cut = true };
+	struct plc_member one[1];
+	struct plc_moves m;
+
+	for (size_t i = 0; i < p->n_nodes; i++)
+		p->nodes[i].no_second_chance = false;
+	memcpy(first, p->hash_key, sizeof first);
+	t->slots[0].owner[1] = t->members[1].node == t->slots[0].owner[0] ? t->members[0].node : t->members[1].node;
+	assert_int_equal(plc_key_next(p, 1000, false, &err), 0);
+	assert_int_equal(p->key_step, PLC_KEY_PREPARED);
+	assert_memory_equal(p->hash_key, first, sizeof first);
+	assert_memory_not_equal(p->other_key, first, sizeof first);
+	memcpy(second, p->other_key, sizeof second);
+	assert_null(t->before);
+	assert_int_equal(plc_key_next(p, 1100, false, &err), 0);
+	assert_int_equal(p->key_step, PLC_KEY_SWITCHED);
+	assert_memory_equal(p->hash_key, second, sizeof second);
+	assert_memory_equal(p->other_key, first, sizeof first);
+	assert_int_equal(t->n_before, t->n_slots);
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		assert_int_equal(t->slots[i].owner[0], t->before[i].owner[0]);
+		assert_int_equal(t->slots[i].owner[1], 0);
+	}
+	assert_int_not_equal(t->before[0].owner[1], 0);
+	/* What is written reads back the same. */
+	plc_format(p, &text);
+	q = plc_parse(wf_str_cstr(&text), text.len, &err);
+	assert_non_null(q);
+	plc_format(q, &again);
+	assert_string_equal(wf_str_cstr(&text), wf_str_cstr(&again));
+	plc_free(q);
+	/* Who is listed by the key before only can't leave. */
+	one[0] = t->members[0];
+	for (uint32_t i = 0; i < t->n_slots; i++)
+		t->slots[i].owner[0] = one[0].node;
+	assert_int_equal(plc_table_edit(t, one, 1, 9, &no_rules, &m, &err), -16);
+	assert_non_null(strstr(err.text, "would cut"));
+	assert_int_equal(plc_table_edit(t, one, 1, 9, &cut, &m, &err), 0);
+	for (uint32_t i = 0; i < t->n_before; i++)
+		assert_true(!t->before[i].owner[0] || t->before[i].owner[0] == one[0].node);
+	assert_int_equal(plc_key_next(p, 1200, false, &err), 0);
+	assert_int_equal(p->key_step, PLC_KEY_ONE);
+	assert_int_equal(p->key_since, 1200);
+	assert_null(t->before);
+	assert_memory_equal(p->hash_key, second, sizeof second);
+	wf_str_done(&text);
+	wf_str_done(&again);
+	wf_str_done(&report);
+	plc_free(p);
+}
+
+/* Whoever takes no hop list can't be asked first; and lists of both keys must fit into a packet's. */
+static void
+a_key_that_would_cut_stays(void **state)
+{
+	struct placement *p = updated(plc_new(), want, 1, "");
+	struct wf_err err = { "" };
+	struct plc_table *t = &p->pools[0].by_site[0].servers;
+	uint32_t n = p->number;
+
+	p->nodes[t->members[0].node - 1].no_second_chance = true;
+	assert_int_equal(plc_key_next(p, 1, false, &err), -16);
+	assert_non_null(strstr(err.text, "takes no hop list"));
+	assert_int_equal(p->number, n);
+	assert_int_equal(plc_key_next(p, 1, true, &err), 0);
+	assert_int_equal(plc_key_next(p, 1, true, &err), 0);
+	assert_int_equal(plc_key_fits(p, &err), 0);
+	for (unsigned k = 0; k < PLC_OWNERS; k++)
+		t->slots[0].owner[k] = t->before[0].owner[k] = 1 + k;
+	p->pools[0].sites.slots[0].owner[1] = 1;
+	p->pools[0].sites.slots[0].owner[0] = 2;
+	assert_int_equal(plc_key_fits(p, &err), -16);
+	assert_non_null(strstr(err.text, "have 9 servers and sites"));
+	plc_free(p);
+}
+
 int
 main(void)
 {
@@ -298,6 +383,8 @@ main(void)
 		cmocka_unit_test(all_drained_keeps_the_owners),
 		cmocka_unit_test(random_edits_keep_the_rules),
 		cmocka_unit_test(a_document_reads_back),
+		cmocka_unit_test(a_key_changes_in_three_steps),
+		cmocka_unit_test(a_key_that_would_cut_stays),
 		cmocka_unit_test(bad_wishes_are_refused_with_the_place),
 	};
 
