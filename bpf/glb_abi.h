@@ -11,7 +11,7 @@
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
 #define GLB_HOPS	6	     /* entries of a hop list: three servers and three sites */
-#define GLB_MAX_VIPS	16384
+#define GLB_MAX_VIPS	16384 /* twice as many entries: one more says that an address is a VIP at all */
 #define GLB_MAX_NODES	131072
 #define GLB_MAX_POOLS	4096
 #define GLB_MAX_PLACES	256

@@ -22,9 +22,9 @@
 	} NAME SEC(".maps")
 
 GLB_MAP(glb_conf, BPF_MAP_TYPE_ARRAY, __u32, struct glb_conf, 1, 0);
-GLB_MAP(glb_vip4, BPF_MAP_TYPE_HASH, struct glb_vip4_key, struct glb_vip, GLB_MAX_VIPS,
+GLB_MAP(glb_vip4, BPF_MAP_TYPE_HASH, struct glb_vip4_key, struct glb_vip, 2 * GLB_MAX_VIPS,
 	BPF_F_NO_PREALLOC);
-GLB_MAP(glb_vip6, BPF_MAP_TYPE_HASH, struct glb_vip6_key, struct glb_vip, GLB_MAX_VIPS,
+GLB_MAP(glb_vip6, BPF_MAP_TYPE_HASH, struct glb_vip6_key, struct glb_vip, 2 * GLB_MAX_VIPS,
 	BPF_F_NO_PREALLOC);
 GLB_MAP(glb_vip_prefixes, BPF_MAP_TYPE_LPM_TRIE, struct glb_vip_prefix_key, struct glb_vip, 4096,
 	BPF_F_NO_PREALLOC);

@@ -43,6 +43,33 @@ read_addresses(const json_t *o, struct glb_config *c, struct wf_err *err)
 }
 
 static int
+by_pool(const void *a, const void *b)
+{
+	const struct glb_vip_config *x = *(const struct glb_vip_config *const *)a;
+	const struct glb_vip_config *y = *(const struct glb_vip_config *const *)b;
+	int rc = strcmp(x->pool, y->pool);
+
+	return rc ? rc : (x > y) - (x < y);
+}
+
+static int
+check_policies(const struct glb_config *c, struct wf_err *err)
+{
+	const struct glb_vip_config **v = wf_xmalloc((c->n_vips + 1) * sizeof *v);
+	int rc = 0;
+
+	for (size_t i = 0; i < c->n_vips; i++)
+		v[i] = &c->vips[i];
+	qsort(v, c->n_vips, sizeof *v, by_pool);
+	for (size_t i = 1; i < c->n_vips && !rc; i++)
+		if (!strcmp(v[i - 1]->pool, v[i]->pool) && strcmp(v[i - 1]->policy, v[i]->policy))
+			rc = wf_err(err, -EINVAL, "vip: policy: \"%s\": another VIP of pool %s has \"%s\"; "
+				    "VIPs of one pool have one policy", v[i]->policy, v[i]->pool, v[i - 1]->policy);
+	free(v);
+	return rc;
+}
+
+static int
 read_vips(const json_t *o, struct glb_config *c, struct wf_err *err)
 {
 	const json_t *list = json_object_get(o, "vip");
@@ -63,16 +90,10 @@ read_vips(const json_t *o, struct glb_config *c, struct wf_err *err)
 		snprintf(vip->pool, sizeof vip->pool, "%s", wf_json_str(v, "pool", ""));
 		snprintf(vip->policy, sizeof vip->policy, "%s", wf_json_str(v, "policy", ""));
 		vip->keep = !strcmp(wf_json_str(v, "all-down", "withdraw"), "keep");
-		for (size_t j = 0; j < i; j++)
-			if (!strcmp(c->vips[j].pool, vip->pool) && strcmp(c->vips[j].policy, vip->policy))
-				return wf_err(err, -EINVAL, "vip: policy: \"%s\": another VIP of pool %s has \"%s\"; "
-					      "VIPs of one pool have one policy", vip->policy, vip->pool,
-					      c->vips[j].policy);
 	}
-	/* Half of the room is for the entries that say which addresses are VIPs at all. */
-	if (c->n_vips > GLB_MAX_VIPS / 2)
-		return wf_err(err, -EINVAL, "vip: %zu are more than %d", c->n_vips, GLB_MAX_VIPS / 2);
-	return 0;
+	if (c->n_vips > GLB_MAX_VIPS)
+		return wf_err(err, -EINVAL, "vip: %zu are more than %d", c->n_vips, GLB_MAX_VIPS);
+	return check_policies(c, err);
 }
 
 static int

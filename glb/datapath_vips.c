@@ -95,7 +95,7 @@ read_vips(struct glb_datapath *dp)
 	struct glb_vip4_key k4, *p4 = NULL;
 	struct glb_vip6_key k6, *p6 = NULL;
 	struct glb_vip_prefix_key kp, *pp = NULL;
-	size_t room = 2 * GLB_MAX_VIPS + 4096, n = 0;
+	size_t room = 4 * GLB_MAX_VIPS + 4096, n = 0;
 	struct dp_vip *v = wf_xzalloc((room + 1) * sizeof *v);
 
 	for (; n < room && !bpf_map_get_next_key(dp->maps[DP_VIP4], p4, &k4); p4 = &k4) {

@@ -29,6 +29,7 @@
 #define PLC_MIN_SLOTS_A_MEMBER 50  /* below that the table doubles: a share is within 2 % from here */
 #define PLC_NAME_MAX 63
 #define PLC_MAX_SIZE (1u << 30)	   /* bytes of a document, and of what is wanted */
+#define PLC_MAX_ID (1u << 24)	   /* readers keep arrays by id */
 
 struct plc_slot {
 	uint32_t owner[PLC_OWNERS]; /* node ids: the current owner, then former ones; 0: none */
@@ -84,6 +85,12 @@ enum plc_key_step {
 	PLC_KEY_SWITCHED, /* the other one is the one before, with the slots as they were */
 };
 
+/* Where names are; made when one is asked for, and added to as nodes and pools are. */
+struct plc_index {
+	uint32_t *at; /* by hash, then the next free place: index + 1; 0: none */
+	size_t mask, n;
+};
+
 struct placement {
 	uint32_t number;  /* of the document; each change counts one */
 	uint32_t next_id; /* of the next node or pool */
@@ -95,6 +102,7 @@ struct placement {
 	size_t n_nodes;
 	struct plc_pool *pools; /* by id */
 	size_t n_pools;
+	struct plc_index *node_names, *pool_names;
 };
 
 /* "gre", "gue", "ipip", "vxlan", "l2", "nat"; NULL beyond. */

@@ -22,22 +22,47 @@
 
 /* --- out ------------------------------------------------------------------------------------- */
 
+static char *
+put_number(char *at, uint32_t v)
+{
+	char digits[10];
+	unsigned n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	while (n)
+		*at++ = digits[--n];
+	return at;
+}
+
+/* "17/3@5": most of a document is made of these. */
+static void
+put_slot(struct wf_str *s, const struct plc_slot *slot)
+{
+	char text[4 * 11], *at = put_number(text, slot->owner[0]);
+
+	for (unsigned k = 1; k < PLC_OWNERS && slot->owner[k]; k++) {
+		*at++ = '/';
+		at = put_number(at, slot->owner[k]);
+	}
+	if (slot->moved) {
+		*at++ = '@';
+		at = put_number(at, slot->moved);
+	}
+	wf_str_putn(s, text, (size_t)(at - text));
+}
+
 static void
 put_slots(struct wf_str *s, const char *name, const struct plc_slot *slots, uint32_t n, const char *indent)
 {
 	wf_str_fmt(s, ",\n%s  \"%s\": [", indent, name);
 	for (uint32_t i = 0; i < n; i++) {
-		const struct plc_slot *slot = &slots[i];
-
 		if (i % SLOTS_A_LINE)
 			wf_str_putc(s, ' ');
 		else
 			wf_str_fmt(s, "%s\n%s    \"", i ? "\"," : "", indent);
-		wf_str_fmt(s, "%u", slot->owner[0]);
-		for (unsigned k = 1; k < PLC_OWNERS && slot->owner[k]; k++)
-			wf_str_fmt(s, "/%u", slot->owner[k]);
-		if (slot->moved)
-			wf_str_fmt(s, "@%u", slot->moved);
+		put_slot(s, &slots[i]);
 	}
 	wf_str_fmt(s, "%s\n%s  ]", n ? "\"" : "", indent);
 }
@@ -176,6 +201,20 @@ plc_save(const struct placement *p, const char *path, struct wf_err *err)
 
 /* --- in -------------------------------------------------------------------------------------- */
 
+/* The strings of one table's slots, in the text. */
+struct slots_text {
+	const char *from, *to;
+	uint32_t n_lines;
+};
+
+struct reader {
+	struct placement *p;
+	struct slots_text *slots;
+	size_t n_slots;
+	uint32_t *member_of; /* by node id: number of the table that was read last and has it */
+	uint32_t table;
+};
+
 static bool
 get_u32(const json_t *object, const char *name, uint32_t *ret)
 {
@@ -200,7 +239,7 @@ get_name(const json_t *object, char *ret)
 }
 
 static int
-get_members(const struct placement *p, const json_t *members, enum plc_kind kind, const char *where,
+get_members(struct reader *r, const json_t *members, enum plc_kind kind, const char *where,
 	    struct plc_table *t, struct wf_err *err)
 {
 	const char *name;
@@ -208,11 +247,12 @@ get_members(const struct placement *p, const json_t *members, enum plc_kind kind
 
 	if (!json_is_object(members))
 		return wf_err(err, -EINVAL, "%s: members: is an object, node id: weight", where);
+	r->table++;
 	t->members = wf_xzalloc((json_object_size(members) + 1) * sizeof *t->members);
 	json_object_foreach((json_t *)members, name, v) {
 		char *end;
 		unsigned long id = strtoul(name, &end, 10);
-		const struct plc_node *node = id <= UINT32_MAX && !*end ? plc_node_by_id(p, (uint32_t)id) : NULL;
+		const struct plc_node *node = id <= UINT32_MAX && !*end ? plc_node_by_id(r->p, (uint32_t)id) : NULL;
 
 		if (!node || node->kind != kind)
 			return wf_err(err, -EINVAL, "%s: members: %s is not the id of a %s", where, name,
@@ -221,89 +261,150 @@ get_members(const struct placement *p, const json_t *members, enum plc_kind kind
 			return wf_err(err, -EINVAL, "%s: members: weight of %s: is 0 to 1000000", where, name);
 		if (t->n_members && t->members[t->n_members - 1].node >= node->id)
 			return wf_err(err, -EINVAL, "%s: members: %s: ids are in ascending order", where, name);
+		r->member_of[node->id] = r->table;
 		t->members[t->n_members].node = node->id;
 		t->members[t->n_members++].weight = (uint32_t)json_integer_value(v);
 	}
 	return 0;
 }
 
+/* Returns where the number ends, or NULL if there is none or it is larger than 32 bits. */
 static const char *
-get_slot(const char *c, struct plc_slot *slot)
+get_number(const char *c, const char *end, uint32_t *ret)
+{
+	const char *from = c;
+	uint64_t v = 0;
+
+	while (c < end && *c >= '0' && *c <= '9' && c - from < 10)
+		v = v * 10 + (uint64_t)(*c++ - '0');
+	*ret = (uint32_t)v;
+	return c == from || v > UINT32_MAX ? NULL : c;
+}
+
+static const char *
+get_slot(const char *c, const char *end, struct plc_slot *slot)
 {
 	for (unsigned k = 0; k < PLC_OWNERS; k++) {
-		char *end;
-
-		if (*c < '0' || *c > '9')
+		c = get_number(c, end, &slot->owner[k]);
+		if (!c || (k && !slot->owner[k]))
 			return NULL;
-		slot->owner[k] = (uint32_t)strtoul(c, &end, 10);
 		for (unsigned i = 0; i < k; i++)
 			if (slot->owner[i] == slot->owner[k])
 				return NULL;
-		if (k && !slot->owner[k])
-			return NULL;
-		c = end;
-		if (*c != '/')
+		if (c == end || *c != '/')
 			break;
 		c++;
 	}
-	if (*c == '@') {
-		char *end;
-
-		if (c[1] < '0' || c[1] > '9')
-			return NULL;
-		slot->moved = (uint32_t)strtoul(c + 1, &end, 10);
-		c = end;
-	}
-	if (*c == ' ')
-		c++;
-	else if (*c)
+	if (c < end && *c == '@')
+		c = get_number(c + 1, end, &slot->moved);
+	if (c && c < end && *c++ != ' ')
 		return NULL;
 	return c;
 }
 
+static const char *
+skip_space(const char *c, const char *end)
+{
+	while (c < end && (*c == ' ' || *c == '\n' || *c == '\r' || *c == '\t'))
+		c++;
+	return c;
+}
+
+/* Behind '[': an array of strings without escapes.  Returns what is behind it, or NULL: something else. */
+static const char *
+skip_strings(const char *c, const char *end, uint32_t *ret_n)
+{
+	*ret_n = 0;
+	for (c = skip_space(c, end); c < end && *c == '"'; c = skip_space(c + 1, end)) {
+		for (c++; c < end && *c != '"'; c++)
+			if (*c == '\\' || (unsigned char)*c < ' ')
+				return NULL;
+		++*ret_n;
+		if (c < end)
+			c = skip_space(c + 1, end);
+		if (c == end || *c != ',')
+			break;
+	}
+	return c < end && *c == ']' ? c + 1 : NULL;
+}
+
+/* Takes the slots out of the text, which is nearly all of it, and leaves the number of each array there (and its ends of
+ * lines, for messages): the rest is for the reader of JSON.  Inside a string the quotes of "slots" and "slots-before" would be
+ * escaped, so what looks like the key is the key. */
 static int
-get_slots(const json_t *lines, const char *name, const char *where, const struct plc_table *t, struct plc_slot **ret,
+cut_slots(struct reader *r, const char *text, size_t len, struct wf_str *ret_rest)
+{
+	static const char key[] = "\"slots", more[] = "-before";
+	const char *c = text, *end = text + len, *found;
+
+	while ((found = memmem(c, (size_t)(end - c), key, sizeof key - 1)) != NULL) {
+		const char *at = found + sizeof key - 1, *behind;
+		uint32_t n;
+
+		if (end - at >= (ptrdiff_t)sizeof more && !memcmp(at, more, sizeof more - 1))
+			at += sizeof more - 1;
+		at = at < end && *at == '"' ? skip_space(at + 1, end) : end;
+		if (at == end || *at != ':') { /* somebody's name */
+			at = found + sizeof key - 1;
+			wf_str_putn(ret_rest, c, (size_t)(at - c));
+			c = at;
+			continue;
+		}
+		at = skip_space(at + 1, end);
+		behind = at < end && *at == '[' ? skip_strings(at + 1, end, &n) : NULL;
+		if (!behind)
+			return -EINVAL;
+		wf_str_putn(ret_rest, c, (size_t)(at - c));
+		wf_str_fmt(ret_rest, "%zu", r->n_slots);
+		for (c = at; (c = memchr(c, '\n', (size_t)(behind - c))) != NULL; c++)
+			wf_str_putc(ret_rest, '\n');
+		r->slots = wf_xrealloc(r->slots, (r->n_slots + 1) * sizeof *r->slots);
+		r->slots[r->n_slots++] = (struct slots_text){ at + 1, behind, n };
+		c = behind;
+	}
+	wf_str_putn(ret_rest, c, (size_t)(end - c));
+	return 0;
+}
+
+static bool
+is_known(const struct reader *r, const struct plc_slot *s)
+{
+	for (unsigned o = 0; o < PLC_OWNERS; o++)
+		if (s->owner[o] && (s->owner[o] >= r->p->next_id || r->member_of[s->owner[o]] != r->table))
+			return false;
+	return true;
+}
+
+static int
+get_slots(const struct reader *r, const json_t *number, const char *name, const char *where, struct plc_slot **ret,
 	  uint32_t *ret_n, struct wf_err *err)
 {
-	size_t n_lines = json_array_size(lines), i;
-	json_t *line;
+	const struct slots_text *text;
+	const char *c, *end;
 
-	if (!json_is_array(lines))
+	if (!json_is_integer(number) || json_integer_value(number) < 0 ||
+	    (size_t)json_integer_value(number) >= r->n_slots)
 		return wf_err(err, -EINVAL, "%s: %s: is an array of strings", where, name);
-	if (n_lines > PLC_MAX_SLOTS / SLOTS_A_LINE)
+	text = &r->slots[json_integer_value(number)];
+	if (text->n_lines > PLC_MAX_SLOTS / SLOTS_A_LINE)
 		return wf_err(err, -EINVAL, "%s: %s: at most %u", where, name, PLC_MAX_SLOTS);
-	*ret = wf_xzalloc((n_lines * SLOTS_A_LINE + 1) * sizeof **ret);
-	json_array_foreach(lines, i, line) {
-		const char *c = json_string_value(line);
-
+	*ret = wf_xzalloc(((size_t)text->n_lines * SLOTS_A_LINE + 1) * sizeof **ret);
+	end = text->from;
+	for (uint32_t i = 0; i < text->n_lines; i++) {
+		c = (const char *)memchr(end, '"', (size_t)(text->to - end)) + 1;
+		end = memchr(c, '"', (size_t)(text->to - c));
 		for (unsigned k = 0; k < SLOTS_A_LINE; k++) {
 			struct plc_slot *slot = &(*ret)[(*ret_n)++];
-			bool known = true;
 
-			c = c && *c ? get_slot(c, slot) : NULL;
-			for (unsigned o = 0; c && o < PLC_OWNERS; o++) {
-				const struct plc_member *m = t->members;
-				size_t lo = 0, hi = t->n_members;
-
-				while (slot->owner[o] && lo < hi) {
-					size_t mid = (lo + hi) / 2;
-
-					if (m[mid].node == slot->owner[o])
-						break;
-					if (m[mid].node < slot->owner[o])
-						lo = mid + 1;
-					else
-						hi = mid;
-				}
-				known &= !slot->owner[o] || lo < hi;
-			}
-			if (!c || !known)
-				return wf_err(err, -EINVAL, "%s: %s: %zu: is \"owner/former/former@document\" "
+			c = c < end ? get_slot(c, end, slot) : NULL;
+			if (!c || !is_known(r, slot))
+				return wf_err(err, -EINVAL, "%s: %s: %u: is \"owner/former/former@document\" "
 					      "with members of the table, each once, %d slots a string",
 					      where, name, i * SLOTS_A_LINE + k, SLOTS_A_LINE);
 		}
-		if (c && *c)
-			return wf_err(err, -EINVAL, "%s: %s: string %zu has more than %d", where, name, i, SLOTS_A_LINE);
+		if (c < end)
+			return wf_err(err, -EINVAL, "%s: %s: string %u has more than %d", where, name, i, SLOTS_A_LINE);
+		end++;
 	}
 	if (*ret_n & (*ret_n - 1))
 		return wf_err(err, -EINVAL, "%s: %s: %u is not a power of two", where, name, *ret_n);
@@ -311,17 +412,17 @@ get_slots(const json_t *lines, const char *name, const char *where, const struct
 }
 
 static int
-get_table(const struct placement *p, const json_t *o, enum plc_kind kind, const char *where,
+get_table(struct reader *r, const json_t *o, enum plc_kind kind, const char *where,
 	  struct plc_table *t, struct wf_err *err)
 {
 	const json_t *before = json_object_get(o, "slots-before");
-	int rc = get_members(p, json_object_get(o, "members"), kind, where, t, err);
+	int rc = get_members(r, json_object_get(o, "members"), kind, where, t, err);
 
-	if (before && p->key_step != PLC_KEY_SWITCHED)
+	if (before && r->p->key_step != PLC_KEY_SWITCHED)
 		return wf_err(err, -EINVAL, "%s: slots-before: belongs to hash-key-step \"switched\"", where);
-	rc = rc ? rc : get_slots(json_object_get(o, "slots"), "slots", where, t, &t->slots, &t->n_slots, err);
+	rc = rc ? rc : get_slots(r, json_object_get(o, "slots"), "slots", where, &t->slots, &t->n_slots, err);
 	if (!rc && before)
-		rc = get_slots(before, "slots-before", where, t, &t->before, &t->n_before, err);
+		rc = get_slots(r, before, "slots-before", where, &t->before, &t->n_before, err);
 	return rc;
 }
 
@@ -358,8 +459,9 @@ get_nodes(struct placement *p, const json_t *nodes, struct wf_err *err)
 }
 
 static int
-get_pool(struct placement *p, const json_t *o, size_t at, struct wf_err *err)
+get_pool(struct reader *r, const json_t *o, size_t at, struct wf_err *err)
 {
+	struct placement *p = r->p;
 	struct plc_pool *pool = &p->pools[p->n_pools];
 	const json_t *servers = json_object_get(o, "servers");
 	char where[PLC_NAME_MAX + 64];
@@ -375,7 +477,7 @@ get_pool(struct placement *p, const json_t *o, size_t at, struct wf_err *err)
 		return wf_err(err, -EINVAL, "pools: %u: name: %s", pool->id, GLB_NAME_RULE);
 	pool->gone = json_is_true(json_object_get(o, "gone"));
 	snprintf(where, sizeof where, "pools: %s: sites", pool->name);
-	rc = get_table(p, json_object_get(o, "sites"), PLC_SITE, where, &pool->sites, err);
+	rc = get_table(r, json_object_get(o, "sites"), PLC_SITE, where, &pool->sites, err);
 	if (rc)
 		return rc;
 	if (!json_is_object(servers))
@@ -391,7 +493,7 @@ get_pool(struct placement *p, const json_t *o, size_t at, struct wf_err *err)
 		if (!site || site->kind != PLC_SITE || plc_servers_at(pool, st->site) != &st->servers)
 			return wf_err(err, -EINVAL, "pools: %s: servers: %s is not the id of a site", pool->name, id);
 		snprintf(where, sizeof where, "pools: %s: servers: %s", pool->name, id);
-		rc = get_table(p, v, PLC_SERVER, where, &st->servers, err);
+		rc = get_table(r, v, PLC_SERVER, where, &st->servers, err);
 		if (rc)
 			return rc;
 	}
@@ -435,8 +537,9 @@ get_keys(struct placement *p, const json_t *root, struct wf_err *err)
 }
 
 static int
-get_document(struct placement *p, const json_t *root, struct wf_err *err)
+get_document(struct reader *r, const json_t *root, struct wf_err *err)
 {
+	struct placement *p = r->p;
 	const char *format = json_string_value(json_object_get(root, "format"));
 	const json_t *pools = json_object_get(root, "pools");
 	json_t *o;
@@ -447,8 +550,9 @@ get_document(struct placement *p, const json_t *root, struct wf_err *err)
 		return wf_err(err, -EINVAL, "format: is \"weft-glb-placement 1\"");
 	if (!get_u32(root, "number", &p->number))
 		return wf_err(err, -EINVAL, "number: is 0 to 4294967295");
-	if (!get_u32(root, "next-id", &p->next_id) || !p->next_id)
-		return wf_err(err, -EINVAL, "next-id: is 1 to 4294967295");
+	if (!get_u32(root, "next-id", &p->next_id) || !p->next_id || p->next_id > PLC_MAX_ID)
+		return wf_err(err, -EINVAL, "next-id: is 1 to %u", PLC_MAX_ID);
+	r->member_of = wf_xzalloc(p->next_id * sizeof *r->member_of);
 	rc = get_keys(p, root, err);
 	if (rc)
 		return rc;
@@ -459,7 +563,7 @@ get_document(struct placement *p, const json_t *root, struct wf_err *err)
 		return wf_err(err, -EINVAL, "pools: is an array");
 	p->pools = wf_xzalloc((json_array_size(pools) + 1) * sizeof *p->pools);
 	json_array_foreach(pools, i, o) {
-		rc = get_pool(p, o, i, err);
+		rc = get_pool(r, o, i, err);
 		if (rc)
 			return rc;
 	}
@@ -469,21 +573,26 @@ get_document(struct placement *p, const json_t *root, struct wf_err *err)
 struct placement *
 plc_parse(const char *text, size_t len, struct wf_err *err)
 {
+	struct reader r = { .p = plc_new() };
+	struct wf_str rest = WF_STR_INIT;
 	json_error_t e;
-	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
-	struct placement *p;
+	json_t *root = NULL;
+	int rc = cut_slots(&r, text, len, &rest);
 
-	if (!root) {
-		wf_err(err, -EINVAL, "line %d: %s", e.line, e.text);
-		return NULL;
-	}
-	p = plc_new();
-	if (get_document(p, root, err)) {
-		plc_free(p);
-		p = NULL;
+	if (rc) {
+		wf_err(err, rc, "slots: is an array of strings");
+	} else {
+		root = json_loadb(wf_str_cstr(&rest), rest.len, JSON_REJECT_DUPLICATES, &e);
+		rc = root ? get_document(&r, root, err) : wf_err(err, -EINVAL, "line %d: %s", e.line, e.text);
 	}
 	json_decref(root);
-	return p;
+	wf_str_done(&rest);
+	free(r.slots);
+	free(r.member_of);
+	if (!rc)
+		return r.p;
+	plc_free(r.p);
+	return NULL;
 }
 
 struct placement *

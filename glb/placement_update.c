@@ -57,6 +57,8 @@ want_node(struct update *u, enum plc_kind kind, const char *name, const json_t *
 	if (wrong)
 		return wf_err(u->err, -EINVAL, "%s: %s: %s", where, name, wrong);
 	if (!n) {
+		if (u->p->next_id >= PLC_MAX_ID)
+			return wf_err(u->err, -ENOSPC, "%s: %s: no id is left", where, name);
 		u->p->nodes = wf_xrealloc(u->p->nodes, (u->p->n_nodes + 1) * sizeof *u->p->nodes);
 		n = &u->p->nodes[u->p->n_nodes++];
 		next.id = u->p->next_id++;
@@ -185,6 +187,8 @@ want_pool(struct update *u, const char *name, const json_t *sites)
 	if (!json_is_object(sites))
 		return wf_err(u->err, -EINVAL, "pools: %s: is an object, site: weight and servers", name);
 	if (!pool) {
+		if (u->p->next_id >= PLC_MAX_ID)
+			return wf_err(u->err, -ENOSPC, "pools: %s: no id is left", name);
 		u->p->pools = wf_xrealloc(u->p->pools, (u->p->n_pools + 1) * sizeof *pool);
 		pool = &u->p->pools[u->p->n_pools++];
 		memset(pool, 0, sizeof *pool);
