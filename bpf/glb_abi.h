@@ -12,7 +12,7 @@
 #define GLB_OWNERS	3
 #define GLB_HOPS	6	     /* entries of a hop list: three servers and three sites */
 #define GLB_MAX_VIPS	16384 /* twice as many entries: one more says that an address is a VIP at all */
-#define GLB_MAX_NODES	131072
+#define GLB_MAX_NODES	131072 /* of indices; max-nodes says how many this host has room for */
 #define GLB_MAX_POOLS	4096
 #define GLB_MAX_PLACES	256
 #define GLB_MAX_SLOTS	(1u << 20)   /* of all tables that this host reads; set when the map is made */
@@ -226,11 +226,11 @@ struct glb_frag_key {
 	__u32 proto;
 };
 
-/* Map glb_udp_flows, LRU, role host: flows that this server has. */
-struct glb_udp_key {
-	__be32 src[4], dst[4];
-	__be16 sport, dport;
-	__u32 pad;
+/* Map glb_udp_flows, role host: bpf/glb_udp.h. */
+#define GLB_UDP_BUCKETS 32768 /* 2 MB for 262,144 flows; beyond that the most silent ones are forgotten */
+#define GLB_UDP_ENTRIES 8
+struct glb_udp_bucket {
+	__u64 entry[GLB_UDP_ENTRIES];
 };
 
 #endif

@@ -50,6 +50,23 @@ glb_tcp_known(struct xdp_md *ctx, const struct glb_tunnel *t, const struct glb_f
 	return known;
 }
 
+/* Has this server the UDP flow?  If not, and with 'put', it has it from now on. */
+__attribute__((noinline)) int
+glb_udp_known(__u64 hash, __u32 put)
+{
+	__u32 i = GLB_UDP_BUCKET_OF(hash);
+	struct glb_udp_bucket *b = bpf_map_lookup_elem(&glb_udp_flows, &i);
+	__u16 now = (__u16)(bpf_jiffies64() >> 8);
+
+	if (!b)
+		return 0;
+	if (glb_udp_find(b, hash, now))
+		return 1;
+	if (put)
+		glb_udp_put(b, hash, now);
+	return 0;
+}
+
 GLB_INLINE int
 glb_deliver(struct xdp_md *ctx, const struct glb_tunnel *t, __u32 stat)
 {
@@ -74,11 +91,11 @@ int
 glb_host(struct xdp_md *ctx)
 {
 	struct glb_hops hops = { { 0 }, 0, 0, 0 };
-	struct glb_udp_key uk;
 	struct glb_tunnel t;
 	struct glb_flow f = { .family = 0 };
 	struct glb_conf *c;
-	__u32 zero = 0, one = 1, n, i, next, node = 0, sites_from;
+	__u32 zero = 0, n, i, next, node = 0, sites_from;
+	__u64 hash = 0;
 	int rc;
 
 	c = bpf_map_lookup_elem(&glb_conf, &zero);
@@ -93,32 +110,26 @@ glb_host(struct xdp_md *ctx)
 		return glb_drop(ctx, rc);
 	if (!glb_find_vip_address(c, &f))
 		return glb_drop(ctx, GLB_BAD(not_vip));
-	__builtin_memset(&uk, 0, sizeof uk);
-	if (f.proto == GLB_UDP && !(f.flags & (GLB_F_LATER | GLB_F_FIRST))) {
-		__builtin_memcpy(uk.src, f.client, 16);
-		__builtin_memcpy(uk.dst, f.vip, 16);
-		uk.sport = f.client_port;
-		uk.dport = f.vip_port;
-	}
 	n = (__u32)t.n_servers + t.n_sites;
 	if (f.flags & (GLB_F_SYN | GLB_F_LATER | GLB_F_FIRST | GLB_F_NO_PORTS))
 		return glb_deliver(ctx, &t, GLB_STAT_DELIVERED);
+	if (f.proto == GLB_UDP)
+		hash = glb_flow_hash(c->key, &f);
 	if (t.shim && t.next < n) {
-		if (f.proto == GLB_TCP ? glb_tcp_known(ctx, &t, &f) :
-					 bpf_map_lookup_elem(&glb_udp_flows, &uk) != 0)
+		if (f.proto == GLB_TCP ? glb_tcp_known(ctx, &t, &f) : glb_udp_known(hash, 0))
 			return glb_deliver(ctx, &t, GLB_STAT_DELIVERED);
 		sites_from = t.n_servers;
 		next = t.next;
 	GLB_UNROLL
 		for (i = 0; i < GLB_HOPS; i++) {
-			__u32 id = i < n ? glb_hop_id(ctx, &t, i) : 0, *known;
+			__u32 id = i < n ? glb_hop_id(ctx, &t, i) : 0, *index;
 
 			hops.id[i] = id;
 			if (i < next || i >= n || node)
 				continue;
-			known = bpf_map_lookup_elem(&glb_ids, &id);
-			if (known) {
-				node = *known;
+			index = bpf_map_lookup_elem(&glb_ids, &id);
+			if (index) {
+				node = *index;
 				t.next = (__u8)(i + 1);
 			} else {
 				glb_count(&glb_stats, GLB_STAT_UNKNOWN_HOP, 0);
@@ -135,7 +146,7 @@ glb_host(struct xdp_md *ctx)
 	}
 	/* Nobody is left to ask, so the flow is new here, or lost. */
 	if (f.proto == GLB_UDP && !(f.flags & GLB_F_QUOTED))
-		bpf_map_update_elem(&glb_udp_flows, &uk, &one, BPF_ANY);
+		glb_udp_known(hash, 1);
 	return glb_deliver(ctx, &t, t.shim ? GLB_STAT_LAST : GLB_STAT_DELIVERED);
 }
 

@@ -10,6 +10,7 @@
 #include "bpf/glb_encap.h"
 #include "bpf/glb_gre.h"
 #include "bpf/glb_parse.h"
+#include "bpf/glb_udp.h"
 
 #define GLB_MAP(NAME, TYPE, KEY, VALUE, N, FLAGS)                                                \
 	struct {                                                                                 \
@@ -45,7 +46,7 @@ GLB_MAP(glb_vip_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_M
 GLB_MAP(glb_node_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_MAX_NODES, 0);
 GLB_MAP(glb_frags, BPF_MAP_TYPE_LRU_HASH, struct glb_frag_key, __u64, 16384, 0);
 GLB_MAP(glb_nat, BPF_MAP_TYPE_HASH, struct glb_nat_key, struct glb_nat, GLB_MAX_NODES, BPF_F_NO_PREALLOC);
-GLB_MAP(glb_udp_flows, BPF_MAP_TYPE_LRU_HASH, struct glb_udp_key, __u32, 65536, 0);
+GLB_MAP(glb_udp_flows, BPF_MAP_TYPE_ARRAY, __u32, struct glb_udp_bucket, GLB_UDP_BUCKETS, 0);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

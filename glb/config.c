@@ -163,6 +163,7 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 	c->placement = wf_xstrdup(wf_json_str(o, "placement", ""));
 	c->pin = wf_xstrdup(wf_json_str(o, "pin", "/sys/fs/bpf/weft-glb"));
 	c->max_slots = (uint32_t)wf_json_u64(o, "max-slots", GLB_MAX_SLOTS);
+	c->max_nodes = (uint32_t)wf_json_u64(o, "max-nodes", 8192);
 	c->quic_rotation = (uint8_t)wf_json_u64(json_object_get(o, "quic"), "config-rotation", 0);
 	c->gue_port = (uint16_t)wf_json_u64(o, "gue-port", 6080);
 	c->vxlan_port = (uint16_t)wf_json_u64(o, "vxlan-port", 4789);

@@ -45,7 +45,7 @@ struct glb_config {
 	int64_t remember_ms, grace_ms;
 	bool announce;
 	uint32_t announce_table, hold_ms, withdraw_ms;
-	uint32_t max_slots;
+	uint32_t max_slots, max_nodes;
 	bool role[GLB_N_ROLES];
 	char site[64];
 	struct in6_addr own4, own6;	  /* where tunnels to this host end; zero: none */

@@ -44,6 +44,7 @@ static const char *const map_names[DP_N_MAPS] = {
 	[DP_PLACES] = "glb_places", [DP_PLACES6] = "glb_places6",
 	[DP_VIP_PREFIXES] = "glb_vip_prefixes", [DP_BY_ADDRESS] = "glb_by_address",
 	[DP_VLANS] = "glb_vlans", [DP_NAT] = "glb_nat", [DP_DENY] = "glb_deny",
+	[DP_NEXT_HOPS] = "glb_next_hops",
 };
 
 /* The verifier explains itself in thousands of lines, of which the last ones say what is wrong. */
@@ -76,21 +77,27 @@ load_role(struct glb_datapath *dp, enum glb_role role, const struct glb_config *
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = objects[role].name,
 		    .pin_root_path = dp->pin);
 	struct bpf_object *o = bpf_object__open_mem(objects[role].bytes, objects[role].len, &opts);
-	struct bpf_map *slots;
+	static const enum dp_map by_node[] = { DP_NODES, DP_IDS, DP_BY_ADDRESS, DP_NAT, DP_NODE_STATS, DP_NEXT_HOPS };
+	struct bpf_map *map;
 	int rc;
 
 	if (!o)
 		return wf_err(err, -errno, "%s: the program cannot be opened: %s", objects[role].name,
 			      strerror(errno));
 	dp->objects[role] = o;
-	slots = bpf_object__find_map_by_name(o, "glb_slots");
-	if (slots)
-		bpf_map__set_max_entries(slots, c->max_slots);
+	map = bpf_object__find_map_by_name(o, map_names[DP_SLOTS]);
+	if (map)
+		bpf_map__set_max_entries(map, c->max_slots);
+	for (unsigned i = 0; i < sizeof by_node / sizeof *by_node; i++) {
+		map = bpf_object__find_map_by_name(o, map_names[by_node[i]]);
+		if (map)
+			bpf_map__set_max_entries(map, c->max_nodes);
+	}
 	rc = bpf_object__load(o);
 	if (rc)
 		return wf_err(err, rc, "%s: the kernel refused the program or a map: %s%s", objects[role].name,
 			      strerror(-rc),
-			      rc == -EINVAL ? "; maps pinned with another max-slots are removed by "
+			      rc == -EINVAL ? "; maps pinned with another max-slots or max-nodes are removed by "
 					      "weft-glb --remove" : "");
 	dp->progs[role] = bpf_program__fd(bpf_object__find_program_by_name(o, objects[role].name));
 	return 0;
@@ -155,6 +162,7 @@ glb_datapath_open(const struct glb_config *c, struct wf_err *err)
 		goto fail;
 	}
 	/* Programs have the maps that they use; the others are opened by the next role that needs them. */
+	dp->max_nodes = c->max_nodes;
 	dp->n_slots = c->max_slots;
 	if (dp->maps[DP_SLOTS] >= 0) {
 		if (!bpf_obj_get_info_by_fd(dp->maps[DP_SLOTS], &info, &size))
@@ -194,6 +202,7 @@ glb_datapath_close(struct glb_datapath *dp)
 		bpf_object__close(dp->objects[r]);
 	free(dp->nodes);
 	free(dp->vips);
+	free(dp->list);
 	free(dp->pin);
 	free(dp);
 }

@@ -19,10 +19,10 @@ dp_nodes_read(struct glb_datapath *dp)
 {
 	uint32_t id, *prev = NULL, index;
 
-	dp->nodes = wf_xzalloc(GLB_MAX_NODES * sizeof *dp->nodes);
+	dp->nodes = wf_xzalloc(dp->max_nodes * sizeof *dp->nodes);
 	dp->n_nodes = 1; /* index 0 is nobody */
 	for (; !bpf_map_get_next_key(dp->maps[DP_IDS], prev, &id); prev = &id) {
-		if (bpf_map_lookup_elem(dp->maps[DP_IDS], &id, &index) || index >= GLB_MAX_NODES)
+		if (bpf_map_lookup_elem(dp->maps[DP_IDS], &id, &index) || index >= dp->max_nodes)
 			continue;
 		bpf_map_lookup_elem(dp->maps[DP_NODES], &index, &dp->nodes[index]);
 		if (index >= dp->n_nodes)
@@ -103,6 +103,7 @@ struct work {
 	const struct glb_config *c;
 	const struct placement *p;
 	uint32_t *index_of; /* by node id */
+	bool *stays;	    /* by index: the document has the node */
 	uint64_t *words[2]; /* of role edge, of role local: by pool and key, as in the maps */
 	unsigned key;	    /* where the document's hash key is in glb_conf; the other one's place is the other */
 	const struct glb_place *const *places; /* by pool; NULL: the sites are those of the document */
@@ -236,12 +237,18 @@ plan_nodes(struct work *w, struct wf_err *err)
 	for (size_t i = 0; i < w->p->n_nodes; i++) {
 		const struct plc_node *n = &w->p->nodes[i];
 
-		if (n->gone || w->index_of[n->id])
+		if (n->gone)
 			continue;
-		while (free_index < GLB_MAX_NODES && dp->nodes[free_index].family)
+		if (w->index_of[n->id]) {
+			w->stays[w->index_of[n->id]] = true;
+			continue;
+		}
+		while (free_index < dp->max_nodes && dp->nodes[free_index].family)
 			free_index++;
-		if (free_index == GLB_MAX_NODES)
-			return wf_err(err, -ENOSPC, "more than %d nodes", GLB_MAX_NODES - 1);
+		if (free_index == dp->max_nodes)
+			return wf_err(err, -ENOSPC, "more than %u nodes; raise max-nodes (then weft-glb --remove and "
+				      "start again)", dp->max_nodes - 1);
+		w->stays[free_index] = true;
 		w->index_of[n->id] = free_index++;
 	}
 	return 0;
@@ -368,9 +375,8 @@ remove_nodes(const struct work *w)
 
 	for (uint32_t i = 1; i < w->dp->n_nodes; i++) {
 		uint32_t id = w->dp->nodes[i].id;
-		const struct plc_node *n = w->dp->nodes[i].family ? plc_node_by_id(w->p, id) : NULL;
 
-		if (!w->dp->nodes[i].family || (n && !n->gone))
+		if (!w->dp->nodes[i].family || w->stays[i])
 			continue;
 		bpf_map_delete_elem(w->dp->maps[DP_IDS], &id);
 		if (!bpf_map_lookup_elem(w->dp->maps[DP_BY_ADDRESS], w->dp->nodes[i].addr, &index) && index == i)
@@ -585,10 +591,12 @@ int
 glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const struct placement *p,
 		   const struct glb_place *const *places, struct wf_err *err)
 {
-	struct work w = { .dp = dp, .c = c, .p = p, .index_of = wf_xzalloc((size_t)p->next_id * sizeof(uint32_t)),
-			  .places = places, .place_of = wf_xzalloc((p->n_pools + 1) * sizeof(uint32_t)) };
+	struct work w = { .dp = dp, .c = c, .p = p, .places = places };
 	int rc;
 
+	w.index_of = wf_xzalloc((size_t)p->next_id * sizeof *w.index_of);
+	w.stays = wf_xzalloc(dp->max_nodes * sizeof *w.stays);
+	w.place_of = wf_xzalloc((p->n_pools + 1) * sizeof *w.place_of);
 	w.words[0] = wf_xzalloc(GLB_N_TABLES * sizeof(uint64_t));
 	w.words[1] = wf_xzalloc(GLB_N_TABLES * sizeof(uint64_t));
 	rc = check(&w, err);
@@ -615,6 +623,7 @@ glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const st
 	}
 	dp_places_sweep(dp);
 	free(w.index_of);
+	free(w.stays);
 	free(w.words[0]);
 	free(w.words[1]);
 	free(w.place_of);

@@ -8,7 +8,7 @@
 enum dp_map {
 	DP_CONF, DP_VIP4, DP_VIP6, DP_EDGE_TABLES, DP_LOCAL_TABLES, DP_POOL_IDS, DP_SLOTS, DP_NODES,
 	DP_IDS, DP_OWN, DP_SOURCES, DP_DROPS, DP_STATS, DP_VIP_STATS, DP_NODE_STATS, DP_CHAIN, DP_PLACES, DP_PLACES6,
-	DP_VIP_PREFIXES, DP_BY_ADDRESS, DP_VLANS, DP_NAT, DP_DENY, DP_N_MAPS
+	DP_VIP_PREFIXES, DP_BY_ADDRESS, DP_VLANS, DP_NAT, DP_DENY, DP_NEXT_HOPS, DP_N_MAPS
 };
 
 struct bpf_object;
@@ -34,9 +34,11 @@ struct glb_datapath {
 	unsigned key;	     /* which of glb_conf.key new flows are placed by */
 	uint32_t *pool_ids;  /* shared with the kernel */
 	struct glb_node *nodes; /* by index: what map glb_nodes holds; family 0: free */
-	uint32_t n_nodes;
+	uint32_t n_nodes, max_nodes;
 	struct dp_vip *vips; /* as written last, sorted; NULL: not by this daemon */
 	size_t n_vips;
+	struct dp_vip *list; /* what they were made of */
+	size_t n_list;
 };
 
 /* The VIPs and, for servers behind NAT, the way back into the maps; gone ones out of them.  dp_check_nat()

@@ -26,12 +26,12 @@ by_key(const void *a, const void *b)
 	return memcmp(a, b, offsetof(struct dp_vip, value));
 }
 
-/* All entries, by key.  Of several VIPs of one address the first one's pool takes its fragments. */
+/* Two entries a VIP, in the order of the configuration. */
 static struct dp_vip *
-want_vips(const struct glb_config *c, const struct placement *p, size_t *ret_n)
+list_vips(const struct glb_config *c, const struct placement *p)
 {
 	struct dp_vip *v = wf_xzalloc((2 * c->n_vips + 1) * sizeof *v);
-	size_t n = 0, kept = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_vips; i++) {
 		const struct glb_vip_config *vip = &c->vips[i];
@@ -49,6 +49,16 @@ want_vips(const struct glb_config *c, const struct placement *p, size_t *ret_n)
 		e[1].proto = ADDRESS_PROTO;
 		n += 2;
 	}
+	return v;
+}
+
+/* All entries, by key.  Of several VIPs of one address the first one's pool takes its fragments. */
+static struct dp_vip *
+want_vips(const struct dp_vip *list, size_t n, size_t *ret_n)
+{
+	struct dp_vip *v = wf_xmemdup(list, (n + 1) * sizeof *v);
+	size_t kept = 0;
+
 	/* The index breaks ties: the first VIP of an address stays. */
 	qsort(v, n, sizeof *v, by_key);
 	for (size_t i = 0; i < n; i++) {
@@ -128,12 +138,18 @@ read_vips(struct glb_datapath *dp)
 int
 dp_write_vips(struct glb_datapath *dp, const struct glb_config *c, const struct placement *p)
 {
-	size_t n, i = 0, k = 0;
-	struct dp_vip *want = want_vips(c, p, &n);
+	size_t n_list = 2 * c->n_vips, n, i = 0, k = 0;
+	struct dp_vip *list = list_vips(c, p), *want;
 	int rc = 0;
 
+	/* A new document seldom changes VIPs, and to sort many of them takes longer than all the rest. */
+	if (dp->vips && n_list == dp->n_list && !memcmp(list, dp->list, n_list * sizeof *list)) {
+		free(list);
+		return 0;
+	}
 	if (!dp->vips)
 		read_vips(dp);
+	want = want_vips(list, n_list, &n);
 	/* New and changed ones before any is gone. */
 	for (i = 0; i < n && !rc; i++) {
 		while (k < dp->n_vips && by_key(&dp->vips[k], &want[i]) < 0)
@@ -146,6 +162,7 @@ dp_write_vips(struct glb_datapath *dp, const struct glb_config *c, const struct 
 		free(dp->vips);
 		dp->vips = NULL;
 		free(want);
+		free(list);
 		return rc;
 	}
 	for (i = k = 0; k < dp->n_vips; k++) {
@@ -157,6 +174,9 @@ dp_write_vips(struct glb_datapath *dp, const struct glb_config *c, const struct 
 	free(dp->vips);
 	dp->vips = want;
 	dp->n_vips = n;
+	free(dp->list);
+	dp->list = list;
+	dp->n_list = n_list;
 	return 0;
 }
 
@@ -174,6 +194,18 @@ by_server(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct glb_nat_key));
 }
 
+static bool
+behind_nat(const struct placement *p, const struct plc_table *t)
+{
+	for (size_t m = 0; m < t->n_members; m++) {
+		const struct plc_node *s = plc_node_by_id(p, t->members[m].node);
+
+		if (s && !s->gone && s->encap == GLB_ENCAP_NAT)
+			return true;
+	}
+	return false;
+}
+
 /* NULL and -EINVAL: one server's port would answer for two VIPs. */
 static struct nat_row *
 want_nat(const struct glb_config *c, const struct placement *p, size_t *ret_n, struct wf_err *err)
@@ -181,13 +213,20 @@ want_nat(const struct glb_config *c, const struct placement *p, size_t *ret_n, s
 	const struct plc_node *site = c->role[GLB_LOCAL] ? plc_node_by_name(p, PLC_SITE, c->site) : NULL;
 	size_t n = 0, room = 0;
 	struct nat_row *rows = wf_xzalloc(sizeof *rows);
+	uint8_t *has_nat = wf_xzalloc(p->n_pools + 1); /* by pool; 0: not looked at yet */
 	char address[INET6_ADDRSTRLEN];
+	enum { NO = 1, YES };
 
 	for (size_t i = 0; site && i < c->n_vips; i++) {
 		const struct glb_vip_config *v = &c->vips[i];
 		const struct plc_pool *pool = plc_pool_by_name(p, v->pool);
 		const struct plc_table *t = pool ? plc_servers_at(pool, site->id) : NULL;
 
+		/* Members are looked at once for each pool with such servers' VIPs, and once for all others. */
+		if (t && !has_nat[pool - p->pools])
+			has_nat[pool - p->pools] = behind_nat(p, t) ? YES : NO;
+		if (t && has_nat[pool - p->pools] == NO)
+			continue;
 		for (size_t m = 0; t && m < t->n_members; m++) {
 			const struct plc_node *s = plc_node_by_id(p, t->members[m].node);
 			struct nat_row *r;
@@ -224,8 +263,10 @@ want_nat(const struct glb_config *c, const struct placement *p, size_t *ret_n, s
 			goto bad;
 		}
 	*ret_n = n;
+	free(has_nat);
 	return rows;
 bad:
+	free(has_nat);
 	free(rows);
 	return NULL;
 }

@@ -178,6 +178,8 @@ put_conf(struct wf_str *s, unsigned vips)
 	wf_str_truncate(s, 0);
 	wf_str_put(s, "{\"weft-glb:glb\":{\"placement\":\"/none\",\"pin\":\"" PIN "\",\"address\":[\"10.255.0.1\"],"
 		   "\"interface\":[{\"name\":\"lo\"}],\"edge\":{},\"local\":{\"site\":\"dc0\"},");
+	if (n_servers > 8000)
+		wf_str_put(s, "\"max-nodes\":131072,");
 	wf_str_put(s, "\"vip\":[");
 	for (unsigned i = 0; i < vips; i++)
 		wf_str_fmt(s, "%s{\"address\":\"198.%u.%u.%u\",\"protocol\":\"tcp\",\"port\":443,\"pool\":\"p%u\"}",

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "bpf/glb_gre.h"
+#include "bpf/glb_udp.h"
 
 #define V4(...) 0x45, 0x00, 0x00, 0x28, 0x12, 0x34, 0x00, 0x00, 0x40, 0x06, 0x00, 0x00, \
 	198, 51, 100, 7, 203, 0, 113, 10, __VA_ARGS__
@@ -215,6 +216,28 @@ the_hash_is_siphash_1_3(void **state)
 	assert_true(glb_siphash(key, words, 5) == 0x95bc321ab41d8206ull);
 }
 
+static void
+silent_udp_flows_make_room(void **state)
+{
+	struct glb_udp_bucket b = { { 0 } };
+	uint64_t flow[9];
+
+	for (unsigned i = 0; i < 9; i++)
+		flow[i] = (uint64_t)(i + 1) << 16 | 0x7777;
+	assert_int_equal(sizeof b / GLB_UDP_ENTRIES, 8); /* bytes a flow */
+	for (unsigned i = 0; i < 8; i++) {
+		assert_false(glb_udp_find(&b, flow[i], (uint16_t)(65530 + i)));
+		glb_udp_put(&b, flow[i], (uint16_t)(65530 + i));
+	}
+	/* A packet of the oldest: then the second one is the oldest. */
+	assert_true(glb_udp_find(&b, flow[0], 2));
+	glb_udp_put(&b, flow[8], 3);
+	assert_false(glb_udp_find(&b, flow[1], 3));
+	for (unsigned i = 2; i < 9; i++)
+		assert_true(glb_udp_find(&b, flow[i], 3));
+	assert_true(glb_udp_find(&b, flow[0], 3));
+}
+
 int
 main(void)
 {
@@ -226,6 +249,7 @@ main(void)
 		cmocka_unit_test(bad_tunnels_have_their_reason),
 		cmocka_unit_test(optional_fields_are_skipped),
 		cmocka_unit_test(connection_ids_name_site_and_server),
+		cmocka_unit_test(silent_udp_flows_make_room),
 		cmocka_unit_test(the_hash_is_siphash_1_3),
 	};
 
