@@ -31,6 +31,7 @@ enum glb_drop {
 /* Map glb_conf, one entry.  Written by the daemon, whole; read per packet. */
 struct glb_conf {
 	__u64 key[2][2];      /* SipHash keys of the document; GLB_CONF_KEY says which new flows are placed by */
+	__u64 own_key[2];     /* of this host, for tables of its own; stays what it is */
 	__u32 generation;     /* the document's number */
 	__u32 source4;	      /* outer source, network order; entropy goes into the low bits */
 	__u32 source4_mask;   /* bits that the flow's hash may set, network order */

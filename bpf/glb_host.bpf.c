@@ -114,7 +114,7 @@ glb_host(struct xdp_md *ctx)
 	if (f.flags & (GLB_F_SYN | GLB_F_LATER | GLB_F_FIRST | GLB_F_NO_PORTS))
 		return glb_deliver(ctx, &t, GLB_STAT_DELIVERED);
 	if (f.proto == GLB_UDP)
-		hash = glb_flow_hash(c->key, &f);
+		hash = glb_flow_hash(c->own_key, &f);
 	if (t.shim && t.next < n) {
 		if (f.proto == GLB_TCP ? glb_tcp_known(ctx, &t, &f) : glb_udp_known(hash, 0))
 			return glb_deliver(ctx, &t, GLB_STAT_DELIVERED);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <bpf/bpf.h>
 
@@ -466,6 +467,7 @@ write_conf(const struct work *w)
 	/* A packet meanwhile reads old or new words of the entry, so keys are there before the flags name them. */
 	if (!bpf_map_lookup_elem(w->dp->maps[DP_CONF], &zero, &now)) {
 		memcpy(conf.key, now.key, sizeof conf.key);
+		memcpy(conf.own_key, now.own_key, sizeof conf.own_key);
 		memcpy(now.key[w->key], w->p->hash_key, sizeof now.key[0]);
 		if (w->p->key_step != PLC_KEY_ONE)
 			memcpy(now.key[!w->key], w->p->other_key, sizeof now.key[0]);
@@ -475,6 +477,9 @@ write_conf(const struct work *w)
 			memcpy(conf.key, now.key, sizeof conf.key);
 		}
 	}
+	if (!(conf.own_key[0] | conf.own_key[1]) &&
+	    getrandom(conf.own_key, sizeof conf.own_key, 0) != sizeof conf.own_key)
+		return -EAGAIN;
 	conf.flags = (w->key ? GLB_CONF_KEY_1 : 0) | (w->p->key_step != PLC_KEY_ONE ? GLB_CONF_ROTATES : 0);
 	memcpy(&conf.source4, &w->c->source4.s6_addr[12], 4);
 	conf.source4_mask = htonl(w->c->source4_host_bits);
