@@ -214,6 +214,7 @@ plan_ops_release(const void *ops, size_t size)
 
 			if (spec->frozen)
 				frozen_unref(spec->frozen);
+			free(spec->tunnel_own);
 			free(spec->userdata);
 			free(spec);
 			break;

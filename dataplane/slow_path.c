@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/loop.h"
+#include "dataplane/tunnel.h"
 #include "dataplane/worker_internal.h"
 
 struct slow_item {
@@ -176,6 +177,8 @@ slow_push_packet_in(struct pass *p, const struct packet_in_spec *spec, struct rt
 		return;
 	}
 	item->spec = spec;
+	if (spec->tunnel_own && p->tunnel)
+		item->tunnel = wf_xmemdup(p->tunnel, sizeof *p->tunnel);
 	item->plan = p->plan;
 	atomic_fetch_add_explicit(&p->plan->refs, 1, memory_order_relaxed);
 	if (push(p->in_slot, SLOW_CONTROLLER, item)) {
@@ -259,6 +262,25 @@ serve_protocol(struct slow_item *item)
 }
 
 static void
+serve_packet_in(const struct slow_item *item)
+{
+	static struct packet_in_spec own; /* large, and main's */
+	const struct packet_in_spec *spec = item->spec;
+
+	if (item->tunnel) {
+		uint8_t *to = (uint8_t *)&own.metadata + TUNNEL_PART_OFS;
+		const uint8_t *from = (const uint8_t *)item->tunnel + TUNNEL_PART_OFS;
+
+		own = *spec;
+		for (unsigned i = 0; i < TUNNEL_PART_SIZE; i++)
+			to[i] = (uint8_t)((to[i] & ~spec->tunnel_own[i]) | (from[i] & spec->tunnel_own[i]));
+		spec = &own;
+	}
+	if (ops.packet_in)
+		ops.packet_in(spec, item->m);
+}
+
+static void
 serve(struct slow_item *item, enum slow_reason reason)
 {
 	const struct bridge *bridge = reason == SLOW_CONTROLLER ? item->spec->bridge
@@ -267,8 +289,7 @@ serve(struct slow_item *item, enum slow_reason reason)
 	if (!bridge_exists(bridge)) {
 		drop_count(DROP_RX_NO_BRIDGE, 1);
 	} else if (reason == SLOW_CONTROLLER) {
-		if (ops.packet_in)
-			ops.packet_in(item->spec, item->m);
+		serve_packet_in(item);
 	} else if (reason == SLOW_PROTOCOL) {
 		serve_protocol(item);
 	} else {

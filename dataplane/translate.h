@@ -106,6 +106,9 @@ struct packet_in_spec {
 	uint64_t cookie;
 	uint32_t meter_id;
 	struct of_key metadata;     /* metadata part valid; in_port as the controller sees it */
+	/* Bits of the tunnel part (TUNNEL_PART_SIZE bytes) that each packet has its own values of, since neither
+	 * the cache compares nor an action wrote them; NULL: none. */
+	uint8_t *tunnel_own;
 	uint16_t userdata_len;
 	uint8_t *userdata;
 	struct frozen *frozen;      /* with pause: the continuation */

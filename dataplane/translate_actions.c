@@ -560,13 +560,16 @@ do_action(struct xctx *ctx, const struct of_action *a, bool last, bool is_bucket
 			union of_value zero = { .b = { 0 } };
 
 			of_field_set(f, &zero, &ctx->key);
+			of_field_mark(f, &ctx->known);
 			ctx->key.tun_metadata_present &= ~(1ull << n);
+			ctx->known.tun_metadata_present |= 1ull << n;
 		}
 		trace_put(ctx->in->trace, TRACE_DETAIL, "delete %s", f->name);
 		break;
 	}
 	case OF_A_SET_TUNNEL:
 		ctx->key.tun_id = ((const struct of_act_set_tunnel *)a)->tun_id;
+		ctx->known.tun_id = UINT64_MAX;
 		break;
 	case OF_A_SET_QUEUE:
 		set_queue(ctx, a->u32);

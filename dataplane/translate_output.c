@@ -13,6 +13,18 @@
 
 /* --- Packet-in ---------------------------------------------------------------------------- */
 
+/* Outer values that the cache does not compare; what an action wrote is known. */
+static uint8_t *
+tunnel_own_bits(const struct xctx *ctx)
+{
+	const uint8_t *known = (const uint8_t *)&ctx->known + TUNNEL_PART_OFS;
+	uint8_t *own = wf_xmalloc(TUNNEL_PART_SIZE);
+
+	for (unsigned i = 0; i < TUNNEL_PART_SIZE; i++)
+		own[i] = (uint8_t)~known[i];
+	return own;
+}
+
 void
 xlate_controller(struct xctx *ctx, uint16_t max_len, uint8_t reason, uint16_t controller_id,
 		 uint32_t meter_id, const uint8_t *userdata, uint16_t userdata_len, bool pause,
@@ -23,8 +35,8 @@ xlate_controller(struct xctx *ctx, uint16_t max_len, uint8_t reason, uint16_t co
 
 	/* The cookie is the rule's, the metadata the packet's. */
 	xlate_unrecord(ctx, WALK_NEVER);
-	/* Its metadata has outer values, which the cache compares only in part. */
-	if (ctx->key.tun_flags & OF_TUN_F_RECEIVED)
+	/* A continuation brings outer values of the packet that it was made for. */
+	if (ctx->key.tun_flags & OF_TUN_F_RECEIVED && ctx->in->frozen)
 		ctx->plan->cacheable = false;
 	xlate_commit(ctx);
 	if (meter_id) {
@@ -57,6 +69,8 @@ xlate_controller(struct xctx *ctx, uint16_t max_len, uint8_t reason, uint16_t co
 	spec->pause = pause;
 	spec->cookie = ctx->rule_cookie;
 	spec->metadata = ctx->key;
+	if (ctx->key.tun_flags & OF_TUN_F_RECEIVED && !ctx->in->frozen)
+		spec->tunnel_own = tunnel_own_bits(ctx);
 	if (userdata_len) {
 		spec->userdata = wf_xmemdup(userdata, userdata_len);
 		spec->userdata_len = userdata_len;

@@ -130,7 +130,8 @@ tunnel_meta_to_key(const struct tnl_meta *m, const struct of_tlv_map *map, struc
 		k->tun_ipv6_src = m->src;
 		k->tun_ipv6_dst = m->dst;
 	}
-	k->tun_flags = OF_TUN_F_RECEIVED | (m->flags & TNL_F_OAM ? OF_TUN_F_OAM : 0) | (m->flags & TNL_F_DF ? OF_TUN_F_DF : 0) |
+	/* Not DF of the outer header: Open vSwitch's packets from tunnels do not tell of it. */
+	k->tun_flags = OF_TUN_F_RECEIVED | (m->flags & TNL_F_OAM ? OF_TUN_F_OAM : 0) |
 		       (m->flags & TNL_F_CSUM ? OF_TUN_F_CSUM : 0) |
 		       (m->flags & TNL_F_KEY ? OF_TUN_F_KEY : 0);
 	k->tun_tos = m->tos;

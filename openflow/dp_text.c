@@ -10,6 +10,7 @@ struct out {
 	struct wf_str *s;
 	const struct of_key *k, *m; /* 'm' is all ones for an exact key */
 	bool verbose;
+	const struct of_dp_tunnel_ports *tunnel_ports; /* or NULL */
 };
 
 static bool
@@ -150,6 +151,14 @@ put_tunnel(const struct out *o)
 	if (k->tun_tos)
 		put_u8(o, "tos", k->tun_tos, m->tun_tos, true);
 	put_u8(o, "ttl", k->tun_ttl, m->tun_ttl, false);
+	if (o->tunnel_ports) {
+		const struct of_dp_tunnel_ports *t = o->tunnel_ports;
+
+		if (t->src_mask)
+			put_int(o, "tp_src", t->src, t->src_mask, UINT16_MAX, false);
+		if (t->dst_mask)
+			put_int(o, "tp_dst", t->dst, t->dst_mask, UINT16_MAX, false);
+	}
 	if (k->tun_gbp_id || k->tun_gbp_flags) {
 		wf_str_put(o->s, "vxlan(gbp(");
 		put_be16(o, "id", k->tun_gbp_id, m->tun_gbp_id);
@@ -157,7 +166,9 @@ put_tunnel(const struct out *o)
 		wf_str_chomp(o->s, ',');
 		wf_str_put(o->s, ")),");
 	}
-	if (k->tun_metadata_present && map) {
+	if (map && (k->tun_metadata_present || of_tlv_unknown(map, k, 0))) {
+		const uint8_t *unknown;
+
 		wf_str_put(o->s, "geneve(");
 		for (uint64_t left = k->tun_metadata_present; left; left &= left - 1) {
 			unsigned i = __builtin_ctzll(left);
@@ -178,6 +189,9 @@ put_tunnel(const struct out *o)
 			}
 			wf_str_putc(o->s, '}');
 		}
+		for (unsigned i = 0; (unknown = of_tlv_unknown(map, k, i)) != NULL; i++)
+			wf_str_fmt(o->s, "{class=%#x,type=%#x,len=%u}", unknown[0] << 8 | unknown[1],
+				   unknown[2], unknown[3] * 4);
 		wf_str_put(o->s, "),");
 	}
 	if (m->tun_flags & all_flags || o->verbose) {
@@ -455,9 +469,9 @@ put_l4(const struct out *o)
 	}
 }
 
-void
-of_dp_key_format(const struct of_key *k, const struct of_key *mask, const char *in_port,
-		 bool verbose, struct wf_str *s)
+static void
+format(const struct of_key *k, const struct of_key *mask, const struct of_dp_tunnel_ports *tunnel_ports,
+       const char *in_port, bool verbose, struct wf_str *s)
 {
 	struct of_key ones;
 	struct wf_str text = WF_STR_INIT;
@@ -466,7 +480,7 @@ of_dp_key_format(const struct of_key *k, const struct of_key *mask, const char *
 		memset(&ones, 0xff, sizeof(ones));
 		mask = &ones;
 	}
-	struct out o = { &text, k, mask, verbose };
+	struct out o = { &text, k, mask, verbose, tunnel_ports };
 
 	put_single(&o, "skb_priority", k->skb_priority, mask->skb_priority, UINT32_MAX);
 	put_tunnel(&o);
@@ -516,4 +530,23 @@ of_dp_key_format(const struct of_key *k, const struct of_key *mask, const char *
 		wf_str_putc(&text, ')');
 	wf_str_put(s, wf_str_cstr(&text));
 	wf_str_done(&text);
+}
+
+void
+of_dp_key_format(const struct of_key *k, const struct of_key *mask, const char *in_port,
+		 bool verbose, struct wf_str *s)
+{
+	format(k, mask, NULL, in_port, verbose, s);
+}
+
+void
+of_dp_flow_format(const struct of_dp_key *d, const char *in_port, bool verbose, struct wf_str *s)
+{
+	struct of_key mask = d->mask;
+
+	mask.recirc_id = UINT32_MAX;
+	/* Shown as eth() unless it was said. */
+	if (!d->has_packet_type)
+		mask.packet_type = 0;
+	format(&d->key, &mask, &d->tunnel_ports, in_port, verbose, s);
 }

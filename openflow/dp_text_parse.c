@@ -12,7 +12,7 @@
 #define SPACE ", \t\r\n"
 
 /* Parts of groups that are not fields of OpenFlow. */
-enum { X_TOS = OF_N_FIELDS, X_TTL, X_PT_NS, X_PT_ID, X_IGNORED, X_CFI, X_LSE_LABEL,
+enum { X_TOS = OF_N_FIELDS, X_TTL, X_PT_NS, X_PT_ID, X_TUN_SRC, X_TUN_DST, X_CFI, X_LSE_LABEL,
        X_LSE_TC, X_LSE_TTL, X_LSE_BOS };
 
 struct item {
@@ -72,8 +72,8 @@ static const struct group {
 static const struct group tunnel_groups[] = {
 	{ "tunnel", { { "tun_id", OF_F_TUN_ID }, { "src", OF_F_TUN_SRC }, { "dst", OF_F_TUN_DST },
 		      { "ipv6_src", OF_F_TUN_IPV6_SRC }, { "ipv6_dst", OF_F_TUN_IPV6_DST },
-		      { "tos", OF_F_TUN_TOS }, { "ttl", OF_F_TUN_TTL }, { "tp_src", X_IGNORED },
-		      { "tp_dst", X_IGNORED } } },
+		      { "tos", OF_F_TUN_TOS }, { "ttl", OF_F_TUN_TTL }, { "tp_src", X_TUN_SRC },
+		      { "tp_dst", X_TUN_DST } } },
 	{ "erspan", { { "ver", OF_F_TUN_ERSPAN_VER }, { "idx", OF_F_TUN_ERSPAN_IDX },
 		      { "dir", OF_F_TUN_ERSPAN_DIR }, { "hwid", OF_F_TUN_ERSPAN_HWID } } },
 	{ "gbp", { { "id", OF_F_TUN_GBP_ID }, { "flags", OF_F_TUN_GBP_FLAGS } } },
@@ -86,7 +86,6 @@ struct parser {
 	of_dp_port_number_fn *port_number;
 	void *aux;
 	unsigned n_vlans, n_mpls, depth;
-	bool has_eth, has_packet_type;
 	uint16_t implied_type;
 };
 
@@ -152,6 +151,14 @@ set_special(unsigned id, const char *text, struct of_dp_key *o)
 	case X_PT_ID:
 		o->key.packet_type = (o->key.packet_type & ~0xffffu) | (v[0] << 8 | v[1]);
 		o->mask.packet_type = (o->mask.packet_type & ~0xffffu) | (m[0] << 8 | m[1]);
+		break;
+	case X_TUN_SRC:
+		o->tunnel_ports.src = (uint16_t)(v[0] << 8 | v[1]);
+		o->tunnel_ports.src_mask = (uint16_t)(m[0] << 8 | m[1]);
+		break;
+	case X_TUN_DST:
+		o->tunnel_ports.dst = (uint16_t)(v[0] << 8 | v[1]);
+		o->tunnel_ports.dst_mask = (uint16_t)(m[0] << 8 | m[1]);
 		break;
 	case X_CFI:
 		if (!v[0])
@@ -287,8 +294,11 @@ parse_in_port(struct parser *q)
 		return false;
 	q->p++;
 	q->out->has_in_port = true;
+	q->out->in_port_mask = UINT32_MAX;
 	q->out->in_port = strtoul(text, &end, 0);
-	if (end != text && (!*end || *end == '/'))
+	if (end != text && *end == '/')
+		q->out->in_port_mask = strtoul(end + 1, &end, 0);
+	if (end != text && !*end)
 		return true;
 	return q->port_number && q->port_number(q->aux, text, &q->out->in_port);
 }
@@ -323,6 +333,8 @@ parse_geneve(struct parser *q)
 				return false;
 		} else if (type & 0x80) {
 			return false; /* critical, and unknown */
+		} else {
+			q->out->unknown_options = true;
 		}
 		q->p += strspn(q->p, ", ");
 	}
@@ -332,16 +344,24 @@ parse_geneve(struct parser *q)
 	return true;
 }
 
+/* Open vSwitch tells its datapath of a tunnel() in one nested attribute of Netlink, which holds so many
+ * bytes, and each part takes at least eight of them; what is longer is refused as it refuses it. */
+#define TUNNEL_MAX_PARTS ((UINT16_MAX - 4) / 8)
+
 static bool
 parse_tunnel(struct parser *q)
 {
-	for (;;) {
+	for (unsigned n_parts = 0;; n_parts++) {
 		char text[100], *error;
 		uint32_t flags, mask;
 
 		q->p += strspn(q->p, SPACE);
 		if (*q->p == ')')
 			break;
+		if (n_parts == TUNNEL_MAX_PARTS) {
+			q->out->too_long = true;
+			return false;
+		}
 		if (!strncmp(q->p, "flags(", 6)) {
 			q->p += 6;
 			if (!take_until(q, ")", text, sizeof(text)))
@@ -384,7 +404,7 @@ parse_tunnel(struct parser *q)
 			q->p += n + 1;
 			if (!take_until(q, ",)", text, sizeof(text)))
 				return false;
-			if (it->id != X_IGNORED && !set_item(it->id, text, q->out))
+			if (!set_item(it->id, text, q->out))
 				return false;
 		}
 	}
@@ -420,8 +440,8 @@ parse_group(struct parser *q)
 
 		if (strncmp(g->name, name, n) || g->name[n])
 			continue;
-		q->has_eth |= !strcmp(g->name, "eth");
-		q->has_packet_type |= !strcmp(g->name, "packet_type");
+		q->out->has_eth |= !strcmp(g->name, "eth");
+		q->out->has_packet_type |= !strcmp(g->name, "packet_type");
 		for (size_t k = 0; k < sizeof(implied) / sizeof(implied[0]); k++)
 			if (!strcmp(g->name, implied[k].name))
 				q->implied_type = implied[k].type;
@@ -445,7 +465,13 @@ parse_groups(struct parser *q, char end)
 		}
 		/* "ufid:UUID" in front says nothing about the packet. */
 		if (!strncmp(q->p, "ufid:", 5)) {
-			q->p += strcspn(q->p, SPACE);
+			size_t n = strcspn(q->p, SPACE);
+
+			if (n >= sizeof(q->out->ufid))
+				return false;
+			memcpy(q->out->ufid, q->p, n);
+			q->out->ufid[n] = '\0';
+			q->p += n;
 			continue;
 		}
 		const char *start = q->p;
@@ -466,7 +492,7 @@ of_dp_key_parse(const char *text, of_dp_port_number_fn *port_number, void *aux,
 	if (!parse_groups(&q, '\0'))
 		return wf_xasprintf("syntax error at %s", q.p);
 	/* As kernels say it: no Ethernet header, but an EtherType. */
-	if (!q.has_eth && !q.has_packet_type && out->key.dl_type)
+	if (!out->has_eth && !out->has_packet_type && out->key.dl_type)
 		out->key.packet_type = OF_PT(1, ntohs(out->key.dl_type));
 	if (out->key.packet_type >> 16 == 1)
 		out->key.dl_type = htons(out->key.packet_type & 0xffff);

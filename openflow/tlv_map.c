@@ -158,6 +158,8 @@ of_tlv_from_geneve(const struct of_tlv_map *map, const void *options, size_t siz
 {
 	const uint8_t *p = options, *end = p + size;
 
+	unsigned n_unknown = 0;
+
 	k->tun_metadata_present = 0;
 	while (p < end) {
 		struct geneve_opt o;
@@ -176,10 +178,22 @@ of_tlv_from_geneve(const struct of_tlv_map *map, const void *options, size_t siz
 			k->tun_metadata_present |= 1ull << index;
 		} else if (o.type & GENEVE_CRITICAL) {
 			return false;
+		} else if (map && n_unknown < 63 && !(map->used >> (63 - n_unknown) & 1)) {
+			o.length &= GENEVE_LENGTH_MASK;
+			memcpy(k->tun_metadata + 4 * (63 - n_unknown++), &o, sizeof(o));
 		}
 		p += sizeof(o) + len;
 	}
 	return true;
+}
+
+const uint8_t *
+of_tlv_unknown(const struct of_tlv_map *map, const struct of_key *k, unsigned n)
+{
+	static const uint8_t none[4];
+	const uint8_t *o = k->tun_metadata + 4 * (63 - n);
+
+	return map && n < 63 && !(map->used >> (63 - n) & 1) && memcmp(o, none, 4) ? o : NULL;
 }
 
 size_t

@@ -52,9 +52,12 @@ unsigned of_tlv_len(const struct of_tlv_map *, unsigned index);
 void of_tlv_read(const struct of_tlv_map *, unsigned index, const struct of_key *, void *buf);
 void of_tlv_write(const struct of_tlv_map *, unsigned index, const void *buf, struct of_key *);
 
-/* Geneve options of a packet -> key (tun_metadata and its presence bits).  Unknown options are
- * skipped.  Returns false if a length is wrong, or a critical option is not in the map. */
+/* Geneve options of a packet -> key (tun_metadata and its presence bits).  Of unknown options only the
+ * headers are kept, for text: of_tlv_unknown().  Returns false if a length is wrong, or a critical option is not in the map. */
 bool of_tlv_from_geneve(const struct of_tlv_map *, const void *options, size_t size, struct of_key *);
+/* The headers (class 16, type 8, length in words 8) of a packet's unknown options: those that found room in
+ * words that the map does not use, from the last one down.  NULL: there is no 'n'th. */
+const uint8_t *of_tlv_unknown(const struct of_tlv_map *, const struct of_key *, unsigned n);
 /* Key -> Geneve options in 'options' (at most OF_TLV_SPACE + 4 * OF_TLV_N_FIELDS bytes); returns
  * their size, and whether one is critical. */
 size_t of_tlv_to_geneve(const struct of_tlv_map *, const struct of_key *, void *options,

@@ -4,7 +4,8 @@
  * What the flow caches hold are exact keys under one mask (docs/architecture.md), which would tell an
  * operator little.  So each entry is walked again for the packet that made it, as ofproto/trace
  * does: the row has the fields that this walk looks at and what it comes to now, NORMAL and groups
- * included, and entries that come to the same row are shown as one, their counts added. */
+ * included, and entries that come to the same row are shown as one, their counts added.  Flows that a
+ * user added (dp_flow.h) are rows of their own, in which the packets that they took are counted. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "dataplane/key_odp_text.h"
 #include "dataplane/plan_text.h"
 #include "dataplane/worker.h"
+#include "openflow/tlv_map.h"
+#include "switchd/dp_flow.h"
 #include "switchd/switchd.h"
 
 struct row {
@@ -29,6 +32,7 @@ struct row {
 	uint64_t packets, bytes;
 	int64_t used_ms;
 	char *actions;
+	const struct dp_flow *user; /* what the row is, or NULL */
 };
 
 struct dump {
@@ -49,6 +53,8 @@ slot_of_name(void *aux, const char *name)
 
 	wf_hmap_for_each(b, node, &sw_bridges) {
 		i = sw_iface_find(b, name);
+		if (i && i->tunnel)
+			return sw_tunnel_number(i);
 		if (i && i->port)
 			return i->slot;
 	}
@@ -63,7 +69,9 @@ is_wanted(const struct dump *d, const struct row *r)
 	struct of_key key = r->masked, seen = r->mask;
 	uint64_t differ = 0;
 
-	key.in_port = r->in_slot;
+	const struct sw_iface *i = sw_iface_by_slot(r->in_slot);
+
+	key.in_port = i && i->tunnel ? sw_tunnel_number(i) : r->in_slot;
 	seen.in_port = UINT32_MAX;
 	for (unsigned k = 0; k < OF_KEY_WORDS; k++)
 		differ |= (of_key_words_c(&key)[k] ^ want[k]) & mask[k] & of_key_words_c(&seen)[k];
@@ -97,6 +105,8 @@ add_entry(const struct flow_dump_row *e, void *d_)
 	uint32_t hash;
 
 	if (d->only && (!i || i->bridge->dp != d->only))
+		return;
+	if (dp_flow_takes(e->in_slot, &e->key))
 		return;
 	if (e->key.recirc_id) {
 		/* How NORMAL enters another bridge is told by the row that led there. */
@@ -138,16 +148,60 @@ add_entry(const struct flow_dump_row *e, void *d_)
 		r->used_ms = e->used_ms;
 }
 
+static void
+add_user_flows(struct dump *d)
+{
+	struct dp_flow *f;
+
+	if (!wf_list_is_empty(&dp_flows))
+		workers_fold_stats();
+	wf_list_for_each (f, node, &dp_flows) {
+		struct row *r = wf_xzalloc(sizeof *r);
+		struct counter c;
+
+		dp_flow_stats(f, &c);
+		r->key = f->d.key;
+		r->mask = f->d.mask;
+		for (unsigned k = 0; k < OF_KEY_WORDS; k++)
+			of_key_words(&r->masked)[k] = of_key_words(&r->key)[k] & of_key_words(&r->mask)[k];
+		r->in_slot = f->d.in_port;
+		r->core = -1;
+		r->packets = c.packets;
+		r->bytes = c.bytes;
+		r->used_ms = c.used_ms;
+		r->actions = wf_xstrdup(f->actions);
+		r->user = f;
+		r->next = d->first;
+		d->first = r;
+		wf_hmap_insert(&d->rows, &r->node, 0);
+	}
+}
+
 /* Stable as long as the row is: a hash of what makes it this row. */
 static void
 ufid_of(const struct row *r, char text[48])
 {
 	uint64_t h = wf_hash_bytes(&r->masked, sizeof r->masked, 0);
-	uint64_t l = wf_hash_bytes(&r->mask, sizeof r->mask, (uint32_t)h);
+	uint64_t l;
+
+	if (r->user) {
+		snprintf(text, 48, "%s", r->user->d.ufid);
+		return;
+	}
+	l = wf_hash_bytes(&r->mask, sizeof r->mask, (uint32_t)h);
 
 	snprintf(text, 48, "ufid:%08" PRIx64 "-%04x-%04x-%04x-%04x%08" PRIx64, h & UINT32_MAX,
 		 (unsigned)(l >> 16) & 0xffff, (unsigned)l & 0xffff, r->in_slot & 0xffff,
 		 r->core & 0xffff, (h ^ l) & UINT32_MAX);
+}
+
+static const struct of_tlv_map *
+tlv_map_of(const struct sw_iface *i)
+{
+	const struct view *v = view_get();
+	const struct bridge *b = i ? i->bridge->dp : NULL;
+
+	return b && b->index < v->n_bridges && v->bridges[b->index] ? v->bridges[b->index]->tlv_map : NULL;
 }
 
 static void
@@ -159,14 +213,21 @@ print_row(const struct dump *d, const struct row *r, struct wf_str *s)
 	if (d->names && i)
 		snprintf(port, sizeof port, "%s", i->name);
 	else
-		snprintf(port, sizeof port, "%u", r->in_slot);
+		snprintf(port, sizeof port, "%u", i && i->tunnel ? sw_tunnel_number(i) : r->in_slot);
 	if (d->more) {
 		char ufid[48];
 
 		ufid_of(r, ufid);
 		wf_str_fmt(s, d->only ? "%s " : "%s, ", ufid);
 	}
-	key_odp_text(&r->key, &r->mask, port, d->more, s);
+	if (r->user) {
+		of_dp_flow_format(&r->user->d, port, false, s);
+	} else {
+		const struct of_tlv_map *before = of_tlv_map_enter(tlv_map_of(i));
+
+		key_odp_text(&r->key, &r->mask, port, d->more, s);
+		of_tlv_map_enter(before);
+	}
 	wf_str_fmt(s, ", packets:%" PRIu64 ", bytes:%" PRIu64 ", used:", r->packets, r->bytes);
 	if (r->used_ms) {
 		int64_t ms = wf_now_ms() - r->used_ms;
@@ -188,6 +249,8 @@ print_rows(struct dump *d, bool heads, struct wf_str *s)
 	int core = -2;
 
 	workers_dump_flows(add_entry, d);
+	if (!d->only)
+		add_user_flows(d);
 	while (d->first) {
 		struct row **at = &d->first, *r;
 

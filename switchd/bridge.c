@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "dataplane/normal.h"
 #include "openflow/msg.h"
+#include "switchd/dp_flow.h"
 #include "switchd/uplinks.h"
 
 WF_LOG_MODULE(bridge);
@@ -198,6 +199,7 @@ sw_bridge_free(struct sw_bridge *b, bool destroy_ports)
 		free(p->name);
 		free(p);
 	}
+	dp_flows_forget_bridge(b->dp);
 	of_switch_free(b->of);
 	b->row = NULL;
 	sw_bridge_configure_mcast(b);

@@ -15,6 +15,7 @@
 #include "base/stream.h"
 #include "dataplane/worker.h"
 #include "ovsdb/txn.h"
+#include "switchd/dp_flow.h"
 #include "switchd/handover.h"
 #include "switchd/state/state.h"
 #include "switchd/qos.h"
@@ -526,6 +527,7 @@ apply(void)
 	wf_hmap_for_each(b, node, &sw_bridges)
 		sw_bridge_publish(b);
 	view_publish(false);
+	dp_flows_sync();
 	sw_appctl_dpdk_init();
 	wf_phase("published");
 	if (sw_takeover_preparing()) {

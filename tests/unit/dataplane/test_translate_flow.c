@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "dataplane/plan_text.h"
+#include "dataplane/tunnel.h"
 #include "openflow/action.h"
 #include "xlate_rig.h"
 
@@ -366,6 +367,32 @@ misses(void **state)
 	rig_flow_del(r);
 }
 
+/* A packet-in's plan serves packets of other outer addresses too: those are each packet's own, unless
+ * a flow reads them or an action wrote them. */
+static void
+packet_ins_from_tunnels_are_cached(void **state)
+{
+	struct rule *r = rig_flow(br, "in_port=1,tun_id=5,actions=set_field:192.0.2.9->tun_dst,controller");
+	struct of_key key = rig_key("in_port=1,tun_id=5,tun_src=192.0.2.1,tun_dst=192.0.2.2");
+	const struct op_controller *c;
+	struct plan *p;
+	struct of_key own;
+
+	key.tun_flags |= OF_TUN_F_RECEIVED;
+	p = rig_translate(br, &key);
+	assert_true(p->cacheable);
+	c = (const struct op_controller *)p->ops;
+	assert_int_equal(c->op.type, OP_CONTROLLER);
+	assert_non_null(c->spec->tunnel_own);
+	memcpy((uint8_t *)&own + TUNNEL_PART_OFS, c->spec->tunnel_own, TUNNEL_PART_SIZE);
+	assert_int_equal(own.tun_src, UINT32_MAX);
+	assert_int_equal(own.tun_dst, 0);
+	assert_true(own.tun_id == 0);
+	assert_int_equal(c->spec->metadata.tun_dst, htonl(0xc0000209));
+	plan_free(p);
+	rig_flow_del(r);
+}
+
 static void
 fragments(void **state)
 {
@@ -468,7 +495,8 @@ main(void)
 		cmocka_unit_test(guard_before_written_ttl),
 		cmocka_unit_test(expired_ttl_ends_one_list),
 		cmocka_unit_test(conjunction), cmocka_unit_test(choices_by_hash),
-		cmocka_unit_test(misses), cmocka_unit_test(fragments),
+		cmocka_unit_test(misses), cmocka_unit_test(packet_ins_from_tunnels_are_cached),
+		cmocka_unit_test(fragments),
 		cmocka_unit_test(port_configuration),
 		cmocka_unit_test(arp_and_nd_are_rewritten_by_plans),
 	};

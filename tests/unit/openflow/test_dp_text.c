@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "openflow/action.h"
 #include "openflow/dp_text.h"
 #include "openflow/match.h"
 #include "openflow/tlv_map.h"
@@ -153,6 +154,145 @@ wrong_texts_are_refused(void **state)
 	assert_false(of_dp_key_is("packet_type=(1,0x800)"));
 }
 
+/* As dpctl/add-flow takes it and dpctl/dump-flows shows it: values outside their masks stay. */
+static void
+flows_of_users_are_written_as_given(void **state)
+{
+	static const struct { const char *in, *out; } rows[] = {
+		{ "tunnel(dst=192.0.2.1,src=192.0.2.200/255.255.255.0,tp_dst=123,tp_src=1,ttl=64),in_port(1),"
+		  "eth(),eth_type(0x0800),ipv4()",
+		  "tunnel(src=192.0.2.200/255.255.255.0,dst=192.0.2.1,ttl=64,tp_src=1,tp_dst=123),recirc_id(0),"
+		  "in_port(1),eth(),eth_type(0x0800)" },
+		{ "in_port(1),eth_type(0x0800),ipv4(src=192.0.2.1/0.0.0.0,frag=no)",
+		  "recirc_id(0),in_port(1),eth_type(0x0800),ipv4(frag=no)" },
+		{ "ufid:01234567-0123-0123-0123-0123456789ab,in_port(1/0xffffffff),eth(dst=00:00:5e:00:53:01)",
+		  "recirc_id(0),in_port(1),eth(dst=00:00:5e:00:53:01)" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct wf_str s = WF_STR_INIT;
+		struct of_dp_key d;
+		char *error = of_dp_key_parse(rows[i].in, NULL, NULL, &d);
+
+		if (error)
+			fail_msg("%s", error);
+		assert_int_equal(d.in_port_mask, UINT32_MAX);
+		of_dp_flow_format(&d, "1", false, &s);
+		assert_string_equal(wf_str_cstr(&s), rows[i].out);
+		wf_str_done(&s);
+		if (i == 2)
+			assert_string_equal(d.ufid, "ufid:01234567-0123-0123-0123-0123456789ab");
+	}
+}
+
+static void
+too_long_a_tunnel_is_told_apart(void **state)
+{
+	struct wf_str s = WF_STR_INIT;
+	struct of_dp_key d;
+	char *error;
+
+	wf_str_put(&s, "tunnel(dst=192.0.2.1");
+	for (int i = 0; i < 8190; i++)
+		wf_str_put(&s, ",dst=192.0.2.1");
+	wf_str_put(&s, "),in_port(1)");
+	assert_null(of_dp_key_parse(wf_str_cstr(&s), NULL, NULL, &d));
+	wf_str_truncate(&s, s.len - strlen("),in_port(1)"));
+	wf_str_put(&s, ",dst=192.0.2.1)");
+	error = of_dp_key_parse(wf_str_cstr(&s), NULL, NULL, &d);
+	assert_non_null(error);
+	assert_true(d.too_long);
+	free(error);
+	wf_str_done(&s);
+}
+
+/* Options in no map: told of, and their headers shown. */
+static void
+unknown_options_are_shown(void **state)
+{
+	static const uint8_t options[] = { 0xff, 0xff, 0x80, 1, 0, 0, 0, 10, 0xff, 0xff, 0, 1, 0, 0, 0, 11 };
+	struct of_tlv_map map;
+	struct wf_str s = WF_STR_INIT;
+	struct of_key k = { .tun_dst = htonl(1), .packet_type = 0, .dl_type = htons(OF_DL_TYPE_NONE) };
+	struct of_key m = { .tun_metadata_present = 0 };
+	struct of_dp_key d;
+
+	of_tlv_map_init(&map);
+	assert_int_equal(of_tlv_map_add(&map, 0xffff, 0x80, 4, 0), 0);
+	of_tlv_map_enter(&map);
+	assert_true(of_tlv_from_geneve(&map, options, sizeof(options), &k));
+	of_tlv_write(&map, 0, "\0\0\0\xf", &m);
+	of_dp_key_format(&k, &m, "1", false, &s);
+	assert_string_equal(wf_str_cstr(&s), "tunnel(geneve({class=0xffff,type=0x80,len=4,0xa/0xf}"
+			    "{class=0xffff,type=0,len=4})),in_port(1),eth()");
+	assert_null(of_tlv_unknown(&map, &k, 1));
+	wf_str_done(&s);
+	assert_null(of_dp_key_parse("tunnel(geneve({class=0xffff,type=0,len=4,0x1})),in_port(1)", NULL, NULL, &d));
+	assert_true(d.unknown_options);
+	of_tlv_map_enter(NULL);
+}
+
+static char *
+output_of(void *aux, const char *port, of_port_t *ret)
+{
+	*ret = (of_port_t)strtoul(port, NULL, 10);
+	return *ret ? NULL : wf_xasprintf("%s: no port", port);
+}
+
+static void
+actions_are_read(void **state)
+{
+	static const struct { const char *match, *text, *of; } rows[] = {
+		{ "", "drop", "drop" },
+		{ "", "2", "output:2" },
+		{ "", " 2, 3 ", "output:2,output:3" },
+		{ "eth()", "set(eth(src=00:00:5e:00:53:01)),2", "set_field:00:00:5e:00:53:01->eth_src,output:2" },
+		{ "eth(),eth_type(0x0800),ipv4()", "set(ipv4(src=192.0.2.1/255.255.255.0,tos=4/0xfc)),2",
+		  "set_field:192.0.2.0/24->ip_src,set_field:4/0xfc->nw_tos,output:2" },
+		{ "eth(),eth_type(0x0800),ipv4(proto=17,frag=no)", "set(udp(dst=53)),2",
+		  "set_field:53->udp_dst,output:2" },
+		{ "eth()", "push_vlan(vid=5,pcp=1),2,pop_vlan,3",
+		  "push_vlan:0x8100,mod_vlan_vid:5,mod_vlan_pcp:1,output:2,strip_vlan,output:3" },
+		{ "", "", NULL },
+		{ "", "nonesuch", NULL },
+		{ "", "2,drop", NULL },
+		{ "", "recirc(0x1)", NULL },
+		{ "", "set(eth(src=00:00:5e:00:53:01)", NULL },
+		{ "", "set(tunnel(dst=192.0.2.1)),1", NULL },
+		{ "eth()", "set(ipv4(src=192.0.2.1)),2", NULL }, /* of packets that may have no IPv4 */
+		{ "eth(),eth_type(0x0800),ipv4(proto=6)", "set(udp(dst=53)),2", NULL },
+		{ "eth()", "push_vlan(vid=4096,pcp=0),2", NULL },
+		{ "eth()", "push_vlan(vid=x),2", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct of_match_full *m = calloc(1, sizeof(*m));
+		struct wf_buf list = WF_BUF_INIT;
+		struct wf_str s = WF_STR_INIT;
+		struct of_dp_key d;
+		char *error;
+
+		assert_null(of_dp_key_parse(rows[i].match, NULL, NULL, &d));
+		m->key = d.key;
+		m->mask = d.mask;
+		if (d.has_eth)
+			m->mask.packet_type = UINT32_MAX;
+		error = of_dp_actions_parse(rows[i].text, m, output_of, NULL, &list);
+		if (!rows[i].of != !!error)
+			fail_msg("%s: %s", rows[i].text, error ? error : "was taken");
+		if (error) {
+			assert_int_equal(list.size, 0);
+		} else {
+			of_actions_format(list.data, list.size, NULL, NULL, &s);
+			assert_string_equal(wf_str_cstr(&s), rows[i].of);
+		}
+		free(error);
+		free(m);
+		wf_str_done(&s);
+		wf_buf_done(&list);
+	}
+}
+
 int
 main(void)
 {
@@ -160,6 +300,10 @@ main(void)
 		cmocka_unit_test(keys_are_read),
 		cmocka_unit_test(flows_are_written_as_they_are_read),
 		cmocka_unit_test(wrong_texts_are_refused),
+		cmocka_unit_test(flows_of_users_are_written_as_given),
+		cmocka_unit_test(too_long_a_tunnel_is_told_apart),
+		cmocka_unit_test(unknown_options_are_shown),
+		cmocka_unit_test(actions_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
