@@ -126,6 +126,7 @@ probes_free(struct pol_probe_conf *probes, unsigned n)
 		free(probes[i].expect);
 		free(probes[i].script);
 		free(probes[i].device);
+		free(probes[i].service);
 		free(probes[i].send);
 	}
 	free(probes);
@@ -184,18 +185,12 @@ dup_or_null(const char *s)
 static int
 read_probe(struct pol_probe_conf *p, const json_t *conf, struct wf_err *err)
 {
-	static const char *const types[] = {
-		"tcp", "tls", "http", "https", "icmp", "udp", "script"
-	};
-	static const uint16_t ports[] = { 0, 443, 80, 443, 0, 0, 0 };
-	const char *type = wf_json_str(conf, "type", "tcp"), *send = wf_json_str(conf, "send", "");
+	const char *send = wf_json_str(conf, "send", "");
 	struct wf_err why;
 
-	for (unsigned i = 0; i < sizeof types / sizeof types[0]; i++)
-		if (!strcmp(type, types[i]))
-			p->type = i;
+	p->type = pol_probe_type_of(wf_json_str(conf, "type", "tcp"));
 	p->name = wf_xstrdup(wf_json_str(conf, "name", ""));
-	p->port = wf_json_u64(conf, "port", ports[p->type]);
+	p->port = wf_json_u64(conf, "port", pol_probe_default_port(p->type));
 	p->interval_ms = wf_json_u64(conf, "interval-ms", 5000);
 	p->timeout_ms = wf_json_u64(conf, "timeout-ms", 2000);
 	p->rise = wf_json_u64(conf, "rise", 2);
@@ -205,6 +200,7 @@ read_probe(struct pol_probe_conf *p, const json_t *conf, struct wf_err *err)
 	p->expect = dup_or_null(wf_json_str(conf, "expect", NULL));
 	p->script = dup_or_null(wf_json_str(conf, "script", NULL));
 	p->device = dup_or_null(wf_json_str(conf, "device", NULL));
+	p->service = dup_or_null(wf_json_str(conf, "service", NULL));
 	p->verify = wf_json_bool(conf, "verify", false);
 
 	unsigned min = 200, max = 399;

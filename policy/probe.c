@@ -18,6 +18,58 @@
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
+/* ---- Kinds ---- */
+
+static const struct {
+	const char *name;
+	uint16_t port;
+	bool tls, http2;
+} kinds[] = {
+	[POL_PROBE_TCP] = { .name = "tcp" },
+	[POL_PROBE_TLS] = { .name = "tls", .port = 443, .tls = true },
+	[POL_PROBE_HTTP] = { .name = "http", .port = 80 },
+	[POL_PROBE_HTTPS] = { .name = "https", .port = 443, .tls = true },
+	[POL_PROBE_HTTP2] = { .name = "http2", .port = 80, .http2 = true },
+	[POL_PROBE_HTTPS2] = { .name = "https2", .port = 443, .tls = true, .http2 = true },
+	[POL_PROBE_GRPC] = { .name = "grpc", .http2 = true },
+	[POL_PROBE_GRPCS] = { .name = "grpcs", .tls = true, .http2 = true },
+	[POL_PROBE_ICMP] = { .name = "icmp" },
+	[POL_PROBE_UDP] = { .name = "udp" },
+	[POL_PROBE_SCRIPT] = { .name = "script" },
+};
+
+enum pol_probe_type
+pol_probe_type_of(const char *name)
+{
+	for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (!strcmp(name, kinds[i].name))
+			return i;
+	return POL_PROBE_TCP;
+}
+
+uint16_t
+pol_probe_default_port(enum pol_probe_type type)
+{
+	return kinds[type].port;
+}
+
+bool
+pol_probe_is_tls(enum pol_probe_type type)
+{
+	return kinds[type].tls;
+}
+
+/* ---- The end of a probe ---- */
+
+static void
+free_probe(struct pol_probe *p)
+{
+	pol_h2_free(p->h2);
+	wf_buf_done(&p->in);
+	wf_buf_done(&p->out);
+	free(p);
+}
+
 static void
 on_closed(uv_handle_t *handle)
 {
@@ -25,9 +77,7 @@ on_closed(uv_handle_t *handle)
 
 	close(p->fd);
 	SSL_free(p->ssl);
-	wf_buf_done(&p->in);
-	wf_buf_done(&p->out);
-	free(p);
+	free_probe(p);
 }
 
 /* Everything but the call of done(). */
@@ -43,9 +93,7 @@ end(struct pol_probe *p)
 		uv_poll_stop(&p->poll);
 		uv_close((uv_handle_t *)&p->poll, on_closed);
 	} else {
-		wf_buf_done(&p->in);
-		wf_buf_done(&p->out);
-		free(p);
+		free_probe(p);
 	}
 }
 
@@ -166,6 +214,9 @@ is_echo_reply(const struct pol_probe *p, const uint8_t *data, size_t n)
 
 /* ---- TLS ---- */
 
+/* Servers of gRPC hang up on who does not offer this (RFC 7301, RFC 9113 section 3.2). */
+static const uint8_t alpn_h2[] = { 2, 'h', '2' };
+
 static SSL_CTX *
 tls_context(bool verify)
 {
@@ -211,9 +262,21 @@ tls_start(struct pol_probe *p)
 		SSL_set_tlsext_host_name(p->ssl, host);
 		SSL_set1_host(p->ssl, host);
 	}
+	if (kinds[p->conf->type].http2 && SSL_set_alpn_protos(p->ssl, alpn_h2, sizeof alpn_h2))
+		return false;
 	SSL_set_connect_state(p->ssl);
 	p->step = STEP_TLS;
 	return true;
+}
+
+static bool
+speaks_h2(const struct pol_probe *p)
+{
+	const uint8_t *name;
+	unsigned n;
+
+	SSL_get0_alpn_selected(p->ssl, &name, &n);
+	return n == 2 && !memcmp(name, "h2", 2);
 }
 
 /* What a call of OpenSSL returned: true if it is only a matter of waiting. */
@@ -242,23 +305,36 @@ tls_waits(struct pol_probe *p, int rc, char *text, size_t size)
 
 /* ---- The way of a probe ---- */
 
-static void
+/* The Host or :authority of a request; the caller frees. */
+static char *
+authority_of(const struct pol_probe *p)
+{
+	char text[POL_PREFIX_STRLEN], port[8] = "";
+	const char *host = host_of(p, text);
+	bool v6 = strchr(host, ':');
+
+	if (p->conf->port != kinds[p->conf->type].port)
+		snprintf(port, sizeof port, ":%u", p->conf->port);
+	return wf_xasprintf("%s%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+static bool
 put_request(struct pol_probe *p)
 {
-	char text[POL_PREFIX_STRLEN];
-	const char *host = host_of(p, text);
-	bool v6 = strchr(host, ':'),
-	     other_port = p->conf->port != (p->conf->type == POL_PROBE_HTTPS ? 443 : 80);
-	char port[8] = "";
+	char *authority = authority_of(p), *request;
 
-	if (other_port)
-		snprintf(port, sizeof port, ":%u", p->conf->port);
-	char *request =
-		wf_xasprintf("GET %s HTTP/1.1\r\nHost: %s%s%s%s\r\nUser-Agent: weft-probe\r\n"
-			     "Accept: */*\r\nConnection: close\r\n\r\n",
-			     p->conf->path, v6 ? "[" : "", host, v6 ? "]" : "", port);
+	if (kinds[p->conf->type].http2) {
+		p->h2 = pol_h2_new(p->conf, authority, &p->out);
+		free(authority);
+		return p->h2;
+	}
+	request = wf_xasprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: weft-probe\r\n"
+			       "Accept: */*\r\nConnection: close\r\n\r\n",
+			       p->conf->path, authority);
 	wf_buf_put(&p->out, request, strlen(request));
 	free(request);
+	free(authority);
+	return true;
 }
 
 /* Sends what is left of 'out'.  Returns false if the probe has ended or must wait. */
@@ -291,6 +367,26 @@ send_step(struct pol_probe *p)
 	return true;
 }
 
+/* Reads from the peer: bytes; 0 at their end; -EAGAIN if none have come; another negative errno. */
+static ssize_t
+read_some(struct pol_probe *p, uint8_t *block, size_t size)
+{
+	ssize_t n = p->ssl ? SSL_read(p->ssl, block, size) : recv(p->fd, block, size, 0);
+
+	if (n > 0)
+		return n;
+	if (p->ssl) {
+		int error = SSL_get_error(p->ssl, n);
+
+		if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+			return -EAGAIN;
+		/* Many servers end without close_notify. */
+		ERR_clear_error();
+		return 0;
+	}
+	return !n ? 0 : errno == EINTR ? -EAGAIN : -errno;
+}
+
 static void
 http_answer(struct pol_probe *p)
 {
@@ -298,40 +394,48 @@ http_answer(struct pol_probe *p)
 	char text[120];
 	bool eof = false;
 
-	for (int rounds = 0; rounds < 16; rounds++) {
-		ssize_t n = p->ssl ? SSL_read(p->ssl, block, sizeof block)
-				   : recv(p->fd, block, sizeof block, 0);
+	while (!eof) {
+		ssize_t n = read_some(p, block, sizeof block);
 
+		if (n == -EAGAIN)
+			break;
+		if (n < 0 && !p->in.size) {
+			pol_probe_finish(p, POL_PROBE_FAILED, strerror(-n));
+			return;
+		}
 		if (n > 0) {
 			size_t room = POL_PROBE_MAX_ANSWER - p->in.size;
 
 			wf_buf_put(&p->in, block, (size_t)n < room ? (size_t)n : room);
-			eof = p->in.size == POL_PROBE_MAX_ANSWER;
-		} else if (p->ssl) {
-			int error = SSL_get_error(p->ssl, n);
-
-			if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
-				break;
-			/* Many servers end without close_notify. */
-			ERR_clear_error();
-			eof = true;
-		} else if (!n) {
-			eof = true;
-		} else if (errno == EAGAIN || errno == EINTR) {
-			break;
-		} else if (!p->in.size) {
-			pol_probe_finish(p, POL_PROBE_FAILED, strerror(errno));
-			return;
-		} else {
-			eof = true; /* reset behind an answer */
 		}
-		if (eof)
-			break;
+		/* A reset behind an answer is its end, too. */
+		eof = n <= 0 || p->in.size == POL_PROBE_MAX_ANSWER;
 	}
 	int rc = pol_http_judge(p->conf, p->in.data, p->in.size, eof, text, sizeof text);
 
 	if (rc != -EAGAIN)
 		pol_probe_finish(p, rc == 1 ? POL_PROBE_PASSED : POL_PROBE_FAILED, text);
+}
+
+/* Frames are taken as they come, and answered: SETTINGS and PING want that. */
+static void
+http2_answer(struct pol_probe *p)
+{
+	uint8_t block[8192];
+	char text[120];
+	ssize_t n;
+	int rc = -EAGAIN;
+
+	/* It ends: POL_PROBE_MAX_H2 bytes are a verdict. */
+	while (rc == -EAGAIN && (n = read_some(p, block, sizeof block)) != -EAGAIN) {
+		rc = pol_h2_take(p->h2, block, n > 0 ? (size_t)n : 0, n <= 0, &p->out, text, sizeof text);
+		if (!rc && n < 0)
+			snprintf(text, sizeof text, "%s", strerror(-n));
+	}
+	if (rc != -EAGAIN)
+		pol_probe_finish(p, rc == 1 ? POL_PROBE_PASSED : POL_PROBE_FAILED, text);
+	else if (p->out.size)
+		send_step(p);
 }
 
 static void
@@ -384,8 +488,7 @@ on_event(uv_poll_t *poll, int status, int events)
 			return;
 		}
 		p->step = STEP_SEND;
-		if ((p->conf->type == POL_PROBE_TLS || p->conf->type == POL_PROBE_HTTPS) &&
-		    !tls_start(p)) {
+		if (kinds[p->conf->type].tls && !tls_start(p)) {
 			pol_probe_finish(p, POL_PROBE_FAILED, "TLS can't be started");
 			return;
 		}
@@ -401,11 +504,18 @@ on_event(uv_poll_t *poll, int status, int events)
 			pol_probe_finish(p, POL_PROBE_PASSED, SSL_get_version(p->ssl));
 			return;
 		}
+		if (p->h2 && !speaks_h2(p)) {
+			pol_probe_finish(p, POL_PROBE_FAILED, "the peer does not offer HTTP/2 (ALPN)");
+			return;
+		}
 		p->step = STEP_SEND;
 	}
-	if (p->step == STEP_SEND && !send_step(p))
+	/* In the step of answers HTTP/2 has something to send, too: SETTINGS and PING are acknowledged. */
+	if ((p->step == STEP_SEND || p->out.size) && !send_step(p))
 		return;
-	if (p->conf->type == POL_PROBE_HTTP || p->conf->type == POL_PROBE_HTTPS)
+	if (p->h2)
+		http2_answer(p);
+	else if (p->conf->type == POL_PROBE_HTTP || p->conf->type == POL_PROBE_HTTPS)
 		http_answer(p);
 	else
 		datagram_answer(p);
@@ -514,8 +624,9 @@ pol_probe_start(const struct pol_probe_conf *conf, const struct pol_addr *addr, 
 			put_echo(p);
 		else
 			wf_buf_put(&p->out, conf->send, conf->send_size);
-	} else if (conf->type == POL_PROBE_HTTP || conf->type == POL_PROBE_HTTPS) {
-		put_request(p);
+	} else if (conf->type != POL_PROBE_TCP && conf->type != POL_PROBE_TLS && !put_request(p)) {
+		pol_probe_finish_later(p, POL_PROBE_NOT_RUN, "nghttp2 refuses the request");
+		return p;
 	}
 	want(p, UV_WRITABLE);
 	return p;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One probe of one address: TCP connect, TLS handshake, HTTP(S) GET, ICMP echo, UDP exchange,
- * script.
+/* One probe of one address: TCP connect, TLS handshake, HTTP(S) GET, the same over HTTP/2, call of gRPC health
+ * checking, ICMP echo, UDP exchange, script.
  *
  * A probe runs once, on the loop, without blocking: a descriptor and a few hundred bytes (HTTP: up
- * to POL_PROBE_MAX_ANSWER).  Threads: main. Ownership: the handle lives until 'done' was called or
+ * to POL_PROBE_MAX_ANSWER; HTTP/2: some 100 KB more at worst).  Threads: main. Ownership: the handle lives until 'done' was called or
  * pol_probe_cancel(); 'done' comes exactly once, never inside pol_probe_start(), and not after a
  * cancel.
  */
@@ -24,10 +24,19 @@ enum pol_probe_type {
 	POL_PROBE_TLS,
 	POL_PROBE_HTTP,
 	POL_PROBE_HTTPS,
+	POL_PROBE_HTTP2,
+	POL_PROBE_HTTPS2,
+	POL_PROBE_GRPC,
+	POL_PROBE_GRPCS,
 	POL_PROBE_ICMP,
 	POL_PROBE_UDP,
 	POL_PROBE_SCRIPT
 };
+
+/* Of the configuration; POL_PROBE_TCP for what is none. */
+enum pol_probe_type pol_probe_type_of(const char *name);
+uint16_t pol_probe_default_port(enum pol_probe_type); /* 0: none */
+bool pol_probe_is_tls(enum pol_probe_type);	      /* tls, and what goes over it */
 
 struct pol_probe_conf {
 	char *name;
@@ -35,7 +44,7 @@ struct pol_probe_conf {
 	uint16_t port;
 	uint32_t interval_ms, timeout_ms;
 	uint8_t rise, fall;
-	char *path, *host, *expect, *script, *device; /* all but path may be NULL */
+	char *path, *host, *expect, *script, *device, *service; /* all but path may be NULL */
 	uint16_t status_min, status_max;
 	uint8_t *send; /* UDP */
 	size_t send_size;

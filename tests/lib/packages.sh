@@ -11,7 +11,7 @@ weft_packages() {
 	case $1 in
 	build)
 		echo clang gcc meson ninja-build pkg-config libbpf-dev libdpdk-dev libjansson-dev libcmocka-dev libmaxminddb-dev \
-			libnl-3-dev libnl-route-3-dev libssl-dev libuv1-dev \
+			libnghttp2-dev libnl-3-dev libnl-route-3-dev libssl-dev libuv1-dev \
 			libldns-dev libmicrohttpd-dev libyang2-dev ccache
 		;;
 	clang)	# the second compiler, and the libraries of its sanitizers and fuzzer
@@ -37,7 +37,7 @@ weft_packages() {
 		;;
 	system)	# tests/system and tests/bench
 		echo openvswitch-testcontroller openvswitch-switch-dpdk python3-os-ken python3-scapy tcpdump iperf3 \
-			bind9-dnsutils bird2 curl iputils-ping ethtool ncat procps
+			bind9-dnsutils bird2 curl iputils-ping ethtool ncat nghttp2-server procps python3-grpcio
 		;;
 	*)
 		echo "packages.sh: no group '$1'" >&2

@@ -323,6 +323,9 @@ ip netns exec s6 sysctl -q -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.r
 	net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
 for vip in $GW_VIP 2001:db8:f::80; do
 	ip netns exec s6 "$FLOWS" serve s6 $vip 80 > /dev/null 2>&1 &
+	[[ $vip == *:* ]] && at="[$vip]" || at=$vip
+	ip netns exec s6 "$ROOT/tests/system/grpc_health.py" "$at:50051" > /dev/null 2>&1 &
+	ip netns exec s6 nghttpd --no-tls -a $vip -d "$T" 8081 > /dev/null 2>&1 &
 done
 cat > "$T/wanted6.json" <<-END
 	{ "sites": { "dc": "2001:db8:9::1" }, "servers": { "s6": "2001:db8:9::2" },
@@ -339,8 +342,10 @@ for n in b6 s6; do
 		  "interface": [ { "name": "eth0", "mode": "generic" } ], $role,
 		  "probe": [ { "name": "web", "type": "http", "interval-ms": 250, "timeout-ms": 2000, "rise": 1, "fall": 2 } ],
 		  "pool": [ { "name": "web", "probe": "web" }, { "name": "web6", "probe": "web" } ],
-		  "vip": [ { "address": "$GW_VIP", "protocol": "tcp", "port": 80, "pool": "web" },
-		           { "address": "2001:db8:f::80", "protocol": "tcp", "port": 80, "pool": "web6" } ] } }
+		  "vip": [ { "address": "$GW_VIP", "protocol": "tcp", "port": 0, "pool": "web" },
+		           { "address": "$GW_VIP", "protocol": "udp", "port": 80, "pool": "web" },
+		           { "address": "2001:db8:f::80", "protocol": "tcp", "port": 0, "pool": "web6" },
+		           { "address": "2001:db8:f::80", "protocol": "udp", "port": 80, "pool": "web6" } ] } }
 	END
 	nsenter --net=/run/netns/$n "$GLB" --pidfile="$GW/$n.pid" --detach --no-chdir --log-file="$GW/$n.log" \
 		--unixctl="$GW/$n.ctl" -vconsole:off "$GW/$n.json" > /dev/null 2>&1
@@ -353,4 +358,22 @@ else
 fi
 delivered() { [[ $(gw_ctl s6 top) == *delivered* ]]; }
 check "the server took the probes out of tunnels" delivered
+ip netns exec b6 sysctl -q -w net.ipv4.ping_group_range="0 0"
+cp "$GW/b6.json" "$T/b6.json"
+# both_by NAME TEXT PROBE: what the balancer says of both with such a probe.
+both_by() {
+	sed 's|"type": "http", "interval-ms": 250|'"$3"', "interval-ms": 250|' "$T/b6.json" > "$GW/b6.json"
+	gw_ctl b6 reload
+	if retry 30 both_are "$2"; then ok "$1"; else fail "$1" "$(gw_ctl b6 health 2>&1)"; fi
+}
+both_are() { [ "$(gw_ctl b6 health | grep -c "/s6 .* $1")" = 2 ]; }
+both_by "probes by UDP" "up .*: answer" '"type": "udp", "port": 80, "send": "x", "expect": "s6"'
+both_by "probes by ICMP" "up .*: echo reply" '"type": "icmp"'
+if /usr/bin/python3 -c 'import grpc' 2> /dev/null && command -v nghttpd > /dev/null; then
+	both_by "probes by HTTP/2" "up .*: status 200" '"type": "http2", "port": 8081, "path": "/b6.json"'
+	both_by "probes by gRPC" "up .*: SERVING" '"type": "grpc", "port": 50051, "service": "acme.Up"'
+	both_by "a gRPC service that does not serve" "down .*: NOT_SERVING" '"type": "grpc", "port": 50051, "service": "acme.Down"'
+else
+	skip "probes by HTTP/2 and gRPC" "nghttp2-server or python3-grpcio is not installed"
+fi
 finish
