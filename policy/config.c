@@ -351,6 +351,7 @@ read_policy(struct pol *pol, struct pol_policy_conf *p, const json_t *conf,
 					 : !strcmp(step, "nearest")  ? POL_NEAREST
 								     : POL_FAILOVER;
 	}
+	p->only_matched = wf_json_bool(conf, "only-matched", false);
 	p->tolerance_km = wf_json_u64(conf, "tolerance-km", 0);
 	p->share = strcmp(wf_json_str(conf, "share", "weighted"), "least-loaded")
 			   ? POL_WEIGHTED

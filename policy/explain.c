@@ -140,7 +140,7 @@ explain_reason(const struct pol_policy *p, const struct pol_row *row, const stru
 					   ? "its own"
 					   : "another one's, who can't have it");
 	} else {
-		wf_str_fmt(&s, "all is down");
+		wf_str_put(&s, row->n_tiers ? "all is down" : "the region map has nothing for it");
 	}
 	switch (mode) {
 	case POL_FORGET_LOAD:
@@ -163,7 +163,7 @@ explain_reason(const struct pol_policy *p, const struct pol_row *row, const stru
 	if (chosen < 0)
 		wf_str_put(&s, p->conf.all_down == POL_DOWN_FALLBACK
 				       ? ": the fallback pool answers"
-				       : ": no answer, as the policy says");
+				       : row->n_tiers ? ": no answer, as the policy says" : ": no answer");
 	json_t *text = json_string(wf_str_cstr(&s));
 
 	wf_str_done(&s);

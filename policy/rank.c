@@ -169,8 +169,17 @@ pol_order(const struct pol *pol, const struct pol_policy_conf *conf, const struc
 		}
 		n_tiers = tier + 1;
 	}
-	for (unsigned i = 0; i < n; i++)
-		tier_of[s[i].candidate] = s[i].tier;
+	if (conf->only_matched)
+		n_tiers = 0;
+	for (unsigned i = 0; i < n; i++) {
+		bool used = !conf->only_matched;
+
+		for (unsigned k = 0; !used && match && k < match->n_pools; k++)
+			used = match->pools[k] == s[i].candidate;
+		tier_of[s[i].candidate] = used ? s[i].tier : POL_NO_TIER;
+		if (used && s[i].tier >= n_tiers)
+			n_tiers = s[i].tier + 1;
+	}
 	free(s);
 	if (!notes_or_null)
 		free(notes);
@@ -201,7 +210,7 @@ static bool
 same_order(const struct pol_policy_conf *a, const struct pol_policy_conf *b)
 {
 	if (a->n_candidates != b->n_candidates || a->n_steps != b->n_steps ||
-	    a->tolerance_km != b->tolerance_km ||
+	    a->tolerance_km != b->tolerance_km || a->only_matched != b->only_matched ||
 	    memcmp(a->steps, b->steps, a->n_steps * sizeof a->steps[0]) || !same_matches(a, b))
 		return false;
 	for (unsigned i = 0; i < a->n_candidates; i++)

@@ -95,6 +95,7 @@ struct pol_policy_conf {
 	unsigned n_steps;
 	struct pol_match *matches; /* for POL_REGION_MAP */
 	unsigned n_matches;
+	bool only_matched; /* pools that the entry does not name are not used */
 	float tolerance_km; /* POL_NEAREST: pools that are farther by no more are equal */
 	enum pol_share share;
 	bool sticky;

@@ -150,6 +150,33 @@ a_region_map_takes_the_finest_entry(void **state)
 }
 
 static void
+only_matched_leaves_the_others_out(void **state)
+{
+	struct pol *pol = policy_make(
+		PLACES THREE_POOLS
+		"'policy': [{'name': 'p', 'order': ['region-map', 'failover'], 'only-matched': true, 'match': ["
+		"  {'what': 'country=DE', 'pool': ['iad']},"
+		"  {'what': 'region=jp', 'pool': []},"
+		"  {'what': 'region=us', 'pool': ['nrt', 'iad']}]}]",
+		NULL);
+
+	assert_string_equal(choose(pol, "p", "10.1.0.1", 3), "iad/a");
+	assert_string_equal(choose(pol, "p", "10.2.0.1", 3), "nrt/a");
+	assert_string_equal(choose(pol, "p", "10.3.0.1", 3), "");
+	assert_string_equal(choose(pol, "p", "203.0.113.1", 3), "");
+	/* All that it names is down: as if all of that were up. */
+	pol_set_up(pol, "iad", "a", false);
+	pol_commit(pol);
+	assert_string_equal(choose(pol, "p", "10.1.0.1", 3), "iad/a");
+	assert_string_equal(choose(pol, "p", "10.2.0.1", 3), "nrt/a");
+	pol_set_up(pol, "nrt", "a", false);
+	pol_commit(pol);
+	assert_string_equal(choose(pol, "p", "10.2.0.1", 3), "nrt/a");
+	assert_string_equal(choose(pol, "p", "203.0.113.1", 3), "");
+	pol_free(pol);
+}
+
+static void
 a_policy_without_location_has_scope_0(void **state)
 {
 	struct pol *pol = policy_make(
@@ -811,6 +838,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(nearest_goes_by_distance_and_moves_on),
 		cmocka_unit_test(tolerance_shares_what_is_about_as_near),
 		cmocka_unit_test(a_region_map_takes_the_finest_entry),
+		cmocka_unit_test(only_matched_leaves_the_others_out),
 		cmocka_unit_test(a_policy_without_location_has_scope_0),
 		cmocka_unit_test(shares_follow_weights_within_a_draw),
 		cmocka_unit_test(a_member_that_goes_down_moves_its_own_draws_only),
