@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* weftctl dns */
+#include "dns/import/import.h"
 #include "dns/server/view_load.h"
 #include "weftctl/weftctl.h"
 
@@ -12,8 +13,15 @@ check(const struct ctl_options *o, int argc, char *argv[])
 	return dns_conf_check(argc ? argv[0] : DEFAULT_CONF);
 }
 
+static int
+import(const struct ctl_options *o, int argc, char *argv[])
+{
+	return dns_import_main(argv);
+}
+
 static const struct ctl_command commands[] = {
 	{ "check", "[FILE]", "read a configuration and its zones, say what is wrong", 0, 1, NULL, check },
+	{ "import", "gdnsd|knot FILE FOLDER", "another name server's configuration as ours", 3, 3, NULL, import },
 	{ "key", "generate|list|ds|roll|retire ZONE [--folder FOLDER] ...", "make and roll the keys that zones are signed with", 2, 12, NULL, ctl_dns_key },
 	{ "reload", "", "read configuration and zones again", 0, 0, "dns/reload", NULL },
 	{ "show", "[zones]", "what is served", 0, 1, "dns/show", NULL },
