@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 6
+#define GLB_ABI 7
 
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
@@ -15,6 +15,9 @@
 #define GLB_MAX_NODES	131072 /* of indices; max-nodes says how many this host has room for */
 #define GLB_MAX_POOLS	4096
 #define GLB_MAX_PLACES	256
+#define GLB_MAX_PEERS	64
+#define GLB_PEER_NODE(i) (1 + (i)) /* in glb_nodes, in front of those of the document; 0 is nobody */
+#define GLB_FIRST_NODE GLB_PEER_NODE(GLB_MAX_PEERS)
 #define GLB_MAX_SLOTS	(1u << 20)   /* of all tables that this host reads; set when the map is made */
 
 enum glb_role { GLB_EDGE, GLB_LOCAL, GLB_HOST, GLB_N_ROLES };
@@ -43,7 +46,8 @@ struct glb_conf {
 					   * be ahead; 0: no limit */
 	__u64 syn_ns, syn_burst_ns;	  /* the same for TCP that opens */
 	__u32 capture;	      /* GLB_CONF_CAPTURE: one of so many packets; 0: only what is dropped */
-	__u32 n_peers;	      /* local balancers of the site, in glb_peers; 0 or 1: fragments stay here */
+	__u16 n_peers;	      /* local balancers of the site, nodes GLB_PEER_NODE(i); 0 or 1: fragments stay here */
+	__u16 peer_self;      /* which of them this one is */
 	__u8 quic_first, quic_mask; /* first byte of a connection ID that says who serves: value under the mask */
 	__u8 pad[6];
 };
@@ -220,12 +224,18 @@ enum glb_stat {
 	GLB_N_STATS
 };
 
-/* Map glb_frags, LRU: which slot the first fragment's ports gave. */
+/* Map glb_frags, LRU: what the first fragment of a packet says. */
 struct glb_frag_key {
 	__be32 src[4], dst[4];
 	__be32 id;
-	__u32 proto;
+	__u32 proto; /* 0 of IPv6, where later fragments may name an extension header (RFC 8200 section 4.5) */
 };
+struct glb_frag {
+	__u64 ns; /* when it came */
+	__be16 client_port, vip_port;
+	__u8 proto, pad[3];
+};
+#define GLB_FRAG_NS 30000000000ull /* after which ids come again; Linux waits as long (ipfrag_time) */
 
 /* Map glb_udp_flows, role host: bpf/glb_udp.h. */
 #define GLB_UDP_BUCKETS 32768 /* 2 MB for 262,144 flows; beyond that the most silent ones are forgotten */

@@ -25,6 +25,7 @@ glb_tunnel_plain(struct glb_tunnel *t, __u8 encap)
 	t->pool = t->generation = 0;
 	t->n_servers = t->n_sites = t->next = 0;
 	t->shim = 0;
+	t->relayed = 0;
 	t->encap = encap;
 }
 

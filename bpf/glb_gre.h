@@ -2,10 +2,11 @@
 /* GRE with a key (RFC 2784, 2890) and the hop list behind it (docs/glb-design.md).
  *
  *   GRE     20 00 <protocol> <pool id, 32 bits>       protocol 0800, 86dd, or 88b5: a hop list follows
- *   hop list: version 4 bits (1), flags 4 bits (0) | servers 4, sites 4 | next 8 | inner 8 (4 or 6)
+ *   hop list: version 4 bits (1), flags 4 bits | servers 4, sites 4 | next 8 | inner 8 (4 or 6)
  *             generation of the document, 32 bits
  *             ids, 32 bits each: servers first, then sites
  *
+ * Flag 1, then without entries: a fragment that one local balancer of a site relays to another.
  * 'next' is the entry to try when who reads it does not know the flow; it only grows. */
 #ifndef WEFT_BPF_GLB_GRE_H
 #define WEFT_BPF_GLB_GRE_H
@@ -21,6 +22,7 @@ struct glb_tunnel {
 	__u8 inner; /* 4 or 6 */
 	__u8 n_servers, n_sites, next; /* all 0 without a hop list; GUE does not tell servers from sites */
 	__u8 encap; /* enum glb_encap */
+	__u8 relayed;
 	__u16 shim; /* offset of the hop list from 'data'; 0: none */
 	__u16 off;  /* of the inner packet */
 };
@@ -58,6 +60,7 @@ glb_parse_gre(const __u8 *data, const __u8 *end, __u32 off, struct glb_tunnel *t
 	t->generation = 0;
 	t->n_servers = t->n_sites = t->next = 0;
 	t->shim = 0;
+	t->relayed = 0;
 	if (type == GLB_BE16(0x0800) || type == GLB_BE16(0x86dd)) {
 		t->inner = type == GLB_BE16(0x0800) ? 4 : 6;
 		t->off = (__u16)off;
@@ -68,19 +71,20 @@ glb_parse_gre(const __u8 *data, const __u8 *end, __u32 off, struct glb_tunnel *t
 	g = data + off;
 	if (g + 8 > end)
 		return GLB_BAD(short);
-	if (g[0] != 0x10 || (g[3] != 4 && g[3] != 6))
+	if ((g[0] & 0xfe) != 0x10 || (g[3] != 4 && g[3] != 6))
 		return GLB_BAD(shim_version);
 	t->n_servers = g[1] >> 4;
 	t->n_sites = g[1] & 15;
 	t->next = g[2];
 	t->inner = g[3];
 	n = (__u32)t->n_servers + t->n_sites;
-	if (!n || n > GLB_HOPS || t->next > n)
+	t->relayed = g[0] & 1;
+	if ((n == 0) != t->relayed || n > GLB_HOPS || t->next > n)
 		return GLB_BAD(shim_length);
 	t->generation = GLB_BE32(GLB_LD32(g + 4));
 	if (g + GLB_SHIM_LEN + n * 4 > end)
 		return GLB_BAD(short);
-	t->shim = (__u16)off;
+	t->shim = t->relayed ? 0 : (__u16)off;
 	t->off = (__u16)(off + GLB_SHIM_LEN + n * 4);
 	return 0;
 }
@@ -145,6 +149,20 @@ glb_write_gre(__u8 *g, const __u8 *end, __u32 pool, __u32 generation, __u8 inner
 			g += 4;
 		}
 	}
+	return 1;
+}
+
+#define GLB_RELAY_LEN (GLB_GRE_LEN + GLB_SHIM_LEN)
+
+GLB_INLINE int
+glb_write_relay(__u8 *g, const __u8 *end, __u32 pool, __u32 generation, __u8 inner)
+{
+	if (g + GLB_RELAY_LEN > end)
+		return 0;
+	GLB_ST32(g, GLB_BE32(0x20000000 | GLB_ETH_P_SHIM));
+	GLB_ST32(g + 4, GLB_BE32(pool));
+	GLB_ST32(g + 8, GLB_BE32(0x11000000 | inner));
+	GLB_ST32(g + 12, GLB_BE32(generation));
 	return 1;
 }
 

@@ -44,7 +44,7 @@ GLB_MAP(glb_drops, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_N_DRO
 GLB_MAP(glb_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_N_STATS, 0);
 GLB_MAP(glb_vip_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_MAX_VIPS, 0);
 GLB_MAP(glb_node_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_MAX_NODES, 0);
-GLB_MAP(glb_frags, BPF_MAP_TYPE_LRU_HASH, struct glb_frag_key, __u64, 16384, 0);
+GLB_MAP(glb_frags, BPF_MAP_TYPE_LRU_HASH, struct glb_frag_key, struct glb_frag, 16384, 0);
 GLB_MAP(glb_nat, BPF_MAP_TYPE_HASH, struct glb_nat_key, struct glb_nat, GLB_MAX_NODES, BPF_F_NO_PREALLOC);
 GLB_MAP(glb_udp_flows, BPF_MAP_TYPE_ARRAY, __u32, struct glb_udp_bucket, GLB_UDP_BUCKETS, 0);
 
@@ -403,28 +403,6 @@ glb_parse_inner(struct xdp_md *ctx, __u32 off, __u32 inner, struct glb_flow *f)
 			return GLB_BAD(loop);
 	}
 	return rc;
-}
-
-/* A fragment's ports: the first one's are kept, the others' read.  -1: the first was not here yet. */
-GLB_INLINE int
-glb_frag_ports(struct glb_flow *f)
-{
-	struct glb_frag_key fk = {
-		{ f->client[0], f->client[1], f->client[2], f->client[3] },
-		{ f->vip[0], f->vip[1], f->vip[2], f->vip[3] }, f->frag_id, f->proto
-	};
-	__u64 ports = (__u64)f->client_port << 16 | f->vip_port, *found;
-
-	if (!(f->flags & GLB_F_LATER)) {
-		bpf_map_update_elem(&glb_frags, &fk, &ports, BPF_ANY);
-		return 0;
-	}
-	found = bpf_map_lookup_elem(&glb_frags, &fk);
-	if (!found)
-		return -1;
-	f->client_port = (__be16)(*found >> 16);
-	f->vip_port = (__be16)*found;
-	return 0;
 }
 
 /* The node that the connection ID of a QUIC packet names, a site or a server: its index, or 0 if it names nobody who

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /* Role local: a tunnel from an edge -> slot of the flow -> server, in a tunnel again. */
 #define GLB_WITH_NAT
+#include "bpf/glb_frag.h"
 #include "bpf/glb_rotate.h"
 #include "bpf/glb_send.h"
+
+#define GLB_CALL_BACK 100 /* no verdict yet */
 
 /* Behind our servers the sites that were not tried yet, as far as there is room. */
 __attribute__((noinline)) int
@@ -25,6 +28,28 @@ glb_append_sites(struct xdp_md *ctx, const struct glb_tunnel *t, struct glb_hops
 		h->n_sites++;
 	}
 	return 0;
+}
+
+/* A fragment of the answer of a server behind NAT, from the balancer that it came to: the way back goes on with it. */
+__attribute__((noinline)) int
+glb_relayed_back(struct xdp_md *ctx, const struct glb_tunnel *t)
+{
+	__u8 *data = GLB_DATA(ctx), mac[12];
+	__u32 zero = 0;
+	struct glb_scratch *s = bpf_map_lookup_elem(&glb_scratch, &zero);
+
+	if (!t || !s || data + 14 > GLB_END(ctx))
+		return glb_drop(ctx, GLB_BAD(short));
+	__builtin_memcpy(mac, data, 12);
+	if (bpf_xdp_adjust_head(ctx, (int)t->off - 14))
+		return glb_drop(ctx, GLB_BAD(short));
+	data = GLB_DATA(ctx);
+	if (data + 14 > GLB_END(ctx))
+		return glb_drop(ctx, GLB_BAD(short));
+	__builtin_memcpy(data, mac, 12);
+	*(__be16 *)(data + 12) = t->inner == 4 ? GLB_BE16(0x0800) : GLB_BE16(0x86dd);
+	s->relayed = 1;
+	return GLB_CALL_BACK;
 }
 
 SEC("xdp")
@@ -54,8 +79,15 @@ glb_local(struct xdp_md *ctx)
 		rc = glb_parse_inner(ctx, t.off, t.inner, &f);
 	if (rc)
 		return glb_drop(ctx, rc);
-	if ((f.flags & (GLB_F_FIRST | GLB_F_LATER)) && glb_frag_ports(&f))
-		return glb_drop(ctx, GLB_BAD(frag_before_first));
+	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
+		if (!glb_find_vip_address(c, &f))
+			goto not_vip;
+		rc = glb_fragment(&f, t.relayed);
+		if (rc > 0)
+			return glb_relay(ctx, &f, t.off, t.pool, (__u32)rc);
+		if (rc)
+			return glb_drop(ctx, rc);
+	}
 	v = glb_find_vip(c, &f);
 	if (!v)
 		return glb_drop(ctx, GLB_BAD(not_vip));
@@ -99,6 +131,15 @@ glb_local(struct xdp_md *ctx)
 	else if (t.shim && !(f.flags & GLB_F_SYN))
 		glb_append_sites(ctx, &t, &hops);
 	return glb_send(ctx, c, t.off, &f, *id, &hops, cand.node[0], (__u32)(hash >> 32), GLB_LOCAL);
+
+not_vip:
+	if (t.relayed && (c->flags & GLB_CONF_NAT)) {
+		rc = glb_relayed_back(ctx, &t);
+		if (rc != GLB_CALL_BACK)
+			return rc;
+		bpf_tail_call_static(ctx, &glb_chain, GLB_CHAIN_BACK);
+	}
+	return glb_drop(ctx, GLB_BAD(not_vip));
 }
 
 /* What a server's answer is put right by.  Its flow reads as "from the server to the client". */
@@ -118,6 +159,16 @@ glb_nat_find(const struct glb_flow *f)
 	return bpf_map_lookup_elem(&glb_nat, &k);
 }
 
+GLB_INLINE int
+glb_is_behind_nat(const struct glb_flow *f)
+{
+	struct glb_addr a = { { f->client[0], f->client[1], f->client[2], f->client[3] } };
+	__u32 *index = bpf_map_lookup_elem(&glb_by_address, &a);
+	struct glb_node *n = index ? bpf_map_lookup_elem(&glb_nodes, index) : 0;
+
+	return n && n->encap == GLB_ENCAP_NAT;
+}
+
 /* A packet that is no tunnel's: perhaps the answer of a server behind NAT. */
 SEC("xdp")
 int
@@ -127,9 +178,10 @@ glb_back(struct xdp_md *ctx)
 	struct glb_nat_edit e = { .source = 1 };
 	struct glb_next_hop nh;
 	struct glb_nat *v;
+	struct glb_scratch *s;
 	__be32 to[4];
 	__be16 type;
-	__u32 off;
+	__u32 off, zero = 0, relayed;
 	__u8 *data;
 	int rc;
 
@@ -137,8 +189,22 @@ glb_back(struct xdp_md *ctx)
 		return glb_pass(ctx, GLB_LOCAL);
 	rc = type == GLB_BE16(0x0800) ? glb_parse_ip4(GLB_DATA(ctx), GLB_END(ctx), off, &f) :
 	     type == GLB_BE16(0x86dd) ? glb_parse_ip6(GLB_DATA(ctx), GLB_END(ctx), off, &f) : -1;
-	if (rc || ((f.flags & (GLB_F_FIRST | GLB_F_LATER)) && glb_frag_ports(&f)))
+	s = bpf_map_lookup_elem(&glb_scratch, &zero);
+	relayed = s ? s->relayed : 0;
+	if (s)
+		s->relayed = 0;
+	if (rc)
 		return glb_pass(ctx, GLB_LOCAL);
+	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
+		/* Only what a server behind NAT sends through us, to others than us. */
+		if (!glb_is_behind_nat(&f) || glb_find_route(ctx, &nh, f.family, f.client, f.vip) > 0)
+			return glb_pass(ctx, GLB_LOCAL);
+		rc = glb_fragment(&f, relayed);
+		if (rc > 0)
+			return glb_relay(ctx, &f, off, 0, (__u32)rc);
+		if (rc)
+			return glb_drop(ctx, rc);
+	}
 	v = glb_nat_find(&f);
 	if (!v)
 		return glb_pass(ctx, GLB_LOCAL);

@@ -333,4 +333,23 @@ glb_client_hash(const __u64 key[2], const struct glb_flow *f)
 	return glb_siphash(key, w, 4);
 }
 
+/* Which balancer of a site has a fragmented packet: the same for all its fragments. */
+GLB_INLINE __u64
+glb_frag_hash(const __u64 key[2], const struct glb_flow *f)
+{
+	__u64 w[5];
+
+	if (f->family == 4) {
+		w[0] = (__u64)f->client[3] << 32 | f->vip[3];
+		w[1] = (__u64)f->frag_id << 8 | f->proto;
+		return glb_siphash(key, w, 2);
+	}
+	w[0] = (__u64)f->client[0] << 32 | f->client[1];
+	w[1] = (__u64)f->client[2] << 32 | f->client[3];
+	w[2] = (__u64)f->vip[0] << 32 | f->vip[1];
+	w[3] = (__u64)f->vip[2] << 32 | f->vip[3];
+	w[4] = f->frag_id;
+	return glb_siphash(key, w, 5);
+}
+
 #endif

@@ -11,6 +11,7 @@ struct glb_scratch {
 	struct glb_candidates other;
 	__u32 node[8], id[8];
 	__u32 n;
+	__u32 relayed; /* between glb_local and glb_back: another balancer of the site sent it here */
 };
 GLB_MAP(glb_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_scratch, 1, 0);
 

@@ -151,6 +151,39 @@ read_limits(const json_t *o, struct glb_config *c)
 }
 
 static int
+by_address(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct in6_addr));
+}
+
+/* The balancers of a site count themselves alike: by address. */
+static int
+read_peers(const json_t *local, struct glb_config *c, struct wf_err *err)
+{
+	const json_t *list = json_object_get(local, "peer");
+	const char *own = wf_json_str(local, "peer-address", NULL);
+	json_t *v;
+	size_t i;
+
+	c->peers = wf_xzalloc((json_array_size(list) + 2) * sizeof *c->peers);
+	if (own && !glb_address_parse(own, &c->peer_address))
+		return wf_err(err, -EINVAL, "local: peer-address: %s", own);
+	if (own)
+		c->peers[c->n_peers++] = c->peer_address;
+	json_array_foreach(list, i, v) {
+		if (!glb_address_parse(json_string_value(v), &c->peers[c->n_peers++]))
+			return wf_err(err, -EINVAL, "local: peer: %s", json_string_value(v));
+		if (!memcmp(&c->peers[c->n_peers - 1], &c->peer_address, sizeof c->peer_address))
+			return wf_err(err, -EINVAL, "local: peer: %s: is this balancer's own peer-address; peers are the others",
+				      json_string_value(v));
+	}
+	if (c->n_peers > GLB_MAX_PEERS)
+		return wf_err(err, -EINVAL, "local: peer: %zu are more than %d", c->n_peers - 1, GLB_MAX_PEERS - 1);
+	qsort(c->peers, c->n_peers, sizeof *c->peers, by_address);
+	return 0;
+}
+
+static int
 read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 {
 	const json_t *host = json_object_get(o, "host"), *local = json_object_get(o, "local");
@@ -163,7 +196,7 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 	c->placement = wf_xstrdup(wf_json_str(o, "placement", ""));
 	c->pin = wf_xstrdup(wf_json_str(o, "pin", "/sys/fs/bpf/weft-glb"));
 	c->max_slots = (uint32_t)wf_json_u64(o, "max-slots", GLB_MAX_SLOTS);
-	c->max_nodes = (uint32_t)wf_json_u64(o, "max-nodes", 8192);
+	c->max_nodes = (uint32_t)wf_json_u64(o, "max-nodes", 8192) + GLB_MAX_PEERS;
 	c->quic_rotation = (uint8_t)wf_json_u64(json_object_get(o, "quic"), "config-rotation", 0);
 	c->gue_port = (uint16_t)wf_json_u64(o, "gue-port", 6080);
 	c->vxlan_port = (uint16_t)wf_json_u64(o, "vxlan-port", 4789);
@@ -195,6 +228,7 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 		glb_address_parse(wf_json_str(metrics, "address", "127.0.0.1"), &c->metrics_address);
 		c->metrics_port = (uint16_t)wf_json_u64(metrics, "port", 9154);
 	}
+	rc = rc ? rc : read_peers(local, c, err);
 	rc = rc ? rc : read_vips(o, c, err);
 	rc = rc ? rc : read_operation(o, c, err);
 	rc = rc ? rc : read_prefixes(o, "tunnel-source", &c->sources, &c->n_sources, err);
@@ -267,6 +301,7 @@ glb_config_free(struct glb_config *c)
 	free(c->interfaces);
 	free(c->vips);
 	free(c->sources);
+	free(c->peers);
 	free(c->deny);
 	free(c);
 }

@@ -54,6 +54,9 @@ struct glb_config {
 	uint16_t gue_port, vxlan_port;
 	uint8_t quic_rotation;
 	struct in6_addr host_address;	  /* zero: as the above */
+	struct in6_addr peer_address;	  /* role local: where others of the site relay fragments to; zero: they do not */
+	struct in6_addr *peers;		  /* all of them, in order, this one included */
+	size_t n_peers;
 	struct glb_interface *interfaces;
 	size_t n_interfaces;
 	struct glb_vip_config *vips;

@@ -406,7 +406,7 @@ on_second(struct wf_timer *t)
 		glb_sites_forget(d.sites, d.config->remember_ms, on_place, NULL);
 	}
 	on_state(NULL);
-	glb_touch_next_hops(d.placement);
+	glb_touch_next_hops(d.config, d.placement);
 	wf_timer_set(t, 1000, on_second, NULL);
 }
 

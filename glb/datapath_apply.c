@@ -21,7 +21,7 @@ dp_nodes_read(struct glb_datapath *dp)
 	uint32_t id, *prev = NULL, index;
 
 	dp->nodes = wf_xzalloc(dp->max_nodes * sizeof *dp->nodes);
-	dp->n_nodes = 1; /* index 0 is nobody */
+	dp->n_nodes = GLB_FIRST_NODE;
 	for (; !bpf_map_get_next_key(dp->maps[DP_IDS], prev, &id); prev = &id) {
 		if (bpf_map_lookup_elem(dp->maps[DP_IDS], &id, &index) || index >= dp->max_nodes)
 			continue;
@@ -230,7 +230,7 @@ static int
 plan_nodes(struct work *w, struct wf_err *err)
 {
 	struct glb_datapath *dp = w->dp;
-	uint32_t free_index = 1;
+	uint32_t free_index = GLB_FIRST_NODE;
 
 	for (uint32_t i = 1; i < dp->n_nodes; i++)
 		if (dp->nodes[i].family && dp->nodes[i].id < w->p->next_id)
@@ -248,7 +248,7 @@ plan_nodes(struct work *w, struct wf_err *err)
 			free_index++;
 		if (free_index == dp->max_nodes)
 			return wf_err(err, -ENOSPC, "more than %u nodes; raise max-nodes (then weft-glb --remove and "
-				      "start again)", dp->max_nodes - 1);
+				      "start again)", dp->max_nodes - GLB_FIRST_NODE);
 		w->stays[free_index] = true;
 		w->index_of[n->id] = free_index++;
 	}
@@ -366,6 +366,24 @@ write_nodes(const struct work *w)
 		}
 	}
 	return rc;
+}
+
+/* The site's other balancers: nodes that the document does not have. */
+static int
+write_peers(const struct work *w)
+{
+	for (uint32_t i = 0; i < GLB_MAX_PEERS; i++) {
+		uint32_t index = GLB_PEER_NODE(i);
+		struct glb_node g = { 0 };
+
+		if (i < w->c->n_peers) {
+			memcpy(g.addr, &w->c->peers[i], sizeof g.addr);
+			g.family = glb_address_is_v4(&w->c->peers[i]) ? 4 : 6;
+		}
+		if (bpf_map_update_elem(w->dp->maps[DP_NODES], &index, &g, BPF_ANY))
+			return -errno;
+	}
+	return 0;
 }
 
 static void
@@ -497,6 +515,10 @@ write_conf(const struct work *w)
 	for (size_t i = 0; i < w->p->n_nodes; i++)
 		if (!w->p->nodes[i].gone && w->p->nodes[i].encap == GLB_ENCAP_NAT)
 			conf.flags |= GLB_CONF_NAT;
+	conf.n_peers = (uint16_t)w->c->n_peers;
+	for (size_t i = 0; i < w->c->n_peers; i++)
+		if (!memcmp(&w->c->peers[i], &w->c->peer_address, sizeof w->c->peer_address))
+			conf.peer_self = (uint16_t)i;
 	if (w->c->n_sources)
 		conf.flags |= GLB_CONF_SOURCES;
 	if (w->c->n_deny)
@@ -513,25 +535,28 @@ write_conf(const struct work *w)
 static int
 write_own(const struct work *w)
 {
-	const struct in6_addr zero = { 0 }, *own[] = { &w->c->own4, &w->c->own6, &w->c->host_address };
+	const struct in6_addr zero = { 0 };
+	const struct in6_addr *own[] = { &w->c->own4, &w->c->own6, &w->c->host_address, &w->c->peer_address };
 	bool apart = memcmp(&w->c->host_address, &zero, sizeof zero) != 0;
 	struct in6_addr key, *prev = NULL, gone[64];
 	size_t n_gone = 0;
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		uint32_t roles = 0;
 
-		if (w->c->role[GLB_LOCAL] && i < 2)
+		if (w->c->role[GLB_LOCAL] && i != 2)
 			roles |= 1u << GLB_LOCAL;
-		if (w->c->role[GLB_HOST] && apart == (i == 2))
-			roles |= 1u << GLB_HOST;
+		/* An address may be named twice. */
+		for (size_t k = 0; k < 3; k++)
+			if (w->c->role[GLB_HOST] && apart == (k == 2) && !memcmp(own[i], own[k], sizeof zero))
+				roles |= 1u << GLB_HOST;
 		if (memcmp(own[i], &zero, sizeof zero) && roles &&
 		    bpf_map_update_elem(w->dp->maps[DP_OWN], own[i], &roles, BPF_ANY))
 			return -errno;
 	}
 	for (; !bpf_map_get_next_key(w->dp->maps[DP_OWN], prev, &key) && n_gone < 64; prev = &key)
 		if (memcmp(&key, own[0], sizeof key) && memcmp(&key, own[1], sizeof key) &&
-		    memcmp(&key, own[2], sizeof key))
+		    memcmp(&key, own[2], sizeof key) && memcmp(&key, own[3], sizeof key))
 			gone[n_gone++] = key;
 	while (n_gone)
 		bpf_map_delete_elem(w->dp->maps[DP_OWN], &gone[--n_gone]);
@@ -580,7 +605,8 @@ write_sources(const struct work *w)
 
 	if (n)
 		memcpy(all, c->sources, n * sizeof *all);
-	if (n && c->role[GLB_EDGE] + c->role[GLB_LOCAL] + c->role[GLB_HOST] > 1) {
+	/* Peers send from the site's address. */
+	if (n && (c->n_peers || c->role[GLB_EDGE] + c->role[GLB_LOCAL] + c->role[GLB_HOST] > 1)) {
 		if (memcmp(&c->source4, &zero, sizeof zero))
 			all[n++] = (struct glb_prefix){ c->source4,
 							128 - (unsigned)__builtin_popcount(c->source4_host_bits) };
@@ -610,6 +636,7 @@ glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const st
 	rc = rc ? rc : plan_tables(&w, err);
 	if (!rc) {
 		rc = write_nodes(&w);
+		rc = rc ? rc : write_peers(&w);
 		if (!rc)
 			write_tables(&w);
 		rc = rc ? rc : write_conf(&w);

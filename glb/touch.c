@@ -62,8 +62,20 @@ touch_gateways(void)
 		fclose(f);
 }
 
+static void
+touch(const struct in6_addr *address)
+{
+	uint32_t four;
+
+	memcpy(&four, &address->s6_addr[12], 4);
+	if (glb_address_is_v4(address))
+		touch4(four);
+	else
+		touch6(address, 0);
+}
+
 void
-glb_touch_next_hops(const struct placement *p)
+glb_touch_next_hops(const struct glb_config *c, const struct placement *p)
 {
 	static size_t touched;
 
@@ -73,15 +85,11 @@ glb_touch_next_hops(const struct placement *p)
 		sock6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	for (size_t i = 0; i < 256 && i < p->n_nodes; i++) {
 		const struct plc_node *n = &p->nodes[touched++ % p->n_nodes];
-		uint32_t four;
 
-		if (n->gone)
-			continue;
-		memcpy(&four, &n->address.s6_addr[12], 4);
-		if (glb_address_is_v4(&n->address))
-			touch4(four);
-		else
-			touch6(&n->address, 0);
+		if (!n->gone)
+			touch(&n->address);
 	}
+	for (size_t i = 0; i < c->n_peers; i++)
+		touch(&c->peers[i]);
 	touch_gateways();
 }

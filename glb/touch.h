@@ -6,8 +6,9 @@
 #ifndef WEFT_GLB_TOUCH_H
 #define WEFT_GLB_TOUCH_H
 
+#include "glb/config.h"
 #include "glb/placement.h"
 
-void glb_touch_next_hops(const struct placement *);
+void glb_touch_next_hops(const struct glb_config *, const struct placement *);
 
 #endif

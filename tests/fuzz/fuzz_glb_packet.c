@@ -19,7 +19,7 @@ ip(const uint8_t *data, const uint8_t *end, uint32_t off, uint8_t family)
 		abort();
 	if (!rc && f.family != family)
 		abort();
-	if (!rc && glb_flow_hash(key, &f) != glb_flow_hash(key, &f))
+	if (!rc && (glb_flow_hash(key, &f) != glb_flow_hash(key, &f) || glb_frag_hash(key, &f) != glb_frag_hash(key, &f)))
 		abort();
 }
 
@@ -85,6 +85,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!glb_write_gre(out, out + sizeof out, t.pool, t.generation, t.inner, &h) ||
 		    glb_parse_gre(out, out + glb_gre_len(n), 0, &again) || again.pool != t.pool ||
 		    again.inner != t.inner || again.n_sites != t.n_sites || again.next != t.next)
+			abort();
+		if (t.relayed && (!glb_write_relay(out, out + GLB_RELAY_LEN, t.pool, t.generation, t.inner) ||
+				  glb_parse_gre(out, out + GLB_RELAY_LEN, 0, &again) || !again.relayed ||
+				  again.pool != t.pool || again.generation != t.generation || t.off > size))
 			abort();
 		ip(p, end, t.off, t.inner);
 	}

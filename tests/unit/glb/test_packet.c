@@ -141,6 +141,45 @@ hop_lists_are_read_back(void **state)
 		assert_int_equal(glb_parse_gre(golden, golden + n, 0, &t), GLB_BAD(short));
 }
 
+/* docs/glb-design.md; pool 3, document 7, IPv4. */
+static void
+relayed_fragments_are_read_back(void **state)
+{
+	static const uint8_t relay[] = { 0x20, 0x00, 0x88, 0xb5, 0, 0, 0, 3, 0x11, 0x00, 0x00, 0x04, 0, 0, 0, 7 };
+	uint8_t bytes[sizeof relay];
+	struct glb_tunnel t;
+
+	assert_int_equal(glb_write_relay(bytes, bytes + sizeof bytes, 3, 7, 4), 1);
+	assert_memory_equal(bytes, relay, sizeof relay);
+	assert_int_equal(glb_write_relay(bytes, bytes + sizeof bytes - 1, 3, 7, 4), 0);
+	assert_int_equal(glb_parse_gre(relay, relay + sizeof relay, 0, &t), 0);
+	assert_int_equal(t.relayed, 1);
+	assert_int_equal(t.shim, 0);
+	assert_int_equal(t.off, sizeof relay);
+	/* No list goes with it. */
+	bytes[9] = 0x10;
+	assert_int_equal(glb_parse_gre(bytes, bytes + sizeof bytes, 0, &t), GLB_BAD(shim_length));
+	assert_int_equal(glb_parse_gre(golden, golden + sizeof golden, 0, &t), 0);
+	assert_int_equal(t.relayed, 0);
+}
+
+/* All fragments of a packet have one hash, whatever the first one says besides; packets differ. */
+static void
+fragments_of_a_packet_have_one_hash(void **state)
+{
+	static const __u64 key[2] = { 1, 2 };
+	struct glb_flow f[2] = { { .family = 0 } };
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (rows[i].family == 4 && (rows[i].flags & (GLB_F_FIRST | GLB_F_LATER)) && n < 2)
+			glb_parse_ip4(rows[i].bytes, rows[i].bytes + rows[i].len, 0, &f[n++]);
+	assert_int_equal(n, 2);
+	assert_true(glb_frag_hash(key, &f[0]) == glb_frag_hash(key, &f[1]));
+	f[1].frag_id++;
+	assert_false(glb_frag_hash(key, &f[0]) == glb_frag_hash(key, &f[1]));
+}
+
 static void
 bad_tunnels_have_their_reason(void **state)
 {
@@ -246,6 +285,8 @@ main(void)
 		cmocka_unit_test(an_error_has_the_slot_of_its_flow),
 		cmocka_unit_test(headers_are_the_golden_bytes),
 		cmocka_unit_test(hop_lists_are_read_back),
+		cmocka_unit_test(relayed_fragments_are_read_back),
+		cmocka_unit_test(fragments_of_a_packet_have_one_hash),
 		cmocka_unit_test(bad_tunnels_have_their_reason),
 		cmocka_unit_test(optional_fields_are_skipped),
 		cmocka_unit_test(connection_ids_name_site_and_server),
