@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 7
+#define GLB_ABI 8
 
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
@@ -77,6 +77,7 @@ struct glb_vip {
 	__u32 pool;  /* index into glb_pools */
 	__u32 index; /* into glb_vip_stats */
 	__u32 flags; /* GLB_VIP_* */
+	__u32 mss;   /* what the MSS option of TCP that opens is lowered to; 0: it stays */
 };
 #define GLB_VIP_QUIC 1 /* connection IDs of UDP may name the server */
 
@@ -220,6 +221,7 @@ enum glb_stat {
 	GLB_STAT_NAT_BACK,    /* answers of servers behind NAT that became the VIP's */
 	GLB_STAT_RELAYED,     /* fragments to the balancer of the site that has their packet */
 	GLB_STAT_QUIC,	      /* sent by connection ID */
+	GLB_STAT_CLAMPED,     /* TCP that opens, with a lower MSS */
 	GLB_STAT_MISSED,      /* events that user space was too slow for */
 	GLB_N_STATS
 };

@@ -64,6 +64,8 @@ glb_edge(struct xdp_md *ctx)
 		return glb_pass(ctx, GLB_EDGE);
 	}
 	glb_count(&glb_vip_stats, v->index, f.len);
+	if ((f.flags & GLB_F_SYN) && v->mss)
+		glb_lower_mss(ctx, f.l4, v->mss);
 	if (c->flags & (GLB_CONF_DENY | GLB_CONF_LIMIT)) {
 		__builtin_memcpy(from.addr, f.client, 16);
 		if (f.flags & GLB_F_QUOTED) {

@@ -10,6 +10,7 @@
 #include "bpf/glb_encap.h"
 #include "bpf/glb_gre.h"
 #include "bpf/glb_parse.h"
+#include "bpf/glb_tcp.h"
 #include "bpf/glb_udp.h"
 
 #define GLB_MAP(NAME, TYPE, KEY, VALUE, N, FLAGS)                                                \
@@ -424,6 +425,15 @@ glb_by_connection_id(struct xdp_md *ctx, __u32 l4, __u32 want_site)
 		return 0;
 	glb_count(&glb_stats, GLB_STAT_QUIC, 0);
 	return (int)*index;
+}
+
+/* The VIP says how large segments to the client may be. */
+__attribute__((noinline)) int
+glb_lower_mss(struct xdp_md *ctx, __u32 l4, __u32 mss)
+{
+	if (l4 <= 511 && glb_clamp_mss(GLB_DATA(ctx) + glb_bound(l4), GLB_END(ctx), (__u16)mss))
+		glb_count(&glb_stats, GLB_STAT_CLAMPED, 0);
+	return 0;
 }
 
 /* May the packet carry a connection ID that counts? */

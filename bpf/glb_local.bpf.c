@@ -92,6 +92,8 @@ glb_local(struct xdp_md *ctx)
 	if (!v)
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	glb_count(&glb_vip_stats, v->index, f.len);
+	if ((f.flags & GLB_F_SYN) && v->mss)
+		glb_lower_mss(ctx, f.l4, v->mss);
 	flags = c->flags;
 	key = v->pool + GLB_CONF_KEY(flags) * GLB_MAX_POOLS;
 	table = bpf_map_lookup_elem(&glb_local_tables, &key);

@@ -6,25 +6,7 @@
 #define WEFT_BPF_GLB_NAT_H
 
 #include "bpf/glb_kern.h"
-
-GLB_INLINE void
-glb_sum_add(__u8 *at, __u32 delta)
-{
-	__u32 sum = (__u16)~*(__be16 *)at + (delta & 0xffff) + (delta >> 16);
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	*(__be16 *)at = (__u16)~sum;
-}
-
-/* What changes when 'from' becomes 'to', folded to 16 bits. */
-GLB_INLINE __u32
-glb_delta16(__be16 from, __be16 to)
-{
-	__u32 d = (__u16)~from + (__u32)to;
-
-	return (d & 0xffff) + (d >> 16);
-}
+#include "bpf/glb_tcp.h"
 
 GLB_INLINE __u32
 glb_delta_addr(const __be32 from[4], const __be32 to[4])

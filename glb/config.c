@@ -86,6 +86,7 @@ read_vips(const json_t *o, struct glb_config *c, struct wf_err *err)
 				      wf_json_str(v, "address", ""));
 		vip->protocol = !strcmp(protocol, "tcp") ? IPPROTO_TCP : !strcmp(protocol, "udp") ? IPPROTO_UDP : 0;
 		vip->port = (uint16_t)wf_json_u64(v, "port", 0);
+		vip->mss = (uint16_t)wf_json_u64(v, "mss", 0);
 		vip->quic = json_is_true(json_object_get(v, "quic"));
 		snprintf(vip->pool, sizeof vip->pool, "%s", wf_json_str(v, "pool", ""));
 		snprintf(vip->policy, sizeof vip->policy, "%s", wf_json_str(v, "policy", ""));

@@ -25,6 +25,7 @@ struct glb_vip_config {
 	uint8_t protocol; /* IANA number; 0: any */
 	uint16_t port;	  /* 0: any */
 	unsigned len;	  /* of the prefix, in the IPv6 form; 128: one address */
+	uint16_t mss;	  /* the most that TCP may open with; 0: what the client says */
 	bool quic;	  /* connection IDs name site and server */
 	char pool[64];
 	char policy[64]; /* "": by the document's weights */

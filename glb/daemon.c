@@ -62,7 +62,7 @@ static const char *const stat_names[GLB_N_STATS] = {
 	[GLB_STAT_UNKNOWN_HOP] = "unknown_hop", [GLB_STAT_NEXT_HOP] = "next_hop_lookups",
 	[GLB_STAT_TOLD] = "told_too_big",     [GLB_STAT_NAT_BACK] = "nat_back",
 	[GLB_STAT_RELAYED] = "fragments_relayed", [GLB_STAT_QUIC] = "by_connection_id",
-	[GLB_STAT_MISSED] = "events_missed",
+	[GLB_STAT_CLAMPED] = "mss_clamped",   [GLB_STAT_MISSED] = "events_missed",
 };
 
 static const char *const drop_names[] = {
@@ -441,9 +441,12 @@ show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	for (size_t i = 0; i < d.config->n_vips; i++) {
 		const struct glb_vip_config *v = &d.config->vips[i];
 
-		wf_str_fmt(&s, "vip %s %s %u: pool %s\n", glb_prefix_text(&v->address, v->len, address),
+		wf_str_fmt(&s, "vip %s %s %u: pool %s", glb_prefix_text(&v->address, v->len, address),
 			   v->protocol == IPPROTO_TCP ? "tcp" : v->protocol == IPPROTO_UDP ? "udp" : "any",
 			   v->port, v->pool);
+		if (v->mss)
+			wf_str_fmt(&s, ", MSS at most %u", v->mss);
+		wf_str_putc(&s, '\n');
 	}
 	for (size_t i = 0; i < d.placement->n_nodes; i++) {
 		const struct plc_node *n = &d.placement->nodes[i];

@@ -43,7 +43,7 @@ list_vips(const struct glb_config *c, const struct placement *p)
 		e->port = vip->port;
 		e->proto = vip->protocol;
 		e->value = (struct glb_vip){ .pool = pool ? (uint32_t)(pool - p->pools) : 0, .index = (uint32_t)i,
-					     .flags = vip->quic ? GLB_VIP_QUIC : 0 };
+					     .flags = vip->quic ? GLB_VIP_QUIC : 0, .mss = vip->mss };
 		e[1] = e[0];
 		e[1].port = ADDRESS_PORT;
 		e[1].proto = ADDRESS_PROTO;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bpf/glb_encap.h"
+#include "bpf/glb_tcp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -92,6 +93,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		ip(p, end, t.off, t.inner);
 	}
+	/* The last, since it writes. */
+	glb_clamp_mss(p, end, 1000);
 	free(p);
 	return 0;
 }

@@ -147,6 +147,35 @@ check "a large upload to $VIP6 finds its packet size" retry 30 upload $VIP6
 ip -n e link set eth0 mtu 1700
 ip -n cl route flush cache
 
+# --- segment size -----------------------------------------------------------------------------------
+
+cp "$T/e.json" "$T/e.good"
+sed -i 's|"protocol": "tcp",|"protocol": "tcp", "mss": 1100,|' "$T/e.json"
+check "the edge is to lower the MSS" ctl e glb/reload
+# The segments of a server's answer of 30000 bytes: the client's MSS counts what it gets at most.
+largest() {
+	ip netns exec cl /usr/bin/python3 - "$1" <<-'END'
+		import socket, struct, sys
+		s = socket.create_connection((sys.argv[1], 80), 10)
+		s.settimeout(10)
+		s.sendall(b"x" * 10000)
+		n = 0
+		while n < 20000:
+		    n += len(s.recv(65536))
+		# struct tcp_info: tcpi_rcv_mss is the size of segments that came.
+		print(struct.unpack_from("I", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 20)[0])
+	END
+}
+clamped() { local n; n=$(largest "$1") && [ "$n" -le 1100 ] && [ "$n" -gt 500 ]; }
+for vip in $VIP $VIP6; do
+	check "servers send to clients of $vip what the VIP says" retry 10 clamped $vip
+done
+check "and it is counted" eval '[[ $(ctl e glb/top) == *mss_clamped* ]]'
+cp "$T/e.good" "$T/e.json"
+check "without it" ctl e glb/reload
+not_clamped() { local n; n=$(largest $VIP) && [ "$n" -gt 1100 ]; }
+check "they send as large as clients say" retry 10 not_clamped
+
 # --- connections that live -----------------------------------------------------------------------
 
 # Clients of 8 addresses, so that both sites have some.

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "bpf/glb_gre.h"
+#include "bpf/glb_tcp.h"
 #include "bpf/glb_udp.h"
 
 #define V4(...) 0x45, 0x00, 0x00, 0x28, 0x12, 0x34, 0x00, 0x00, 0x40, 0x06, 0x00, 0x00, \
@@ -240,6 +241,67 @@ connection_ids_name_site_and_server(void **state)
 		assert_int_equal(glb_parse_quic(extended, extended + n, 0x40, 0xe0, &site, &server), 0);
 }
 
+static uint16_t
+sum_of(const uint8_t *p, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum += (uint32_t)p[i] << (i & 1 ? 0 : 8);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* TCP headers with options: kind 2 length 4 is the MSS (RFC 9293), 1 a filler, 3 and 8 others, 0 the end. */
+static void
+a_segment_size_is_lowered_and_the_sum_holds(void **state)
+{
+	static const struct {
+		const char *what;
+		uint8_t options[40];
+		size_t len; /* of the options */
+		int at;	    /* of the option's value among them; -1: nothing changes */
+	} table[] = {
+		{ "MSS first", { 2, 4, 0x05, 0xb4 }, 4, 2 },
+		{ "behind a filler, at an odd place", { 1, 2, 4, 0x05, 0xb4, 0, 0, 0 }, 8, 3 },
+		{ "behind others", { 3, 3, 7, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 2, 4, 0xff, 0xff, 0, 0, 0 }, 20, 15 },
+		{ "behind fillers only", { [0 ... 35] = 1, 2, 4, 0x05, 0xb4 }, 40, 38 },
+		{ "smaller already", { 2, 4, 0x02, 0x18 }, 4, -1 },
+		{ "none", { 1, 1, 1, 0 }, 4, -1 },
+		{ "behind the end", { 0, 0, 0, 0, 2, 4, 0x05, 0xb4 }, 8, -1 },
+		{ "an option of no length", { 3, 0, 0, 0, 2, 4, 0x05, 0xb4 }, 8, -1 },
+		{ "one that is longer than the header", { 8, 200, 2, 4, 0x05, 0xb4, 0, 0 }, 8, -1 },
+		{ "cut off", { 1, 1, 2, 4 }, 4, -1 },
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		uint8_t th[60] = { 0x12, 0x67, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 0x20, 0 }, before[60];
+		size_t len = 20 + table[i].len;
+		uint16_t want;
+
+		th[12] = (uint8_t)(len / 4 << 4);
+		memcpy(th + 20, table[i].options, table[i].len);
+		want = (uint16_t)~sum_of(th, len);
+		th[16] = (uint8_t)(want >> 8);
+		th[17] = (uint8_t)want;
+		memcpy(before, th, sizeof th);
+		if (glb_clamp_mss(th, th + len, 1360) != (table[i].at >= 0))
+			fail_msg("%s", table[i].what);
+		if (sum_of(th, len) != 0xffff)
+			fail_msg("%s: sum %04x", table[i].what, sum_of(th, len));
+		if (table[i].at >= 0)
+			assert_memory_equal(th + 20 + table[i].at, "\x05\x50", 2);
+		else
+			assert_memory_equal(th, before, sizeof th);
+		for (size_t n = 0; n < len; n++) {
+			memcpy(th, before, sizeof th);
+			glb_clamp_mss(th, th + n, 1360);
+			assert_memory_equal(th + n, before + n, sizeof th - n);
+		}
+	}
+}
+
 /* Bytes 00, 01, ... under the key 0; values: CPython 3.11 with PYTHONHASHSEED=0, hash(bytes(range(n))). */
 static void
 the_hash_is_siphash_1_3(void **state)
@@ -291,6 +353,7 @@ main(void)
 		cmocka_unit_test(optional_fields_are_skipped),
 		cmocka_unit_test(connection_ids_name_site_and_server),
 		cmocka_unit_test(silent_udp_flows_make_room),
+		cmocka_unit_test(a_segment_size_is_lowered_and_the_sum_holds),
 		cmocka_unit_test(the_hash_is_siphash_1_3),
 	};
 
