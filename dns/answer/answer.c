@@ -3,6 +3,7 @@
 
 #include "dns/answer/edns.h"
 #include "dns/answer/internal.h"
+#include "dns/answer/ready.h"
 #include "dns/answer/rule.h"
 #include "dns/answer/tsig.h"
 
@@ -73,6 +74,18 @@ locate(struct answer *a)
 	a->draw = a->ctx->draw >> 32;
 }
 
+static const struct dns_rrset *
+ready_set(const struct answer *a, const struct dns_rrset *set)
+{
+	struct dns_ready_want *w = a->ctx->ready;
+
+	if (set->chosen != w->choice) {
+		w->n_others++;
+		return set;
+	}
+	return dns_chosen_set(a->view->choices[set->chosen], w->set);
+}
+
 const struct dns_rrset *
 answer_set(struct answer *a, const struct dns_node *n, unsigned type)
 {
@@ -81,6 +94,8 @@ answer_set(struct answer *a, const struct dns_node *n, unsigned type)
 
 	if (!set || !set->chosen)
 		return set;
+	if (a->ctx->ready)
+		return ready_set(a, set);
 	if (!a->is_located)
 		locate(a);
 	set = dns_chosen_pick(a->view->choices[set->chosen], a->leaf, &a->place, a->draw, &scope);
@@ -439,6 +454,8 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 	} else {
 		a.class = DNS_LIMIT_ERROR;
 	}
+	if (ctx->ready)
+		ctx->ready->limit_class = a.class;
 	if (!within_limit(&a, cookie_ok))
 		return DNS_DROP;
 	put_header(&a);

@@ -37,6 +37,7 @@ struct dns_context {
 	/* Signatures that may still be made for names that clients make up, and when it was filled. */
 	uint32_t sign_budget;
 	uint64_t sign_filled_ms;
+	struct dns_ready_want *ready; /* NULL, but where answers are made beforehand (ready.h) */
 };
 
 /* What the caller does with the result. */

@@ -61,17 +61,22 @@ struct dns_chosen *dns_chosen_new(struct dns_chosen **list, uint32_t number, con
 void dns_chosen_extend(struct dns_chosen *list, const struct pol_policy *);
 void dns_chosen_free(struct dns_chosen *list);
 
+static inline const struct dns_rrset *
+dns_chosen_set(const struct dns_chosen *c, unsigned set)
+{
+	const struct dns_chosen_sets *s =
+		__atomic_load_n((struct dns_chosen_sets **)&c->sets, __ATOMIC_ACQUIRE);
+
+	return s->sets[set < s->n ? set : POL_SET_NONE];
+}
+
 /* The set for a client whose leaf is known.  Per query. */
 static inline const struct dns_rrset *
 dns_chosen_pick(const struct dns_chosen *c, uint32_t leaf, const struct pol_addr *client,
 		unsigned draw, unsigned *scope)
 {
 	/* The number first: sets are added before a number can be chosen. */
-	unsigned set = pol_choose(c->hot, leaf, client, draw, scope);
-	const struct dns_chosen_sets *s =
-		__atomic_load_n((struct dns_chosen_sets **)&c->sets, __ATOMIC_ACQUIRE);
-
-	return s->sets[set < s->n ? set : POL_SET_NONE];
+	return dns_chosen_set(c, pol_choose(c->hot, leaf, client, draw, scope));
 }
 
 #endif

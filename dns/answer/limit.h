@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Response rate limiting: a token bucket a client network (/24, /56) and response class, in one
- * table that all threads share.  Two networks may share a bucket by chance; the hash is keyed.
+ * table that all threads share, and with them the path in the driver (bpf/dns_hash.h says what a bucket is).  Two
+ * networks may share a bucket by chance; the hash is keyed.
  * Threads: any.  Cost: one atomic exchange an answer. */
 #ifndef WEFT_DNS_ANSWER_LIMIT_H
 #define WEFT_DNS_ANSWER_LIMIT_H
@@ -12,6 +13,9 @@ enum dns_limit_class { DNS_LIMIT_ANSWER, DNS_LIMIT_NODATA, DNS_LIMIT_NXDOMAIN, D
 
 /* 'per_s' answers a second and class to each network; a burst may be twice that. */
 struct dns_limiter *dns_limiter_new(unsigned per_s);
+/* From now on the table is this one, of DNS_X_BUCKETS words, not owned; before other threads use the limiter. */
+void dns_limiter_use_table(struct dns_limiter *, uint64_t *buckets);
+uint64_t dns_limiter_key(void);
 void dns_limiter_free(struct dns_limiter *);
 void dns_limiter_set_rate(struct dns_limiter *, unsigned per_s);
 /* Takes a token.  False: the network has had its share. */

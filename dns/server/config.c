@@ -212,6 +212,20 @@ read_selftest(struct dns_conf *c, const json_t *o, const char *path, struct wf_e
 	return 0;
 }
 
+static void
+read_xdp(struct dns_conf *c, const json_t *o)
+{
+	const json_t *devices = json_object_get(o, "device");
+	const char *mode = wf_json_str(o, "mode", "auto");
+	size_t i;
+	json_t *v;
+
+	c->xdp = wf_xzalloc((json_array_size(devices) + 1) * sizeof *c->xdp);
+	json_array_foreach(devices, i, v)
+		c->xdp[c->n_xdp++] = wf_xstrdup(json_string_value(v));
+	c->xdp_mode = !strcmp(mode, "native") ? DNS_XDP_NATIVE : !strcmp(mode, "generic") ? DNS_XDP_GENERIC : DNS_XDP_AUTO;
+}
+
 static int
 read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err *err)
 {
@@ -247,6 +261,7 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 		parse_address(wf_json_str(o, "address", "127.0.0.1"), wf_json_u64(o, "port", 9153), &c->metrics_at);
 	}
 	read_tls(c, json_object_get(dns, "tls"));
+	read_xdp(c, json_object_get(dns, "xdp"));
 	o = json_object_get(dns, "dnssec");
 	folder = wf_json_str(o, "key-folder", "keys");
 	c->key_folder = in_folder(c, folder);
@@ -376,6 +391,9 @@ dns_conf_free(struct dns_conf *c)
 		free_zone_conf(&c->zones[i]);
 	free(c->zones);
 	free(c->listen);
+	for (size_t i = 0; i < c->n_xdp; i++)
+		free(c->xdp[i]);
+	free(c->xdp);
 	free(c->selftest);
 	free(c->selftest_script);
 	free(c->folder);

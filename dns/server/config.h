@@ -66,6 +66,8 @@ struct dns_zone_conf {
 	char *journal; /* NULL: nobody may have the zone */
 };
 
+enum dns_xdp_mode { DNS_XDP_AUTO, DNS_XDP_NATIVE, DNS_XDP_GENERIC };
+
 struct dns_conf {
 	struct sockaddr_storage *listen; /* with port */
 	size_t n_listen;
@@ -75,6 +77,9 @@ struct dns_conf {
 	bool cookies, have_secret[2];
 	uint8_t secret[2][16];
 	unsigned limit_per_s, limit_slip;
+	char **xdp; /* devices whose driver answers */
+	size_t n_xdp;
+	enum dns_xdp_mode xdp_mode;
 	bool has_tls;
 	uint16_t tls_port;
 	char *tls_certificate, *tls_key;

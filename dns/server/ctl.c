@@ -13,6 +13,7 @@
 #include "dns/server/selftest.h"
 #include "dns/server/server.h"
 #include "dns/server/worker.h"
+#include "dns/server/xdp.h"
 #include "dns/zone/load.h"
 
 WF_LOG_MODULE(dns_ctl);
@@ -46,6 +47,7 @@ on_show(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 		   (unsigned long long)(sum.queries_udp4 + sum.queries_udp6 + sum.queries_tcp4 +
 					sum.queries_tcp6),
 		   (unsigned long long)sum.answers);
+	dns_xdp_show(&s);
 	dns_selftest_show(&s);
 	if (argc > 1 && !strcmp(argv[1], "zones"))
 		for (size_t i = 0; i <= v->mask; i++)
@@ -57,15 +59,22 @@ on_show(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 }
 
 static void
+put_counter(void *arg, const char *name, uint64_t value, const char *help)
+{
+	wf_str_fmt(arg, "%-20s %12llu  %s\n", name, (unsigned long long)value, help);
+}
+
+static void
 on_counters(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 {
 	struct wf_str s = WF_STR_INIT;
 	struct dns_counters sum;
 
 	dns_server_counters(&sum);
-#define C(NAME, HELP) wf_str_fmt(&s, "%-20s %12llu  %s\n", #NAME, (unsigned long long)sum.NAME, HELP);
+#define C(NAME, HELP) put_counter(&s, #NAME, sum.NAME, HELP);
 #include "dns/answer/counters.def"
 #undef C
+	dns_xdp_counters(put_counter, &s);
 	unixctl_reply(c, wf_str_cstr(&s));
 	wf_str_done(&s);
 }
@@ -138,6 +147,7 @@ on_why(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 		return;
 	}
 	dns_why(dns_server_view(), &q, &s);
+	dns_xdp_why(&q.qname, q.qtype, &s);
 	unixctl_reply(c, wf_str_cstr(&s));
 	wf_str_done(&s);
 }

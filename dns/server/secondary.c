@@ -18,6 +18,7 @@
 #include "dns/server/fetch.h"
 #include "dns/server/notify.h"
 #include "dns/server/server.h"
+#include "dns/server/xdp.h"
 #include "dns/wire/message.h"
 #include "dns/zone/load.h"
 
@@ -156,7 +157,9 @@ serve(struct dns_zone *z)
 {
 	struct dns_view *v = (struct dns_view *)dns_server_view();
 
+	dns_xdp_suspend();
 	wf_rcu_call(unref_zone, dns_view_replace_zone(v, z));
+	dns_xdp_resume(false);
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "dns/server/tls.h"
 #include "dns/server/view_load.h"
 #include "dns/server/worker.h"
+#include "dns/server/xdp.h"
 #include "dns/zone/dnssec.h"
 #include "policy/health.h"
 
@@ -119,14 +120,17 @@ free_view(void *v)
 static void
 publish(struct dns_view *v)
 {
-	struct dns_view *old =
-		__atomic_exchange_n((struct dns_view **)&dns_server_view_, v, __ATOMIC_ACQ_REL);
+	struct dns_view *old;
 
+	dns_xdp_suspend();
+	old = __atomic_exchange_n((struct dns_view **)&dns_server_view_, v, __ATOMIC_ACQ_REL);
 	if (old)
 		wf_rcu_call(free_view, old);
 	dns_presign_wake();
-	if (v)
+	if (v) {
 		dns_secondary_sweep();
+		dns_xdp_resume(false);
+	}
 }
 
 /* The zones of a catalog are other ones: a view with them, from the configuration in force. */
@@ -222,6 +226,9 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	if (n > WF_RCU_MAX_THREADS - 8)
 		n = WF_RCU_MAX_THREADS - 8;
 	dns_server.workers = wf_xzalloc(n * sizeof *dns_server.workers);
+	rc = dns_xdp_start(dns_server.conf, dns_server.limiter, err);
+	if (rc)
+		return rc;
 	for (unsigned i = 0; i < n; i++) {
 		rc = dns_worker_new(i, n, dns_server.conf, &dns_server.workers[i], err);
 		if (rc)
@@ -241,13 +248,23 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	return 0;
 }
 
+static bool
+xdp_differs(const struct dns_conf *a, const struct dns_conf *b)
+{
+	bool differs = a->n_xdp != b->n_xdp || a->xdp_mode != b->xdp_mode;
+
+	for (size_t i = 0; i < a->n_xdp && !differs; i++)
+		differs = strcmp(a->xdp[i], b->xdp[i]) != 0;
+	return differs;
+}
+
 /* What is fixed when the sockets are opened. */
 static bool
 needs_restart(const struct dns_conf *a, const struct dns_conf *b)
 {
 	return a->has_tls != b->has_tls || (a->has_tls && a->tls_port != b->tls_port) ||
 	       a->n_listen != b->n_listen || a->workers != b->workers ||
-	       memcmp(a->listen, b->listen, a->n_listen * sizeof *a->listen) ||
+	       memcmp(a->listen, b->listen, a->n_listen * sizeof *a->listen) || xdp_differs(a, b) ||
 	       a->metrics != b->metrics ||
 	       memcmp(&a->metrics_at, &b->metrics_at, sizeof a->metrics_at);
 }
@@ -276,7 +293,7 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 		return rc;
 	}
 	if (needs_restart(dns_server.conf, conf))
-		wf_str_put(report, "listen, port, tls/port, workers and metrics stay as they are until weft-dnsd is started again\n");
+		wf_str_put(report, "listen, port, tls/port, workers, xdp and metrics stay as they are until weft-dnsd is started again\n");
 	if (tls) /* else the sockets that may be open go on with what they have */
 		publish_tls(tls);
 	complete_view(v, conf);
@@ -287,7 +304,8 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 	/* The sockets go on being those of the old one. */
 	if (needs_restart(dns_server.conf, conf)) {
 		struct sockaddr_storage *listen = conf->listen;
-		size_t n = conf->n_listen;
+		size_t n = conf->n_listen, n_xdp = conf->n_xdp;
+		char **xdp = conf->xdp;
 
 		conf->listen = dns_server.conf->listen;
 		conf->n_listen = dns_server.conf->n_listen;
@@ -296,8 +314,13 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 		conf->tls_port = dns_server.conf->tls_port;
 		conf->metrics = dns_server.conf->metrics;
 		conf->metrics_at = dns_server.conf->metrics_at;
+		conf->xdp = dns_server.conf->xdp;
+		conf->n_xdp = dns_server.conf->n_xdp;
+		conf->xdp_mode = dns_server.conf->xdp_mode;
 		dns_server.conf->listen = listen;
 		dns_server.conf->n_listen = n;
+		dns_server.conf->xdp = xdp;
+		dns_server.conf->n_xdp = n_xdp;
 	}
 	dns_selftest_configure(conf);
 	dns_conf_free(dns_server.conf);
@@ -322,6 +345,7 @@ dns_server_counters(struct dns_counters *sum)
 		for (size_t k = 0; k < sizeof *sum / sizeof *to; k++)
 			to[k] += __atomic_load_n(&from[k], __ATOMIC_RELAXED);
 	}
+	dns_xdp_add_counters(sum);
 }
 
 void
@@ -336,6 +360,7 @@ dns_server_stop(void)
 	for (unsigned i = 0; i < dns_server.n_workers; i++)
 		dns_worker_free(dns_server.workers[i]);
 	dns_server.n_workers = 0;
+	dns_xdp_stop();
 	dns_secondary_stop();
 	pol_health_free(dns_server.health);
 	publish(NULL);

@@ -10,6 +10,7 @@
 #include "dns/server/server.h"
 #include "dns/server/socket.h"
 #include "dns/server/worker.h"
+#include "dns/server/xdp.h"
 
 /* Messages that one system call takes.  Doubling it saves little: at 64 the call's own cost is
  * spread thin, and the burst still fits the first-level cache's neighbour. */
@@ -119,6 +120,8 @@ on_udp(struct dns_worker *w, struct dns_source *source, uint32_t events)
 			if (dns_answer(view, &w->ctx, &client, b->query[i], b->in[i].msg_len,
 				       b->answer[n_out], &size) != DNS_SEND)
 				continue;
+			if (w->hot)
+				dns_hot_note(w->hot, b->query[i], b->in[i].msg_len, b->answer[n_out]);
 			b->out_iov[n_out] = (struct iovec){ b->answer[n_out], size };
 			b->out[n_out].msg_hdr.msg_name = m->msg_name;
 			b->out[n_out].msg_hdr.msg_namelen = m->msg_namelen;

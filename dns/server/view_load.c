@@ -109,12 +109,16 @@ add_more(void *arg, struct dns_zone_builder *b, struct wf_err *err)
 	return add_choices(b, m->choices, err);
 }
 
+void (*dns_view_on_policy)(bool after);
+
 /* Called by the policies, on the main thread, before answers change. */
 static void
 on_policy_change(void *arg, struct pol_policy *policy, bool after)
 {
 	struct dns_view *v = arg;
 
+	if (dns_view_on_policy)
+		dns_view_on_policy(after);
 	if (!after)
 		dns_chosen_extend(v->chosen, policy);
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/rcu.h"
 #include "dns/server/server.h"
+#include "dns/server/xdp.h"
 #include "dns/zone/dnssec.h"
 
 #define MAX_EVENTS 64
@@ -128,6 +129,7 @@ dns_worker_new(unsigned index, unsigned n, const struct dns_conf *c, struct dns_
 	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->wake_source = (struct dns_source){ on_wake, w->wake };
 	w->batch = dns_udp_batch_new();
+	w->hot = dns_hot_new();
 	w->tcp = dns_tcp_new();
 	w->udp = wf_xzalloc((c->n_listen + 1) * sizeof *w->udp);
 	w->tcp_listen = wf_xzalloc((2 * c->n_listen + 1) * sizeof *w->tcp_listen);
@@ -192,6 +194,7 @@ dns_worker_free(struct dns_worker *w)
 	if (w->wake >= 0)
 		close(w->wake);
 	free(w->batch);
+	dns_hot_free(w->hot);
 	free(w->udp);
 	free(w->tcp_listen);
 	free(w);

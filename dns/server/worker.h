@@ -47,6 +47,7 @@ struct dns_worker {
 	struct dns_udp_socket *udp;
 	size_t n_udp;
 	struct dns_udp_batch *batch;
+	struct dns_hot *hot; /* NULL: no driver answers */
 	struct dns_tcp_listener *tcp_listen;
 	size_t n_tcp_listen;
 	struct dns_tcp *tcp;

@@ -72,3 +72,12 @@ equal_out() {
 	out=$("$@" 2>&1) || true
 	[ "$out" = "$want" ] || { echo "wanted '$want', got '$out'"; return 1; }
 }
+
+# A veth device takes frames that the other end sends from its driver only while it has a program itself.
+dns_xdp_client() {
+	clang -target bpf -O2 -g -idirafter "/usr/include/$(uname -m)-linux-gnu" -c "$ROOT/tests/lib/xdp_pass.bpf.c" -o "$T/xdp_pass.o" &&
+		ip -n cli link set dev eth0 xdp obj "$T/xdp_pass.o" sec xdp
+}
+
+# dns_counter NAME
+dns_counter() { dns_ctl dns counters | awk -v name="$1" '$1 == name { print $2 }'; }

@@ -1,0 +1,769 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+/* weft-dnsd in the driver: a query for a hot name and type becomes its answer and goes back where it came from;
+ * all else goes up to the sockets (docs/dns.md, "In the driver").  The answer is the socket's, byte for byte. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/dns_parse.h"
+
+#define DNS_X_MAP(NAME, TYPE, KEY, VALUE, N, FLAGS)                                              \
+	struct {                                                                                 \
+		__uint(type, TYPE);                                                              \
+		__type(key, KEY);                                                                \
+		__type(value, VALUE);                                                            \
+		__uint(max_entries, N);                                                          \
+		__uint(map_flags, FLAGS);                                                        \
+	} NAME SEC(".maps")
+
+/* What is kept of a query while it is answered: too much for the stack. */
+struct dns_x_work {
+	struct dns_x_query q;
+	__u64 opt[10]; /* the OPT record of the answer, at most 67 bytes, zeros behind it */
+	struct dns_x_sip sip;
+	struct dns_x_address client; /* IPv4: [3] */
+	__u64 place_hi, place_lo;    /* where the client is said to be, top-aligned, host order */
+	__u32 place_family, has_subnet;
+	__u32 scope, opt_size, image_size;
+	__u32 l4;    /* offset of the UDP header */
+	__u32 family, cookie_ok;
+	__u32 n_limited;
+	__u8 head[64];
+};
+
+DNS_X_MAP(dns_conf, BPF_MAP_TYPE_ARRAY, __u32, struct dns_x_conf, 1, BPF_F_MMAPABLE);
+DNS_X_MAP(dns_listen, BPF_MAP_TYPE_HASH, struct dns_x_address, __u32, DNS_X_LISTEN, 0);
+DNS_X_MAP(dns_hot, BPF_MAP_TYPE_ARRAY, __u32, struct dns_x_hot, DNS_X_SLOTS, BPF_F_MMAPABLE);
+DNS_X_MAP(dns_images, BPF_MAP_TYPE_ARRAY, __u32, struct dns_x_image, DNS_X_IMAGES, BPF_F_MMAPABLE);
+DNS_X_MAP(dns_sets, BPF_MAP_TYPE_ARRAY, __u32, __u64, DNS_X_SETS, BPF_F_MMAPABLE);
+DNS_X_MAP(dns_policies, BPF_MAP_TYPE_ARRAY, __u32, struct dns_x_policy, DNS_X_POLICIES, BPF_F_MMAPABLE);
+DNS_X_MAP(dns_rows, BPF_MAP_TYPE_ARRAY, __u32, struct dns_x_row, DNS_X_ROWS, BPF_F_MMAPABLE);
+DNS_X_MAP(dns_classes, BPF_MAP_TYPE_ARRAY, __u32, __u64, DNS_X_CLASSES, BPF_F_MMAPABLE);
+DNS_X_MAP(dns_buckets, BPF_MAP_TYPE_ARRAY, __u32, __u64, DNS_X_BUCKETS, BPF_F_MMAPABLE);
+DNS_X_MAP(dns_hits, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, DNS_X_SLOTS, 0);
+DNS_X_MAP(dns_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct dns_x_stats, 1, 0);
+DNS_X_MAP(dns_work, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct dns_x_work, 1, 0);
+
+/* The map of clients: as large as it is, so made by the daemon at each load. */
+struct dns_place_words {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+};
+struct dns_place_starts {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct dns_x_start)); /* clang leaves the type itself out */
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+	__array(values, struct dns_place_words);
+} dns_places SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+	__array(values, struct dns_place_starts);
+} dns_places6 SEC(".maps");
+
+DNS_X_INLINE __u32
+place_word(void *words, __u32 i)
+{
+	__u32 *w = bpf_map_lookup_elem(words, &i);
+
+	return w ? *w : 0;
+}
+
+/* Leaves; 0xffffffff: there is no map. */
+__attribute__((noinline)) __u32
+dns_leaf4(__u32 addr)
+{
+	__u32 zero = 0, leaf;
+	void *words = bpf_map_lookup_elem(&dns_places, &zero);
+
+	if (!words)
+		return 0xffffffff;
+#define DNS_DIR4_(i) place_word(words, i)
+#define DNS_BLOCK4_(b, i) place_word(words, DNS_X_PLACE_BLOCKS + (b) * POL_BLOCK_ENTRIES + (i))
+	POL_FIND4(leaf, addr, DNS_DIR4_, DNS_BLOCK4_);
+#undef DNS_DIR4_
+#undef DNS_BLOCK4_
+	return leaf;
+}
+
+DNS_X_INLINE int
+start_is_after(void *starts, __u32 i, __u64 hi, __u64 lo)
+{
+	struct dns_x_start *s = bpf_map_lookup_elem(starts, &i);
+
+	return !s || s->hi > hi || (s->hi == hi && s->lo > lo);
+}
+
+__attribute__((noinline)) __u32
+dns_leaf6(__u64 hi, __u64 lo)
+{
+	__u32 zero = 0, at;
+	void *words = bpf_map_lookup_elem(&dns_places, &zero);
+	void *starts = bpf_map_lookup_elem(&dns_places6, &zero);
+	struct dns_x_start *s;
+
+	if (!words || !starts)
+		return 0xffffffff;
+#define DNS_DIR6_(i) place_word(words, DNS_X_PLACE_DIR6 + (i))
+#define DNS_LESS_EQ_(i, h, l) !start_is_after(starts, i, h, l)
+	POL_FIND6(at, hi, lo, DNS_DIR6_, DNS_LESS_EQ_);
+#undef DNS_DIR6_
+#undef DNS_LESS_EQ_
+	s = bpf_map_lookup_elem(starts, &at);
+	return s ? s->leaf : 0xffffffff;
+}
+
+/* Functions of their own, for the verifier looks at each of them once. */
+__attribute__((noinline)) __u64
+dns_sip(const struct dns_x_sip *s)
+{
+	return s ? dns_x_siphash(s) : 0;
+}
+
+__attribute__((noinline)) int
+dns_parse_name(struct dns_x_query *q)
+{
+	return q ? dns_x_parse_name(q) : 1;
+}
+
+__attribute__((noinline)) int
+dns_parse_question(struct dns_x_query *q, __u64 name_key)
+{
+	return q ? dns_x_parse_question(q, name_key) : 1;
+}
+
+__attribute__((noinline)) int
+dns_parse_rest(struct dns_x_query *q)
+{
+	return q ? dns_x_parse_rest(q) : 1;
+}
+
+/* The slot of (name, type), or -1. */
+__attribute__((noinline)) int
+dns_find_hot(const struct dns_x_query *q, __u64 epoch)
+{
+	if (!q)
+		return -1;
+	for (__u32 i = 0; i < DNS_X_PROBES; i++) {
+		__u32 slot = ((__u32)q->hash + i) & (DNS_X_SLOTS - 1);
+		struct dns_x_hot *e = bpf_map_lookup_elem(&dns_hot, &slot);
+		__u64 diff = 0;
+
+		if (!e || e->epoch != epoch)
+			return -1;
+		if (e->hash != q->hash || e->qtype != q->qtype || e->name_size != q->name_size)
+			continue;
+		for (__u32 k = 0; k < DNS_X_NAME_WORDS; k++)
+			diff |= e->name[k] ^ q->name[k];
+		if (!diff)
+			return (int)slot;
+	}
+	return -1;
+}
+
+/* Where the client is said to be: its subnet, else the address that asks (answer.c, locate()). */
+__attribute__((noinline)) int
+dns_locate(struct dns_x_work *w)
+{
+	__u32 at, len, bytes;
+	__u64 hi, lo;
+
+	if (!w)
+		return 0;
+	at = w->q.ecs_at;
+	len = at ? dns_x_8(&w->q, at + 2) : 0;
+	w->has_subnet = len != 0;
+	if (!len) {
+		w->place_family = w->family;
+		hi = (__u64)__builtin_bswap32(w->client.a[0]) << 32 | __builtin_bswap32(w->client.a[1]);
+		lo = (__u64)__builtin_bswap32(w->client.a[2]) << 32 | __builtin_bswap32(w->client.a[3]);
+		if (w->family == 4) {
+			hi = lo << 32;
+			lo = 0;
+		}
+	} else {
+		w->place_family = dns_x_16(&w->q, at) == 1 ? 4 : 6;
+		hi = __builtin_bswap64(dns_x_64(&w->q, at + 4));
+		lo = __builtin_bswap64(dns_x_64(&w->q, at + 12));
+		/* What stands behind the option's last octet is not of the address. */
+		bytes = (len + 7) / 8;
+		if (bytes < 8) {
+			hi &= ~(~0ull >> bytes * 8);
+			lo = 0;
+		} else if (bytes == 8) {
+			lo = 0;
+		} else if (bytes < 16) {
+			lo &= ~(~0ull >> (bytes - 8) * 8);
+		}
+	}
+	w->place_hi = hi;
+	w->place_lo = lo;
+	return 0;
+}
+
+/* The image for this client under the entry's policy (policy/choose.h, pol_choose()): 1 + number, 0: none. */
+__attribute__((noinline)) __u32
+dns_choose(struct dns_x_work *w, __u32 number, __u32 base, __u32 n_sets)
+{
+	struct dns_x_policy *p = bpf_map_lookup_elem(&dns_policies, &number);
+	__u32 row = 0, scope = 0, draw, set, at;
+	struct dns_x_row *r;
+	__u64 *entry;
+
+	if (!p || !w)
+		return 0;
+	if (p->uses_location) {
+		__u32 leaf = w->place_family == 4 ? dns_leaf4((__u32)(w->place_hi >> 32)) :
+						    dns_leaf6(w->place_hi, w->place_lo);
+		__u32 class_id = pol_leaf_class(leaf);
+
+		if (leaf == 0xffffffff || class_id >= p->n_classes)
+			return 0;
+		class_id += p->class_base;
+		entry = bpf_map_lookup_elem(&dns_classes, &class_id);
+		if (!entry)
+			return 0;
+		row = (__u32)*entry;
+		scope = pol_leaf_scope(leaf);
+	}
+	draw = bpf_get_prandom_u32();
+	if (p->sticky) {
+		__u32 len = w->place_family == 4 ? p->sticky_len4 : p->sticky_len6;
+
+		if (len > scope)
+			scope = len;
+		draw = pol_draw_sticky(w->place_hi, w->place_lo, len, p->sticky_key);
+	}
+	if (row >= p->n_rows)
+		return 0;
+	row += p->row_base;
+	r = bpf_map_lookup_elem(&dns_rows, &row);
+	if (!r)
+		return 0;
+	set = r->set[draw & (DNS_X_DRAWS - 1)];
+	if (set >= n_sets)
+		return 0;
+	at = base + set;
+	entry = bpf_map_lookup_elem(&dns_sets, &at);
+	w->scope = w->has_subnet ? scope : 0;
+	return entry ? (__u32)*entry : 0;
+}
+
+/* A server cookie for this client and time in words 1 and 2 of it (RFC 9018 section 4). */
+__attribute__((noinline)) __u64
+dns_cookie_hash(struct dns_x_work *w, __u32 time_be, __u32 which)
+{
+	__u32 zero = 0;
+	struct dns_x_conf *c = bpf_map_lookup_elem(&dns_conf, &zero);
+	struct dns_x_sip *s;
+
+	if (!c || !w)
+		return 0;
+	s = &w->sip;
+	s->key[0] = c->secret[which & 1][0];
+	s->key[1] = c->secret[which & 1][1];
+	s->word[0] = dns_x_64(&w->q, w->q.cookie_at);
+	s->word[1] = 1 | (__u64)time_be << 32; /* version 1, reserved 0 */
+	if (w->family == 4) {
+		s->n = 2;
+		s->last = 20ull << 56 | w->client.a[3];
+	} else {
+		s->n = 4;
+		s->word[2] = (__u64)w->client.a[1] << 32 | w->client.a[0];
+		s->word[3] = (__u64)w->client.a[3] << 32 | w->client.a[2];
+		s->last = 32ull << 56;
+	}
+	return dns_sip(s);
+}
+
+/* answer/edns.c, dns_cookie_is_valid(). */
+__attribute__((noinline)) int
+dns_cookie_ok(struct dns_x_work *w, __u32 wall_s)
+{
+	__u64 head, hash;
+	__s32 age;
+
+	if (!w || w->q.server_size != 16)
+		return 0;
+	head = dns_x_64(&w->q, w->q.cookie_at + 8);
+	hash = dns_x_64(&w->q, w->q.cookie_at + 16);
+	age = (__s32)(wall_s - __builtin_bswap32((__u32)(head >> 32)));
+	/* The reserved bytes are not looked at, nor are they in what is hashed but as zeros. */
+	if ((head & 0xff) != 1 || age > 3600 || age < -300)
+		return 0;
+	return dns_cookie_hash(w, (__u32)(head >> 32), 0) == hash || dns_cookie_hash(w, (__u32)(head >> 32), 1) == hash;
+}
+
+DNS_X_INLINE void
+put_opt(struct dns_x_work *w, __u32 at, __u8 byte)
+{
+	__u64 i = at;
+
+	asm volatile("%0 &= 0x3f" : "+r"(i));
+	((__u8 *)w->opt)[i] = byte;
+}
+
+/* answer/edns.c, dns_edns_put(). */
+__attribute__((noinline)) int
+dns_put_opt(struct dns_x_work *w, __u32 udp_limit, __u32 cookies, __u32 wall_s)
+{
+	__u8 *p;
+	__u32 n = 11;
+
+	if (!w)
+		return 0;
+	p = (__u8 *)w->opt;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 10; i++)
+		w->opt[i] = 0;
+	p[2] = 41;
+	p[3] = (__u8)(udp_limit >> 8);
+	p[4] = (__u8)udp_limit;
+	p[7] = w->q.do_bit ? 0x80 : 0;
+	if (w->q.ecs_at) {
+		__u32 size = w->q.ecs_size;
+
+		p[12] = 8;
+		p[14] = (__u8)size;
+		if (size > 20)
+			return 0;
+		for (__u32 i = 0; i < 20 && i < size; i++)
+			put_opt(w, 15 + i, (__u8)dns_x_8(&w->q, w->q.ecs_at + i));
+		p[18] = (__u8)w->scope;
+		n += 4 + size;
+	}
+	if (w->q.cookie_at && cookies) {
+		__u32 time_be = __builtin_bswap32(wall_s);
+		__u64 client = dns_x_64(&w->q, w->q.cookie_at), hash = dns_cookie_hash(w, time_be, 0);
+		__u64 head = 1 | (__u64)time_be << 32;
+
+		put_opt(w, n + 1, 10);
+		put_opt(w, n + 3, 24);
+		for (__u32 i = 0; i < 8; i++) {
+			put_opt(w, n + 4 + i, (__u8)(client >> 8 * i));
+			put_opt(w, n + 12 + i, (__u8)(head >> 8 * i));
+			put_opt(w, n + 20 + i, (__u8)(hash >> 8 * i));
+		}
+		n += 28;
+	}
+	p[9] = 0;
+	p[10] = (__u8)(n - 11);
+	w->opt_size = n;
+	return 0;
+}
+
+/* One answer of the client's network: 1 yes, 0 no, -1: others were writing. */
+__attribute__((noinline)) int
+dns_take(struct dns_x_work *w, __u32 class_id, __u32 per_s, __u64 mono_ns, __u64 key)
+{
+	__u64 net, *bucket, old, next, was;
+	__u32 i;
+
+	if (!w)
+		return -1;
+	net = w->family == 4 ? w->client.a[3] & 0xffffff :
+			       ((__u64)w->client.a[1] << 32 | w->client.a[0]) & 0xffffffffffffffull;
+	i = dns_x_bucket(key, net, class_id, w->family);
+	bucket = bpf_map_lookup_elem(&dns_buckets, &i);
+	if (!bucket)
+		return -1;
+	for (int t = 0; t < 4; t++) {
+		int ok;
+
+		old = *(volatile __u64 *)bucket;
+		ok = dns_x_take(old, mono_ns / 1000000, per_s, &next);
+		was = __sync_val_compare_and_swap(bucket, old, next);
+		if (was == old)
+			return ok;
+	}
+	return -1;
+}
+
+/* A size that the verifier sees to be 1 to mask + 1. */
+DNS_X_INLINE __u64
+bounded_size(__u32 size, __u32 mask)
+{
+	__u64 n = size;
+
+	n--;
+	asm volatile("%0 &= %1" : "+r"(n) : "i"(mask));
+	return n + 1;
+}
+
+DNS_X_INLINE int
+pass(struct dns_x_stats *s, __u32 reason)
+{
+	/* The index is known to the verifier where it is a constant, and bounded where not. */
+	if (reason < DNS_X_N_PASS)
+		s->pass[reason]++;
+	return XDP_PASS;
+}
+#define PASS(NAME) return pass(s, DNS_X_PASS_##NAME)
+
+#define DATA(ctx) ((__u8 *)(long)(ctx)->data)
+#define END(ctx) ((__u8 *)(long)(ctx)->data_end)
+#define LD16(p) (*(__u16 *)(p))
+#define LD32(p) (*(__u32 *)(p))
+#define BE16(x) ((__u16)__builtin_bswap16((__u16)(x)))
+
+struct reply {
+	__u32 image;	/* 1 + number, with 'image_size' bytes of it; 0: no image */
+	__u32 sum;	/* of the image */
+	__u32 n[3];
+	__u32 flags;
+};
+
+/* Headers for the answer, whose size is fixed; its question stands, image and OPT are put behind it. */
+DNS_X_INLINE int
+send(struct xdp_md *ctx, struct dns_x_work *w, const struct reply *r)
+{
+	__u32 question = w->q.name_size + 4, message = 12 + question + w->image_size + w->opt_size;
+	__u32 udp_size = 8 + message, odd = w->q.name_size, n_additional = r->n[2] + w->q.has_opt;
+	__u8 *data = DATA(ctx), *end = END(ctx), *l3, *udp;
+	__u16 dns[6];
+	__u64 sum;
+
+	if (w->family == 4) {
+		__u32 source, target;
+
+		if (data + 14 + 20 + 8 + 12 > end)
+			return XDP_DROP;
+		l3 = data + 14;
+		source = LD32(l3 + 12);
+		target = LD32(l3 + 16);
+		LD32(l3 + 12) = target;
+		LD32(l3 + 16) = source;
+		LD16(l3) = 0x0045;
+		LD16(l3 + 2) = BE16(20 + udp_size);
+		LD16(l3 + 6) = 0;
+		LD16(l3 + 8) = 17 << 8 | 64; /* protocol, hops */
+		sum = (__u64)source + target;
+		LD16(l3 + 10) = (__u16)~dns_x_fold(sum + LD16(l3) + LD16(l3 + 2) + LD16(l3 + 4) + LD16(l3 + 8));
+		udp = l3 + 20;
+	} else {
+		if (data + 14 + 40 + 8 + 12 > end)
+			return XDP_DROP;
+		l3 = data + 14;
+		sum = 0;
+#pragma clang loop unroll(full)
+		for (int i = 0; i < 4; i++) {
+			__u32 source = LD32(l3 + 8 + 4 * i), target = LD32(l3 + 24 + 4 * i);
+
+			LD32(l3 + 8 + 4 * i) = target;
+			LD32(l3 + 24 + 4 * i) = source;
+			sum += (__u64)source + target;
+		}
+		LD32(l3) = 0x60;
+		LD16(l3 + 4) = BE16(udp_size);
+		l3[7] = 64;
+		udp = l3 + 40;
+	}
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 6; i += 2) {
+		__u16 to = LD16(data + i);
+
+		LD16(data + i) = LD16(data + 6 + i);
+		LD16(data + 6 + i) = to;
+	}
+	dns[0] = LD16(udp); /* the client's port */
+	LD16(udp) = LD16(udp + 2);
+	LD16(udp + 2) = dns[0];
+	LD16(udp + 4) = BE16(udp_size);
+	/* Opcode is 0; RD and CD are copied. */
+	dns[0] = LD16(udp + 8);
+	dns[1] = BE16(0x8000 | (BE16(LD16(udp + 10)) & 0x0110) | r->flags);
+	dns[2] = BE16(1);
+	dns[3] = BE16(r->n[0]);
+	dns[4] = BE16(r->n[1]);
+	dns[5] = BE16(n_additional);
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 6; i++) {
+		LD16(udp + 8 + 2 * i) = dns[i];
+		sum += dns[i];
+	}
+	/* The pseudo header's length and protocol, the header, the question, the image, OPT. */
+	sum += 2ull * BE16(udp_size) + BE16(17) + LD16(udp) + LD16(udp + 2) + w->q.question_sum;
+	sum += dns_x_swap_if(r->sum, odd);
+	if (w->opt_size) {
+		__u64 o = 0;
+
+#pragma clang loop unroll(full)
+		for (int i = 0; i < 10; i++)
+			o += (w->opt[i] & 0xffffffff) + (w->opt[i] >> 32);
+		sum += dns_x_swap_if(dns_x_fold(o), odd + w->image_size);
+	}
+	sum = ~dns_x_fold(sum) & 0xffff;
+	LD16(udp + 6) = (__u16)(sum ? sum : 0xffff);
+	return XDP_TX;
+}
+
+/* No room behind the packet (veth, whose packets have as much as they need): there is some before it. */
+__attribute__((noinline)) int
+grow_front(struct xdp_md *ctx, struct dns_x_work *w, __u32 more)
+{
+	__u32 n;
+
+	if (!w || more - 1 >= 192)
+		return -1;
+	if (w->family == 4 ? bpf_xdp_load_bytes(ctx, 0, w->head, 42) : bpf_xdp_load_bytes(ctx, 0, w->head, 62))
+		return -1;
+	if (bpf_xdp_adjust_head(ctx, -(int)more))
+		return -1;
+	n = 12 + w->q.name_size + 4;
+	if (w->family == 4 ? bpf_xdp_store_bytes(ctx, 0, w->head, 42) : bpf_xdp_store_bytes(ctx, 0, w->head, 62))
+		return -1;
+	return (int)bpf_xdp_store_bytes(ctx, w->l4 + 8, w->q.msg, bounded_size(n, 0x1ff));
+}
+
+SEC("xdp")
+int
+dns_answer(struct xdp_md *ctx)
+{
+	__u8 *data = DATA(ctx), *end = END(ctx), *l3 = data + 14, *udp;
+	__u32 zero = 0, size, frame, room, limit, sent_at;
+	struct reply r = { 0 };
+	struct dns_x_address to = { { 0, 0, __builtin_bswap32(0xffff), 0 } };
+	struct dns_x_conf *c;
+	struct dns_x_stats *s;
+	struct dns_x_work *w;
+	struct dns_x_image *image;
+	struct dns_x_hot *e;
+	__u64 now, *hits;
+	__u32 wall_s, slot, number, class_id;
+	int rc;
+
+	if (data + 14 + 20 + 8 + 12 > end)
+		return XDP_PASS;
+	c = bpf_map_lookup_elem(&dns_conf, &zero);
+	s = bpf_map_lookup_elem(&dns_stats, &zero);
+	w = bpf_map_lookup_elem(&dns_work, &zero);
+	if (!c || !s || !w || (data[0] & 1))
+		return XDP_PASS;
+	if (LD16(data + 12) == BE16(0x0800)) {
+		if (l3[9] != 17 || (l3[0] & 0xf0) != 0x40)
+			return XDP_PASS;
+		to.a[3] = LD32(l3 + 16);
+		/* With options the port lies elsewhere; they are the sockets' anyway. */
+		if (l3[0] != 0x45 || (LD16(l3 + 6) & BE16(0x3fff))) {
+			if (bpf_map_lookup_elem(&dns_listen, &to))
+				PASS(packet);
+			return XDP_PASS;
+		}
+		udp = l3 + 20;
+		if (LD16(udp + 2) != c->port || !bpf_map_lookup_elem(&dns_listen, &to))
+			return XDP_PASS;
+		w->family = 4;
+		w->l4 = 34;
+		w->client.a[0] = w->client.a[1] = w->client.a[2] = 0;
+		w->client.a[3] = LD32(l3 + 12);
+		size = BE16(LD16(udp + 4));
+		if (BE16(LD16(l3 + 2)) != 20 + size)
+			PASS(packet);
+		/* The stack takes no packet from 0/8, 127/8, multicast and above. */
+		if (l3[12] == 0 || l3[12] == 127 || l3[12] >= 224)
+			PASS(source);
+	} else if (LD16(data + 12) == BE16(0x86dd)) {
+		if (data + 14 + 40 + 8 + 12 > end || (l3[0] & 0xf0) != 0x60)
+			return XDP_PASS;
+		__builtin_memcpy(to.a, l3 + 24, 16);
+		if (l3[6] != 17) {
+			/* 0, 43, 44, 60: extension headers. */
+			if ((l3[6] == 0 || l3[6] == 43 || l3[6] == 44 || l3[6] == 60) &&
+			    bpf_map_lookup_elem(&dns_listen, &to))
+				PASS(packet);
+			return XDP_PASS;
+		}
+		udp = l3 + 40;
+		if (LD16(udp + 2) != c->port || !bpf_map_lookup_elem(&dns_listen, &to))
+			return XDP_PASS;
+		w->family = 6;
+		w->l4 = 54;
+		__builtin_memcpy(w->client.a, l3 + 8, 16);
+		size = BE16(LD16(udp + 4));
+		/* Without a checksum the stack drops it (RFC 8200 section 8.1). */
+		if (BE16(LD16(l3 + 4)) != size || !LD16(udp + 6))
+			PASS(packet);
+		if (l3[8] == 0xff || (!w->client.a[0] && !w->client.a[1]))
+			PASS(source);
+	} else {
+		return XDP_PASS;
+	}
+	if (!LD16(udp))
+		PASS(source);
+	frame = (__u32)(end - data);
+	if (size < 8 + 12 || w->l4 + size > frame)
+		PASS(packet);
+	if (!c->epoch)
+		PASS(disabled);
+	now = bpf_ktime_get_coarse_ns();
+	if (now >= c->lease_ns)
+		PASS(lease);
+	if (c->sample && bpf_get_prandom_u32() % c->sample == 0)
+		PASS(sampled);
+	size -= 8;
+	if (size > DNS_X_MSG_MAX)
+		PASS(shape);
+	if (bpf_xdp_load_bytes(ctx, w->l4 + 8, w->q.msg, bounded_size(size, 0x1ff)))
+		PASS(packet);
+	w->q.size = size;
+	rc = dns_parse_name(&w->q);
+	if (!rc)
+		rc = dns_parse_question(&w->q, c->name_key);
+	if (!rc)
+		rc = dns_parse_rest(&w->q);
+	if (rc)
+		return pass(s, (__u32)rc - 1);
+	rc = dns_find_hot(&w->q, c->epoch);
+	if (rc < 0)
+		PASS(cold);
+	slot = (__u32)rc;
+	e = bpf_map_lookup_elem(&dns_hot, &slot);
+	if (!e)
+		PASS(cold);
+	wall_s = (__u32)((now + c->wall_ns) / 1000000000);
+
+	/* Which image. */
+	number = e->image[w->q.do_bit & 1];
+	w->scope = 0;
+	if (!number)
+		PASS(signed);
+	if (e->policy) {
+		dns_locate(w);
+		number = dns_choose(w, e->policy - 1, number - 1, e->n_sets);
+		if (!number)
+			PASS(set);
+	}
+	number--;
+	image = bpf_map_lookup_elem(&dns_images, &number);
+	if (!image)
+		PASS(set);
+	if (image->not_after_s && (now + c->wall_ns) / 1000000000 >= image->not_after_s)
+		PASS(signed);
+	class_id = image->limit_class;
+
+	/* OPT, cookie, and what room the answer has. */
+	w->opt_size = 0;
+	w->cookie_ok = 0;
+	if (w->q.cookie_at && c->cookies)
+		w->cookie_ok = dns_cookie_ok(w, wall_s);
+	if (w->q.has_opt)
+		dns_put_opt(w, c->udp_limit, c->cookies, wall_s);
+	limit = w->q.udp_size < c->udp_limit ? w->q.udp_size : c->udp_limit;
+	room = 12 + w->q.name_size + 4 + w->opt_size;
+	room = limit > room ? limit - room : 0;
+	r.flags = image->flags;
+	if (image->size <= room) {
+		w->image_size = image->size;
+		r.sum = image->sum;
+		r.n[0] = image->n[0];
+		r.n[1] = image->n[1];
+		r.n[2] = image->n[2];
+	} else if (!(image->bits & DNS_X_MAY_CUT)) {
+		PASS(size);
+	} else if (image->need_size <= room) {
+		w->image_size = image->need_size;
+		r.sum = image->need_sum;
+		r.n[0] = image->n[0];
+		r.n[1] = image->n[1];
+		r.n[2] = image->n_additional_needed;
+	} else {
+		w->image_size = 0;
+		r.flags |= 0x0200; /* TC */
+	}
+
+	/* The rate limit, before the answer. */
+	rc = 1;
+	if (c->limit_per_s && !w->cookie_ok)
+		rc = dns_take(w, class_id, c->limit_per_s, now, c->bucket_key);
+	if (rc < 0)
+		PASS(busy);
+	if (!rc) {
+		__u32 slip = c->limit_slip;
+
+		if (slip && ++w->n_limited % slip == 0) {
+			s->limited_slipped++;
+			r.flags |= 0x0200;
+			r.n[0] = r.n[1] = r.n[2] = 0;
+			r.sum = 0;
+			w->image_size = 0;
+			rc = 1;
+		} else {
+			s->limited_dropped++;
+		}
+	}
+
+	if (w->family == 4) {
+		if (rc)
+			s->answers4++;
+		else
+			s->dropped4++;
+	} else {
+		if (rc)
+			s->answers6++;
+		else
+			s->dropped6++;
+	}
+	sent_at = w->l4 + 8 + 12 + w->q.name_size + 4;
+	if (rc) {
+		__u32 want = sent_at + w->image_size + w->opt_size;
+
+		if (bpf_xdp_adjust_tail(ctx, (int)want - (int)frame) && grow_front(ctx, w, want - frame)) {
+			/* Nothing was written yet. */
+			if (w->family == 4)
+				s->answers4--;
+			else
+				s->answers6--;
+			PASS(room);
+		}
+	}
+	s->bytes_in += size;
+	s->edns += w->q.has_opt;
+	s->ecs += w->q.ecs_at != 0;
+	if (e->policy)
+		s->chosen++;
+	if (image->bits & DNS_X_SIGNED)
+		s->sign++;
+	if (w->q.cookie_at && c->cookies) {
+		if (w->cookie_ok)
+			s->cookie_valid++;
+		else if (w->q.server_size)
+			s->cookie_bad++;
+		else
+			s->cookie_client_only++;
+	}
+	if (!rc)
+		return XDP_DROP;
+	if (r.flags & 0x0200)
+		s->truncated++;
+	s->bytes_out += 12 + w->q.name_size + 4 + w->image_size + w->opt_size;
+	hits = bpf_map_lookup_elem(&dns_hits, &slot);
+	if (hits)
+		++*hits;
+	size = w->image_size;
+	if (size) {
+		__u64 n = (__u64)size - 1;
+
+		/* What the verifier must see, one step at a time. */
+		asm volatile("" : "+r"(n));
+		if (n >= DNS_X_IMAGE_ROOM || bpf_xdp_store_bytes(ctx, sent_at, image->bytes, n + 1))
+			return XDP_DROP;
+	}
+	limit = w->opt_size;
+	if (limit && bpf_xdp_store_bytes(ctx, sent_at + size, w->opt, bounded_size(limit, 0x3f)))
+		return XDP_DROP;
+	return send(ctx, w, &r);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
