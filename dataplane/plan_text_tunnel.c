@@ -250,7 +250,7 @@ plan_text_outer_key(const struct op_tunnel_push *op, struct of_key *k)
 	const uint8_t *h = op->t.header, *ip = h + op->t.l3_ofs;
 
 	memset(k, 0, sizeof *k);
-	k->in_port = OF_PORT_LOCAL;
+	k->in_port = op->in_port;
 	memcpy(k->dl_dst, h, 6);
 	memcpy(k->dl_src, h + 6, 6);
 	memcpy(&k->dl_type, h + 12, 2);

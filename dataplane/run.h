@@ -233,7 +233,7 @@ bool run_tunnel_receive(struct runner *, uint32_t slot, struct rte_mbuf **, unsi
 /* A packet on its way to a bridge's LOCAL port: true if it was for a tunnel (and is taken over). */
 bool run_tunnel_deliver(struct pass *, const struct view_slot *, struct rte_mbuf *);
 /* The endpoint that an outer packet delivered to this bridge is for, or NULL. */
-const struct tunnel_endpoint *tunnel_endpoint_for(const struct view *, const struct bridge *,
+const struct tunnel_endpoint *tunnel_endpoint_for(const struct view *, const struct bridge *, uint32_t slot,
 						  const struct of_key *, uint32_t *index);
 /* Of endpoints of GRE and ERSPAN, which share an IP protocol, the one that a GRE header is for. */
 uint32_t tunnel_right_endpoint(const struct tunnel_view *, uint32_t index, const uint8_t *l4, size_t size);

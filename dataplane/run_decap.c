@@ -125,7 +125,7 @@ run_decap_renew(struct runner *rn)
 /* The bytes by which the inner packet is told from others with the same outer addresses, 'size' of them; 0: it
  * is no plain packet of a tunnel, or a broken one.  'm': IPv4 at 14. */
 static inline uint32_t
-outer_key(const struct rte_mbuf *m, uint32_t bridge, uint64_t key[4],
+outer_key(const struct rte_mbuf *m, uint32_t slot, uint64_t key[4],
 	  uint64_t options[DECAP_MAX_OPTIONS / 8], uint32_t *inner_end)
 {
 	const uint8_t *data = pkt_data(m), *ip = data + 14, *l4 = ip + 20;
@@ -186,7 +186,7 @@ outer_key(const struct rte_mbuf *m, uint32_t bridge, uint64_t key[4],
 		return 0;
 	}
 	memcpy(&key[0], data, 8);
-	memcpy((uint8_t *)&key[0] + 6, &(uint16_t){ (uint16_t)bridge }, 2);
+	memcpy((uint8_t *)&key[0] + 6, &(uint16_t){ (uint16_t)slot }, 2);
 	memcpy(&key[1], ip + 12, 8);
 	key[2] = has_csum << 48 | (uint64_t)dport << 32 | (uint32_t)(frag & 0x4000) << 16 | (uint32_t)ip[9] << 16 |
 		 (uint32_t)ip[1] << 8 | ip[8];
@@ -195,8 +195,8 @@ outer_key(const struct rte_mbuf *m, uint32_t bridge, uint64_t key[4],
 
 /* Finds out as run_tunnel_deliver() does.  False: it is for none of our tunnels, or must go that way. */
 static __attribute__((noinline)) bool
-learn(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, uint32_t want_ofs,
-      struct decap_memo *memo)
+learn(struct runner *rn, const struct bridge *bridge, uint32_t slot, const struct rte_mbuf *m,
+      uint32_t want_ofs, struct decap_memo *memo)
 {
 	const struct view *v = rn->view;
 	const struct tunnel_view *tv = v->tunnels;
@@ -212,7 +212,7 @@ learn(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, 
 	uint32_t index, inner;
 
 	pkt_parse(m, OF_PT_ETH, &rn->key, &layers);
-	if (!tunnel_endpoint_for(v, bridge, &rn->key, &index) || layers.l3 != 14 || layers.l4 != 34)
+	if (!tunnel_endpoint_for(v, bridge, slot, &rn->key, &index) || layers.l3 != 14 || layers.l4 != 34)
 		return false;
 	if (!tv->endpoints[index].udp_port)
 		index = tunnel_right_endpoint(tv, index, pkt_data(m) + layers.l4,
@@ -254,7 +254,7 @@ learn(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, 
 }
 
 static inline const struct decap_memo *
-find(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, uint32_t ofs,
+find(struct runner *rn, const struct bridge *bridge, uint32_t slot, const struct rte_mbuf *m, uint32_t ofs,
      const uint64_t key[4], const uint64_t options[DECAP_MAX_OPTIONS / 8])
 {
 	struct decaps *d = rn->decaps;
@@ -271,7 +271,7 @@ find(struct runner *rn, const struct bridge *bridge, const struct rte_mbuf *m, u
 
 	struct decap_memo memo = { .key = { key[0], key[1], key[2], key[3] }, .epoch = d->epoch,
 				   .options = { options[0], options[1] } };
-	if (!learn(rn, bridge, m, ofs, &memo))
+	if (!learn(rn, bridge, slot, m, ofs, &memo))
 		return NULL;
 	/* One that is not in use, else any. */
 	into = set[0].epoch != d->epoch ? &set[0] : set[1].epoch != d->epoch ? &set[1] : NULL;
@@ -354,15 +354,15 @@ run_decap_take(struct runner *rn, uint32_t slot, uint32_t generation, uint32_t l
 	uint16_t type;
 
 	if (!v->tunnels || !vs || vs->generation != generation || !vs->port ||
-	    vs->ofp_port != OF_PORT_LOCAL || vs->bridge >= v->n_bridges || !v->bridges[vs->bridge])
+	    !vs->ends_tunnels || vs->bridge >= v->n_bridges || !v->bridges[vs->bridge])
 		return false;
 	bv = v->bridges[vs->bridge];
 	memcpy(&type, pkt_data(m) + 12, 2);
 	if (unlikely(burst->closed || burst->n == BURST_MAX || type != RTE_BE16(0x0800) || l3 != 14 ||
 		     outer_size > UINT16_MAX))
 		return false;
-	ofs = outer_key(m, bv->bridge->index, words, options, &end);
-	if (unlikely(!ofs || !(memo = find(rn, bv->bridge, m, ofs, words, options))))
+	ofs = outer_key(m, slot, words, options, &end);
+	if (unlikely(!ofs || !(memo = find(rn, bv->bridge, slot, m, ofs, words, options))))
 		return false;
 	template_make(rn->decaps, memo, slot, generation, pkt_data(m));
 	m->data_off += 14 + ofs;

@@ -158,7 +158,7 @@ run_output(struct pass *p, uint32_t slot, uint32_t generation, struct rte_mbuf *
 		pkt_free(m);
 		return;
 	}
-	if (unlikely(v->tunnels) && vs->ofp_port == OF_PORT_LOCAL && run_tunnel_deliver(p, vs, m))
+	if (unlikely(v->tunnels) && vs->ends_tunnels && run_tunnel_deliver(p, vs, m))
 		return;
 	if (unlikely(p->packet_type != OF_PT_ETH)) {
 		pass_drop(p, DROP_UNSUPPORTED_PACKET_TYPE);

@@ -28,7 +28,7 @@ short_out_is(struct runner *rn, uint32_t slot, uint32_t generation, struct short
 		return false;
 	const struct view_slot *vs = &v->slots[slot];
 	if (unlikely(vs->generation != generation || !vs->port ||
-		     (v->tunnels && vs->ofp_port == OF_PORT_LOCAL)))
+		     (v->tunnels && vs->ends_tunnels)))
 		return false;
 	out->slot = slot;
 	out->generation = generation;

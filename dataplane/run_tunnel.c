@@ -117,7 +117,7 @@ run_tunnel_push(struct pass *p, const struct op_tunnel_push *op, struct rte_mbuf
 	if (!put_outer(p, op, false, m))
 		return;
 	sub.bridge = op->underlay;
-	sub.in_port = OF_PORT_LOCAL;
+	sub.in_port = op->in_port;
 	sub.packet_type = OF_PT_ETH;
 	sub.tunnel = NULL;
 	sub.layers_valid = false;
@@ -148,7 +148,7 @@ short_push_find(struct runner *rn, const struct plan *plan, struct short_push *t
 		return false;
 	}
 	vs = &v->slots[out];
-	if (!vs->port || vs->ofp_port == OF_PORT_LOCAL)
+	if (!vs->port || vs->ends_tunnels)
 		return false;
 	to->generation = plan->out_generation;
 	to->max_frame = vs->port->max_frame ? vs->port->max_frame : UINT32_MAX;
@@ -224,18 +224,20 @@ is_solicited_node(const struct in6_addr *dst, const struct in6_addr *a)
 	return !memcmp(dst, prefix, sizeof prefix) && !memcmp(dst->s6_addr + 13, a->s6_addr + 13, 3);
 }
 
-/* Is it to an IP address of this bridge (ARP: does it speak to one)?  Without 'and_mac' also to the group
- * by which an IPv6 address is asked for. */
+#define ANY_SLOT UINT32_MAX
+/* Is it to an IP address of this bridge (ARP: does it speak to one)?  With a slot: to one of that port, and to
+ * its MAC; without also to the group by which an IPv6 address is asked for. */
 static bool
-is_our_address(const struct bridge *bridge, const struct of_key *k, bool and_mac)
+is_our_address(const struct bridge *bridge, uint32_t slot, const struct of_key *k)
 {
+	bool and_mac = slot != ANY_SLOT;
 	const struct underlay *u = underlay_get();
 	bool is_v6 = k->dl_type == RTE_BE16(0x86dd);
 
 	for (uint32_t i = 0; i < u->n_addresses; i++) {
 		const struct underlay_address *a = &u->addresses[i];
 
-		if ((and_mac && memcmp(a->mac, k->dl_dst, 6)) || a->dp != bridge ||
+		if ((and_mac && (a->slot != slot || memcmp(a->mac, k->dl_dst, 6))) || a->dp != bridge ||
 		    tnl_is_ipv4(&a->a.addr) == is_v6)
 			continue;
 		if (is_v6 ? !memcmp(&k->ipv6_dst, &a->a.addr, 16) ||
@@ -247,8 +249,8 @@ is_our_address(const struct bridge *bridge, const struct of_key *k, bool and_mac
 }
 
 const struct tunnel_endpoint *
-tunnel_endpoint_for(const struct view *v, const struct bridge *bridge, const struct of_key *k,
-		    uint32_t *index)
+tunnel_endpoint_for(const struct view *v, const struct bridge *bridge, uint32_t slot,
+		    const struct of_key *k, uint32_t *index)
 {
 	const struct tunnel_endpoint *e;
 
@@ -256,7 +258,7 @@ tunnel_endpoint_for(const struct view *v, const struct bridge *bridge, const str
 	    (k->dl_type != RTE_BE16(0x0800) && k->dl_type != RTE_BE16(0x86dd)) || k->vlans[0].tci)
 		return NULL;
 	e = endpoint_of(v->tunnels, k, index);
-	return e && is_our_address(bridge, k, true) ? e : NULL;
+	return e && is_our_address(bridge, slot, k) ? e : NULL;
 }
 
 uint32_t
@@ -516,14 +518,14 @@ run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *
 	if (!bv || !underlay_get()->n_addresses)
 		return false;
 	const struct of_key *k = pass_headers(p, m);
-	if (tunnel_endpoint_for(v, bv->bridge, k, &index)) {
+	if (tunnel_endpoint_for(v, bv->bridge, (uint32_t)(vs - v->slots), k, &index)) {
 		if (unlikely(m->ol_flags & PKT_TX_OPEN) && !(m->ol_flags & PKT_TX_INNER))
 			pkt_finish_checksums(m, pass_layers(p, m));
 		pop(p, tv->endpoints[index].udp_port ? index : sort_gre(p, index, m), m);
 		return true;
 	}
 	if (unlikely(k->nw_proto == IPPROTO_ICMP || k->nw_proto == IPPROTO_ICMPV6) &&
-	    is_our_address(bv->bridge, k, false)) {
+	    is_our_address(bv->bridge, ANY_SLOT, k)) {
 		const struct pkt_layers *l = pass_layers(p, m);
 
 		if (l->l3 != PKT_NO_OFS)
@@ -533,7 +535,7 @@ run_tunnel_deliver(struct pass *p, const struct view_slot *vs, struct rte_mbuf *
 	if ((k->dl_type == RTE_BE16(0x0806) ||
 	     (k->dl_type == RTE_BE16(0x86dd) && k->nw_proto == IPPROTO_ICMPV6)) &&
 	    ((k->dl_type == RTE_BE16(0x0806) && k->nw_src == k->nw_dst) ||
-	     is_our_address(bv->bridge, k, false)) &&
+	     is_our_address(bv->bridge, ANY_SLOT, k)) &&
 	    tnl_neigh_snoop(pkt_data(m), pkt_size(m), &a, mac))
 		underlay_learn(bv->bridge->name, &a, mac);
 	return false;

@@ -201,8 +201,8 @@ void xlate_in_bridge(struct xctx *, const struct bridge_view *, bool is_last);
 
 /* translate_tunnel.c */
 void xlate_tunnel_output(struct xctx *, const struct xport *, bool is_last);
-/* Text: the packet, delivered to the LOCAL port of ctx->bv, is for a tunnel.  False: it is not. */
-bool xlate_tunnel_deliver(struct xctx *);
+/* Text: the packet, delivered to this port of ctx->bv, is for a tunnel.  False: it is not. */
+bool xlate_tunnel_deliver(struct xctx *, const struct xport *);
 
 /* translate_commit.c */
 void xlate_commit(struct xctx *);

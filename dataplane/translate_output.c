@@ -376,7 +376,7 @@ put_plain_output(struct xctx *ctx, const struct xport *port)
 	struct op_output *op;
 
 	xlate_commit(ctx);
-	if (ctx->resolve && port->ofp_port == OF_PORT_LOCAL && xlate_tunnel_deliver(ctx))
+	if (ctx->resolve && xlate_tunnel_deliver(ctx, port))
 		return;
 	op = pb_put(&ctx->b, OP_OUTPUT, sizeof *op);
 	op->op.u32 = port->slot;

@@ -185,17 +185,18 @@ put_set_tunnel(struct xctx *ctx, const struct tunnel_port *tp, const struct tnl_
 
 struct way {
 	const struct bridge_view *bv; /* of the underlay */
-	const struct xport *local;
+	const struct xport *port; /* which has the address */
 	struct in6_addr next_hop;
 	uint8_t src_mac[6], dst_mac[6];
 	bool no_neighbour;
+	char dev[64];
 };
 
 static const struct bridge_view *
-bridge_named(const struct view *v, const char *name)
+view_of(const struct view *v, const struct bridge *b)
 {
 	for (uint32_t i = 0; i < v->n_bridges; i++)
-		if (v->bridges[i] && !strcmp(v->bridges[i]->bridge->name, name))
+		if (v->bridges[i] && v->bridges[i]->bridge == b)
 			return v->bridges[i];
 	return NULL;
 }
@@ -214,26 +215,23 @@ find_way(struct xctx *ctx, struct tnl_meta *m, struct way *w, bool *no_route)
 	const struct underlay *u = underlay_get();
 	struct plan_step step = { underlay_stamp_routes(), underlay_stamp_neighs() };
 	const struct tnl_route *r;
-	bool found = false;
 
 	xlate_array_put(&ctx->b.steps, &step, sizeof step);
 	r = tnl_routes_lookup(u->routes, ctx->key.pkt_mark, &m->dst, &m->src);
 	*no_route = !r;
 	memset(w, 0, sizeof *w);
-	w->bv = r ? bridge_named(ctx->view, r->dev) : NULL;
-	if (!w->bv)
-		return false;
-	w->local = xport_find(w->bv->ports, OF_PORT_LOCAL);
-	w->next_hop = IN6_IS_ADDR_UNSPECIFIED(&r->gw) ? m->dst : r->gw;
-	for (uint32_t i = 0; i < u->n_addresses && !found; i++) {
-		if (!strcmp(u->addresses[i].bridge, r->dev)) {
+	for (uint32_t i = 0; r && i < u->n_addresses && !w->bv; i++) {
+		if (!strcmp(u->addresses[i].dev, r->dev)) {
+			w->bv = view_of(ctx->view, u->addresses[i].dp);
+			w->port = w->bv ? xport_find(w->bv->ports, u->addresses[i].ofp_port) : NULL;
 			memcpy(w->src_mac, u->addresses[i].mac, 6);
-			found = true;
 		}
 	}
-	if (!found || !w->local)
+	if (!w->bv || !w->port)
 		return false;
-	w->no_neighbour = !tnl_neigh_find(u->neighs, r->dev, &w->next_hop, w->dst_mac);
+	snprintf(w->dev, sizeof w->dev, "%s", r->dev);
+	w->next_hop = IN6_IS_ADDR_UNSPECIFIED(&r->gw) ? m->dst : r->gw;
+	w->no_neighbour = !tnl_neigh_find(u->neighs, w->bv->bridge->name, &w->next_hop, w->dst_mac);
 	return true;
 }
 
@@ -269,6 +267,7 @@ put_want(struct xctx *ctx, const struct way *w, const struct tnl_meta *m)
 	struct op_tunnel_want *op = pb_put(&ctx->b, OP_TUNNEL_WANT, sizeof *op);
 
 	snprintf(op->wish.bridge, sizeof op->wish.bridge, "%s", w->bv->bridge->name);
+	snprintf(op->wish.dev, sizeof op->wish.dev, "%s", w->dev);
 	op->wish.source = m->src;
 	op->wish.target = w->next_hop;
 	ctx->drop = DROP_TUNNEL_NO_NEIGHBOUR;
@@ -277,11 +276,11 @@ put_want(struct xctx *ctx, const struct way *w, const struct tnl_meta *m)
 /* The outer packet's key, and which bits of it are the same for every packet of the plan. */
 static void
 outer_key(const struct tnl_template *t, const struct tnl_meta *m, bool inner_is_ip,
-	  const struct tnl_config *c, uint32_t pkt_mark, struct of_key *k, struct of_key *known)
+	  const struct tnl_config *c, of_port_t in_port, uint32_t pkt_mark, struct of_key *k, struct of_key *known)
 {
 	memset(k, 0, sizeof *k);
 	memset(known, 0xff, sizeof *known);
-	k->in_port = OF_PORT_LOCAL;
+	k->in_port = in_port;
 	k->packet_type = OF_PT_ETH;
 	k->actset_output = OF_PORT_UNSET;
 	k->pkt_mark = pkt_mark;
@@ -328,12 +327,12 @@ walk_underlay(struct xctx *ctx, const struct tunnel_port *tp, const struct way *
 	bool inner_is_ip = xlate_is_ip(&ctx->key);
 	struct of_key key, known;
 
-	outer_key(t, m, inner_is_ip, &tp->config, ctx->key.pkt_mark, &key, &known);
+	outer_key(t, m, inner_is_ip, &tp->config, w->port->ofp_port, ctx->key.pkt_mark, &key, &known);
 	if (!ctx->resolve && !is_enough(ctx->view, &known)) {
 		struct op_recirc *op = pb_put(&ctx->b, OP_RECIRC, sizeof *op);
 
 		op->op.u8 = 1;
-		op->frozen = frozen_for_entry(w->bv->bridge, OF_PORT_LOCAL, XLATE_MAX_DEPTH - ctx->depth);
+		op->frozen = frozen_for_entry(w->bv->bridge, w->port->ofp_port, XLATE_MAX_DEPTH - ctx->depth);
 		return;
 	}
 	ctx->key = key;
@@ -374,7 +373,8 @@ push(struct xctx *ctx, const struct tunnel_port *tp, const struct way *w, const 
 	op->op.u8 |= is_last ? 0 : TUNNEL_GOES_ON;
 	op->op.u16 = (uint16_t)push_size(t);
 	op->underlay = w->bv->bridge;
-	op->out_number = w->local->slot;
+	op->out_number = w->port->slot;
+	op->in_port = w->port->ofp_port;
 	walk_underlay(ctx, tp, w, t, m, is_last);
 	pb_close(&ctx->b, ofs, outer, is_last);
 	xctx_restore(ctx, saved);
@@ -441,13 +441,13 @@ xlate_tunnel_output(struct xctx *ctx, const struct xport *port, bool is_last)
 }
 
 bool
-xlate_tunnel_deliver(struct xctx *ctx)
+xlate_tunnel_deliver(struct xctx *ctx, const struct xport *port)
 {
 	const struct tunnel_endpoint *e;
 	struct plan_op *op;
 	uint32_t index;
 
-	e = tunnel_endpoint_for(ctx->view, ctx->bv->bridge, &ctx->key, &index);
+	e = tunnel_endpoint_for(ctx->view, ctx->bv->bridge, port->slot, &ctx->key, &index);
 	if (!e)
 		return false;
 	op = pb_put(&ctx->b, OP_TUNNEL_POP, sizeof *op);

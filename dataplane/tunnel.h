@@ -90,9 +90,11 @@ tunnel_part_copy(struct of_key *to, const struct of_key *from)
 
 /* --- The underlay ----------------------------------------------------------------------------- */
 
-struct underlay_address { /* of a bridge's LOCAL port */
-	char bridge[64];
-	const struct bridge *dp; /* the same; may have gone: to be compared only */
+struct underlay_address { /* of a bridge's LOCAL port, or another port with addresses */
+	char bridge[64], dev[64]; /* dev: the port */
+	const struct bridge *dp; /* the bridge; may have gone: to be compared only */
+	uint32_t slot;
+	of_port_t ofp_port;
 	uint8_t mac[6];
 	struct tnl_address a;
 };
@@ -115,11 +117,11 @@ const _Atomic uint64_t *underlay_stamp_neighs(void);
 
 /* A neighbour is wanted: a worker asks, main answers by sending a request (at most one a second for
  * each).  Dropped silently when too many are wanted at once; the next packet asks again. */
-struct underlay_wish { char bridge[64]; struct in6_addr source, target; };
+struct underlay_wish { char bridge[64], dev[64]; struct in6_addr source, target; };
 void underlay_wish(const struct underlay_wish *);
 void underlay_set_wish_handler(void (*fn)(const struct underlay_wish *));
 void underlay_run(void); /* main, once a loop: hands the wishes over */
-/* What was snooped from a packet to a LOCAL port. */
+/* What was snooped from a packet to a port with addresses. */
 void underlay_learn(const char *bridge, const struct in6_addr *, const uint8_t mac[6]);
 void underlay_set_learn_handler(void (*fn)(const char *bridge, const struct in6_addr *, const uint8_t mac[6]));
 
@@ -135,13 +137,14 @@ struct op_tunnel_push {
 	struct tunnel_state *state; /* reference */
 	struct bridge *underlay;   /* SEND: NULL */
 	uint32_t number;           /* of the endpoint, for text */
-	uint32_t out_number;       /* slot of the underlay's LOCAL port, for text */
+	uint32_t out_number;       /* slot of the underlay's port that has the address, for text */
 	uint32_t generation;       /* SEND: of the sockets' slot, which is out_number */
 	uint32_t mark;             /* SEND */
 	uint32_t slot, slot_generation; /* of the tunnel port */
 	uint64_t id;               /* the key */
 	uint8_t tos;               /* the template's, without ECN */
-	uint8_t pad[7];
+	uint8_t pad[3];
+	of_port_t in_port;         /* where the outer packet enters the underlay: that port */
 	struct tnl_template t;     /* as much of it as is used; then the ops on the outer packet */
 };
 static inline const struct plan_op *

@@ -638,7 +638,8 @@ view_slot_alloc(struct port *port, struct bridge *b, of_port_t ofp_port, uint32_
 	slots_own();
 	i = slot_take(wish);
 	*generation = next_generation++;
-	slots[i] = (struct view_slot){ port, *generation, b ? b->index : UINT32_MAX, ofp_port };
+	slots[i] = (struct view_slot){ port, *generation, b ? b->index : UINT32_MAX, ofp_port,
+				       ofp_port == OF_PORT_LOCAL };
 	return i;
 }
 
@@ -648,6 +649,32 @@ view_slot_renumber(uint32_t i, of_port_t ofp_port, uint32_t *generation)
 	slots_own();
 	*generation = slots[i].generation = next_generation++;
 	slots[i].ofp_port = ofp_port;
+}
+
+static bool
+is_among(uint32_t slot, const uint32_t *list, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (list[i] == slot)
+			return true;
+	return false;
+}
+
+void
+view_slots_end_tunnels(const uint32_t *list, uint32_t n_list)
+{
+	const struct view *v = view_get();
+	uint32_t n = slots ? n_slots : v->n_slots;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct view_slot *s = slots ? &slots[i] : &v->slots[i];
+		bool ends = s->ofp_port == OF_PORT_LOCAL || (s->port && is_among(i, list, n_list));
+
+		if (s->ends_tunnels != ends) {
+			slots_own();
+			slots[i].ends_tunnels = ends;
+		}
+	}
 }
 
 static void

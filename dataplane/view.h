@@ -16,6 +16,8 @@ struct view_slot { /* a datapath port */
 	uint32_t generation;
 	uint32_t bridge;        /* index into bridges */
 	of_port_t ofp_port;
+	/* What is sent there may be for a tunnel of ours: a bridge's LOCAL port, and ports with addresses. */
+	bool ends_tunnels;
 };
 
 struct tunnel_view;
@@ -77,6 +79,8 @@ uint32_t view_slot_alloc(struct port *port_or_null, struct bridge *, of_port_t, 
 			 uint32_t *generation);
 /* Another OpenFlow number for the same device in the same slot. */
 void view_slot_renumber(uint32_t slot, of_port_t, uint32_t *generation);
+/* The ports with addresses besides the LOCAL ones are these; a pending change if they were others. */
+void view_slots_end_tunnels(const uint32_t *slots, uint32_t n);
 void view_slot_free(uint32_t slot);                 /* reused only after a grace period */
 /* The flow cache is to tell MAC addresses apart though nothing reads them, so that dumps have a row
  * for each pair that NORMAL forwards.  Costs an entry a pair. */

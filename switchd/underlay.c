@@ -24,7 +24,7 @@
 
 WF_LOG_MODULE(tunnel);
 
-static struct underlay_address *addresses; /* of LOCAL ports */
+static struct underlay_address *addresses; /* of LOCAL ports, of internal ones and dummies */
 static uint32_t n_addresses;
 static struct tnl_routes *routes;
 static struct tnl_neighs *neighs;
@@ -36,16 +36,19 @@ static const struct ifaddrs *gathered;
 /* --- Addresses ------------------------------------------------------------------------------------ */
 
 static void
-put_address(const struct sw_bridge *b, const uint8_t mac[6], const struct in6_addr *a, unsigned plen)
+put_address(const struct sw_iface *i, const struct in6_addr *a, unsigned plen)
 {
 	struct underlay_address *u;
 
 	addresses = wf_xrealloc(addresses, (n_addresses + 1) * sizeof *addresses);
 	u = &addresses[n_addresses++];
 	memset(u, 0, sizeof *u);
-	snprintf(u->bridge, sizeof u->bridge, "%s", b->name);
-	u->dp = b->dp;
-	memcpy(u->mac, mac, 6);
+	snprintf(u->bridge, sizeof u->bridge, "%s", i->bridge->name);
+	snprintf(u->dev, sizeof u->dev, "%s", i->name);
+	u->dp = i->bridge->dp;
+	u->slot = i->slot;
+	u->ofp_port = i->ofp_port;
+	memcpy(u->mac, i->mac, 6);
 	u->a = (struct tnl_address){ *a, (uint8_t)plen };
 }
 
@@ -75,30 +78,57 @@ from_kernel(const struct ifaddrs *f, struct in6_addr *a, unsigned *plen)
 	return true;
 }
 
+/* Addresses that the port has without the kernel (dummies). */
+static void
+put_own_addresses(const struct sw_iface *i)
+{
+	struct port_address own[8];
+	struct in6_addr a;
+	unsigned n;
+
+	if (!i->port || !i->port->class->get_addresses)
+		return;
+	n = i->port->class->get_addresses(i->port, own, 8);
+	for (unsigned k = 0; k < n; k++) {
+		memcpy(&a, own[k].ip, 16);
+		put_address(i, &a, own[k].plen);
+	}
+}
+
+/* Ports whose device is the host's end: packets that leave by them reach the host.  (An address of a NIC that is a
+ * port is reached by what the NIC receives, before it is a port of ours.) */
+static bool
+is_hosts(const struct sw_iface *i)
+{
+	return i->port && i->status.ifindex && (i->is_local || (i->type && !strcmp(i->type, "internal")));
+}
+
 static void
 gather_addresses(const struct ifaddrs *kernel)
 {
+	uint32_t *slots, n = 0;
 	struct sw_bridge *b;
+	struct sw_iface *i;
+	struct in6_addr a;
+	unsigned plen;
 
 	n_addresses = 0;
 	wf_hmap_for_each(b, node, &sw_bridges) {
-		const struct sw_iface *local = sw_iface_find(b, b->name);
-		struct port_address own[8];
-		struct in6_addr a;
-		unsigned plen, n;
-
-		if (!local || !local->port)
-			continue;
-		n = local->port->class->get_addresses
-			    ? local->port->class->get_addresses(local->port, own, 8) : 0;
-		for (unsigned i = 0; i < n; i++) {
-			memcpy(&a, own[i].ip, 16);
-			put_address(b, local->mac, &a, own[i].plen);
+		wf_hmap_for_each(i, node, &b->ifaces)
+			put_own_addresses(i);
+		for (const struct ifaddrs *f = kernel; f; f = f->ifa_next) {
+			i = sw_iface_find(b, f->ifa_name);
+			if (i && is_hosts(i) && from_kernel(f, &a, &plen))
+				put_address(i, &a, plen);
 		}
-		for (const struct ifaddrs *f = kernel; f && local->status.ifindex; f = f->ifa_next)
-			if (!strcmp(f->ifa_name, b->name) && from_kernel(f, &a, &plen))
-				put_address(b, local->mac, &a, plen);
 	}
+	slots = wf_xmalloc((n_addresses + 1) * sizeof *slots);
+	for (uint32_t k = 0; k < n_addresses; k++)
+		if (addresses[k].ofp_port != OF_PORT_LOCAL)
+			slots[n++] = addresses[k].slot;
+	view_slots_end_tunnels(slots, n);
+	view_publish(false);
+	free(slots);
 }
 
 /* The source address for 'dst' on a device of ours or the kernel's. */
@@ -112,7 +142,7 @@ source_on(const char *dev, const struct in6_addr *dst, struct in6_addr *src)
 	struct in6_addr a;
 
 	for (uint32_t i = 0; i < n_addresses && n < 32; i++)
-		if (!strcmp(addresses[i].bridge, dev))
+		if (!strcmp(addresses[i].dev, dev))
 			list[n++] = addresses[i].a;
 	if (!n && use_kernel) {
 		if (!gathered && getifaddrs(&asked))
@@ -296,22 +326,22 @@ static struct { struct underlay_wish w; int64_t at_ms; } asked[N_ASKED];
 static void
 send_request(struct sw_bridge *b, const struct underlay_wish *w)
 {
-	const struct sw_iface *local = sw_iface_find(b, b->name);
+	const struct sw_iface *port = sw_iface_find(b, w->dev);
 	uint8_t frame[TNL_NEIGH_REQUEST_MAX];
 	struct xlate_in *in;
 	struct rte_mbuf *m;
 	size_t size;
 
-	if (!local || !local->port)
+	if (!port || !port->port)
 		return;
-	size = tnl_neigh_request(frame, local->mac, &w->source, &w->target);
+	size = tnl_neigh_request(frame, port->mac, &w->source, &w->target);
 	m = pkt_from_bytes(frame, (uint32_t)size);
 	if (!m)
 		return;
 	in = wf_xzalloc(sizeof *in);
 	in->bridge = b->dp;
-	in->in_slot = local->slot;
-	in->key.in_port = OF_PORT_LOCAL;
+	in->in_slot = port->slot;
+	in->key.in_port = port->ofp_port;
 	in->key.packet_type = OF_PT_ETH;
 	main_execute(in, m);
 	free(in);
@@ -361,13 +391,37 @@ static struct wf_timer age_timer;
 /* So that a peer in use does not vanish for the length of an ARP exchange. */
 #define ASK_AGAIN_MAX 32 /* a second */
 
+static bool
+covered_by(const struct in6_addr *target, const struct tnl_address *own)
+{
+	struct in6_addr a = tnl_network(target, own->plen), b = tnl_network(&own->addr, own->plen);
+
+	return IN6_ARE_ADDR_EQUAL(&a, &b);
+}
+
 static void
 ask_again(const char *bridge, const struct in6_addr *target, void *aux)
 {
 	struct underlay_wish w = { .target = *target };
 
 	snprintf(w.bridge, sizeof w.bridge, "%s", bridge);
-	if (sw_bridge_find(bridge) && source_on(bridge, target, &w.source))
+	if (!sw_bridge_find(bridge))
+		return;
+	for (uint32_t i = 0; i < n_addresses; i++) {
+		const struct underlay_address *u = &addresses[i];
+		bool covers = covered_by(target, &u->a);
+
+		if (strcmp(u->bridge, bridge) || tnl_is_ipv4(&u->a.addr) != tnl_is_ipv4(target))
+			continue;
+		/* The port in whose net it is, or else any. */
+		if (!w.dev[0] || covers) {
+			snprintf(w.dev, sizeof w.dev, "%s", u->dev);
+			w.source = u->a.addr;
+		}
+		if (covers)
+			break;
+	}
+	if (w.dev[0])
 		on_wish(&w);
 }
 

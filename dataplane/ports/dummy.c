@@ -42,7 +42,8 @@ struct dummy_port {
 
 static struct wf_list dummies = { &dummies, &dummies };
 static bool enabled;
-static unsigned n_made;
+/* The first MAC is that of the data path's own device in Open vSwitch, which we do not have. */
+static unsigned n_made = 1;
 
 static bool
 dummy_available(void)

@@ -65,6 +65,25 @@ check "remote address and key by the flow" retry 5 can_ping peer 10.9.0.1
 check "and matched on the way in" test "$(ofctl s1 dump-flows br-int | sed -n 's/.*n_packets=\([0-9]*\).*tun_id=0x7.*/\1/p')" -ge 2
 check "the trace says what happens" grep -q "tnl_push(tnl_port(4789).*vni=0x7" \
 	<(appctl s1 ofproto/trace br-int in_port=h0)
+# The address of another port of the bridge than its local one.
+echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
+vsctl s1 add-br br-vt -- set bridge br-vt datapath_type=netdev -- add-port br-phy vt0 -- set interface vt0 type=internal \
+	-- add-port br-vt h17 -- set interface h17 type=internal \
+	-- add-port br-vt vx17 -- set interface vx17 type=vxlan options:remote_ip=172.17.0.2 options:key=17
+ip addr add 172.17.0.1/24 dev vt0
+ip link set vt0 up
+ip link set h17 mtu 1400
+ip addr add 10.17.0.1/24 dev h17
+ip link set h17 up
+ip -n peer addr add 172.17.0.2/24 dev eth0
+peer_vxlan vx17 17 172.17.0.2 172.17.0.1 10.17.0.2/24
+check "an address on an internal port: ping to the kernel" retry 5 ping -c 3 -i 0.2 -W 2 10.17.0.2
+check "and from it" retry 5 can_ping peer 10.17.0.1
+check "the neighbour is the bridge's" grep -q "172.17.0.2 .*br-phy" <(appctl s1 tnl/neigh/show)
+vt0=$(appctl s1 dpif/show | awk '$1 == "vt0" { sub(".*/", "", $2); sub(":", "", $2); print $2 }')
+check "out by the port that has the address" grep -q "vni=0x11)),out_port($vt0))" \
+	<(appctl s1 ofproto/trace br-vt in_port=h17,dl_dst=00:00:00:00:00:01)
+check "TCP through it" timeout 20 iperf3 -c 10.17.0.2 -n 5M
 # More routes at once than the socket that tells of them holds.
 vsctl s1 add-port br-int far -- set interface far type=vxlan options:remote_ip=198.51.100.9 ofport_request=90
 ofctl s1 add-flow br-int in_port=91,actions=output:90

@@ -191,6 +191,8 @@ address(const char *text)
 	u->addresses = wf_xzalloc(sizeof *u->addresses);
 	strcpy(u->addresses->bridge, "phy");
 	u->addresses->dp = phy;
+	u->addresses->slot = local_slot;
+	u->addresses->ofp_port = OF_PORT_LOCAL;
 	memcpy(u->addresses->mac, our_mac, 6);
 	assert_true(tnl_parse_address(text, &u->addresses->a.addr));
 	u->addresses->a.plen = 120;
