@@ -120,12 +120,28 @@ run_decap_renew(struct runner *rn)
 		forget(rn, underlay);
 }
 
+bool
+decap_csum_check(struct rte_mbuf *m, uint32_t length)
+{
+	const uint8_t *ip = pkt_data(m) + 14;
+
+	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+		return false;
+	m->ol_flags &= ~RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	if (csum_fold(csum_add(csum_pseudo4(ip, IPPROTO_UDP, length), ip + 20, length)) != 0xffff) {
+		m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_BAD;
+		return false;
+	}
+	m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	return true;
+}
+
 /* --- The outer packet ----------------------------------------------------------------------------- */
 
 /* The bytes by which the inner packet is told from others with the same outer addresses, 'size' of them; 0: it
  * is no plain packet of a tunnel, or a broken one.  'm': IPv4 at 14. */
 static inline uint32_t
-outer_key(const struct rte_mbuf *m, uint32_t slot, uint64_t key[4],
+outer_key(struct rte_mbuf *m, uint32_t slot, uint64_t key[4],
 	  uint64_t options[DECAP_MAX_OPTIONS / 8], uint32_t *inner_end)
 {
 	const uint8_t *data = pkt_data(m), *ip = data + 14, *l4 = ip + 20;
@@ -153,7 +169,7 @@ outer_key(const struct rte_mbuf *m, uint32_t slot, uint64_t key[4],
 
 		memcpy(udp, l4, 8);
 		length = ntohs(udp[2]);
-		if (!decap_csum_is_known(m, udp[3]) || length < 16 + 14 || 20 + length > total)
+		if (length < 16 + 14 || 20 + length > total || !decap_csum_is_right(m, udp[3], length))
 			return 0;
 		has_csum = udp[3] != 0;
 		*inner_end = 14 + 20 + length;
@@ -324,16 +340,8 @@ decap_same_leads_here(struct runner *rn, const struct decap_template *t, struct 
 
 	if ((plan->shortcut & ~SHORT_NORMAL) != SHORT_OUTPUT || plan->ttl_min)
 		return false;
-	if (plan->shortcut & SHORT_NORMAL) {
-		const struct normal_memo *memo;
-		uint64_t key[2];
-
-		if (!normal_memo_key(slot, m, key) ||
-		    !(memo = normal_memo_find(rn->memos, v->config_version, rn->now_ms, key)))
-			return false;
-		slot = memo->slot;
-		generation = v->slots[slot].generation;
-	}
+	if (plan->shortcut & SHORT_NORMAL && !short_normal_port(rn, m, &slot, &generation))
+		return false;
 	return slot == t->local && generation == t->local_generation && slot < v->n_slots &&
 	       v->slots[slot].generation == generation && v->slots[slot].port;
 }

@@ -38,7 +38,7 @@ struct decap_template {
 	uint64_t at;              /* slot and generation at which it arrives */
 	uint32_t epoch;           /* 0: none */
 	uint8_t shape, n_words, ofs;
-	bool has_csum;            /* of UDP; whoever received the packet found it right */
+	bool has_csum;            /* of UDP */
 	uint8_t first;            /* in this burst: which packet is the first like it */
 	bool leads_here;          /* its outer flow is one that only leads to 'local' */
 	uint32_t serial;          /* of what was found out about its flow */
@@ -139,12 +139,17 @@ decap_options(const uint8_t *options, uint32_t size, uint64_t out[DECAP_MAX_OPTI
 		memcpy((uint8_t *)out + 12, options + 12, 4);
 }
 
-/* A UDP checksum counts if the receiver vouches for it. */
+/* Sums up a UDP datagram of this length behind 34 bytes of Ethernet and IPv4, unless it was found wrong before;
+ * the packet remembers what came out. */
+bool decap_csum_check(struct rte_mbuf *, uint32_t length);
+
+/* Is a datagram's checksum right: none, or the receiver vouches for it, or so it is? */
 static inline bool
-decap_csum_is_known(const struct rte_mbuf *m, uint16_t csum)
+decap_csum_is_right(struct rte_mbuf *m, uint16_t csum, uint32_t length)
 {
 	return !csum ||
-	       (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	       (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD ||
+	       decap_csum_check(m, length);
 }
 
 /* Of five words of 32 bits that should add up to all ones in 16. */
@@ -168,7 +173,7 @@ decap_same_options(const struct decap_template *t, const uint8_t *data)
 
 /* The template that a frame is like, or DECAP_NO_TEMPLATE. */
 static inline uint16_t
-decap_same_as(const struct decaps *d, const struct rte_mbuf *m)
+decap_same_as(const struct decaps *d, struct rte_mbuf *m)
 {
 	const uint8_t *data = pkt_data(m), *ip = data + 14;
 	uint32_t size = pkt_size(m), total;
@@ -203,7 +208,7 @@ decap_same_as(const struct decaps *d, const struct rte_mbuf *m)
 
 		/* ofs: IP, UDP and the tunnel's header. */
 		if (unlikely(length + 20 < t->ofs + 14u || 20 + length > total ||
-			     t->has_csum != !!csum || !decap_csum_is_known(m, csum)))
+			     t->has_csum != !!csum || !decap_csum_is_right(m, csum, length)))
 			return DECAP_NO_TEMPLATE;
 		if (shape == DECAP_OPTIONS && !decap_same_options(t, data))
 			return DECAP_NO_TEMPLATE;

@@ -107,17 +107,8 @@ run_short(struct runner *rn, const struct plan *plan, struct short_out *out, uns
 	}
 	if (what & SHORT_TUNNEL)
 		return false;
-	if (what & SHORT_NORMAL) {
-		const struct view *v = rn->view;
-		const struct normal_memo *memo;
-		uint64_t key[2];
-
-		if (!normal_memo_key(slot, m, key) ||
-		    !(memo = normal_memo_find(rn->memos, v->config_version, rn->now_ms, key)))
-			return false;
-		slot = memo->slot;
-		generation = v->slots[slot].generation;
-	}
+	if (what & SHORT_NORMAL && !short_normal_port(rn, m, &slot, &generation))
+		return false;
 	if (unlikely(!short_out_is(rn, slot, generation, out)))
 		return !(what & ~(SHORT_OUTPUT | SHORT_NORMAL)) && !plan->ttl_min &&
 		       run_decap_take(rn, slot, generation, l3, m);

@@ -57,6 +57,7 @@ struct outer {
 	unsigned n_options; /* Geneve: of 4 bytes and 4 of value; 'option' is the first one's */
 	uint32_t option;
 	bool has_csum;      /* UDP, and the card vouches for it */
+	bool has_right_csum;/* UDP, and nobody looked at it */
 	struct packet_spec inner;
 };
 
@@ -122,6 +123,14 @@ make(const struct outer *o)
 	put16(f + 16, 20 + header + size);
 	fix_ip(f);
 	pkt_free(inner);
+	if (o->has_right_csum) {
+		uint8_t pseudo[12] = { [9] = IPPROTO_UDP };
+
+		memcpy(pseudo, f + 26, 8);
+		memcpy(pseudo + 10, p + 4, 2);
+		put16(p + 6, 0);
+		put16(p + 6, slow_checksum(p, header + size, 0xffff & ~slow_checksum(pseudo, 12, 0)));
+	}
 	m = pkt_from_bytes(f, 34 + header + size);
 	if (o->has_csum)
 		m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
@@ -589,6 +598,34 @@ geneve_options_of_flows(void **state)
 	}
 }
 
+/* Checksums of the outer header that nobody vouches for are summed up, and the packet goes the short way. */
+static void
+outer_checksums(void **state)
+{
+	for (unsigned kind = 0; kind < N_TUNNELS; kind++) {
+		struct outer o = plain(kind, 3);
+		struct rte_mbuf *pkts[8];
+
+		if (kind == GRE)
+			continue;
+		o.has_right_csum = true;
+		fast.rn.decaps->slots = 0;
+		for (unsigned round = 0; round < 2; round++) {
+			warm(&o);
+			for (unsigned i = 0; i < 8; i++) {
+				pkts[i] = make(&o);
+				if (i == 5)
+					pkt_data(pkts[i])[80] ^= 1;
+			}
+			both(pkts, 8);
+			assert_int_equal(fast.n_sent[OUT], 7);
+			assert_int_equal(fast.drops[DROP_TUNNEL_OUTER_CHECKSUM], 1);
+			assert_true(fast.rn.decaps->slots);
+			forget_sent(&fast);
+		}
+	}
+}
+
 /* What is remembered of a tunnel ends with it. */
 static void
 tunnels_change_under_traffic(void **state)
@@ -668,6 +705,7 @@ random_bursts(void **state)
 				o.option = 5 + (uint32_t)random() % 2;
 			}
 			o.has_csum = o.kind != GRE && random() % 4 == 0;
+			o.has_right_csum = o.kind != GRE && !o.has_csum && random() % 2;
 			o.inner.seed %= 4;
 			o.inner.n_vlans = random() % 16 == 0;
 			if (random() % 16 == 0)
@@ -725,6 +763,7 @@ main(void)
 		cmocka_unit_test(other_vnis_are_dropped),
 		cmocka_unit_test(gre_keys),
 		cmocka_unit_test(geneve_options_of_flows),
+		cmocka_unit_test(outer_checksums),
 		cmocka_unit_test(tunnels_change_under_traffic),
 		cmocka_unit_test(flows_change_under_traffic),
 		cmocka_unit_test(random_bursts),
