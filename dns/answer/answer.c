@@ -6,6 +6,7 @@
 #include "dns/answer/ready.h"
 #include "dns/answer/rule.h"
 #include "dns/answer/tsig.h"
+#include "dns/answer/why.h"
 
 void
 answer_truncate(struct answer *a)
@@ -385,7 +386,8 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 	size_t opt_size, limit, tsig_size = 0;
 	struct dns_tsig tsig;
 
-	count_query(ctx, client, size);
+	if (!ctx->why_text) /* else it is asked again */
+		count_query(ctx, client, size);
 	a.view = v;
 	a.ctx = ctx;
 	a.client = client;
@@ -449,7 +451,10 @@ dns_answer(const struct dns_view *v, struct dns_context *ctx, const struct dns_c
 			cookie_ok = dns_cookie_is_valid(v, &q, ctx, client);
 		if (parsed == DNS_PARSE_OK && !a.rcode && q.notify)
 			answer_notify(&a, tsig_size ? tsig.key : NULL);
-		else if (parsed == DNS_PARSE_OK && !a.rcode)
+		else if (parsed == DNS_PARSE_OK && !a.rcode && q.qclass == DNS_CLASS_CH && dns_why_is_asked(&q)) {
+			if (answer_why(&a, tsig_size ? tsig.key : NULL))
+				return DNS_WHY;
+		} else if (parsed == DNS_PARSE_OK && !a.rcode)
 			answer_question(&a);
 	} else {
 		a.class = DNS_LIMIT_ERROR;

@@ -38,6 +38,7 @@ struct dns_context {
 	uint32_t sign_budget;
 	uint64_t sign_filled_ms;
 	struct dns_ready_want *ready; /* NULL, but where answers are made beforehand (ready.h) */
+	const char *why_text; /* the answer to the "why" that is asked; NULL: it is not known yet */
 };
 
 /* What the caller does with the result. */
@@ -45,6 +46,7 @@ enum dns_verdict {
 	DNS_SEND,     /* send *ret_size bytes */
 	DNS_DROP,     /* send nothing */
 	DNS_TRANSFER, /* AXFR or IXFR over TCP: transfer.h answers */
+	DNS_WHY,      /* over TCP: the main thread knows; ask again with ctx->why_text */
 };
 
 /* 'out' has room for DNS_MESSAGE_MAX with TCP, for DNS_UDP_ROOM else. */

@@ -70,6 +70,8 @@ void chain_put_set(struct chain *, const struct dns_rrset *, const uint8_t *owne
 
 /* Answers by a builder, following CNAME and DNAME: for DO=1 in signed zones. */
 void answer_built(struct answer *, enum dns_found, const struct dns_find *);
+/* why_query.c.  True: the main thread must be asked first. */
+bool answer_why(struct answer *, const struct dns_key *);
 /* Follows a CNAME at, or a DNAME above, the name asked for. */
 void answer_chain(struct answer *, enum dns_found, const struct dns_find *);
 

@@ -42,6 +42,11 @@ dns_view_free(struct dns_view *v)
 	pol_free(v->pol);
 	free(v->slots);
 	free(v->rules);
+	if (v->why) {
+		free(v->why->prefixes);
+		free(v->why->keys);
+		free(v->why);
+	}
 	free(v);
 }
 

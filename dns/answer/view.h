@@ -14,6 +14,7 @@
 
 #define DNS_NSID_MAX 64
 
+struct dns_allow;
 struct dns_key;
 struct dns_sign_cache;
 struct dns_zone_rule;
@@ -37,6 +38,7 @@ struct dns_view {
 	 * make up.  Not owned; NULL: no zone is signed here. */
 	struct dns_sign_cache *sign_cache;
 	uint32_t sign_per_s;
+	struct dns_allow *why; /* who may ask for reasons; NULL: nobody */
 	struct dns_key *keys; /* of transaction signatures */
 	/* Where clients are and what is chosen for them; NULL: no policies. */
 	struct pol *pol;

@@ -16,6 +16,12 @@ struct dns_why_question {
 
 /* "192.0.2.1" or "192.0.2.0/24". */
 int dns_why_parse_client(struct dns_why_question *, const char *text, struct wf_err *);
+/* why_query.c: a question "NAME.TYPE.why.weft. CH TXT"; the client is that of its client subnet, else who asks. */
+bool dns_why_is_asked(const struct dns_query *);
+/* False: it is none, or TYPE is no type. */
+bool dns_why_read(struct dns_why_question *, const struct dns_query *, const struct dns_client *);
+
+/* Main thread only: policies are looked at. */
 void dns_why(const struct dns_view *, const struct dns_why_question *, struct wf_str *);
 
 #endif

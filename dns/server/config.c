@@ -269,6 +269,7 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 	c->sign_cache = wf_json_u64(o, "signature-cache", 65536);
 	c->min_refresh_s = wf_json_u64(dns, "min-refresh-time", 60);
 	c->min_retry_s = wf_json_u64(dns, "min-retry-time", 30);
+	read_allow(json_object_get(dns, "why"), &c->why);
 	c->state_folder = wf_xstrdup(wf_json_str(dns, "state-folder", "/var/lib/weft/dns"));
 	if (read_selftest(c, json_object_get(dns, "self-test"), path, err))
 		return -EINVAL;
@@ -396,6 +397,8 @@ dns_conf_free(struct dns_conf *c)
 	free(c->xdp);
 	free(c->selftest);
 	free(c->selftest_script);
+	free(c->why.prefixes);
+	free(c->why.keys);
 	free(c->folder);
 	free(c->key_folder);
 	free(c->state_folder);

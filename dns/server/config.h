@@ -97,6 +97,7 @@ struct dns_conf {
 	json_t *json; /* the object that weft-policy's grouping is in */
 	char *folder; /* of the file */
 	char *state_folder;
+	struct dns_allow_conf why;
 	uint32_t min_refresh_s, min_retry_s; /* whatever a primary's SOA says */
 	struct dns_zone_conf *zones;
 	size_t n_zones;

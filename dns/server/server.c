@@ -16,6 +16,7 @@
 #include "dns/server/selftest.h"
 #include "dns/server/tls.h"
 #include "dns/server/view_load.h"
+#include "dns/server/why_job.h"
 #include "dns/server/worker.h"
 #include "dns/server/xdp.h"
 #include "dns/zone/dnssec.h"
@@ -221,6 +222,7 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	dns_presign_start();
 	wf_timer_set(&dns_server.files, FILES_MS, on_files, NULL);
 	dns_server.loaded_wall_ms = wf_wall_ms();
+	dns_why_job_init();
 	n = dns_server.conf->workers ? dns_server.conf->workers
 				     : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	if (n > WF_RCU_MAX_THREADS - 8)
@@ -361,6 +363,7 @@ dns_server_stop(void)
 		dns_worker_free(dns_server.workers[i]);
 	dns_server.n_workers = 0;
 	dns_xdp_stop();
+	dns_why_job_done();
 	dns_secondary_stop();
 	pol_health_free(dns_server.health);
 	publish(NULL);

@@ -20,6 +20,7 @@
 #include "dns/server/server.h"
 #include "dns/server/socket.h"
 #include "dns/server/tls.h"
+#include "dns/server/why_job.h"
 #include "dns/server/worker.h"
 
 WF_LOG_MODULE(dns_tcp);
@@ -41,6 +42,7 @@ struct connection {
 	uint8_t *out;
 	size_t out_at, out_size;
 	struct dns_transfer *transfer; /* under way; nothing else is answered meanwhile */
+	struct dns_why_job *why; /* with the main thread; nothing else is answered meanwhile, nor read */
 	SSL *tls; /* NULL: plain */
 	bool is_established, tls_wants_write;
 	uint8_t in[2 + QUERY_ROOM];
@@ -113,6 +115,7 @@ dns_tcp_reap(struct dns_worker *w)
 			wf_container(wf_list_pop_front(&w->tcp->ended), struct connection, node);
 
 		dns_transfer_free(c->transfer);
+		dns_why_free(c->why);
 		free(c->out);
 		free(c);
 	}
@@ -178,7 +181,7 @@ answer_buffer(struct dns_worker *w, struct connection *c)
 	size_t at = 0;
 	bool good = true;
 
-	while (!c->transfer && c->in_size - at >= 2 &&
+	while (!c->transfer && !c->why && c->in_size - at >= 2 &&
 	       t->out_size + 2 + DNS_MESSAGE_MAX <= sizeof t->out) {
 		size_t size = dns_get16(c->in + at), answer_size = 0;
 		enum dns_verdict verdict;
@@ -195,6 +198,8 @@ answer_buffer(struct dns_worker *w, struct connection *c)
 		if (verdict == DNS_TRANSFER)
 			c->transfer = dns_transfer_begin(view, &w->ctx, &c->client, c->in + at + 2,
 							 size, out + 2, &answer_size);
+		if (verdict == DNS_WHY)
+			c->why = dns_why_ask(&c->client, c->in + at + 2, size, w->wake);
 		if (verdict == DNS_SEND || (verdict == DNS_TRANSFER && !c->transfer)) {
 			dns_put16(out, answer_size);
 			t->out_size += 2 + answer_size;
@@ -236,23 +241,36 @@ go_on_with_transfer(struct dns_worker *w, struct connection *c)
 	return flush(w, c);
 }
 
+/* Nothing is asked of the socket until the main thread has answered, or the client does not take an answer before. */
+static void
+wait_for_why(struct dns_worker *w, struct connection *c)
+{
+	struct epoll_event e = { .events = c->out ? EPOLLOUT : 0, .data.ptr = &c->source };
+
+	epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->source.fd, &e);
+	c->writing = c->out;
+	c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms;
+}
+
 /* Answers and sends until there is no whole query left or the client does not take more.  False:
  * the connection is over. */
 static bool
 serve(struct dns_worker *w, struct connection *c)
 {
-	while (!c->out && !c->transfer) {
+	while (!c->out && !c->transfer && !c->why) {
 		if (!answer_buffer(w, c)) {
 			w->ctx.counters.tcp_bad++;
 			flush(w, c);
 			return false;
 		}
-		if (!w->tcp->out_size && !c->transfer)
+		if (!w->tcp->out_size && !c->transfer && !c->why)
 			break;
 		if (!flush(w, c))
 			return false;
 	}
-	if (c->transfer) {
+	if (c->why) {
+		wait_for_why(w, c);
+	} else if (c->transfer) {
 		want(w, c, true);
 		c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms;
 	} else if (!c->out) {
@@ -264,6 +282,32 @@ serve(struct dns_worker *w, struct connection *c)
 			c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms;
 	}
 	return true;
+}
+
+/* The main thread has answered, maybe.  False: the connection is over. */
+static bool
+serve_why(struct dns_worker *w, struct connection *c)
+{
+	struct dns_tcp *t = w->tcp;
+	size_t size = 0;
+
+	if (c->out || !dns_why_is_done(c->why)) {
+		wait_for_why(w, c);
+		return true;
+	}
+	w->ctx.why_text = wf_str_cstr(&c->why->text);
+	if (dns_answer(dns_server_view(), &w->ctx, &c->client, c->why->msg, c->why->size, t->out + 2, &size) == DNS_SEND) {
+		dns_put16(t->out, size);
+		t->out_size = 2 + size;
+	}
+	w->ctx.why_text = NULL;
+	dns_why_free(c->why);
+	c->why = NULL;
+	c->deadline_ms = 0;
+	/* Not what was asked for last. */
+	c->writing = true;
+	want(w, c, false);
+	return flush(w, c) && (c->out || serve(w, c));
 }
 
 /* The client takes more of an answer.  False: it is gone. */
@@ -284,6 +328,8 @@ drain(struct dns_worker *w, struct connection *c)
 		c->deadline_ms = w->ctx.mono_ms + w->tcp_message_ms;
 		return true;
 	}
+	if (c->why)
+		return serve_why(w, c);
 	want(w, c, false);
 	return serve(w, c);
 }
@@ -316,8 +362,24 @@ read_on(struct dns_worker *w, struct connection *c)
 		c->in_size += n;
 		if (!serve(w, c))
 			return false;
-	} while (c->tls && !c->out && !c->transfer && dns_tls_has_more(c->tls));
+	} while (c->tls && !c->out && !c->transfer && !c->why && dns_tls_has_more(c->tls));
 	return true;
+}
+
+void
+dns_tcp_woken(struct dns_worker *w)
+{
+	struct connection *c, *next;
+
+	wf_list_for_each_safe(c, next, node, &w->tcp->list)
+		if (c->why && dns_why_is_done(c->why)) {
+			bool good = serve_why(w, c);
+
+			if (good && c->tls && !c->out && !c->transfer && !c->why && dns_tls_has_more(c->tls))
+				good = read_on(w, c);
+			if (!good)
+				end(w, c);
+		}
 }
 
 static void
@@ -328,8 +390,10 @@ on_tcp(struct dns_worker *w, struct dns_source *source, uint32_t events)
 
 	if (c->out) {
 		good = !(events & (EPOLLERR | EPOLLHUP)) && drain(w, c);
-		if (good && c->tls && !c->out && !c->transfer && dns_tls_has_more(c->tls))
+		if (good && c->tls && !c->out && !c->transfer && !c->why && dns_tls_has_more(c->tls))
 			good = read_on(w, c);
+	} else if (c->why) {
+		good = !(events & (EPOLLERR | EPOLLHUP));
 	} else if (c->transfer) {
 		good = !(events & (EPOLLERR | EPOLLHUP)) && go_on_with_transfer(w, c);
 		/* It is over: on with what came meanwhile. */
@@ -337,7 +401,7 @@ on_tcp(struct dns_worker *w, struct dns_source *source, uint32_t events)
 			want(w, c, false);
 			c->deadline_ms = 0;
 			good = serve(w, c);
-			if (good && c->tls && !c->out && !c->transfer && dns_tls_has_more(c->tls))
+			if (good && c->tls && !c->out && !c->transfer && !c->why && dns_tls_has_more(c->tls))
 				good = read_on(w, c);
 		}
 	} else {

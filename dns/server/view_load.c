@@ -373,6 +373,10 @@ dns_view_load(struct dns_conf *c, const struct dns_view *old, struct dns_view **
 		memcpy(v->nsid, c->nsid, v->nsid_size);
 	}
 	rc = load_keys(c, v, err);
+	if (!rc && c->why.exists) {
+		v->why = wf_xzalloc(sizeof *v->why);
+		make_allow(v, &c->why, v->why);
+	}
 	if (!rc)
 		rc = load_policies(c, old, v, err);
 	for (size_t i = 0; i < c->n_zones && !rc; i++)

@@ -51,6 +51,7 @@ on_wake(struct dns_worker *w, struct dns_source *s, uint32_t events)
 	eventfd_t v;
 
 	eventfd_read(s->fd, &v);
+	dns_tcp_woken(w);
 }
 
 static void

@@ -78,6 +78,7 @@ int dns_tcp_open(struct dns_worker *, const struct sockaddr_storage *, struct dn
 struct dns_tcp *dns_tcp_new(void);
 void dns_tcp_free(struct dns_worker *);
 void dns_tcp_tick(struct dns_worker *); /* once a second */
+void dns_tcp_woken(struct dns_worker *); /* the main thread has something for it */
 void dns_tcp_reap(struct dns_worker *); /* behind each turn */
 
 #endif

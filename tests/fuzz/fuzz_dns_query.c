@@ -49,6 +49,8 @@ make_view(void)
 	rule->transfer.exists = rule->notify.exists = true;
 	rule->told = &told;
 	dns_view_set_rule(v, &apex, rule);
+	v->why = wf_xzalloc(sizeof *v->why);
+	v->why->exists = true;
 	v->nsid_size = 4;
 	return v;
 }
@@ -95,6 +97,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case DNS_TRANSFER:
 			run_transfer(view, &ctx, &client, data, size, out);
 			continue;
+		case DNS_WHY:
+			ctx.why_text = "a line\n\nand another";
+			if (dns_answer(view, &ctx, &client, data, size, out, &n) != DNS_SEND)
+				abort();
+			ctx.why_text = NULL;
+			break;
 		case DNS_SEND:
 			break;
 		}
