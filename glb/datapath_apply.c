@@ -461,7 +461,7 @@ write_tables(const struct work *w)
 
 			if (!word)
 				goto store;
-			w->dp->pool_ids[i] = w->p->pools[i].id;
+			w->dp->pool_ids[i].id = w->p->pools[i].id;
 			if (word & GLB_POOL_BY_PLACE) {
 				write_place(w->dp, w->places[i], word, w->index_of);
 			} else if (!(word & GLB_POOL_FIRST)) {

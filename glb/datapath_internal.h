@@ -32,7 +32,10 @@ struct glb_datapath {
 	uint32_t n_slots;
 	uint64_t *tables[2]; /* of role edge, of role local, GLB_N_TABLES each; shared with the kernel */
 	unsigned key;	     /* which of glb_conf.key new flows are placed by */
-	uint32_t *pool_ids;  /* shared with the kernel */
+	/* Shared with the kernel, whose arrays keep entries 8 bytes apart. */
+	struct dp_pool_id {
+		uint32_t id, pad;
+	} *pool_ids;
 	struct glb_node *nodes; /* by index: what map glb_nodes holds; family 0: free */
 	uint32_t n_nodes, max_nodes;
 	struct dp_vip *vips; /* as written last, sorted; NULL: not by this daemon */
