@@ -80,6 +80,9 @@ struct glb_vip {
 	__u32 mss;   /* what the MSS option of TCP that opens is lowered to; 0: it stays */
 };
 #define GLB_VIP_QUIC 1 /* connection IDs of UDP may name the server */
+/* The VIP's other pool (all-down fallback), whose key role local takes, too: 0, or 1 + its index. */
+#define GLB_VIP_OTHER(flags)	((flags) >> 16)
+#define GLB_VIP_WITH_OTHER(pool) (((pool) + 1) << 16)
 
 /* Map glb_vip_prefixes, a trie: VIPs that are whole prefixes.  IPv4 as ::ffff:a.b.c.d. */
 struct glb_vip_prefix_key {

@@ -52,6 +52,13 @@ glb_relayed_back(struct xdp_md *ctx, const struct glb_tunnel *t)
 	return GLB_CALL_BACK;
 }
 
+/* Whether the tunnel's key is that of this pool.  Not every encapsulation has a key, and VXLAN's has 24 bits. */
+GLB_INLINE int
+glb_is_keyed(const struct glb_tunnel *t, __u32 id)
+{
+	return (t->encap == GLB_ENCAP_VXLAN ? id & 0xffffff : id) == t->pool;
+}
+
 SEC("xdp")
 int
 glb_local(struct xdp_md *ctx)
@@ -62,7 +69,7 @@ glb_local(struct xdp_md *ctx)
 	struct glb_flow f = { .family = 0 };
 	struct glb_conf *c;
 	struct glb_vip *v;
-	__u32 zero = 0, *id, key, flags;
+	__u32 zero = 0, *id, *other, key, flags, pool;
 	__u64 *table, hash;
 	int rc;
 
@@ -95,15 +102,25 @@ glb_local(struct xdp_md *ctx)
 	if ((f.flags & GLB_F_SYN) && v->mss)
 		glb_lower_mss(ctx, f.l4, v->mss);
 	flags = c->flags;
-	key = v->pool + GLB_CONF_KEY(flags) * GLB_MAX_POOLS;
+	pool = v->pool;
+	id = bpf_map_lookup_elem(&glb_pool_ids, &pool);
+	key = GLB_VIP_OTHER(v->flags);
+	if (key && t.pool) {
+		/* Which of the two pools serves is the edge's decision. */
+		key--;
+		other = bpf_map_lookup_elem(&glb_pool_ids, &key);
+		if (other && glb_is_keyed(&t, *other)) {
+			pool = key;
+			id = other;
+		}
+	}
+	key = pool + GLB_CONF_KEY(flags) * GLB_MAX_POOLS;
 	table = bpf_map_lookup_elem(&glb_local_tables, &key);
 	key = GLB_CONF_KEY(flags);
-	id = bpf_map_lookup_elem(&glb_pool_ids, &v->pool);
 	if (!table || !id || !(*table & GLB_POOL_VALID))
 		return glb_drop(ctx, GLB_BAD(no_pool));
-	/* An edge sends fragments by the address alone, so their key may name another pool of it; not every
-	 * encapsulation has a key. */
-	if (t.pool && (t.encap == GLB_ENCAP_VXLAN ? *id & 0xffffff : *id) != t.pool && !(f.flags & (GLB_F_FIRST | GLB_F_LATER)))
+	/* An edge sends fragments by the address alone, so their key may name another pool of it. */
+	if (t.pool && !glb_is_keyed(&t, *id) && !(f.flags & (GLB_F_FIRST | GLB_F_LATER)))
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	hash = glb_flow_hash(c->key[key], &f);
 	if (glb_may_be_quic(v, &f)) {
@@ -113,7 +130,7 @@ glb_local(struct xdp_md *ctx)
 	if (!cand.node[0]) {
 		rc = glb_choose(*table, (__u32)hash, glb_kind(&f), &cand);
 		if (flags & GLB_CONF_ROTATES && glb_kind(&f) != GLB_KIND_ONE) {
-			key = v->pool + !key * GLB_MAX_POOLS;
+			key = pool + !key * GLB_MAX_POOLS;
 			table = bpf_map_lookup_elem(&glb_local_tables, &key);
 			rc = glb_choose_other(table ? *table : 0, &f, GLB_LOCAL, &cand, &hops);
 			if (rc < 0)

@@ -83,7 +83,9 @@ look(const struct glb_config *c, const struct glb_health *h)
 	for (size_t i = 0; i < a.n; i++)
 		a.r[i].wanted = a.r[i].up = false;
 	for (size_t i = 0; c->announce && i < c->n_vips; i++) {
-		bool up = c->vips[i].keep || glb_health_pool_is_up(h, c->vips[i].pool);
+		const char *other = c->vips[i].fallback;
+		bool up = c->vips[i].keep || glb_health_pool_is_up(h, c->vips[i].pool) ||
+			  (other[0] && glb_health_pool_is_up(h, other));
 
 		any |= up;
 		if (c->role[GLB_EDGE]) {

@@ -91,6 +91,10 @@ read_vips(const json_t *o, struct glb_config *c, struct wf_err *err)
 		snprintf(vip->pool, sizeof vip->pool, "%s", wf_json_str(v, "pool", ""));
 		snprintf(vip->policy, sizeof vip->policy, "%s", wf_json_str(v, "policy", ""));
 		vip->keep = !strcmp(wf_json_str(v, "all-down", "withdraw"), "keep");
+		if (!strcmp(wf_json_str(v, "all-down", "withdraw"), "fallback"))
+			snprintf(vip->fallback, sizeof vip->fallback, "%s", wf_json_str(v, "fallback-pool", ""));
+		if (!strcmp(vip->fallback, vip->pool))
+			return wf_err(err, -EINVAL, "vip: fallback-pool: %s: is the VIP's own pool", vip->pool);
 	}
 	if (c->n_vips > GLB_MAX_VIPS)
 		return wf_err(err, -EINVAL, "vip: %zu are more than %d", c->n_vips, GLB_MAX_VIPS);

@@ -30,6 +30,7 @@ struct glb_vip_config {
 	char pool[64];
 	char policy[64]; /* "": by the document's weights */
 	bool keep;	 /* announced also when all is down */
+	char fallback[64]; /* pool that serves it then; "": none */
 };
 
 struct glb_prefix {

@@ -21,6 +21,7 @@
 #include "glb/announce.h"
 #include "glb/datapath.h"
 #include "glb/doctor.h"
+#include "glb/fallback.h"
 #include "glb/health.h"
 #include "glb/metrics.h"
 #include "glb/sites.h"
@@ -132,6 +133,12 @@ on_state(void *arg)
 		return;
 	glb_health_nodes(d.health, on_node, NULL);
 	glb_sites_update(d.sites, glb_health_pol(d.health), on_place, NULL);
+	if (glb_fallback_update(d.config, d.health)) {
+		int rc = glb_datapath_vips_changed(d.dp, d.config, d.placement);
+
+		if (rc)
+			wf_warn("the maps of VIPs: %s", wf_strerror(rc));
+	}
 	glb_announce_update(d.config, d.health);
 }
 
@@ -141,7 +148,7 @@ pool_rate(void *arg, const char *pool)
 	double sum = 0;
 
 	for (size_t i = 0; i < d.config->n_vips; i++)
-		if (!strcmp(d.config->vips[i].pool, pool))
+		if (!strcmp(glb_fallback_pool(&d.config->vips[i]), pool))
 			sum += d.rates[i].rate;
 	return sum;
 }
@@ -444,6 +451,8 @@ show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 		wf_str_fmt(&s, "vip %s %s %u: pool %s", glb_prefix_text(&v->address, v->len, address),
 			   v->protocol == IPPROTO_TCP ? "tcp" : v->protocol == IPPROTO_UDP ? "udp" : "any",
 			   v->port, v->pool);
+		if (v->pool != glb_fallback_pool(v))
+			wf_str_fmt(&s, " (down), served by %s", v->fallback);
 		if (v->mss)
 			wf_str_fmt(&s, ", MSS at most %u", v->mss);
 		wf_str_putc(&s, '\n');
@@ -651,6 +660,7 @@ glb_daemon_done(void)
 	glb_metrics_stop();
 	wf_timer_cancel(&d.second);
 	wf_timer_cancel(&d.stop);
+	glb_fallback_done();
 	glb_health_free(d.health);
 	glb_sites_free(d.sites);
 	free(d.times);

@@ -42,6 +42,8 @@ int glb_datapath_apply(struct glb_datapath *, const struct glb_config *, const s
 		       const struct glb_place *const *by_pool, struct wf_err *);
 /* Another struct glb_datapath wrote into the maps: what this one remembers of them is read again. */
 void glb_datapath_reread(struct glb_datapath *);
+/* Which pools serve the VIPs changed (glb/fallback.h), nothing else. */
+int glb_datapath_vips_changed(struct glb_datapath *, const struct glb_config *, const struct placement *);
 /* The slots of a pool's place changed, nothing else. */
 void glb_datapath_place_changed(struct glb_datapath *, uint32_t pool_index, const struct glb_place *,
 				const struct placement *);

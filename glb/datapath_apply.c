@@ -303,10 +303,14 @@ check(struct work *w, struct wf_err *err)
 		return wf_err(err, -ENOSPC, "more than %d pools", GLB_MAX_POOLS);
 	if (w->c->role[GLB_LOCAL] && !plc_node_by_name(w->p, PLC_SITE, w->c->site))
 		return wf_err(err, -ENOENT, "local: site: %s: is not in the placement document", w->c->site);
-	for (size_t i = 0; i < w->c->n_vips; i++)
-		if (!find_pool(w, w->c->vips[i].pool, &pool))
-			return wf_err(err, -ENOENT, "vip: pool: %s: is not in the placement document",
-				      w->c->vips[i].pool);
+	for (size_t i = 0; i < w->c->n_vips; i++) {
+		const struct glb_vip_config *v = &w->c->vips[i];
+
+		if (!find_pool(w, v->pool, &pool))
+			return wf_err(err, -ENOENT, "vip: pool: %s: is not in the placement document", v->pool);
+		if (v->fallback[0] && !find_pool(w, v->fallback, &pool))
+			return wf_err(err, -ENOENT, "vip: fallback-pool: %s: is not in the placement document", v->fallback);
+	}
 	if (!bpf_map_lookup_elem(w->dp->maps[DP_CONF], &zero, &now) && now.generation) {
 		if (w->p->number < now.generation)
 			return wf_err(err, -EINVAL, "placement: number: %u is older than %u, which is in force",
@@ -418,6 +422,12 @@ write_place(const struct glb_datapath *dp, const struct glb_place *place, uint64
 		if (slots[s] != v)
 			__atomic_store_n(&slots[s], v, __ATOMIC_RELAXED);
 	}
+}
+
+int
+glb_datapath_vips_changed(struct glb_datapath *dp, const struct glb_config *c, const struct placement *p)
+{
+	return dp_write_vips(dp, c, p);
 }
 
 void

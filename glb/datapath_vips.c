@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 
 #include "glb/address.h"
+#include "glb/fallback.h"
 
 /* The entry that says that an address is a VIP's. */
 #define ADDRESS_PROTO 255
@@ -35,7 +36,8 @@ list_vips(const struct glb_config *c, const struct placement *p)
 
 	for (size_t i = 0; i < c->n_vips; i++) {
 		const struct glb_vip_config *vip = &c->vips[i];
-		const struct plc_pool *pool = plc_pool_by_name(p, vip->pool);
+		const struct plc_pool *pool = plc_pool_by_name(p, glb_fallback_pool(vip)),
+				      *other = vip->fallback[0] ? plc_pool_by_name(p, glb_fallback_other(vip)) : NULL;
 		struct dp_vip *e = &v[n];
 
 		e->address = vip->address;
@@ -43,7 +45,9 @@ list_vips(const struct glb_config *c, const struct placement *p)
 		e->port = vip->port;
 		e->proto = vip->protocol;
 		e->value = (struct glb_vip){ .pool = pool ? (uint32_t)(pool - p->pools) : 0, .index = (uint32_t)i,
-					     .flags = vip->quic ? GLB_VIP_QUIC : 0, .mss = vip->mss };
+					     .flags = (vip->quic ? GLB_VIP_QUIC : 0) |
+						      (other ? GLB_VIP_WITH_OTHER((uint32_t)(other - p->pools)) : 0),
+					     .mss = vip->mss };
 		e[1] = e[0];
 		e[1].port = ADDRESS_PORT;
 		e[1].proto = ADDRESS_PROTO;
@@ -206,7 +210,8 @@ behind_nat(const struct placement *p, const struct plc_table *t)
 	return false;
 }
 
-/* NULL and -EINVAL: one server's port would answer for two VIPs. */
+/* NULL and -EINVAL: one server's port would answer for two VIPs.  Servers of a pool to fall back to answer whether it serves
+ * or not. */
 static struct nat_row *
 want_nat(const struct glb_config *c, const struct placement *p, size_t *ret_n, struct wf_err *err)
 {
@@ -217,9 +222,9 @@ want_nat(const struct glb_config *c, const struct placement *p, size_t *ret_n, s
 	char address[INET6_ADDRSTRLEN];
 	enum { NO = 1, YES };
 
-	for (size_t i = 0; site && i < c->n_vips; i++) {
-		const struct glb_vip_config *v = &c->vips[i];
-		const struct plc_pool *pool = plc_pool_by_name(p, v->pool);
+	for (size_t i = 0; site && i < 2 * c->n_vips; i++) {
+		const struct glb_vip_config *v = &c->vips[i / 2];
+		const struct plc_pool *pool = i % 2 && !v->fallback[0] ? NULL : plc_pool_by_name(p, i % 2 ? v->fallback : v->pool);
 		const struct plc_table *t = pool ? plc_servers_at(pool, site->id) : NULL;
 
 		/* Members are looked at once for each pool with such servers' VIPs, and once for all others. */

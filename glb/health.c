@@ -166,7 +166,7 @@ probe_vip(const struct glb_config *c, const char *pool, bool udp)
 		const struct in6_addr *source = glb_address_is_v4(&v->address) ? &c->probe4 : &c->probe6;
 		bool right = v->protocol == (udp ? IPPROTO_UDP : IPPROTO_TCP);
 
-		if (!strcmp(v->pool, pool) && memcmp(source, &zero, sizeof zero) && (!found || right)) {
+		if ((!strcmp(v->pool, pool) || !strcmp(v->fallback, pool)) && memcmp(source, &zero, sizeof zero) && (!found || right)) {
 			found = v;
 			if (right)
 				break;
@@ -257,7 +257,7 @@ build_targets(struct build *b, struct wf_err *err)
 		bool used = false;
 
 		for (size_t v = 0; v < b->c->n_vips; v++)
-			used |= !strcmp(b->c->vips[v].pool, pool->name);
+			used |= !strcmp(b->c->vips[v].pool, pool->name) || !strcmp(b->c->vips[v].fallback, pool->name);
 		if (used && !pool->gone)
 			add_pool(b, pool);
 	}

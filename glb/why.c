@@ -8,6 +8,7 @@
 
 #include "bpf/glb_parse.h"
 #include "glb/address.h"
+#include "glb/fallback.h"
 
 bool
 glb_endpoint_parse(const char *text, struct in6_addr *a, uint16_t *port)
@@ -105,8 +106,10 @@ glb_why(const struct glb_config *c, const struct placement *p, const struct glb_
 		wf_str_put(s, "not a VIP of this host: to the stack\n");
 		return;
 	}
-	pool = plc_pool_by_name(p, vip->pool);
-	wf_str_fmt(s, "pool %s (id %u), document %u\n", vip->pool, pool ? pool->id : 0, p->number);
+	pool = plc_pool_by_name(p, glb_fallback_pool(vip));
+	wf_str_fmt(s, "pool %s (id %u), document %u\n", glb_fallback_pool(vip), pool ? pool->id : 0, p->number);
+	if (strcmp(vip->pool, glb_fallback_pool(vip)))
+		wf_str_fmt(s, "the VIP falls back: its own pool, %s, is down\n", vip->pool);
 	if (!pool)
 		return;
 	memcpy(key, p->hash_key, sizeof key);
