@@ -28,6 +28,7 @@ WF_LOG_MODULE(dns_xdp);
 
 #define LEASE_NS  10000000000ull
 #define BEAT_MS	  1000
+#define TAKE_MS	  100
 #define RESUME_MS 10 /* several changes at once are one */
 #define MORE_MS	  20
 #define SWEEP_NS  60000000000ull  /* when names are forgotten that are asked for less, if there is no more room */
@@ -295,7 +296,7 @@ on_policy(bool after)
 }
 
 static void
-take_names(void)
+on_take(struct wf_timer *t)
 {
 	const struct dns_view *v = dns_server_view();
 	struct dns_name name;
@@ -310,6 +311,7 @@ take_names(void)
 		dns_xdp.unfinished = false;
 		wf_timer_set(&dns_xdp.more, 0, on_more, NULL);
 	}
+	wf_timer_set(t, TAKE_MS, on_take, NULL);
 }
 
 static void
@@ -321,7 +323,6 @@ on_beat(struct wf_timer *t)
 	__atomic_store_n(&dns_xdp.conf->lease_ns, now + LEASE_NS, __ATOMIC_RELAXED);
 	if (dns_xdp.any4 || dns_xdp.any6)
 		put_addresses(dns_server.conf);
-	take_names();
 	if (dns_xdp.n_names >= DNS_X_HOT_MAX * 9 / 10 && now - dns_xdp.swept_ns > SWEEP_NS) {
 		dns_xdp.swept_ns = now;
 		dns_xdp_suspend();
@@ -435,6 +436,7 @@ dns_xdp_start(const struct dns_conf *c, struct dns_limiter *limiter, struct wf_e
 		return rc;
 	dns_view_on_policy = on_policy;
 	on_beat(&dns_xdp.beat);
+	wf_timer_set(&dns_xdp.take, TAKE_MS, on_take, NULL);
 	dns_xdp_resume(false);
 	return 0;
 }
@@ -445,6 +447,7 @@ dns_xdp_stop(void)
 	if (!dns_xdp.object)
 		return;
 	wf_timer_cancel(&dns_xdp.beat);
+	wf_timer_cancel(&dns_xdp.take);
 	dns_xdp_suspend();
 	for (unsigned i = 0; i < dns_xdp.n_links; i++)
 		close(dns_xdp.links[i]);

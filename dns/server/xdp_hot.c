@@ -11,8 +11,8 @@
 #define SAMPLE	 8
 #define COUNTERS 4096
 /* Looked at so often before others took its counter away: then it is hot. */
-#define ENOUGH 16
-#define RING   64
+#define ENOUGH 4
+#define RING   256
 
 struct told {
 	uint16_t type;

@@ -57,7 +57,7 @@ struct dns_xdp {
 	bool full;		     /* at the next resumption all is made anew */
 	bool any_signed, unfinished;
 	struct dns_context ctx;
-	struct wf_timer beat, resume, more;
+	struct wf_timer beat, take, resume, more;
 	uint64_t swept_ns, filled_ns;
 	struct dns_x_address listen[DNS_X_LISTEN];
 	unsigned n_listen;
