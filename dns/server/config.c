@@ -270,6 +270,15 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 	c->min_refresh_s = wf_json_u64(dns, "min-refresh-time", 60);
 	c->min_retry_s = wf_json_u64(dns, "min-retry-time", 30);
 	read_allow(json_object_get(dns, "why"), &c->why);
+	o = json_object_get(dns, "dnstap");
+	if (o) {
+		c->tap.sample = wf_json_u64(o, "sample", 1);
+		c->tap.file_max = wf_json_u64(o, "file-size-limit", 1 << 30);
+		if (wf_json_has(o, "socket"))
+			c->tap.socket = wf_xstrdup(wf_json_str(o, "socket", ""));
+		else
+			c->tap.file = wf_xstrdup(wf_json_str(o, "file", ""));
+	}
 	c->state_folder = wf_xstrdup(wf_json_str(dns, "state-folder", "/var/lib/weft/dns"));
 	if (read_selftest(c, json_object_get(dns, "self-test"), path, err))
 		return -EINVAL;
@@ -397,6 +406,8 @@ dns_conf_free(struct dns_conf *c)
 	free(c->xdp);
 	free(c->selftest);
 	free(c->selftest_script);
+	free(c->tap.socket);
+	free(c->tap.file);
 	free(c->why.prefixes);
 	free(c->why.keys);
 	free(c->folder);

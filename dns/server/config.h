@@ -98,6 +98,11 @@ struct dns_conf {
 	char *folder; /* of the file */
 	char *state_folder;
 	struct dns_allow_conf why;
+	struct dns_tap_conf {
+		unsigned sample;     /* of so many queries one; 0: there is no dnstap */
+		char *socket, *file; /* one of them */
+		uint64_t file_max;
+	} tap;
 	uint32_t min_refresh_s, min_retry_s; /* whatever a primary's SOA says */
 	struct dns_zone_conf *zones;
 	size_t n_zones;

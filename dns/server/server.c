@@ -14,6 +14,7 @@
 #include "dns/server/notify.h"
 #include "dns/server/secondary.h"
 #include "dns/server/selftest.h"
+#include "dns/server/tap.h"
 #include "dns/server/tls.h"
 #include "dns/server/view_load.h"
 #include "dns/server/why_job.h"
@@ -240,6 +241,7 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	if (dns_server.conf->metrics && (rc = dns_metrics_start(&dns_server.conf->metrics_at, err)))
 		return rc;
 	dns_notify_changes(dns_server.conf, NULL, v);
+	dns_tap_configure(dns_server.conf);
 	/* All sockets are open before the first answer. */
 	for (unsigned i = 0; i < n; i++)
 		dns_worker_start(dns_server.workers[i]);
@@ -303,6 +305,7 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 	publish(v);
 	for (unsigned i = 0; i < dns_server.n_workers; i++)
 		dns_worker_configure(dns_server.workers[i], conf);
+	dns_tap_configure(conf);
 	/* The sockets go on being those of the old one. */
 	if (needs_restart(dns_server.conf, conf)) {
 		struct sockaddr_storage *listen = conf->listen;
@@ -348,6 +351,8 @@ dns_server_counters(struct dns_counters *sum)
 			to[k] += __atomic_load_n(&from[k], __ATOMIC_RELAXED);
 	}
 	dns_xdp_add_counters(sum);
+	sum->dnstap_sent = dns_tap_n_sent();
+	sum->dnstap_lost += dns_tap_n_lost();
 }
 
 void
@@ -359,6 +364,7 @@ dns_server_stop(void)
 	wf_timer_cancel(&dns_server.files);
 	dns_presign_stop();
 	wf_timer_cancel(&dns_server.catalogs);
+	dns_tap_stop();
 	for (unsigned i = 0; i < dns_server.n_workers; i++)
 		dns_worker_free(dns_server.workers[i]);
 	dns_server.n_workers = 0;

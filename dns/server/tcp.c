@@ -19,6 +19,7 @@
 #include "dns/answer/transfer.h"
 #include "dns/server/server.h"
 #include "dns/server/socket.h"
+#include "dns/server/tap.h"
 #include "dns/server/tls.h"
 #include "dns/server/why_job.h"
 #include "dns/server/worker.h"
@@ -34,6 +35,7 @@ struct connection {
 	struct dns_source source;
 	struct wf_list node; /* of dns_tcp.list: the one that asked last is last */
 	struct dns_client client;
+	uint16_t port;
 	uint64_t asked_ms;    /* when its last query was complete, or it was accepted */
 	uint64_t deadline_ms; /* for the query or answer under way; 0: neither */
 	uint16_t in_size;
@@ -195,6 +197,9 @@ answer_buffer(struct dns_worker *w, struct connection *c)
 			break;
 		verdict = dns_answer(view, &w->ctx, &c->client, c->in + at + 2, size, out + 2,
 				     &answer_size);
+		if (dns_tap_wants(w))
+			dns_tap_put(w, c->tls ? DNS_TAP_TLS : DNS_TAP_TCP, &c->client, c->port, c->in + at + 2, size, out + 2,
+				    verdict == DNS_SEND ? answer_size : 0);
 		if (verdict == DNS_TRANSFER)
 			c->transfer = dns_transfer_begin(view, &w->ctx, &c->client, c->in + at + 2,
 							 size, out + 2, &answer_size);
@@ -433,6 +438,7 @@ add(struct dns_worker *w, int fd, const struct sockaddr_storage *from, bool tls)
 	c = wf_xzalloc(sizeof *c);
 	c->source = (struct dns_source){ on_tcp, fd };
 	dns_client_from(&c->client, from, true);
+	c->port = dns_port_of(from);
 	c->asked_ms = w->ctx.mono_ms;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	wf_list_push_back(&w->tcp->list, &c->node);

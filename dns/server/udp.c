@@ -9,6 +9,7 @@
 #include "base/rcu.h"
 #include "dns/server/server.h"
 #include "dns/server/socket.h"
+#include "dns/server/tap.h"
 #include "dns/server/worker.h"
 #include "dns/server/xdp.h"
 
@@ -114,11 +115,16 @@ on_udp(struct dns_worker *w, struct dns_source *source, uint32_t events)
 		for (int i = 0; i < n; i++) {
 			struct msghdr *m = &b->in[i].msg_hdr;
 			struct dns_client client;
+			enum dns_verdict verdict;
 			size_t size;
 
 			dns_client_from(&client, &b->from[i], false);
-			if (dns_answer(view, &w->ctx, &client, b->query[i], b->in[i].msg_len,
-				       b->answer[n_out], &size) != DNS_SEND)
+			verdict = dns_answer(view, &w->ctx, &client, b->query[i], b->in[i].msg_len,
+					     b->answer[n_out], &size);
+			if (dns_tap_wants(w))
+				dns_tap_put(w, DNS_TAP_UDP, &client, dns_port_of(&b->from[i]), b->query[i], b->in[i].msg_len,
+					    b->answer[n_out], verdict == DNS_SEND ? size : 0);
+			if (verdict != DNS_SEND)
 				continue;
 			if (w->hot)
 				dns_hot_note(w->hot, b->query[i], b->in[i].msg_len, b->answer[n_out]);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/rcu.h"
 #include "dns/server/server.h"
+#include "dns/server/tap.h"
 #include "dns/server/xdp.h"
 #include "dns/zone/dnssec.h"
 
@@ -194,6 +195,7 @@ dns_worker_free(struct dns_worker *w)
 		close(w->epoll);
 	if (w->wake >= 0)
 		close(w->wake);
+	dns_tap_ring_free(w->tap);
 	free(w->batch);
 	dns_hot_free(w->hot);
 	free(w->udp);

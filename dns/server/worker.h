@@ -18,6 +18,7 @@
 #include "dns/answer/answer.h"
 #include "dns/server/config.h"
 
+struct dns_tap_ring;
 struct dns_worker;
 
 /* What epoll's data points at begins with this. */
@@ -54,6 +55,10 @@ struct dns_worker {
 	/* Written by the main thread on a reload. */
 	_Atomic unsigned tcp_max, tcp_idle_ms, tcp_message_ms;
 	_Atomic unsigned tls_per_s; /* handshakes */
+	/* dnstap (tap.h): of so many queries one; 0: none.  The ring comes before. */
+	_Atomic unsigned tap_sample;
+	unsigned tap_count; /* since the last one */
+	struct dns_tap_ring *_Atomic tap;
 };
 
 /* Opens the sockets; 'n' workers share the limits. */
@@ -68,6 +73,12 @@ unsigned dns_worker_n_connections(const struct dns_worker *);
 
 /* Within a worker. */
 int dns_worker_watch(struct dns_worker *, struct dns_source *, uint32_t events);
+/* The port lies at the same place in both families. */
+static inline uint16_t
+dns_port_of(const struct sockaddr_storage *a)
+{
+	return ntohs(((const struct sockaddr_in *)a)->sin_port);
+}
 void dns_client_from(struct dns_client *, const struct sockaddr_storage *, bool tcp);
 
 int dns_udp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_udp_socket *,
