@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 8
+#define GLB_ABI 9
 
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
@@ -45,12 +45,16 @@ struct glb_conf {
 	__u64 packet_ns, packet_burst_ns; /* GLB_CONF_LIMIT: time that a packet of a source takes, and how much it may
 					   * be ahead; 0: no limit */
 	__u64 syn_ns, syn_burst_ns;	  /* the same for TCP that opens */
-	__u32 capture;	      /* GLB_CONF_CAPTURE: one of so many packets; 0: only what is dropped */
+	__u32 capture;	      /* GLB_CONF_CAPTURE: one of so many packets */
+	__u32 capture_drop;   /* only those that are dropped: 1 + enum glb_drop, or GLB_CAPTURE_DROPS; 0: all */
+	__be32 capture_vip[4]; /* only those to it; zero: all */
 	__u16 n_peers;	      /* local balancers of the site, nodes GLB_PEER_NODE(i); 0 or 1: fragments stay here */
 	__u16 peer_self;      /* which of them this one is */
 	__u8 quic_first, quic_mask; /* first byte of a connection ID that says who serves: value under the mask */
-	__u8 pad[6];
+	__u8 first_role; /* whose program has the packets first on this host */
+	__u8 pad[5];
 };
+#define GLB_CAPTURE_DROPS 0xffff /* whatever the reason */
 #define GLB_CONF_ANY_PORT 1 /* some VIP has no port: a second look-up may find it */
 #define GLB_CONF_SOURCES  2 /* map glb_sources says which tunnel ends are configured */
 #define GLB_CONF_PREFIXES 4 /* some VIP is a prefix: map glb_vip_prefixes */
@@ -191,20 +195,21 @@ struct glb_nat {
 /* Map glb_buckets: two rows of buckets, by hash of a source; each the time at which what it sent is used up. */
 #define GLB_BUCKETS 65536 /* a row; more sources at a time than that begin to share limits */
 
-/* Ring glb_events: what the programs want user space to see. */
-#define GLB_EVENT_BYTES 2048
+/* Ring glb_events: packets as they came, with what became of them. */
+#define GLB_EVENT_BYTES 2048 /* a power of two */
+#define GLB_EVENTS	(1u << 19) /* bytes of the ring */
 struct glb_event {
 	__u64 ns;	/* monotonic */
 	__u32 ifindex;
-	__u16 len;	/* of the frame */
+	__u32 len;	/* of the frame */
 	__u16 captured;
-	__u8 kind;	/* enum glb_event_kind */
-	__u8 role;
-	__u16 reason;	/* GLB_EVENT_DROP: enum glb_drop */
-	__u32 off;	/* GLB_EVENT_FRAGMENT: of the inner packet */
+	__u16 reason;	/* of a drop: 1 + enum glb_drop */
+	__u8 verdict;	/* XDP_... */
+	__u8 role;	/* enum glb_role: who decided */
+	__u8 state;	/* while it is in glb_seen: 0 none, 1 a packet, 2 and it is to the VIP that is wanted */
+	__u8 pad;
 	__u8 bytes[GLB_EVENT_BYTES];
 };
-enum glb_event_kind { GLB_EVENT_SEEN, GLB_EVENT_DROP, GLB_EVENT_FRAGMENT };
 
 struct glb_count {
 	__u64 packets, bytes;

@@ -36,7 +36,11 @@ glb_edge(struct xdp_md *ctx)
 	int rc;
 
 	c = bpf_map_lookup_elem(&glb_conf, &zero);
-	if (!c || glb_parse_eth(data, end, &off, &type))
+	if (!c)
+		return glb_pass(ctx, GLB_EDGE);
+	if (c->flags & GLB_CONF_CAPTURE)
+		glb_keep_packet(ctx);
+	if (glb_parse_eth(data, end, &off, &type))
 		return glb_pass(ctx, GLB_EDGE);
 	if (type == GLB_BE16(0x0800)) {
 		rc = glb_parse_ip4(data, end, off, &f);
@@ -51,6 +55,8 @@ glb_edge(struct xdp_md *ctx)
 			return glb_pass(ctx, GLB_EDGE);
 		return glb_find_vip_address(c, &f) ? glb_drop(ctx, rc) : glb_pass(ctx, GLB_EDGE);
 	}
+	if (c->flags & GLB_CONF_CAPTURE)
+		glb_keep_vip(&f, GLB_EDGE);
 	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
 		v = glb_find_vip_address(c, &f);
 		f.client_port = f.vip_port = 0; /* all fragments take one way */

@@ -75,7 +75,7 @@ glb_relay(struct xdp_md *ctx, const struct glb_flow *f, __u32 l3, __u32 pool, __
 	if (!glb_write_relay(p, GLB_END(ctx), pool, c->generation, f->family))
 		return glb_drop(ctx, GLB_BAD(short));
 	glb_count(&glb_stats, GLB_STAT_RELAYED, f->len);
-	return glb_transmit(ctx, nh);
+	return glb_transmit(ctx, c, nh);
 }
 
 #endif

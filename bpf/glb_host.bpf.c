@@ -68,7 +68,7 @@ glb_udp_known(__u64 hash, __u32 put)
 }
 
 GLB_INLINE int
-glb_deliver(struct xdp_md *ctx, const struct glb_tunnel *t, __u32 stat)
+glb_deliver(struct xdp_md *ctx, const struct glb_conf *c, const struct glb_tunnel *t, __u32 stat)
 {
 	__u8 *data = GLB_DATA(ctx), mac[12];
 
@@ -83,6 +83,7 @@ glb_deliver(struct xdp_md *ctx, const struct glb_tunnel *t, __u32 stat)
 		return glb_drop(ctx, GLB_BAD(short));
 	__builtin_memcpy(data, mac, 12);
 	*(__be16 *)(data + 12) = t->inner == 4 ? GLB_BE16(0x0800) : GLB_BE16(0x86dd);
+	glb_tell(c, XDP_PASS, 0);
 	return XDP_PASS;
 }
 
@@ -101,6 +102,8 @@ glb_host(struct xdp_md *ctx)
 	c = bpf_map_lookup_elem(&glb_conf, &zero);
 	if (!c)
 		return glb_pass(ctx, GLB_HOST);
+	if ((c->flags & GLB_CONF_CAPTURE) && c->first_role == GLB_HOST)
+		glb_keep_packet(ctx);
 	rc = glb_tunnel_in(ctx, c, GLB_HOST, &t);
 	if (rc > 0)
 		return glb_pass(ctx, GLB_HOST);
@@ -108,16 +111,18 @@ glb_host(struct xdp_md *ctx)
 		rc = glb_parse_inner(ctx, t.off, t.inner, &f);
 	if (rc)
 		return glb_drop(ctx, rc);
+	if (c->flags & GLB_CONF_CAPTURE)
+		glb_keep_vip(&f, GLB_HOST);
 	if (!glb_find_vip_address(c, &f))
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	n = (__u32)t.n_servers + t.n_sites;
 	if (f.flags & (GLB_F_SYN | GLB_F_LATER | GLB_F_FIRST | GLB_F_NO_PORTS))
-		return glb_deliver(ctx, &t, GLB_STAT_DELIVERED);
+		return glb_deliver(ctx, c, &t, GLB_STAT_DELIVERED);
 	if (f.proto == GLB_UDP)
 		hash = glb_flow_hash(c->own_key, &f);
 	if (t.shim && t.next < n) {
 		if (f.proto == GLB_TCP ? glb_tcp_known(ctx, &t, &f) : glb_udp_known(hash, 0))
-			return glb_deliver(ctx, &t, GLB_STAT_DELIVERED);
+			return glb_deliver(ctx, c, &t, GLB_STAT_DELIVERED);
 		sites_from = t.n_servers;
 		next = t.next;
 	GLB_UNROLL
@@ -147,7 +152,7 @@ glb_host(struct xdp_md *ctx)
 	/* Nobody is left to ask, so the flow is new here, or lost. */
 	if (f.proto == GLB_UDP && !(f.flags & GLB_F_QUOTED))
 		glb_udp_known(hash, 1);
-	return glb_deliver(ctx, &t, t.shim ? GLB_STAT_LAST : GLB_STAT_DELIVERED);
+	return glb_deliver(ctx, c, &t, t.shim ? GLB_STAT_LAST : GLB_STAT_DELIVERED);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -68,21 +68,17 @@ glb_bound(__u64 off)
 	return off;
 }
 
-GLB_INLINE void
-glb_count(void *map, __u32 i, __u32 bytes)
-{
-	struct glb_count *c = bpf_map_lookup_elem(map, &i);
-
-	if (c) {
-		c->packets++;
-		c->bytes += bytes;
-	}
-}
+#include "bpf/glb_capture.h"
 
 GLB_INLINE int
 glb_drop(struct xdp_md *ctx, int rc)
 {
+	__u32 zero = 0;
+	struct glb_conf *c = bpf_map_lookup_elem(&glb_conf, &zero);
+
 	glb_count(&glb_drops, GLB_DROP_OF(rc), (__u32)(ctx->data_end - ctx->data));
+	if (c)
+		glb_tell(c, XDP_DROP, GLB_DROP_OF(rc) + 1);
 	return XDP_DROP;
 }
 
@@ -90,11 +86,17 @@ glb_drop(struct xdp_md *ctx, int rc)
 GLB_INLINE int
 glb_pass(struct xdp_md *ctx, __u32 role)
 {
+	__u32 zero = 0;
+	struct glb_conf *c;
+
 	if (role < GLB_LOCAL)
 		bpf_tail_call_static(ctx, &glb_chain, GLB_LOCAL);
 	if (role < GLB_HOST)
 		bpf_tail_call_static(ctx, &glb_chain, GLB_HOST);
 	glb_count(&glb_stats, GLB_STAT_PASSED, 0);
+	c = bpf_map_lookup_elem(&glb_conf, &zero);
+	if (c)
+		glb_tell(c, XDP_PASS, 0);
 	return XDP_PASS;
 }
 

@@ -76,6 +76,8 @@ glb_local(struct xdp_md *ctx)
 	c = bpf_map_lookup_elem(&glb_conf, &zero);
 	if (!c)
 		return glb_pass(ctx, GLB_LOCAL);
+	if ((c->flags & GLB_CONF_CAPTURE) && c->first_role == GLB_LOCAL)
+		glb_keep_packet(ctx);
 	rc = glb_tunnel_in(ctx, c, GLB_LOCAL, &t);
 	if (rc > 0) {
 		if (c->flags & GLB_CONF_NAT)
@@ -86,6 +88,8 @@ glb_local(struct xdp_md *ctx)
 		rc = glb_parse_inner(ctx, t.off, t.inner, &f);
 	if (rc)
 		return glb_drop(ctx, rc);
+	if (c->flags & GLB_CONF_CAPTURE)
+		glb_keep_vip(&f, GLB_LOCAL);
 	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
 		if (!glb_find_vip_address(c, &f))
 			goto not_vip;

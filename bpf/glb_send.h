@@ -63,8 +63,9 @@ glb_resolve(struct xdp_md *ctx, __u32 node)
 
 /* The frame with its addresses written goes out by 'nh'. */
 GLB_INLINE int
-glb_transmit(struct xdp_md *ctx, const struct glb_next_hop *nh)
+glb_transmit(struct xdp_md *ctx, const struct glb_conf *c, const struct glb_next_hop *nh)
 {
+	glb_tell(c, nh->ifindex == ctx->ingress_ifindex ? XDP_TX : XDP_REDIRECT, 0);
 	if (nh->vlan) {
 		__u8 *data, mac[12];
 
@@ -120,12 +121,14 @@ GLB_INLINE int
 glb_send_by(struct xdp_md *ctx, const struct glb_next_hop *nh)
 {
 	__u8 *data = GLB_DATA(ctx);
+	__u32 zero = 0;
+	struct glb_conf *c = bpf_map_lookup_elem(&glb_conf, &zero);
 
-	if (data + 14 > GLB_END(ctx))
+	if (!c || data + 14 > GLB_END(ctx))
 		return glb_drop(ctx, GLB_BAD(short));
 	__builtin_memcpy(data, nh->dmac, 6);
 	__builtin_memcpy(data + 6, nh->smac, 6);
-	return glb_transmit(ctx, nh);
+	return glb_transmit(ctx, c, nh);
 }
 
 GLB_INLINE int
@@ -187,9 +190,13 @@ struct glb_out {
 __attribute__((noinline)) int
 glb_tell_too_big(struct xdp_md *ctx, const struct glb_flow *f, __u32 l3, __u32 room, __u32 role)
 {
-	if (!f)
+	__u32 zero = 0;
+	struct glb_conf *c = bpf_map_lookup_elem(&glb_conf, &zero);
+
+	if (!f || !c)
 		return XDP_DROP;
 	glb_count(&glb_drops, GLB_DROP_too_big, f->len);
+	glb_tell(c, XDP_DROP, GLB_DROP_too_big + 1);
 	if (l3 < 14 || l3 > GLB_MAX_OFF || f->len < 14 + GLB_QUOTE6 + 40 ||
 	    (f->flags & (GLB_F_LATER | GLB_F_QUOTED)) || f->proto == GLB_ICMP || f->proto == GLB_ICMP6 || room < 500)
 		return XDP_DROP;
@@ -273,7 +280,7 @@ glb_send_other(struct xdp_md *ctx, const struct glb_flow *f, const struct glb_ho
 				return glb_drop(ctx, rc);
 		}
 #endif
-		return glb_transmit(ctx, nh);
+		return glb_transmit(ctx, c, nh);
 	}
 	if (nh->mtu && (n->family == 4 ? 20 : 40) + more + f->len > nh->mtu)
 		return GLB_TOO_BIG;
@@ -304,7 +311,7 @@ glb_send_other(struct xdp_md *ctx, const struct glb_flow *f, const struct glb_ho
 	}
 	glb_count(&glb_node_stats, node, f->len);
 	glb_count(&glb_stats, n_hops ? GLB_STAT_SENT_SHIM : GLB_STAT_SENT_PLAIN, f->len);
-	return glb_transmit(ctx, nh);
+	return glb_transmit(ctx, c, nh);
 }
 
 /* Puts an outer header in front of the packet at offset 'l3' and sends it to 'node'. */
@@ -382,7 +389,7 @@ glb_send(struct xdp_md *ctx, const struct glb_conf *c, __u32 l3, const struct gl
 			bpf_tail_call_static(ctx, &glb_chain, GLB_HOST);
 		return glb_drop(ctx, GLB_BAD(no_node));
 	}
-	return glb_transmit(ctx, nh);
+	return glb_transmit(ctx, c, nh);
 }
 
 #endif

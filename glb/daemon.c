@@ -19,6 +19,7 @@
 #include "base/unixctl.h"
 #include "glb/address.h"
 #include "glb/announce.h"
+#include "glb/capture.h"
 #include "glb/datapath.h"
 #include "glb/doctor.h"
 #include "glb/fallback.h"
@@ -630,6 +631,49 @@ doctor(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 	wf_str_done(&s);
 }
 
+static void
+capture_poll(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	struct wf_str s = WF_STR_INIT;
+
+	/* 'aux': and no more. */
+	if (aux)
+		glb_capture_stop();
+	glb_capture_poll(&s);
+	unixctl_reply(conn, wf_str_cstr(&s));
+	wf_str_done(&s);
+}
+
+/* FILE pcapng|json ONE-IN COUNT VIP|any REASON|drops|any */
+static void
+capture(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+	struct glb_capture_args a = { .path = argv[1], .json = !strcmp(argv[2], "json") };
+	struct wf_err err = { "" };
+	char *bad;
+
+	a.want.one_in = (uint32_t)strtoul(argv[3], &bad, 10);
+	if (*bad || !a.want.one_in)
+		wf_err(&err, -EINVAL, "--sample: %s: is 1 or more", argv[3]);
+	a.count = strtoull(argv[4], &bad, 10);
+	if (*bad)
+		wf_err(&err, -EINVAL, "--count: %s: is a number", argv[4]);
+	if (strcmp(argv[5], "any") && !glb_address_parse(argv[5], &a.want.vip))
+		wf_err(&err, -EINVAL, "--vip: %s: is an IPv4 or IPv6 address", argv[5]);
+	if (!strcmp(argv[6], "drops"))
+		a.want.drop = GLB_CAPTURE_DROPS;
+	for (uint32_t i = 0; i < GLB_N_DROPS; i++)
+		if (!strcmp(argv[6], drop_names[i]))
+			a.want.drop = i + 1;
+	if (!a.want.drop && strcmp(argv[6], "any"))
+		wf_err(&err, -EINVAL, "--drop: %s: is no reason of a drop (any; the metrics weft_glb_drop_packets_total "
+		       "name them all)", argv[6]);
+	if (err.text[0] || glb_capture_start(&d.dp, &a, &err))
+		unixctl_reply_error(conn, err.text);
+	else
+		unixctl_reply(conn, NULL);
+}
+
 int
 glb_daemon_init(const char *path, struct wf_err *err)
 {
@@ -651,12 +695,18 @@ glb_daemon_init(const char *path, struct wf_err *err)
 	unixctl_command("glb/announce", "[ADDRESS]", 0, 1, announce, &d);
 	unixctl_command("glb/withdraw", "[ADDRESS]", 0, 1, announce, NULL);
 	unixctl_command("glb/stop", "", 0, 0, stop, NULL);
+	unixctl_command("glb/capture", "FILE pcapng|json ONE-IN COUNT VIP|any REASON|drops|any", 6, 6, capture, NULL);
+	unixctl_command("glb/capture-poll", "", 0, 0, capture_poll, NULL);
+	unixctl_command("glb/capture-stop", "", 0, 0, capture_poll, &d);
+	/* A daemon that was killed may have left it on. */
+	glb_datapath_capture(d.dp, NULL);
 	return 0;
 }
 
 void
 glb_daemon_done(void)
 {
+	glb_capture_stop();
 	glb_metrics_stop();
 	wf_timer_cancel(&d.second);
 	wf_timer_cancel(&d.stop);

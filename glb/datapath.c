@@ -43,7 +43,7 @@ static const char *const map_names[DP_N_MAPS] = {
 	[DP_NODE_STATS] = "glb_node_stats", [DP_CHAIN] = "glb_chain",
 	[DP_PLACES] = "glb_places", [DP_PLACES6] = "glb_places6",
 	[DP_VIP_PREFIXES] = "glb_vip_prefixes", [DP_BY_ADDRESS] = "glb_by_address",
-	[DP_VLANS] = "glb_vlans", [DP_NAT] = "glb_nat", [DP_DENY] = "glb_deny",
+	[DP_VLANS] = "glb_vlans", [DP_NAT] = "glb_nat", [DP_DENY] = "glb_deny", [DP_EVENTS] = "glb_events",
 	[DP_NEXT_HOPS] = "glb_next_hops",
 };
 
@@ -435,4 +435,30 @@ glb_datapath_node_count(struct glb_datapath *dp, uint32_t node_id)
 	uint32_t index = dp_node_index(dp, node_id);
 
 	return index ? read_count(dp, dp->maps[DP_NODE_STATS], index) : (struct glb_count){ 0 };
+}
+
+/* --- capture --------------------------------------------------------------------------------- */
+
+int
+glb_datapath_capture(struct glb_datapath *dp, const struct glb_capture_want *want)
+{
+	struct glb_conf c;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(dp->maps[DP_CONF], &zero, &c))
+		return -errno;
+	c.flags &= ~(uint32_t)GLB_CONF_CAPTURE;
+	if (want) {
+		c.flags |= GLB_CONF_CAPTURE;
+		c.capture = want->one_in;
+		c.capture_drop = want->drop;
+		memcpy(c.capture_vip, &want->vip, sizeof c.capture_vip);
+	}
+	return bpf_map_update_elem(dp->maps[DP_CONF], &zero, &c, BPF_ANY) ? -errno : 0;
+}
+
+int
+glb_datapath_events(const struct glb_datapath *dp)
+{
+	return dp->maps[DP_EVENTS];
 }

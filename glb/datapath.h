@@ -61,6 +61,16 @@ void glb_datapath_forget(struct glb_datapath *, uint32_t node_id);
 /* Flags, and in bits 16 to 23 what it sheds.  -1: not in use here. */
 int glb_datapath_node_flags(struct glb_datapath *, uint32_t node_id);
 
+/* Packets of which one in 'one_in' goes to the ring glb_events, with what became of it; NULL: none any more. */
+struct glb_capture_want {
+	uint32_t one_in;
+	uint32_t drop;	     /* 1 + enum glb_drop, GLB_CAPTURE_DROPS, or 0: what passes, too */
+	struct in6_addr vip; /* zero: any */
+};
+int glb_datapath_capture(struct glb_datapath *, const struct glb_capture_want *);
+/* The ring; it stays the data path's. */
+int glb_datapath_events(const struct glb_datapath *);
+
 enum glb_counters { GLB_COUNT_DROPS, GLB_COUNT_STATS, GLB_COUNT_VIPS };
 struct glb_count glb_datapath_count(struct glb_datapath *, enum glb_counters, uint32_t index);
 struct glb_count glb_datapath_node_count(struct glb_datapath *, uint32_t node_id);

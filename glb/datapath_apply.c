@@ -489,7 +489,8 @@ store:
 static int
 write_conf(const struct work *w)
 {
-	struct glb_conf conf = { .generation = w->p->number, .neighbour_ttl = NEIGHBOUR_TTL_JIFFIES }, now;
+	struct glb_conf conf = { .generation = w->p->number, .neighbour_ttl = NEIGHBOUR_TTL_JIFFIES };
+	struct glb_conf now = { .flags = 0 };
 	uint32_t zero = 0;
 
 	/* A packet meanwhile reads old or new words of the entry, so keys are there before the flags name them. */
@@ -508,7 +509,13 @@ write_conf(const struct work *w)
 	if (!(conf.own_key[0] | conf.own_key[1]) &&
 	    getrandom(conf.own_key, sizeof conf.own_key, 0) != sizeof conf.own_key)
 		return -EAGAIN;
-	conf.flags = (w->key ? GLB_CONF_KEY_1 : 0) | (w->p->key_step != PLC_KEY_ONE ? GLB_CONF_ROTATES : 0);
+	while (conf.first_role < GLB_HOST && !w->c->role[conf.first_role])
+		conf.first_role++;
+	/* Who captures goes on. */
+	conf.capture = now.capture;
+	conf.capture_drop = now.capture_drop;
+	memcpy(conf.capture_vip, now.capture_vip, sizeof conf.capture_vip);
+	conf.flags = (now.flags & GLB_CONF_CAPTURE) | (w->key ? GLB_CONF_KEY_1 : 0) | (w->p->key_step != PLC_KEY_ONE ? GLB_CONF_ROTATES : 0);
 	memcpy(&conf.source4, &w->c->source4.s6_addr[12], 4);
 	conf.source4_mask = htonl(w->c->source4_host_bits);
 	memcpy(conf.source6, &w->c->own6, sizeof conf.source6);
