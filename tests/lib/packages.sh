@@ -33,7 +33,7 @@ weft_packages() {
 			python3-setuptools openssl bc procps
 		;;
 	dns)	# the name servers and clients that ours is held against
-		echo bind9 bind9-dnsutils dnsperf fstrm-bin gdnsd knot knot-dnsutils knot-module-geoip nsd
+		echo bind9 bind9-dnsutils dnsperf fstrm-bin gdnsd knot knot-dnsutils knot-module-geoip nsd zonemaster-cli
 		;;
 	system)	# tests/system and tests/bench
 		echo openvswitch-testcontroller openvswitch-switch-dpdk python3-os-ken python3-scapy tcpdump iperf3 \
