@@ -127,6 +127,7 @@ probes_free(struct pol_probe_conf *probes, unsigned n)
 		free(probes[i].script);
 		free(probes[i].device);
 		free(probes[i].service);
+		free(probes[i].load_header);
 		free(probes[i].send);
 	}
 	free(probes);
@@ -201,6 +202,7 @@ read_probe(struct pol_probe_conf *p, const json_t *conf, struct wf_err *err)
 	p->script = dup_or_null(wf_json_str(conf, "script", NULL));
 	p->device = dup_or_null(wf_json_str(conf, "device", NULL));
 	p->service = dup_or_null(wf_json_str(conf, "service", NULL));
+	p->load_header = dup_or_null(wf_json_str(conf, "load-header", NULL));
 	p->verify = wf_json_bool(conf, "verify", false);
 
 	unsigned min = 200, max = 399;
@@ -270,6 +272,7 @@ target_get(struct pol_health *h, const char *pool, const char *member)
 	t->member = name + strlen(pool) + 1;
 	t->up = true;
 	t->load = t->op_load = -1;
+	t->told = POL_TOLD_NOTHING;
 	t->slow = 1;
 	t->since_ms = wf_now_ms();
 	wf_list_init(&t->said);
@@ -307,6 +310,9 @@ target_configure(struct pol_health *h, struct pol_target *t, uint32_t index, con
 	if (!address && has_address)
 		t->probe_addr = m->addrs[0];
 	t->probe_conf = has_address ? probe : NULL;
+	/* What a probe of another kind was told is nobody's word any more. */
+	if (!t->probe_conf || (t->probe_conf->type != POL_PROBE_AGENT && !t->probe_conf->load_header))
+		t->told = POL_TOLD_NOTHING;
 	if (!t->probe_conf) {
 		t->probe_known = false;
 		wf_timer_cancel(&t->timer);

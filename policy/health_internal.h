@@ -50,6 +50,7 @@ struct pol_target {
 	unsigned in_row; /* results in a row that speak against probe_up */
 	uint64_t n_ok, n_failed;
 	char last[120];
+	struct pol_told told; /* by the last probe that passed */
 	/* Others */
 	struct wf_list said;
 	enum pol_force force;

@@ -36,6 +36,7 @@ static const struct {
 	[POL_PROBE_ICMP] = { .name = "icmp" },
 	[POL_PROBE_UDP] = { .name = "udp" },
 	[POL_PROBE_SCRIPT] = { .name = "script" },
+	[POL_PROBE_AGENT] = { .name = "agent" },
 };
 
 enum pol_probe_type
@@ -101,13 +102,14 @@ void
 pol_probe_finish(struct pol_probe *p, enum pol_probe_result result, const char *text)
 {
 	pol_probe_done_fn *done = p->done;
+	struct pol_told told = p->told;
 	void *arg = p->arg;
 	char copy[160];
 
 	/* 'text' may lie in the probe. */
 	snprintf(copy, sizeof copy, "%s", text);
 	end(p);
-	done(arg, result, copy);
+	done(arg, result, copy, &told);
 }
 
 void
@@ -411,8 +413,12 @@ http_answer(struct pol_probe *p)
 		/* A reset behind an answer is its end, too. */
 		eof = n <= 0 || p->in.size == POL_PROBE_MAX_ANSWER;
 	}
-	int rc = pol_http_judge(p->conf, p->in.data, p->in.size, eof, text, sizeof text);
+	int rc = p->conf->type == POL_PROBE_AGENT ?
+			 pol_agent_judge(p->in.data, p->in.size, eof, &p->told, text, sizeof text) :
+			 pol_http_judge(p->conf, p->in.data, p->in.size, eof, text, sizeof text);
 
+	if (rc == 1 && p->conf->load_header)
+		p->told.load = pol_http_load(p->conf, p->in.data, p->in.size);
 	if (rc != -EAGAIN)
 		pol_probe_finish(p, rc == 1 ? POL_PROBE_PASSED : POL_PROBE_FAILED, text);
 }
@@ -432,6 +438,7 @@ http2_answer(struct pol_probe *p)
 		if (!rc && n < 0)
 			snprintf(text, sizeof text, "%s", strerror(-n));
 	}
+	p->told.load = pol_h2_load(p->h2);
 	if (rc != -EAGAIN)
 		pol_probe_finish(p, rc == 1 ? POL_PROBE_PASSED : POL_PROBE_FAILED, text);
 	else if (p->out.size)
@@ -515,7 +522,7 @@ on_event(uv_poll_t *poll, int status, int events)
 		return;
 	if (p->h2)
 		http2_answer(p);
-	else if (p->conf->type == POL_PROBE_HTTP || p->conf->type == POL_PROBE_HTTPS)
+	else if (p->conf->type != POL_PROBE_UDP && p->conf->type != POL_PROBE_ICMP)
 		http_answer(p);
 	else
 		datagram_answer(p);
@@ -584,6 +591,7 @@ pol_probe_start(const struct pol_probe_conf *conf, const struct pol_addr *addr, 
 	p->done = done;
 	p->arg = arg;
 	p->fd = -1;
+	p->told = POL_TOLD_NOTHING;
 	wf_timer_set(&p->timer, conf->timeout_ms, on_timeout, p);
 	if (conf->type == POL_PROBE_SCRIPT) {
 		pol_probe_script_start(p, pool, member);
@@ -618,7 +626,10 @@ pol_probe_start(const struct pol_probe_conf *conf, const struct pol_addr *addr, 
 		pol_probe_finish_later(p, POL_PROBE_FAILED, strerror(-rc));
 		return p;
 	}
-	if (conf->type == POL_PROBE_ICMP || conf->type == POL_PROBE_UDP) {
+	if (conf->type == POL_PROBE_AGENT) {
+		if (conf->send_size)
+			wf_buf_put(&p->out, conf->send, conf->send_size);
+	} else if (conf->type == POL_PROBE_ICMP || conf->type == POL_PROBE_UDP) {
 		p->step = STEP_SEND;
 		if (conf->type == POL_PROBE_ICMP)
 			put_echo(p);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One probe of one address: TCP connect, TLS handshake, HTTP(S) GET, the same over HTTP/2, call of gRPC health
- * checking, ICMP echo, UDP exchange, script.
+ * checking, ICMP echo, UDP exchange, script, question to an agent.
  *
  * A probe runs once, on the loop, without blocking: a descriptor and a few hundred bytes (HTTP: up
  * to POL_PROBE_MAX_ANSWER; HTTP/2: some 100 KB more at worst).  Threads: main. Ownership: the handle lives until 'done' was called or
@@ -30,7 +30,8 @@ enum pol_probe_type {
 	POL_PROBE_GRPCS,
 	POL_PROBE_ICMP,
 	POL_PROBE_UDP,
-	POL_PROBE_SCRIPT
+	POL_PROBE_SCRIPT,
+	POL_PROBE_AGENT
 };
 
 /* Of the configuration; POL_PROBE_TCP for what is none. */
@@ -44,9 +45,9 @@ struct pol_probe_conf {
 	uint16_t port;
 	uint32_t interval_ms, timeout_ms;
 	uint8_t rise, fall;
-	char *path, *host, *expect, *script, *device, *service; /* all but path may be NULL */
+	char *path, *host, *expect, *script, *device, *service, *load_header; /* all but path may be NULL */
 	uint16_t status_min, status_max;
-	uint8_t *send; /* UDP */
+	uint8_t *send; /* UDP, agent */
 	size_t send_size;
 	bool verify;
 };
@@ -55,8 +56,16 @@ struct pol_probe;
 /* What came out.  POL_PROBE_NOT_RUN: this host could not probe at all (no descriptor or memory
  * left, no right to send ICMP), which says nothing of the member. */
 enum pol_probe_result { POL_PROBE_FAILED, POL_PROBE_PASSED, POL_PROBE_NOT_RUN };
+/* What a member says of itself besides, when it passes: load (in the unit of its capacity; negative: nothing), how many
+ * percent of its share it wants (negative: nothing), that it drains. */
+struct pol_told {
+	double load;
+	int percent;
+	bool drain;
+};
+#define POL_TOLD_NOTHING ((struct pol_told){ -1, -1, false })
 /* 'text' says in a few words what happened ("Connection refused", "status 503"). */
-typedef void pol_probe_done_fn(void *arg, enum pol_probe_result, const char *text);
+typedef void pol_probe_done_fn(void *arg, enum pol_probe_result, const char *text, const struct pol_told *);
 
 struct pol_probe *pol_probe_start(const struct pol_probe_conf *, const struct pol_addr *,
 				  const char *pool, const char *member, pol_probe_done_fn *,
@@ -75,6 +84,12 @@ void pol_probe_on_socket(pol_probe_socket_fn *, void *arg);
  * come; 'eof': nothing more will.  'text' as above, at most 'size' bytes. */
 int pol_http_judge(const struct pol_probe_conf *, const uint8_t *data, size_t n, bool eof,
 		   char *text, size_t size);
+/* A load in a header's value; negative: it is none. */
+double pol_load_parse(const char *value, size_t n);
+/* The load that the answer's header conf->load_header tells. */
+double pol_http_load(const struct pol_probe_conf *, const uint8_t *data, size_t n);
+/* The line of an agent, judged like an answer of HTTP. */
+int pol_agent_judge(const uint8_t *data, size_t n, bool eof, struct pol_told *, char *text, size_t size);
 /* "a\\x00b" -> bytes; the caller frees.  -EINVAL with 'err' for a bad escape. */
 int pol_payload_parse(const char *text, uint8_t **bytes, size_t *size, struct wf_err *err);
 

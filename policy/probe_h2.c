@@ -19,6 +19,7 @@ struct pol_h2 {
 	size_t n_in;		     /* bytes from the peer */
 	unsigned status;	     /* 0: none yet */
 	int grpc_status;	     /* -1: none yet */
+	double load;		     /* negative: none */
 	bool has_type, is_grpc;	     /* content-type */
 	bool ended;		     /* the peer has said all */
 	bool over, reset;	     /* the stream is closed, with 'error'; by the peer, before its end */
@@ -56,6 +57,9 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 	} else if (name_len == 12 && !memcmp(name, "content-type", 12)) {
 		h->has_type = true;
 		h->is_grpc = value_len >= 16 && !memcmp(value, "application/grpc", 16);
+	} else if (h->conf->load_header && strlen(h->conf->load_header) == name_len &&
+		   !strncasecmp((const char *)name, h->conf->load_header, name_len)) {
+		h->load = pol_load_parse((const char *)value, value_len);
 	}
 	return 0;
 }
@@ -209,6 +213,7 @@ pol_h2_new(const struct pol_probe_conf *conf, const char *authority, struct wf_b
 
 	h->conf = conf;
 	h->grpc_status = -1;
+	h->load = -1;
 	if (nghttp2_session_callbacks_new(&calls) || nghttp2_option_new(&option))
 		abort(); /* out of memory, as all of ours */
 	nghttp2_session_callbacks_set_on_header_callback(calls, on_header);
@@ -237,6 +242,12 @@ pol_h2_free(struct pol_h2 *h)
 	wf_buf_done(&h->request);
 	wf_buf_done(&h->body);
 	free(h);
+}
+
+double
+pol_h2_load(const struct pol_h2 *h)
+{
+	return h->load;
 }
 
 /* ---- The verdict ---- */

@@ -112,6 +112,26 @@ pol_http_judge(const struct pol_probe_conf *conf, const uint8_t *data, size_t n,
 	return 0;
 }
 
+double
+pol_http_load(const struct pol_probe_conf *conf, const uint8_t *data, size_t n)
+{
+	const uint8_t *end = conf->load_header && n ? memmem(data, n, "\r\n\r\n", 4) : NULL;
+	double load = -1;
+
+	if (end) {
+		size_t size = (size_t)(end - data);
+		char *head = wf_xmalloc(size + 1);
+
+		memcpy(head, data, size);
+		head[size] = '\0';
+		const char *value = field(head, conf->load_header);
+
+		load = value ? pol_load_parse(value, strcspn(value, "\r\n")) : -1;
+		free(head);
+	}
+	return load;
+}
+
 int
 pol_payload_parse(const char *text, uint8_t **bytes, size_t *size, struct wf_err *err)
 {

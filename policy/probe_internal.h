@@ -27,6 +27,7 @@ struct pol_probe {
 	SSL *ssl;
 	struct wf_buf out, in;
 	struct pol_h2 *h2;
+	struct pol_told told;
 	uint16_t echo_seq;
 	/* Scripts */
 	uv_process_t process;
@@ -50,6 +51,9 @@ void pol_h2_free(struct pol_h2 *); /* NULL is fine */
 /* Takes what came ('eof': nothing more will), and puts what is to be sent to 'out'.  Returns like pol_http_judge();
  * not to be called again when that was not -EAGAIN. */
 int pol_h2_take(struct pol_h2 *, const uint8_t *data, size_t n, bool eof, struct wf_buf *out, char *text, size_t size);
+
+/* Of the header conf->load_header; negative: none. */
+double pol_h2_load(const struct pol_h2 *);
 
 /* ---- Scripts ---- */
 

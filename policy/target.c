@@ -73,8 +73,11 @@ pol_target_evaluate(struct pol_health *h, struct pol_target *t)
 		up = said.has_up ? said.up : true;
 	t->known |= t->force != POL_FORCE_NONE || t->probe_known || said.has_up;
 	t->up = up;
-	t->drain = t->conf_drain || t->op_drain || said.drain;
-	float load = t->op_load >= 0 ? t->op_load : said.load < 0 ? -1 : said.load / t->capacity;
+	/* An agent's 0 % is what an operator would call a drain. */
+	t->drain = t->conf_drain || t->op_drain || said.drain || t->told.drain || !t->told.percent;
+	/* Of two who tell, the larger one. */
+	float told = t->told.load > said.load ? t->told.load : said.load;
+	float load = t->op_load >= 0 ? t->op_load : told < 0 ? -1 : told / t->capacity;
 
 	if (load < 0 || load > was_load || load < was_load - POL_LOAD_HYSTERESIS)
 		t->load = load;
@@ -95,6 +98,9 @@ pol_target_evaluate(struct pol_health *h, struct pol_target *t)
 	t->slow = slow_start(t);
 	if (t->slow < 1)
 		wf_timer_set(&t->slow_timer, t->slow_start_ms / 16 + 1, on_slow, h);
+	/* In steps of 1/16, too. */
+	if (t->told.percent > 0)
+		t->slow *= (t->told.percent * 16 + 99) / 100 / 16.0f;
 	if (h->pol)
 		pol_member_set(h->pol, t->index, t->up, t->drain, t->load, t->slow);
 	if (up != was_up || t->drain != was_drain || t->load != was_load || was_known != t->known) {
@@ -126,7 +132,7 @@ pol_target_line(const struct pol_target *t)
 static void run_waiting(struct pol_health *h);
 
 static void
-on_done(void *arg, enum pol_probe_result result, const char *text)
+on_done(void *arg, enum pol_probe_result result, const char *text, const struct pol_told *told)
 {
 	struct pol_target *t = wf_container(arg, struct pol_target, timer);
 	struct pol_health *h = t->timer.arg;
@@ -138,6 +144,8 @@ on_done(void *arg, enum pol_probe_result result, const char *text)
 		wf_warn_rl("%s can't be probed: %s; its state stays", t->name, text);
 		snprintf(t->last, sizeof t->last, "not probed: %s", text);
 	} else {
+		if (result == POL_PROBE_PASSED)
+			t->told = *told;
 		pol_target_result(h, t, result == POL_PROBE_PASSED, text);
 	}
 	pol_target_schedule(h, t, false);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Probes over HTTP/2 and by gRPC's health checking, against nghttp2's server and gRPC's own library, in clear text and
-# over TLS, IPv4 and IPv6; what is wrong is named; and nothing piles up.  The name server probes: the balancer's probes
+# over TLS, IPv4 and IPv6; agents and loads that members tell; what is wrong is named; and nothing piles up.  The name server probes: the balancer's probes
 # are the same code, and 98-glb-world.sh has them in tunnels.
 . "$(dirname "$0")/../lib/system.sh"
 . "$(dirname "$0")/../lib/dns.sh"
@@ -31,6 +31,17 @@ while True:
     held = held[-50:] + [s.accept()]'
 in_srv openssl s_server -accept 8087 -key "$T/key.pem" -cert "$T/cert.pem" -www -quiet
 # 8088: nobody.
+# An agent.
+in_srv /usr/bin/python3 -c '
+import socket
+s = socket.create_server(("::", 8089), family=socket.AF_INET6, dualstack_ipv6=True)
+while True:
+    c, a = s.accept()
+    try:
+        c.sendall(b"ready 75% load:40\r\n" if c.recv(100) == b"rpc?\n" else b"down # who asks?\n")
+    except OSError:
+        pass
+    c.close()'
 
 # What is probed: NAME TYPE PORT MORE.  Each has a pool of its own with a member of each family.
 PROBES=()
@@ -57,6 +68,12 @@ probe rpc-strange grpc 8083 ', "service": "acme.Strange"'
 probe rpc-slow grpc 8083 ', "service": "acme.Slow"' 300
 probe rpc-tls grpcs 8084 ', "service": "acme.Up"'
 probe rpc-web grpc 8081 ''
+probe agent agent 8089 ', "send": "rpc?\\x0a"'
+probe agent-down agent 8089 ', "send": "x"'
+probe agent-none agent 8085 ', "send": "GET / HTTP/1.0\\x0d\\x0a\\x0d\\x0a"'
+# Any header with a number does.
+probe h1-load http 8085 ', "path": "/health", "load-header": "Content-Length"'
+probe h2-load http2 8081 ', "path": "/health", "load-header": "Content-Length"'
 pools=$(printf ', { "name": "%s", "probe": "%s",
 	"member": [ { "name": "v4", "address": ["10.9.0.1"] }, { "name": "v6", "address": ["fd09::1"] } ] }' \
 	$(for n in "${NAMES[@]}"; do echo "$n" "$n"; done))
@@ -91,6 +108,13 @@ becomes h2-no-alpn down 'the peer does not offer HTTP/2 \(ALPN\)'
 becomes h2-to-h1 down '(an answer of HTTP/1, not of HTTP/2|not HTTP/2 .*)'
 becomes h2-silent down 'no answer within 300 ms'
 becomes h2-nobody down 'Connection refused'
+becomes agent up 'agent: ready 75% load:40'
+becomes agent-down down 'agent: down # who asks\?'
+becomes agent-none down 'not a word of agents: HTTP/1\.[01]'
+becomes h1-load up 'status 200'
+becomes h2-load up 'status 200'
+check "the agent's load is known" eval '[ "$(health | grep -cE "^agent/v[46] .* 40 % ")" = 2 ]'
+check "and that of a header" eval '[ "$(health | grep -cE "^h[12]-load/v[46] .* 17 % ")" = 4 ]'
 becomes rpc up SERVING
 becomes rpc-up up SERVING
 becomes rpc-down down NOT_SERVING
@@ -116,7 +140,8 @@ bad() { # bad TEXT FROM TO: a configuration with this edit is refused
 	fi
 	mv "$T/dns.good" "$T/dns.json"
 }
-bad "a probe of type tcp, udp, grpc or grpcs needs a port" '"type": "grpc", "port": 8083' '"type": "grpc"'
+bad "a probe of type tcp, udp, grpc, grpcs or agent needs a port" '"type": "grpc", "port": 8083' '"type": "grpc"'
 bad "the leaf service is for probes of type grpc or grpcs" '"grpc", "port": 8083\(, [^{]*acme.Up\)' '"http2", "port": 8083\1'
+bad "the leaf load-header is for probes of type http" '"http2", "port": 8081\(, [^{]*load-header\)' '"grpc", "port": 8081\1'
 check "the daemon ends when told" dns_stop
 finish

@@ -416,7 +416,7 @@ struct outcome {
 };
 
 static void
-on_outcome(void *arg, enum pol_probe_result result, const char *text)
+on_outcome(void *arg, enum pol_probe_result result, const char *text, const struct pol_told *told)
 {
 	struct outcome *o = arg;
 
