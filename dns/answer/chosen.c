@@ -154,12 +154,10 @@ put_services(const struct dns_chosen *c, const uint32_t *members, unsigned n_mem
 	return n;
 }
 
-/* The record set of one answer set, in one block. */
+/* The record set of these members, in one block. */
 static struct dns_rrset *
-make_set(const struct dns_chosen *c, unsigned number)
+make_set(const struct dns_chosen *c, const uint32_t *members, unsigned n_members)
 {
-	unsigned n_members;
-	const uint32_t *members = pol_set_members(c->policy, number, &n_members);
 	struct wf_buf raw = WF_BUF_INIT;
 	struct dns_rrset *s;
 	unsigned n = 0;
@@ -203,6 +201,24 @@ make_set(const struct dns_chosen *c, unsigned number)
 	return s;
 }
 
+static struct dns_rrset *
+make_standing(const struct dns_chosen *c)
+{
+	const struct pol_policy_conf *conf = pol_policy_conf(c->policy);
+	const struct pol_pool *pool = pol_pool_at(c->pol, conf->all_down == POL_DOWN_FALLBACK ? conf->fallback_pool :
+									  conf->candidates[0].pool);
+	uint32_t *members = wf_xmalloc((pool->n_members + 1) * sizeof *members);
+	struct dns_rrset *s;
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < pool->n_members; i++)
+		if (pol_member_at(c->pol, pool->first_member + i)->weight)
+			members[n++] = pool->first_member + i;
+	s = make_set(c, members, n);
+	free(members);
+	return s;
+}
+
 static struct dns_chosen_sets *
 current(const struct dns_chosen *c)
 {
@@ -220,8 +236,12 @@ extend(struct dns_chosen *c)
 		return;
 	new = wf_xmalloc(sizeof *new + n * sizeof new->sets[0]);
 	new->n = n;
-	for (unsigned i = 0; i < n; i++)
-		new->sets[i] = i < had ? old->sets[i] : make_set(c, i);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned n_members;
+		const uint32_t *members = pol_set_members(c->policy, i, &n_members);
+
+		new->sets[i] = i < had ? old->sets[i] : make_set(c, members, n_members);
+	}
 	__atomic_store_n((struct dns_chosen_sets **)&c->sets, new, __ATOMIC_RELEASE);
 	if (old)
 		wf_rcu_free(old);
@@ -303,6 +323,7 @@ dns_chosen_new(struct dns_chosen **list, uint32_t number, const struct pol *pol,
 	c->service = from->service; /* its bytes stay */
 	c->next = *list;
 	*list = c;
+	c->standing = make_standing(c);
 	extend(c);
 	return c;
 }
@@ -325,6 +346,7 @@ dns_chosen_free(struct dns_chosen *list)
 		for (unsigned i = 0; s && i < s->n; i++)
 			free(s->sets[i]);
 		free(s);
+		free(list->standing);
 		free(list);
 		list = next;
 	}

@@ -45,6 +45,9 @@ struct dns_chosen {
 	uint32_t ttl;
 	struct dns_service service; /* of the last two */
 	struct dns_chosen_sets *_Atomic sets;
+	/* For those who can't choose: all members of the policy's fallback pool, else of its first candidate,
+	 * whoever is up. */
+	struct dns_rrset *standing;
 };
 
 /* Types that the members of a policy can answer: addresses give A and AAAA, targets CNAME.  Returns

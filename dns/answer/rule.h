@@ -39,6 +39,7 @@ struct dns_told *dns_told_take(struct dns_told_queue *);
 
 struct dns_zone_rule {
 	struct dns_allow transfer, notify;
+	bool refuses_chosen; /* no transfers if policies choose names */
 	struct dns_told *told; /* NULL: the zone has no primary */
 };
 void dns_zone_rule_free(struct dns_zone_rule *);

@@ -28,6 +28,9 @@ struct dns_transfer {
 	size_t slot;
 	unsigned set, i;
 	const uint8_t *at; /* NULL: the set's first */
+	/* Of chosen sets, by the number of the choice: copies, since the view's go with it. */
+	struct dns_rrset **standing;
+	uint32_t n_standing;
 };
 
 static bool
@@ -38,6 +41,31 @@ is_allowed(const struct dns_view *v, const struct dns_name *zone, const struct d
 	const struct dns_zone_rule *r = dns_view_rule_of(v, zone);
 
 	return r && dns_allow_has(&r->transfer, &a, key);
+}
+
+/* What a policy chooses can't be written down as one record set.  A secondary gets a set that stands for it,
+ * unsigned, so not of a zone that is signed. */
+static bool
+has_untold(const struct dns_view *v, const struct dns_zone *z, const struct dns_name *name)
+{
+	const struct dns_zone_rule *r = dns_view_rule_of(v, name);
+
+	return z->has_chosen && (z->dnssec || !r || r->refuses_chosen);
+}
+
+static void
+copy_standing(struct dns_transfer *t, const struct dns_view *v)
+{
+	t->n_standing = v->n_choices;
+	t->standing = wf_xzalloc((t->n_standing + 1) * sizeof(t->standing[0]));
+	for (uint32_t i = 0; i < t->n_standing; i++) {
+		const struct dns_rrset *s = v->choices[i] ? v->choices[i]->standing : NULL;
+
+		if (!s)
+			continue;
+		t->standing[i] = wf_xmemdup(s, sizeof *s + s->size);
+		t->standing[i]->raw = (uint8_t *)(t->standing[i] + 1);
+	}
 }
 
 static size_t
@@ -96,8 +124,7 @@ dns_transfer_begin(const struct dns_view *v, struct dns_context *ctx, const stru
 		rcode = DNS_NOTAUTH; /* RFC 5936 section 2.2.1 */
 	} else if (z->no_data) {
 		rcode = DNS_SERVFAIL;
-	} else if (z->has_chosen || !is_allowed(v, &q.qname, c, has_tsig ? t->tsig.key : NULL)) {
-		/* What a policy chooses can't be written down as one record set. */
+	} else if (has_untold(v, z, &q.qname) || !is_allowed(v, &q.qname, c, has_tsig ? t->tsig.key : NULL)) {
 		rcode = DNS_REFUSED;
 	}
 	if (rcode) {
@@ -108,6 +135,8 @@ dns_transfer_begin(const struct dns_view *v, struct dns_context *ctx, const stru
 	}
 	ctx->counters.transfers++;
 	t->zone = dns_zone_ref(z);
+	if (z->has_chosen)
+		copy_standing(t, v);
 	t->id = q.id;
 	t->question_size = q.question_size;
 	memcpy(t->question, msg + DNS_HEADER_SIZE, q.question_size);
@@ -136,6 +165,9 @@ dns_transfer_free(struct dns_transfer *t)
 	if (!t)
 		return;
 	dns_zone_unref(t->zone);
+	for (uint32_t i = 0; i < t->n_standing; i++)
+		free(t->standing[i]);
+	free(t->standing);
 	explicit_bzero(&t->key, sizeof t->key);
 	free(t);
 }
@@ -179,6 +211,12 @@ seek(struct dns_transfer *t, uint32_t now_s, const struct dns_node **ret_node,
 			const struct dns_rrset *s = &n->sets[t->set];
 			uint32_t ttl;
 			size_t rdlen;
+
+			if (s->chosen) {
+				s = s->chosen < t->n_standing ? t->standing[s->chosen] : NULL;
+				if (!s)
+					continue;
+			}
 
 			/* Signatures of a zone that is signed here: a set without records of its own. */
 			if ((t->i < s->n && s->type != DNS_SOA) ||

@@ -159,6 +159,7 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 		read_peers(json_object_get(z, "notify"), &to->notify, &to->n_notify);
 		read_peers(json_object_get(z, "primary"), &to->primaries, &to->n_primaries);
 		read_allow(json_object_get(z, "transfer"), &to->transfer);
+		to->refuses_chosen = !strcmp(wf_json_str(json_object_get(z, "transfer"), "chosen", "standing"), "refuse");
 		read_allow(json_object_get(z, "notify-from"), &to->notify_from);
 		to->catalog = wf_json_bool(z, "catalog", false);
 		to->max_size = wf_json_u64(z, "max-zone-size", (uint64_t)4 << 30);

@@ -55,6 +55,7 @@ struct dns_zone_conf {
 	struct dns_peer_conf *primaries; /* none: the zone is made here */
 	size_t n_primaries;
 	struct dns_allow_conf transfer, notify_from;
+	bool refuses_chosen;
 	bool catalog; /* its members are served, from the same primaries (RFC 9432) */
 	/* Of a member: the zone that names it, from which all but names and paths is borrowed. */
 	const struct dns_zone_conf *of_catalog;

@@ -203,6 +203,7 @@ add_rule(struct dns_view *v, const struct dns_zone_conf *zc)
 		return;
 	r = wf_xzalloc(sizeof *r);
 	make_allow(v, &zc->transfer, &r->transfer);
+	r->refuses_chosen = zc->refuses_chosen;
 	make_allow(v, &zc->notify_from, &r->notify);
 	if (!zc->notify_from.exists)
 		allow_primaries(zc, &r->notify);

@@ -19,8 +19,10 @@ cat > "$T/dns.json" << EOF
 { "weft-dns:dns": {
     "listen": ["10.9.0.1", "fd09::1"], "workers": 2,
     "key": [ { "name": "xfr", "secret": "$SECRET" }, { "name": "long", "algorithm": "hmac-sha512", "secret": "$SECRET" } ],
-    "pool": [ { "name": "p", "member": [ { "name": "a", "address": ["192.0.2.1"] } ] } ],
-    "policy": [ { "name": "any", "candidate": [ { "pool": "p" } ] } ],
+    "pool": [ { "name": "p", "member": [ { "name": "a", "address": ["192.0.2.1"] }, { "name": "b", "address": ["2001:db8::1", "192.0.2.2"] } ] },
+              { "name": "q", "member": [ { "name": "a", "address": ["192.0.2.3"] } ] } ],
+    "policy": [ { "name": "any", "candidate": [ { "pool": "p" }, { "pool": "q" } ] },
+                { "name": "safe", "candidate": [ { "pool": "p" } ], "all-down": "fallback", "fallback-pool": "q" } ],
     "zone": [
       { "name": "open.test", "file": "open.zone", "transfer": { "address": ["10.9.0.0/24"] },
         "notify": [ { "address": "10.9.0.2", "port": 5302 } ] },
@@ -28,8 +30,10 @@ cat > "$T/dns.json" << EOF
         "notify": [ { "address": "10.9.0.2", "port": 5302, "key": "xfr" } ] },
       { "name": "large.test", "file": "large.zone", "transfer": { "key": ["xfr"] } },
       { "name": "closed.test", "file": "keyed.zone" },
-      { "name": "geo.test", "file": "keyed.zone", "transfer": { "address": ["0.0.0.0/0"] },
-        "chosen": [ { "name": "c", "policy": "any" } ] } ] } }
+      { "name": "geo.test", "file": "keyed.zone", "transfer": { "address": ["0.0.0.0/0"], "chosen": "refuse" },
+        "chosen": [ { "name": "c", "policy": "any" } ] },
+      { "name": "given.test", "file": "keyed.zone", "transfer": { "address": ["0.0.0.0/0"] },
+        "chosen": [ { "name": "c", "policy": "any", "ttl": 17 }, { "name": "*.e", "policy": "safe", "ttl": 17 } ] } ] } }
 EOF
 zone() {
 	printf '$TTL 300\n@ SOA ns1 admin %s 3600 900 604800 60\n@ NS ns1\nns1 A 10.9.0.1\n' "$1"
@@ -53,7 +57,11 @@ equal "not with another secret" "" "$(count @10.9.0.1 -y "hmac-sha256:xfr:$WRONG
 check "which is BADSIG" contains "BADSIG" dns_ask @10.9.0.1 -y "hmac-sha256:xfr:$WRONG" keyed.test SOA
 check "a key that nobody knows is BADKEY" contains "BADKEY" dns_ask @10.9.0.1 -y "hmac-sha256:nobody:$SECRET" keyed.test SOA
 equal "zones without a rule are given to nobody" "" "$(count @10.9.0.1 closed.test)"
-equal "nor are those with chosen names" "" "$(count @10.9.0.1 geo.test)"
+equal "nor are those with chosen names, if they are to be refused" "" "$(count @10.9.0.1 geo.test)"
+equal "else there is a set for those who can't choose" "*.e.given.test. 17 A 192.0.2.3
+c.given.test. 17 A 192.0.2.1
+c.given.test. 17 A 192.0.2.2
+c.given.test. 17 AAAA 2001:db8::1" "$(xfr @10.9.0.1 given.test axfr | awk '$2 == 17 { print $1, $2, $4, $5 }')"
 equal "a signed query gets a signed answer" "10.9.0.1" "$(dns_ask @10.9.0.1 -y "$KEY" ns1.keyed.test A +short)"
 equal "also one that is cut" 60 "$(dns_ask @10.9.0.1 -y "$KEY" big.open.test TXT +short | wc -l)"
 check "IXFR of who is up to date is the SOA alone" contains "XFR size: 1 records" \
