@@ -571,8 +571,8 @@ dns_answer(struct xdp_md *ctx)
 		size = BE16(LD16(udp + 4));
 		if (BE16(LD16(l3 + 2)) != 20 + size)
 			PASS(packet);
-		/* The stack takes no packet from 0/8, 127/8, multicast and above. */
-		if (l3[12] == 0 || l3[12] == 127 || l3[12] >= 224)
+		/* The stack takes no packet from 0/8, 127/8, multicast and above, nor from itself. */
+		if (l3[12] == 0 || l3[12] == 127 || l3[12] >= 224 || w->client.a[3] == to.a[3])
 			PASS(source);
 	} else if (LD16(data + 12) == BE16(0x86dd)) {
 		if (data + 14 + 40 + 8 + 12 > end || (l3[0] & 0xf0) != 0x60)
@@ -595,7 +595,9 @@ dns_answer(struct xdp_md *ctx)
 		/* Without a checksum the stack drops it (RFC 8200 section 8.1). */
 		if (BE16(LD16(l3 + 4)) != size || !LD16(udp + 6))
 			PASS(packet);
-		if (l3[8] == 0xff || (!w->client.a[0] && !w->client.a[1]))
+		if (l3[8] == 0xff || (!w->client.a[0] && !w->client.a[1]) ||
+		    (w->client.a[2] == to.a[2] && w->client.a[3] == to.a[3] && w->client.a[0] == to.a[0] &&
+		     w->client.a[1] == to.a[1]))
 			PASS(source);
 	} else {
 		return XDP_PASS;

@@ -89,8 +89,12 @@ address_of(const struct sockaddr *at)
 static void
 add_address(struct dns_x_address *to, unsigned *n, const struct sockaddr *at)
 {
-	if (*n < DNS_X_LISTEN)
-		to[(*n)++] = address_of(at);
+	struct dns_x_address a = address_of(at);
+	bool is_loopback = at->sa_family == AF_INET ? (ntohl(a.a[3]) >> 24) == 127 : IN6_IS_ADDR_LOOPBACK((struct in6_addr *)&a);
+
+	/* Nobody else may ask those of the host itself. */
+	if (*n < DNS_X_LISTEN && !is_loopback)
+		to[(*n)++] = a;
 }
 
 static bool
@@ -323,7 +327,7 @@ on_beat(struct wf_timer *t)
 	__atomic_store_n(&dns_xdp.conf->lease_ns, now + LEASE_NS, __ATOMIC_RELAXED);
 	if (dns_xdp.any4 || dns_xdp.any6)
 		put_addresses(dns_server.conf);
-	if (dns_xdp.n_names >= DNS_X_HOT_MAX * 9 / 10 && now - dns_xdp.swept_ns > SWEEP_NS) {
+	if (dns_xdp_is_full() && now - dns_xdp.swept_ns > SWEEP_NS) {
 		dns_xdp.swept_ns = now;
 		dns_xdp_suspend();
 		dns_xdp_forget_names(false);

@@ -11,6 +11,8 @@
 
 WF_LOG_MODULE(dns_xdp_fill);
 
+/* Of the names that are asked for often; the rest is for those with policies. */
+#define COUNTED_MAX (DNS_X_HOT_MAX * 3 / 4)
 /* A name without a slot, a policy without a number: what does not fit is the sockets'. */
 #define NONE UINT32_MAX
 /* Signatures end later than their answers. */
@@ -180,7 +182,7 @@ note_name(const struct dns_name *name, unsigned type, bool by_policy)
 {
 	struct dns_xdp_name *n = name->size < DNS_X_NAME ? dns_xdp_find_name(name, type) : NULL;
 
-	if (n || name->size >= DNS_X_NAME || dns_xdp.n_names == DNS_X_HOT_MAX) {
+	if (n || name->size >= DNS_X_NAME || dns_xdp.n_names >= (by_policy ? DNS_X_HOT_MAX : COUNTED_MAX)) {
 		if (n)
 			n->by_policy |= by_policy;
 		else
@@ -331,6 +333,21 @@ note_chosen(const struct dns_zone *z)
 	}
 }
 
+static void
+note_all_chosen(const struct dns_view *v)
+{
+	dns_xdp.n_refused = 0;
+	for (size_t i = 0; i <= v->mask; i++)
+		if (v->slots[i] && v->slots[i]->has_chosen)
+			note_chosen(v->slots[i]);
+}
+
+bool
+dns_xdp_is_full(void)
+{
+	return dns_xdp.n_names >= COUNTED_MAX * 9 / 10;
+}
+
 void
 dns_xdp_fill(const struct dns_view *v)
 {
@@ -339,21 +356,29 @@ dns_xdp_fill(const struct dns_view *v)
 
 	/* No program reads them, nor will before the epoch is published. */
 	dns_xdp_forget_images();
-	dns_xdp.n_sets = dns_xdp.n_classes = dns_xdp.n_policies = dns_xdp.n_rows = dns_xdp.n_refused = 0;
+	dns_xdp.n_sets = dns_xdp.n_classes = dns_xdp.n_policies = dns_xdp.n_rows = 0;
 	dns_xdp.any_signed = false;
 	dns_xdp.view = v;
 	dns_xdp.epoch++;
 	wf_hmap_for_each (n, node, &dns_xdp.names)
 		n->by_policy = false;
-	for (size_t i = 0; i <= v->mask; i++)
-		if (v->slots[i] && v->slots[i]->has_chosen)
-			note_chosen(v->slots[i]);
-	wf_hmap_for_each_safe (n, node, &dns_xdp.names) {
-		put_name(v, n);
-		without += n->slot < 0;
-		if (n->slot < 0 && !n->by_policy)
-			forget_name(n);
+	note_all_chosen(v);
+	if (dns_xdp.n_refused) {
+		/* Those that were counted make room, and are counted again. */
+		wf_hmap_for_each_safe (n, node, &dns_xdp.names)
+			if (!n->by_policy)
+				forget_name(n);
+		note_all_chosen(v);
 	}
+	for (int policies = 1; policies >= 0; policies--)
+		wf_hmap_for_each_safe (n, node, &dns_xdp.names) {
+			if (n->by_policy != policies)
+				continue;
+			put_name(v, n);
+			without += n->slot < 0;
+			if (n->slot < 0 && !n->by_policy)
+				forget_name(n);
+		}
 	if (without || dns_xdp.n_refused)
 		wf_info("xdp: %u names and types are left to the sockets: there is no room for them, or their answers are of another kind",
 			without + dns_xdp.n_refused);

@@ -77,6 +77,8 @@ void dns_xdp_add_name(const struct dns_view *, const struct dns_name *, unsigned
 /* Frees the names that were asked for least since the last time; all of them with 'all'. */
 void dns_xdp_forget_names(bool all);
 void dns_xdp_forget_images(void);
+/* There is hardly room for another name that is asked for often. */
+bool dns_xdp_is_full(void);
 bool dns_xdp_put_places(const struct dns_view *);
 uint64_t dns_xdp_mono_ns(void);
 uint64_t dns_xdp_hits(uint32_t slot);
