@@ -30,7 +30,7 @@ struct dns_x_conf {
 	__u64 secret[2][2]; /* of cookies: current, previous */
 	__u32 limit_per_s;  /* 0: no limit */
 	__u32 limit_slip;
-	__u32 sample; /* one in so many is left to the sockets; 0: none */
+	__u32 sample; /* one in so many is told to dnstap; 0: none */
 	__u16 port;   /* network order */
 	__u16 udp_limit;
 	__u8 cookies, pad[7];
@@ -99,7 +99,7 @@ enum dns_x_pass {
 struct dns_x_stats {
 	__u64 pass[DNS_X_N_PASS];
 	__u64 answers4, answers6, dropped4, dropped6, bytes_in, bytes_out, truncated, chosen, sign, edns, ecs;
-	__u64 cookie_client_only, cookie_valid, cookie_bad, limited_dropped, limited_slipped;
+	__u64 cookie_client_only, cookie_valid, cookie_bad, limited_dropped, limited_slipped, samples_lost;
 };
 #define DNS_X_N_STATS (sizeof(struct dns_x_stats) / sizeof(__u64))
 

@@ -17,15 +17,14 @@
 
 /* What is kept of a query while it is answered: too much for the stack. */
 struct dns_x_work {
-	struct dns_x_query q;
+	struct dns_x_sample s;
 	__u64 opt[10]; /* the OPT record of the answer, at most 67 bytes, zeros behind it */
 	struct dns_x_sip sip;
-	struct dns_x_address client; /* IPv4: [3] */
 	__u64 place_hi, place_lo;    /* where the client is said to be, top-aligned, host order */
 	__u32 place_family, has_subnet;
 	__u32 scope, opt_size, image_size;
 	__u32 l4;    /* offset of the UDP header */
-	__u32 family, cookie_ok;
+	__u32 cookie_ok;
 	__u32 n_limited;
 	__u8 head[64];
 };
@@ -42,6 +41,11 @@ DNS_X_MAP(dns_buckets, BPF_MAP_TYPE_ARRAY, __u32, __u64, DNS_X_BUCKETS, BPF_F_MM
 DNS_X_MAP(dns_hits, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, DNS_X_SLOTS, 0);
 DNS_X_MAP(dns_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct dns_x_stats, 1, 0);
 DNS_X_MAP(dns_work, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct dns_x_work, 1, 0);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 19);
+} dns_samples SEC(".maps");
 
 /* The map of clients: as large as it is, so made by the daemon at each load. */
 struct dns_place_words {
@@ -182,21 +186,21 @@ dns_locate(struct dns_x_work *w)
 
 	if (!w)
 		return 0;
-	at = w->q.ecs_at;
-	len = at ? dns_x_8(&w->q, at + 2) : 0;
+	at = w->s.q.ecs_at;
+	len = at ? dns_x_8(&w->s.q, at + 2) : 0;
 	w->has_subnet = len != 0;
 	if (!len) {
-		w->place_family = w->family;
-		hi = (__u64)__builtin_bswap32(w->client.a[0]) << 32 | __builtin_bswap32(w->client.a[1]);
-		lo = (__u64)__builtin_bswap32(w->client.a[2]) << 32 | __builtin_bswap32(w->client.a[3]);
-		if (w->family == 4) {
+		w->place_family = w->s.family;
+		hi = (__u64)__builtin_bswap32(w->s.client.a[0]) << 32 | __builtin_bswap32(w->s.client.a[1]);
+		lo = (__u64)__builtin_bswap32(w->s.client.a[2]) << 32 | __builtin_bswap32(w->s.client.a[3]);
+		if (w->s.family == 4) {
 			hi = lo << 32;
 			lo = 0;
 		}
 	} else {
-		w->place_family = dns_x_16(&w->q, at) == 1 ? 4 : 6;
-		hi = __builtin_bswap64(dns_x_64(&w->q, at + 4));
-		lo = __builtin_bswap64(dns_x_64(&w->q, at + 12));
+		w->place_family = dns_x_16(&w->s.q, at) == 1 ? 4 : 6;
+		hi = __builtin_bswap64(dns_x_64(&w->s.q, at + 4));
+		lo = __builtin_bswap64(dns_x_64(&w->s.q, at + 12));
 		/* What stands behind the option's last octet is not of the address. */
 		bytes = (len + 7) / 8;
 		if (bytes < 8) {
@@ -274,15 +278,15 @@ dns_cookie_hash(struct dns_x_work *w, __u32 time_be, __u32 which)
 	s = &w->sip;
 	s->key[0] = c->secret[which & 1][0];
 	s->key[1] = c->secret[which & 1][1];
-	s->word[0] = dns_x_64(&w->q, w->q.cookie_at);
+	s->word[0] = dns_x_64(&w->s.q, w->s.q.cookie_at);
 	s->word[1] = 1 | (__u64)time_be << 32; /* version 1, reserved 0 */
-	if (w->family == 4) {
+	if (w->s.family == 4) {
 		s->n = 2;
-		s->last = 20ull << 56 | w->client.a[3];
+		s->last = 20ull << 56 | w->s.client.a[3];
 	} else {
 		s->n = 4;
-		s->word[2] = (__u64)w->client.a[1] << 32 | w->client.a[0];
-		s->word[3] = (__u64)w->client.a[3] << 32 | w->client.a[2];
+		s->word[2] = (__u64)w->s.client.a[1] << 32 | w->s.client.a[0];
+		s->word[3] = (__u64)w->s.client.a[3] << 32 | w->s.client.a[2];
 		s->last = 32ull << 56;
 	}
 	return dns_sip(s);
@@ -295,10 +299,10 @@ dns_cookie_ok(struct dns_x_work *w, __u32 wall_s)
 	__u64 head, hash;
 	__s32 age;
 
-	if (!w || w->q.server_size != 16)
+	if (!w || w->s.q.server_size != 16)
 		return 0;
-	head = dns_x_64(&w->q, w->q.cookie_at + 8);
-	hash = dns_x_64(&w->q, w->q.cookie_at + 16);
+	head = dns_x_64(&w->s.q, w->s.q.cookie_at + 8);
+	hash = dns_x_64(&w->s.q, w->s.q.cookie_at + 16);
 	age = (__s32)(wall_s - __builtin_bswap32((__u32)(head >> 32)));
 	/* The reserved bytes are not looked at, nor are they in what is hashed but as zeros. */
 	if ((head & 0xff) != 1 || age > 3600 || age < -300)
@@ -331,22 +335,22 @@ dns_put_opt(struct dns_x_work *w, __u32 udp_limit, __u32 cookies, __u32 wall_s)
 	p[2] = 41;
 	p[3] = (__u8)(udp_limit >> 8);
 	p[4] = (__u8)udp_limit;
-	p[7] = w->q.do_bit ? 0x80 : 0;
-	if (w->q.ecs_at) {
-		__u32 size = w->q.ecs_size;
+	p[7] = w->s.q.do_bit ? 0x80 : 0;
+	if (w->s.q.ecs_at) {
+		__u32 size = w->s.q.ecs_size;
 
 		p[12] = 8;
 		p[14] = (__u8)size;
 		if (size > 20)
 			return 0;
 		for (__u32 i = 0; i < 20 && i < size; i++)
-			put_opt(w, 15 + i, (__u8)dns_x_8(&w->q, w->q.ecs_at + i));
+			put_opt(w, 15 + i, (__u8)dns_x_8(&w->s.q, w->s.q.ecs_at + i));
 		p[18] = (__u8)w->scope;
 		n += 4 + size;
 	}
-	if (w->q.cookie_at && cookies) {
+	if (w->s.q.cookie_at && cookies) {
 		__u32 time_be = __builtin_bswap32(wall_s);
-		__u64 client = dns_x_64(&w->q, w->q.cookie_at), hash = dns_cookie_hash(w, time_be, 0);
+		__u64 client = dns_x_64(&w->s.q, w->s.q.cookie_at), hash = dns_cookie_hash(w, time_be, 0);
 		__u64 head = 1 | (__u64)time_be << 32;
 
 		put_opt(w, n + 1, 10);
@@ -373,9 +377,9 @@ dns_take(struct dns_x_work *w, __u32 class_id, __u32 per_s, __u64 mono_ns, __u64
 
 	if (!w)
 		return -1;
-	net = w->family == 4 ? w->client.a[3] & 0xffffff :
-			       ((__u64)w->client.a[1] << 32 | w->client.a[0]) & 0xffffffffffffffull;
-	i = dns_x_bucket(key, net, class_id, w->family);
+	net = w->s.family == 4 ? w->s.client.a[3] & 0xffffff :
+			       ((__u64)w->s.client.a[1] << 32 | w->s.client.a[0]) & 0xffffffffffffffull;
+	i = dns_x_bucket(key, net, class_id, w->s.family);
 	bucket = bpf_map_lookup_elem(&dns_buckets, &i);
 	if (!bucket)
 		return -1;
@@ -429,13 +433,13 @@ struct reply {
 DNS_X_INLINE int
 send(struct xdp_md *ctx, struct dns_x_work *w, const struct reply *r)
 {
-	__u32 question = w->q.name_size + 4, message = 12 + question + w->image_size + w->opt_size;
-	__u32 udp_size = 8 + message, odd = w->q.name_size, n_additional = r->n[2] + w->q.has_opt;
+	__u32 question = w->s.q.name_size + 4, message = 12 + question + w->image_size + w->opt_size;
+	__u32 udp_size = 8 + message, odd = w->s.q.name_size, n_additional = r->n[2] + w->s.q.has_opt;
 	__u8 *data = DATA(ctx), *end = END(ctx), *l3, *udp;
 	__u16 dns[6];
 	__u64 sum;
 
-	if (w->family == 4) {
+	if (w->s.family == 4) {
 		__u32 source, target;
 
 		if (data + 14 + 20 + 8 + 12 > end)
@@ -494,7 +498,7 @@ send(struct xdp_md *ctx, struct dns_x_work *w, const struct reply *r)
 		sum += dns[i];
 	}
 	/* The pseudo header's length and protocol, the header, the question, the image, OPT. */
-	sum += 2ull * BE16(udp_size) + BE16(17) + LD16(udp) + LD16(udp + 2) + w->q.question_sum;
+	sum += 2ull * BE16(udp_size) + BE16(17) + LD16(udp) + LD16(udp + 2) + w->s.q.question_sum;
 	sum += dns_x_swap_if(r->sum, odd);
 	if (w->opt_size) {
 		__u64 o = 0;
@@ -517,14 +521,14 @@ grow_front(struct xdp_md *ctx, struct dns_x_work *w, __u32 more)
 
 	if (!w || more - 1 >= 192)
 		return -1;
-	if (w->family == 4 ? bpf_xdp_load_bytes(ctx, 0, w->head, 42) : bpf_xdp_load_bytes(ctx, 0, w->head, 62))
+	if (w->s.family == 4 ? bpf_xdp_load_bytes(ctx, 0, w->head, 42) : bpf_xdp_load_bytes(ctx, 0, w->head, 62))
 		return -1;
 	if (bpf_xdp_adjust_head(ctx, -(int)more))
 		return -1;
-	n = 12 + w->q.name_size + 4;
-	if (w->family == 4 ? bpf_xdp_store_bytes(ctx, 0, w->head, 42) : bpf_xdp_store_bytes(ctx, 0, w->head, 62))
+	n = 12 + w->s.q.name_size + 4;
+	if (w->s.family == 4 ? bpf_xdp_store_bytes(ctx, 0, w->head, 42) : bpf_xdp_store_bytes(ctx, 0, w->head, 62))
 		return -1;
-	return (int)bpf_xdp_store_bytes(ctx, w->l4 + 8, w->q.msg, bounded_size(n, 0x1ff));
+	return (int)bpf_xdp_store_bytes(ctx, w->l4 + 8, w->s.q.msg, bounded_size(n, 0x1ff));
 }
 
 SEC("xdp")
@@ -564,15 +568,15 @@ dns_answer(struct xdp_md *ctx)
 		udp = l3 + 20;
 		if (LD16(udp + 2) != c->port || !bpf_map_lookup_elem(&dns_listen, &to))
 			return XDP_PASS;
-		w->family = 4;
+		w->s.family = 4;
 		w->l4 = 34;
-		w->client.a[0] = w->client.a[1] = w->client.a[2] = 0;
-		w->client.a[3] = LD32(l3 + 12);
+		w->s.client.a[0] = w->s.client.a[1] = w->s.client.a[2] = 0;
+		w->s.client.a[3] = LD32(l3 + 12);
 		size = BE16(LD16(udp + 4));
 		if (BE16(LD16(l3 + 2)) != 20 + size)
 			PASS(packet);
 		/* The stack takes no packet from 0/8, 127/8, multicast and above, nor from itself. */
-		if (l3[12] == 0 || l3[12] == 127 || l3[12] >= 224 || w->client.a[3] == to.a[3])
+		if (l3[12] == 0 || l3[12] == 127 || l3[12] >= 224 || w->s.client.a[3] == to.a[3])
 			PASS(source);
 	} else if (LD16(data + 12) == BE16(0x86dd)) {
 		if (data + 14 + 40 + 8 + 12 > end || (l3[0] & 0xf0) != 0x60)
@@ -588,21 +592,22 @@ dns_answer(struct xdp_md *ctx)
 		udp = l3 + 40;
 		if (LD16(udp + 2) != c->port || !bpf_map_lookup_elem(&dns_listen, &to))
 			return XDP_PASS;
-		w->family = 6;
+		w->s.family = 6;
 		w->l4 = 54;
-		__builtin_memcpy(w->client.a, l3 + 8, 16);
+		__builtin_memcpy(w->s.client.a, l3 + 8, 16);
 		size = BE16(LD16(udp + 4));
 		/* Without a checksum the stack drops it (RFC 8200 section 8.1). */
 		if (BE16(LD16(l3 + 4)) != size || !LD16(udp + 6))
 			PASS(packet);
-		if (l3[8] == 0xff || (!w->client.a[0] && !w->client.a[1]) ||
-		    (w->client.a[2] == to.a[2] && w->client.a[3] == to.a[3] && w->client.a[0] == to.a[0] &&
-		     w->client.a[1] == to.a[1]))
+		if (l3[8] == 0xff || (!w->s.client.a[0] && !w->s.client.a[1]) ||
+		    (w->s.client.a[2] == to.a[2] && w->s.client.a[3] == to.a[3] && w->s.client.a[0] == to.a[0] &&
+		     w->s.client.a[1] == to.a[1]))
 			PASS(source);
 	} else {
 		return XDP_PASS;
 	}
-	if (!LD16(udp))
+	w->s.port = BE16(LD16(udp));
+	if (!w->s.port)
 		PASS(source);
 	frame = (__u32)(end - data);
 	if (size < 8 + 12 || w->l4 + size > frame)
@@ -612,22 +617,20 @@ dns_answer(struct xdp_md *ctx)
 	now = bpf_ktime_get_coarse_ns();
 	if (now >= c->lease_ns)
 		PASS(lease);
-	if (c->sample && bpf_get_prandom_u32() % c->sample == 0)
-		PASS(sampled);
 	size -= 8;
 	if (size > DNS_X_MSG_MAX)
 		PASS(shape);
-	if (bpf_xdp_load_bytes(ctx, w->l4 + 8, w->q.msg, bounded_size(size, 0x1ff)))
+	if (bpf_xdp_load_bytes(ctx, w->l4 + 8, w->s.q.msg, bounded_size(size, 0x1ff)))
 		PASS(packet);
-	w->q.size = size;
-	rc = dns_parse_name(&w->q);
+	w->s.q.size = size;
+	rc = dns_parse_name(&w->s.q);
 	if (!rc)
-		rc = dns_parse_question(&w->q, c->name_key);
+		rc = dns_parse_question(&w->s.q, c->name_key);
 	if (!rc)
-		rc = dns_parse_rest(&w->q);
+		rc = dns_parse_rest(&w->s.q);
 	if (rc)
 		return pass(s, (__u32)rc - 1);
-	rc = dns_find_hot(&w->q, c->epoch);
+	rc = dns_find_hot(&w->s.q, c->epoch);
 	if (rc < 0)
 		PASS(cold);
 	slot = (__u32)rc;
@@ -637,7 +640,7 @@ dns_answer(struct xdp_md *ctx)
 	wall_s = (__u32)((now + c->wall_ns) / 1000000000);
 
 	/* Which image. */
-	number = e->image[w->q.do_bit & 1];
+	number = e->image[w->s.q.do_bit & 1];
 	w->scope = 0;
 	if (!number)
 		PASS(signed);
@@ -658,12 +661,12 @@ dns_answer(struct xdp_md *ctx)
 	/* OPT, cookie, and what room the answer has. */
 	w->opt_size = 0;
 	w->cookie_ok = 0;
-	if (w->q.cookie_at && c->cookies)
+	if (w->s.q.cookie_at && c->cookies)
 		w->cookie_ok = dns_cookie_ok(w, wall_s);
-	if (w->q.has_opt)
+	if (w->s.q.has_opt)
 		dns_put_opt(w, c->udp_limit, c->cookies, wall_s);
-	limit = w->q.udp_size < c->udp_limit ? w->q.udp_size : c->udp_limit;
-	room = 12 + w->q.name_size + 4 + w->opt_size;
+	limit = w->s.q.udp_size < c->udp_limit ? w->s.q.udp_size : c->udp_limit;
+	room = 12 + w->s.q.name_size + 4 + w->opt_size;
 	room = limit > room ? limit - room : 0;
 	r.flags = image->flags;
 	if (image->size <= room) {
@@ -706,7 +709,7 @@ dns_answer(struct xdp_md *ctx)
 		}
 	}
 
-	if (w->family == 4) {
+	if (w->s.family == 4) {
 		if (rc)
 			s->answers4++;
 		else
@@ -717,13 +720,13 @@ dns_answer(struct xdp_md *ctx)
 		else
 			s->dropped6++;
 	}
-	sent_at = w->l4 + 8 + 12 + w->q.name_size + 4;
+	sent_at = w->l4 + 8 + 12 + w->s.q.name_size + 4;
 	if (rc) {
 		__u32 want = sent_at + w->image_size + w->opt_size;
 
 		if (bpf_xdp_adjust_tail(ctx, (int)want - (int)frame) && grow_front(ctx, w, want - frame)) {
 			/* Nothing was written yet. */
-			if (w->family == 4)
+			if (w->s.family == 4)
 				s->answers4--;
 			else
 				s->answers6--;
@@ -731,16 +734,16 @@ dns_answer(struct xdp_md *ctx)
 		}
 	}
 	s->bytes_in += size;
-	s->edns += w->q.has_opt;
-	s->ecs += w->q.ecs_at != 0;
+	s->edns += w->s.q.has_opt;
+	s->ecs += w->s.q.ecs_at != 0;
 	if (e->policy)
 		s->chosen++;
 	if (image->bits & DNS_X_SIGNED)
 		s->sign++;
-	if (w->q.cookie_at && c->cookies) {
+	if (w->s.q.cookie_at && c->cookies) {
 		if (w->cookie_ok)
 			s->cookie_valid++;
-		else if (w->q.server_size)
+		else if (w->s.q.server_size)
 			s->cookie_bad++;
 		else
 			s->cookie_client_only++;
@@ -749,7 +752,7 @@ dns_answer(struct xdp_md *ctx)
 		return XDP_DROP;
 	if (r.flags & 0x0200)
 		s->truncated++;
-	s->bytes_out += 12 + w->q.name_size + 4 + w->image_size + w->opt_size;
+	s->bytes_out += 12 + w->s.q.name_size + 4 + w->image_size + w->opt_size;
 	hits = bpf_map_lookup_elem(&dns_hits, &slot);
 	if (hits)
 		++*hits;
@@ -765,6 +768,8 @@ dns_answer(struct xdp_md *ctx)
 	limit = w->opt_size;
 	if (limit && bpf_xdp_store_bytes(ctx, sent_at + size, w->opt, bounded_size(limit, 0x3f)))
 		return XDP_DROP;
+	if (c->sample && bpf_get_prandom_u32() % c->sample == 0 && bpf_ringbuf_output(&dns_samples, &w->s, sizeof w->s, 0))
+		s->samples_lost++;
 	return send(ctx, w, &r);
 }
 

@@ -24,6 +24,13 @@ struct dns_x_query {
 	__u8 server_size;  /* of the server cookie: 0, or 8 to 32 */
 };
 
+/* A query that was answered, for dnstap. */
+struct dns_x_sample {
+	struct dns_x_address client; /* IPv4: [3] */
+	__u32 family, port;
+	struct dns_x_query q;
+};
+
 /* An offset that the verifier sees to be below 512, whatever the compiler knows of it. */
 DNS_X_INLINE __u64
 dns_x_bound(__u64 off)

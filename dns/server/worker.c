@@ -139,6 +139,8 @@ dns_worker_new(unsigned index, unsigned n, const struct dns_conf *c, struct dns_
 		rc = wf_err(err, -errno, "worker %u: %s", index, strerror(errno));
 	if (!rc)
 		dns_worker_watch(w, &w->wake_source, EPOLLIN);
+	if (!rc)
+		dns_xdp_watch(w);
 	for (size_t i = 0; i < c->n_listen && !rc; i++) {
 		rc = dns_udp_open(w, &c->listen[i], &w->udp[i], err);
 		if (rc)

@@ -246,6 +246,7 @@ put_conf(const struct dns_view *v)
 	c->udp_limit = v->udp_limit;
 	c->limit_per_s = v->limiter ? dns_server.conf->limit_per_s : 0;
 	c->limit_slip = v->limit_slip;
+	c->sample = dns_server.conf->tap.sample;
 }
 
 static void
@@ -450,6 +451,7 @@ dns_xdp_stop(void)
 {
 	if (!dns_xdp.object)
 		return;
+	dns_xdp_unwatch();
 	wf_timer_cancel(&dns_xdp.beat);
 	wf_timer_cancel(&dns_xdp.take);
 	dns_xdp_suspend();
@@ -519,6 +521,7 @@ dns_xdp_add_counters(struct dns_counters *to)
 	to->cookie_bad += s.cookie_bad;
 	to->limited_dropped += s.limited_dropped;
 	to->limited_slipped += s.limited_slipped;
+	to->dnstap_lost += s.samples_lost;
 }
 
 void

@@ -5,6 +5,7 @@
  *   xdp.c       loads, attaches, lease and clock, addresses, counters
  *   xdp_fill.c  names that are hot, answers, policies and places -> maps
  *   xdp_hot.c   which names the workers answer most
+ *   xdp_tap.c   samples for dnstap
  *
  * Order of a change: dns_xdp_suspend(), then what the sockets answer from, then dns_xdp_resume().  In between, which
  * takes milliseconds, all queries go to the sockets; so nobody gets an old answer after a new one.
@@ -27,6 +28,11 @@ void dns_xdp_show(struct wf_str *);
 void dns_xdp_counters(void (*fn)(void *arg, const char *name, uint64_t value, const char *help), void *arg);
 /* How the driver answers this name and type, as a line; nothing if the path is off. */
 void dns_xdp_why(const struct dns_name *, unsigned type, struct wf_str *);
+
+/* dnstap of the driver's answers, by the first worker: when it is made, and when all have ended. */
+struct dns_worker;
+void dns_xdp_watch(struct dns_worker *);
+void dns_xdp_unwatch(void);
 
 /* Names that a worker answers often, told to main.  One writer, one reader, no lock. */
 struct dns_hot;

@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../lib/system.sh"
 . "$(dirname "$0")/../lib/dns.sh"
 isolate "$@"
-need dig python3 clang
+need dig dnstap-read python3 clang
 
 dns_network
 dns_xdp_client || { skip 99-dns-xdp "no XDP program can be attached to a veth device here"; exit 0; }
@@ -140,7 +140,7 @@ check "the daemon ends when told" dns_stop
 
 dns_ctl dns key generate example.org --folder "$T/keys" > /dev/null
 cp "$T/example.com.zone" "$T/example.org.zone"
-config '"10.9.0.1"' "$XDP" "" ', { "name": "example.org", "file": "example.org.zone", "dnssec": {}, "chosen": [ { "name": "www", "policy": "near" } ] }' > "$T/dns.json"
+config '"10.9.0.1"' "$XDP" "\"dnstap\": { \"file\": \"$T/tap\", \"sample\": 1 }," ', { "name": "example.org", "file": "example.org.zone", "dnssec": {}, "chosen": [ { "name": "www", "policy": "near" } ] }' > "$T/dns.json"
 dns_start
 sed 's/\.example\.com"/.example.org"/g' "$ROOT/tests/system/dns_xdp.py" > "$T/signed.py"
 check "signed: the program answers" retry 30 shows "xdp: 1 devices, answers"
@@ -148,5 +148,10 @@ check "answers for DO=1 are made" retry 30 contains RRSIG dns_ask @10.9.0.1 www.
 before=$(dns_counter xdp_answers)
 check "signed answers are those over TCP" ip netns exec cli python3 "$T/signed.py" tcp 10.9.0.1 10.9.0.1 600 5
 check "the driver sent signed answers" eval '[ "$(dns_counter xdp_answers)" -gt '"$before"' ]'
+before=$(dns_counter dnstap_sent) answers=$(dns_counter xdp_answers)
+for i in 1 2 3 4 5; do vip > /dev/null; done
+check "dnstap has the driver's answers" retry 30 eval "[ \$(dns_counter dnstap_sent) -ge $((before + 10)) ] && [ \$(dns_counter xdp_answers) -ge $((answers + 5)) ]"
 check "the daemon ends when told again" dns_stop
+dnstap-read "$T/tap" > "$T/tapped"
+check "with the client and the answer" grep -E ' AR 10\.9\.0\.2:[0-9]+ <- .* UDP [0-9]+b www.example.com/IN/A' "$T/tapped"
 finish
