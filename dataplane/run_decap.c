@@ -27,6 +27,7 @@ decaps_free(struct decaps *d)
 	if (!d)
 		return;
 	free(d->block);
+	free(d->pairs6);
 	free(d->templates);
 	free(d);
 }
@@ -124,11 +125,15 @@ bool
 decap_csum_check(struct rte_mbuf *m, uint32_t length)
 {
 	const uint8_t *ip = pkt_data(m) + 14;
+	bool is_v6 = ip[0] >> 4 == 6;
+	uint64_t pseudo;
 
 	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
 		return false;
 	m->ol_flags &= ~RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	if (csum_fold(csum_add(csum_pseudo4(ip, IPPROTO_UDP, length), ip + 20, length)) != 0xffff) {
+	pseudo = is_v6 ? csum_pseudo6(ip + 8, ip + 24, IPPROTO_UDP, length)
+		       : csum_pseudo4(ip, IPPROTO_UDP, length);
+	if (csum_fold(csum_add(pseudo, ip + (is_v6 ? 40 : 20), length)) != 0xffff) {
 		m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_BAD;
 		return false;
 	}
@@ -138,16 +143,74 @@ decap_csum_check(struct rte_mbuf *m, uint32_t length)
 
 /* --- The outer packet ----------------------------------------------------------------------------- */
 
-/* The bytes by which the inner packet is told from others with the same outer addresses, 'size' of them; 0: it
- * is no plain packet of a tunnel, or a broken one.  'm': IPv4 at 14. */
+/* What lies between the outer IP header, whose payload starts at 'at' of the frame and ends at 'end', and the inner
+ * packet: its size, or 0: it is no plain packet of a tunnel, or a broken one.  'key': [2] gets UDP's part, [3] the
+ * eight bytes by which packets with the same outer addresses are told apart. */
+static inline uint32_t
+outer_l4(struct rte_mbuf *m, uint32_t at, uint32_t end, uint8_t proto, uint64_t key[4],
+	 uint64_t options[DECAP_MAX_OPTIONS / 8], uint32_t *inner_end)
+{
+	const uint8_t *l4 = pkt_data(m) + at;
+	uint32_t ofs;
+
+	if (proto == IPPROTO_UDP) {
+		uint16_t udp[4];
+		uint32_t length;
+
+		memcpy(udp, l4, 8);
+		length = ntohs(udp[2]);
+		if (length < 16 + 14 || at + length > end || !decap_csum_is_right(m, udp[3], length))
+			return 0;
+		*inner_end = at + length;
+		key[2] |= (uint64_t)(udp[3] != 0) << 48 | (uint64_t)udp[1] << 32;
+		memcpy(&key[3], l4 + 8, 8);
+		ofs = 8 + 8;
+		/* Geneve with few options; a header of VXLAN does not begin so: decap_shape(). */
+		if ((unsigned)l4[8] - 1u < DECAP_MAX_OPTIONS / 4) {
+			ofs += l4[8] * 4u;
+			if (length < ofs + 14)
+				return 0;
+			decap_options(l4 + 16, l4[8] * 4u, options);
+		}
+		return ofs;
+	}
+	if (proto != IPPROTO_GRE)
+		return 0;
+	uint16_t flags;
+
+	memcpy(&flags, l4, 2);
+	memcpy(&key[3], l4, 8);
+	ofs = 8;
+	if (flags == 0) {
+		ofs = 4;
+		memset((uint8_t *)&key[3] + 4, 0, 4);
+	} else if (flags != RTE_BE16(0x2000)) {
+		return 0;
+	}
+	if (end < at + ofs + 14)
+		return 0;
+	/* As Open vSwitch: what is inside has lengths of its own. */
+	*inner_end = pkt_size(m);
+	return ofs;
+}
+
+static inline void
+key_mac(const uint8_t *data, uint32_t slot, uint64_t key[4])
+{
+	memcpy(&key[0], data, 8);
+	memcpy((uint8_t *)&key[0] + 6, &(uint16_t){ (uint16_t)slot }, 2);
+}
+
+/* The bytes by which the inner packet is told from others, and how many there are of the outer IP packet before it;
+ * 0: it is no plain packet of a tunnel, or a broken one.  'm': IPv4 at 14. */
 static inline uint32_t
 outer_key(struct rte_mbuf *m, uint32_t slot, uint64_t key[4],
 	  uint64_t options[DECAP_MAX_OPTIONS / 8], uint32_t *inner_end)
 {
-	const uint8_t *data = pkt_data(m), *ip = data + 14, *l4 = ip + 20;
+	const uint8_t *data = pkt_data(m), *ip = data + 14;
 	uint32_t size = pkt_size(m) - 14, total, ofs;
-	uint16_t v16[10], frag, dport = 0;
-	uint64_t sum = 0, has_csum = 0;
+	uint16_t v16[10], frag;
+	uint64_t sum = 0;
 
 	options[0] = options[1] = 0;
 
@@ -162,51 +225,56 @@ outer_key(struct rte_mbuf *m, uint32_t slot, uint64_t key[4],
 	if (ip[0] != 0x45 || frag & 0x3fff || total > size || csum_fold(sum) != 0xffff ||
 	    (ip[1] & 3) == 3)
 		return 0;
-	*inner_end = 14 + total;
-	if (ip[9] == IPPROTO_UDP) {
-		uint16_t udp[4];
-		uint32_t length;
-
-		memcpy(udp, l4, 8);
-		length = ntohs(udp[2]);
-		if (length < 16 + 14 || 20 + length > total || !decap_csum_is_right(m, udp[3], length))
-			return 0;
-		has_csum = udp[3] != 0;
-		*inner_end = 14 + 20 + length;
-		dport = udp[1];
-		memcpy(&key[3], l4 + 8, 8);
-		ofs = 20 + 8 + 8;
-		if (decap_shape(data) == DECAP_OPTIONS) {
-			ofs += l4[8] * 4u;
-			if (20 + length < ofs + 14)
-				return 0;
-			decap_options(l4 + 16, l4[8] * 4u, options);
-		}
-	} else if (ip[9] == IPPROTO_GRE) {
-		uint16_t flags;
-
-		memcpy(&flags, l4, 2);
-		memcpy(&key[3], l4, 8);
-		ofs = 20 + 8;
-		if (flags == 0) {
-			ofs = 20 + 4;
-			memset((uint8_t *)&key[3] + 4, 0, 4);
-		} else if (flags != RTE_BE16(0x2000)) {
-			return 0;
-		}
-		if (total < ofs + 14)
-			return 0;
-		/* As Open vSwitch: what is inside has lengths of its own. */
-		*inner_end = pkt_size(m);
-	} else {
+	key[2] = (uint32_t)(frag & 0x4000) << 16 | (uint32_t)ip[9] << 16 | (uint32_t)ip[1] << 8 | ip[8];
+	ofs = outer_l4(m, 34, 14 + total, ip[9], key, options, inner_end);
+	if (!ofs)
 		return 0;
-	}
-	memcpy(&key[0], data, 8);
-	memcpy((uint8_t *)&key[0] + 6, &(uint16_t){ (uint16_t)slot }, 2);
+	key_mac(data, slot, key);
 	memcpy(&key[1], ip + 12, 8);
-	key[2] = has_csum << 48 | (uint64_t)dport << 32 | (uint32_t)(frag & 0x4000) << 16 | (uint32_t)ip[9] << 16 |
-		 (uint32_t)ip[1] << 8 | ip[8];
-	return ofs;
+	return 20 + ofs;
+}
+
+/* A number for a pair of IPv6 addresses, never 0 and never another pair's. */
+static uint64_t
+pair6_number(struct decaps *d, const uint8_t *addresses)
+{
+	struct decap_pair6 *p;
+	uint64_t a[4];
+
+	memcpy(a, addresses, sizeof a);
+	if (unlikely(!d->pairs6))
+		d->pairs6 = wf_xzalloc(DECAP_PAIRS6 * sizeof d->pairs6[0]);
+	p = &d->pairs6[wf_hash_mix64(wf_hash_mix64(a[0] ^ wf_hash_seed, a[1]) ^ a[2], a[3]) % DECAP_PAIRS6];
+	if (unlikely(memcmp(p->addresses, a, sizeof a) || !p->number)) {
+		memcpy(p->addresses, a, sizeof a);
+		p->number = ++d->last_pair6;
+	}
+	return p->number;
+}
+
+/* The same of IPv6 without extension headers at 14. */
+static __attribute__((noinline)) uint32_t
+outer_key6(struct decaps *d, struct rte_mbuf *m, uint32_t slot, uint64_t key[4],
+	   uint64_t options[DECAP_MAX_OPTIONS / 8], uint32_t *inner_end)
+{
+	const uint8_t *data = pkt_data(m), *ip = data + 14;
+	uint32_t total, ofs, first;
+
+	options[0] = options[1] = 0;
+	if (pkt_size(m) < 14u + 40 + 8 + 14)
+		return 0;
+	memcpy(&first, ip, 4);
+	first = ntohl(first);
+	total = 40u + (uint32_t)(ip[4] << 8 | ip[5]);
+	if (first >> 28 != 6 || total > pkt_size(m) - 14 || (first >> 20 & 3) == 3)
+		return 0;
+	key[2] = 1ull << 49 | (uint64_t)ip[6] << 16 | (first >> 20 & 0xff) << 8 | ip[7];
+	ofs = outer_l4(m, 54, 14 + total, ip[6], key, options, inner_end);
+	if (!ofs)
+		return 0;
+	key_mac(data, slot, key);
+	key[1] = pair6_number(d, ip + 8);
+	return 40 + ofs;
 }
 
 /* Finds out as run_tunnel_deliver() does.  False: it is for none of our tunnels, or must go that way. */
@@ -228,7 +296,8 @@ learn(struct runner *rn, const struct bridge *bridge, uint32_t slot, const struc
 	uint32_t index, inner;
 
 	pkt_parse(m, OF_PT_ETH, &rn->key, &layers);
-	if (!tunnel_endpoint_for(v, bridge, slot, &rn->key, &index) || layers.l3 != 14 || layers.l4 != 34)
+	if (!tunnel_endpoint_for(v, bridge, slot, &rn->key, &index) || layers.l3 != 14 ||
+	    layers.l4 != (rn->key.dl_type == RTE_BE16(0x86dd) ? 54 : 34))
 		return false;
 	if (!tv->endpoints[index].udp_port)
 		index = tunnel_right_endpoint(tv, index, pkt_data(m) + layers.l4,
@@ -360,19 +429,23 @@ run_decap_take(struct runner *rn, uint32_t slot, uint32_t generation, uint32_t l
 	const struct decap_memo *memo;
 	uint64_t words[4], options[DECAP_MAX_OPTIONS / 8];
 	uint16_t type;
+	bool is_v6;
 
 	if (!v->tunnels || !vs || vs->generation != generation || !vs->port ||
 	    !vs->ends_tunnels || vs->bridge >= v->n_bridges || !v->bridges[vs->bridge])
 		return false;
 	bv = v->bridges[vs->bridge];
 	memcpy(&type, pkt_data(m) + 12, 2);
-	if (unlikely(burst->closed || burst->n == BURST_MAX || type != RTE_BE16(0x0800) || l3 != 14 ||
+	is_v6 = type == RTE_BE16(0x86dd);
+	if (unlikely(burst->closed || burst->n == BURST_MAX || (type != RTE_BE16(0x0800) && !is_v6) || l3 != 14 ||
 		     outer_size > UINT16_MAX))
 		return false;
-	ofs = outer_key(m, slot, words, options, &end);
+	ofs = unlikely(is_v6) ? outer_key6(rn->decaps, m, slot, words, options, &end)
+			      : outer_key(m, slot, words, options, &end);
 	if (unlikely(!ofs || !(memo = find(rn, bv->bridge, slot, m, ofs, words, options))))
 		return false;
-	template_make(rn->decaps, memo, slot, generation, pkt_data(m));
+	if (likely(!is_v6))
+		template_make(rn->decaps, memo, slot, generation, pkt_data(m));
 	m->data_off += 14 + ofs;
 	pkt_set_size(m, end - 14 - ofs);
 	kind = pkt_kind(m);

@@ -8,7 +8,7 @@
  * To whom an outer packet is, is kept for its addresses, VNI or key and flags (struct decap_memo); what
  * differs between packets of one tunnel (lengths, checksums, UDP source port) is looked at each time; and for
  * those that come after others of their tunnel run_decap_same.h has a template of it all.  Whatever
- * is not plain (IPv6, more than a few options, fragments, CE, errors, no such tunnel) is left to
+ * is not plain (extension headers, more than a few options, fragments, CE, errors, no such tunnel) is left to
  * run_tunnel_deliver(), which has the names for it.  Threads: the runner's.
  */
 #ifndef WEFT_DATAPLANE_RUN_DECAP_H

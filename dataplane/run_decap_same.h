@@ -60,6 +60,10 @@ struct decap_memo {
 };
 static_assert(sizeof(struct decap_memo) == 128, "one line, and one that few tunnels need");
 
+/* IPv6 addresses of outer headers: memos have their number. */
+#define DECAP_PAIRS6 1024u
+struct decap_pair6 { uint64_t addresses[4], number; };
+
 struct decaps {
 	uint64_t config_version, underlay;
 	uint32_t layout;
@@ -77,6 +81,8 @@ struct decaps {
 	struct decap_template *templates;
 	void *block;
 	struct decap_memo (*sets)[2];
+	struct decap_pair6 *pairs6; /* NULL: there was none yet */
+	uint64_t last_pair6;
 };
 
 /* Do templates hold that were made before?  If not, forgets them. */
@@ -139,8 +145,8 @@ decap_options(const uint8_t *options, uint32_t size, uint64_t out[DECAP_MAX_OPTI
 		memcpy((uint8_t *)out + 12, options + 12, 4);
 }
 
-/* Sums up a UDP datagram of this length behind 34 bytes of Ethernet and IPv4, unless it was found wrong before;
- * the packet remembers what came out. */
+/* Sums up a UDP datagram of this length behind Ethernet and IPv4 without options, or IPv6, unless it was found
+ * wrong before; the packet remembers what came out. */
 bool decap_csum_check(struct rte_mbuf *, uint32_t length);
 
 /* Is a datagram's checksum right: none, or the receiver vouches for it, or so it is? */

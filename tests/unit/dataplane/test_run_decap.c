@@ -137,6 +137,41 @@ make(const struct outer *o)
 	return m;
 }
 
+/* The same over IPv6. */
+static struct rte_mbuf *
+make6(const struct outer *o)
+{
+	struct outer o4 = *o;
+	struct rte_mbuf *m4, *m;
+	uint8_t f[2048] = { 0 }, pseudo[40] = { 0 };
+	uint32_t size;
+
+	o4.has_right_csum = false;
+	m4 = make(&o4);
+	size = pkt_size(m4) - 34;
+	memcpy(f, pkt_data(m4), 12);
+	put16(f + 12, 0x86dd);
+	f[14] = 0x60;
+	put16(f + 18, size);
+	f[20] = pkt_data(m4)[23];
+	f[21] = 64;
+	f[22] = f[38] = 0xfd;
+	f[37] = (uint8_t)o->src;
+	f[53] = 1;
+	memcpy(f + 54, pkt_data(m4) + 34, size);
+	if (o->has_right_csum) {
+		memcpy(pseudo, f + 22, 32);
+		put16(pseudo + 34, size);
+		pseudo[39] = IPPROTO_UDP;
+		put16(f + 60, 0);
+		put16(f + 60, slow_checksum(f + 54, size, 0xffff & ~slow_checksum(pseudo, 40, 0)));
+	}
+	m = pkt_from_bytes(f, 54 + size);
+	m->ol_flags |= m4->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	pkt_free(m4);
+	return m;
+}
+
 static struct outer
 plain(unsigned kind, uint32_t seed)
 {
@@ -153,11 +188,13 @@ free_view(void *v)
 	tunnel_view_free(v);
 }
 
+static const char *remote = "192.0.2.2";
+
 static void
 tunnel_port(struct tunnel_port *p, unsigned kind, const char *key)
 {
 	static const char *const types[N_TUNNELS] = { "vxlan", "gre", "geneve" };
-	struct tnl_option options[] = { { "remote_ip", "192.0.2.2" }, { "key", key } };
+	struct tnl_option options[] = { { "remote_ip", remote }, { "key", key } };
 	struct wf_str warnings = WF_STR_INIT;
 	struct wf_err err = { 0 };
 	struct xport *x = rig_port(br0, 10 + kind);
@@ -752,6 +789,77 @@ random_bursts(void **state)
 	assert_true(n_out > 10000);
 }
 
+/* Over IPv6: packets like others, of many senders, and broken ones. */
+static void
+ipv6_underlay(void **state)
+{
+	unsigned n_out = 0;
+
+	remote = "fd00::2";
+	configure(true, "flow");
+	address("fd00::1");
+	for (unsigned kind = 0; kind < N_TUNNELS; kind++) {
+		for (unsigned round = 0; round < 3; round++) {
+			struct rte_mbuf *pkts[8];
+
+			for (unsigned i = 0; i < 8; i++) {
+				struct outer o = plain(kind, i % 4);
+
+				o.has_key = i % 2;
+				o.has_right_csum = kind != GRE && i > 3;
+				pkts[i] = make6(&o);
+			}
+			both(pkts, 8);
+			assert_int_equal(fast.n_sent[OUT], 8);
+			forget_sent(&fast);
+		}
+	}
+	assert_int_equal(fast.rn.decaps->last_pair6, 1);
+	srandom(1);
+	for (unsigned round = 0; round < 1500; round++) {
+		struct rte_mbuf *pkts[BURST_MAX];
+		unsigned n = 1 + (unsigned)random() % BURST_MAX;
+
+		for (unsigned i = 0; i < n; i++) {
+			struct outer o = plain((unsigned)random() % N_TUNNELS, (uint32_t)random());
+
+			o.has_key = random() % 2;
+			o.id = (uint32_t)random() % 10;
+			o.src = random() % 8 ? 2 : (uint32_t)random() % 256;
+			if (o.kind == GENEVE && random() % 2) {
+				o.n_options = (unsigned)random() % 4;
+				o.option = 5 + (uint32_t)random() % 2;
+			}
+			o.has_csum = o.kind != GRE && random() % 4 == 0;
+			o.has_right_csum = o.kind != GRE && !o.has_csum && random() % 2;
+			o.inner.seed %= 4;
+			pkts[i] = make6(&o);
+			uint8_t *f = pkt_data(pkts[i]);
+			switch (random() % 8) {
+			case 0: /* one bit */
+				f[random() % 90] ^= (uint8_t)(1 << random() % 8);
+				break;
+			case 1: /* traffic class and hop limit */
+				f[15] = (uint8_t)(random() % 4 * 16);
+				f[21] = (uint8_t)(2 + random() % 3);
+				break;
+			case 2:
+				pkt_set_size(pkts[i], 14 + (uint32_t)random() % (pkt_size(pkts[i]) - 13));
+				break;
+			default:
+				break;
+			}
+		}
+		both(pkts, n);
+		n_out += fast.n_sent[OUT] + fast.n_sent[OTHER];
+		forget_sent(&fast);
+	}
+	assert_true(n_out > 5000);
+	remote = "192.0.2.2";
+	configure(true, "flow");
+	address("192.0.2.1");
+}
+
 int
 main(void)
 {
@@ -766,6 +874,7 @@ main(void)
 		cmocka_unit_test(outer_checksums),
 		cmocka_unit_test(tunnels_change_under_traffic),
 		cmocka_unit_test(flows_change_under_traffic),
+		cmocka_unit_test(ipv6_underlay),
 		cmocka_unit_test(random_bursts),
 	};
 
