@@ -221,7 +221,18 @@ ctable_find(const struct cache_table *t, const struct cache_key *key)
 struct flow *
 cache_find(const struct cache *c, const struct cache_key *key)
 {
-	return ctable_find(c->cur, key);
+	struct flow *f = ctable_find(c->cur, key);
+	struct cache_key pair;
+
+	if (f || c->n_asked == 1 || !key_is_plain(c->cur, key->words[0], key->n_words))
+		return f;
+	for (unsigned i = 0; i < CACHE_PAIRS && !f; i++) {
+		if (!c->pairs[i])
+			continue;
+		key_leave_out(c->pairs[i]->keep, key, &pair);
+		f = ctable_find(c->pairs[i], &pair);
+	}
+	return f;
 }
 
 static inline bool
@@ -375,6 +386,137 @@ slot_quota(const struct cache *c)
 	return n <= 1 ? CACHE_MAX_FLOWS : CACHE_MAX_FLOWS / (n < 8 ? n : 8) * 3 / 2;
 }
 
+/* --- Entries without ports --------------------------------------------------------------------- */
+
+/* Of keys that are noted, and of those that come again and have an entry without ports. */
+#define PAIR_CREDIT_MAX 8192
+#define PAIR_CREDIT_NOTED 1
+#define PAIR_CREDIT_MADE 64
+/* Without credit: one key in so many. */
+#define PAIR_ONE_IN 16
+
+/* The bits that stay of ports where these decided: of a port that few of the first decided, those, else
+ * all. */
+static uint32_t
+pair_ports(const struct cache *c, uint32_t decided, unsigned *ret_which)
+{
+	uint32_t ports = c->layout_ports;
+
+	decided &= c->layout_ports;
+	*ret_which = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t low = i ? 0x0fff : 0x0fff0000, all = i ? 0xffff : 0xffff0000;
+
+		if (!(c->layout_ports & low) || decided & low)
+			continue;
+		*ret_which |= 1u << i;
+		ports = (ports & ~all) | (decided & all);
+	}
+	return ports;
+}
+
+/* The bits of keys of 'cur', if these of ports are in the mask. */
+static void
+keep_make(const struct cache_table *t, uint32_t ports, struct of_key *ret_mask, uint64_t *keep)
+{
+	ret_mask->tp_src &= htons((uint16_t)(ports >> 16));
+	ret_mask->tp_dst &= htons((uint16_t)ports);
+	keep[0] = UINT64_MAX;
+	pack(t->packings, t->n_packings, of_key_words_c(ret_mask), keep + 1);
+}
+
+static void
+pairs_begin(struct cache *c)
+{
+	struct of_key mask = c->cur->layout.mask;
+
+	for (unsigned i = 0; i < CACHE_PAIRS; i++) {
+		if (c->pairs[i])
+			ctable_drop(c, c->pairs[i]);
+		c->pairs[i] = NULL;
+	}
+	c->layout_ports = (uint32_t)ntohs(mask.tp_src) << 16 | ntohs(mask.tp_dst);
+	keep_make(c->cur, 0, &mask, c->pair_keep);
+	c->pair_credit = PAIR_CREDIT_MAX;
+	cache_order(c);
+}
+
+/* Those that were met most often come first. */
+void
+cache_order(struct cache *c)
+{
+	struct cache_table *t[1 + CACHE_PAIRS] = { c->cur };
+	uint32_t n_found[1 + CACHE_PAIRS] = { 0 }, n = 1;
+
+	for (unsigned i = 0; i < CACHE_PAIRS; i++)
+		if (c->pairs[i])
+			t[n++] = c->pairs[i];
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned j = 0; j < c->n_asked; j++)
+			if (c->asked[j] == t[i])
+				n_found[i] = c->n_found[j];
+	for (unsigned i = 0; i < n; i++) {
+		unsigned at = i;
+
+		while (at && c->n_found[at - 1] < n_found[i]) {
+			c->asked[at] = c->asked[at - 1];
+			c->n_found[at] = c->n_found[at - 1];
+			at--;
+		}
+		c->asked[at] = t[i];
+		c->n_found[at] = n_found[i];
+	}
+	memset(c->n_found, 0, sizeof(c->n_found));
+	c->n_asked = n;
+	c->ask_left = ASK_AGAIN;
+}
+
+static struct cache_table *
+pair_table(struct cache *c, uint32_t decided)
+{
+	unsigned which;
+	uint32_t ports = pair_ports(c, decided, &which);
+	struct cache_table **at = &c->pairs[which - 1], *t = *at, *cur = c->cur;
+
+	if (t && !(ports & ~t->ports))
+		return t;
+	/* Some need another bit of the first few: from now on it is compared.  That happens eight times at most. */
+	if (t) {
+		ports |= t->ports;
+		ctable_drop(c, t);
+	}
+	t = wf_xzalloc(sizeof(*t));
+	t->layout = cur->layout;
+	t->n_packings = cur->n_packings;
+	t->n_packed = cur->n_packed;
+	memcpy(t->packings, cur->packings, sizeof(t->packings));
+	t->ports = ports;
+	keep_make(cur, ports, &t->layout.mask, t->keep);
+	t->mask = 255;
+	t->buckets = buckets_new(t->mask + 1);
+	if (!t->buckets)
+		abort();
+	atomic_init(&t->refs, 1);
+	*at = t;
+	cache_order(c);
+	return t;
+}
+
+bool
+cache_leaves_out(struct cache *c, const struct cache_key *key, uint32_t decided)
+{
+	unsigned which;
+
+	if (!key_is_plain(c->cur, key->words[0], key->n_words))
+		return false;
+	pair_ports(c, decided, &which);
+	if (which && c->pair_credit < PAIR_CREDIT_MAX)
+		c->pair_credit += PAIR_CREDIT_MADE;
+	return which;
+}
+
+/* --- Putting them in --------------------------------------------------------------------------- */
+
 /* 'before': an entry that this one replaces, or NULL; its counts are kept. */
 static struct flow *
 insert(struct cache *c, struct cache_table *t, const struct cache_key *key, struct plan *plan,
@@ -446,19 +588,34 @@ cache_plan_of(struct cache *c, struct plan *body, const struct plan_step *steps,
 }
 
 struct flow *
-cache_insert(struct cache *c, const struct cache_key *key, struct plan *plan)
+cache_insert(struct cache *c, const struct cache_key *key, struct plan *plan, uint32_t ports)
 {
-	return insert(c, c->cur, key, plan, NULL);
+	struct cache_table *t = cache_leaves_out(c, key, ports) ? pair_table(c, ports) : NULL;
+	struct cache_key pair;
+
+	if (!t)
+		return insert(c, c->cur, key, plan, NULL);
+	key_leave_out(t->keep, key, &pair);
+	return insert(c, t, &pair, plan, NULL);
 }
 
 struct flow *
-cache_replace(struct cache *c, struct flow *f, struct plan *plan)
+cache_replace(struct cache *c, struct flow *f, struct plan *plan, uint32_t ports)
 {
 	struct cache_key key = { .hash = flow_cold(f)->hash, .n_words = f->n_words };
+	struct cache_table *t = flow_cold(f)->table;
 
 	memcpy(key.words, f->key, f->n_words * sizeof(uint64_t));
 	cache_remove(c, f);
-	return insert(c, c->cur, &key, plan, f);
+	if (t != c->cur) {
+		bool is_asked = false;
+
+		for (unsigned i = 0; i < CACHE_PAIRS; i++)
+			is_asked |= t == c->pairs[i];
+		if (!is_asked || ports & c->layout_ports & ~t->ports)
+			return NULL;
+	}
+	return insert(c, t, &key, plan, f);
 }
 
 void
@@ -504,7 +661,30 @@ flow_sample(const struct flow *f, struct of_key *key)
 #define MIN_NOTED 64
 #define MAX_NOTED 1024
 
-bool
+/* Was a key seen that differs in L4 ports at most? */
+static bool
+pair_was_seen(struct cache *c, const struct cache_key *key)
+{
+	struct cache_key pair;
+	uint16_t *at, mark;
+
+	if (!(c->layout_ports & 0x0fff0fff) || !key_is_plain(c->cur, key->words[0], key->n_words))
+		return false;
+	key_leave_out(c->pair_keep, key, &pair);
+	if (c->pair_credit <= 0 && (pair.hash >> 24) % PAIR_ONE_IN)
+		return false;
+	at = &c->seen[pair.hash % SEEN_SIZE];
+	mark = (uint16_t)(pair.hash >> 16 ^ pair.hash ^ key->words[0] >> 48) | 1;
+	c->pair_credit -= c->pair_credit > 0 ? PAIR_CREDIT_NOTED : 0;
+	if (*at == mark)
+		return true;
+	c->coin = c->coin * 1664525 + 1013904223;
+	if (!*at || c->coin >> 31)
+		*at = mark;
+	return false;
+}
+
+enum cache_keep
 cache_admits(struct cache *c, const struct cache_key *key)
 {
 	/* Index and mark come from different bits, mostly. */
@@ -515,14 +695,14 @@ cache_admits(struct cache *c, const struct cache_key *key)
 	bool is_sample = !(key->hash >> 20 & 15);
 
 	if (s->n < CACHE_KEEP_AT_ONCE)
-		return true;
+		return CACHE_KEEP;
 	if (*at == mark) {
 		s->n_again += is_sample && s->n_again < s->n_noted;
-		return true;
+		return CACHE_KEEP;
 	}
 	/* Where most keys come again, waiting for that costs each flow a walk. */
 	if (!is_sample && s->n_noted >= MIN_NOTED && s->n_again * 2 > s->n_noted)
-		return true;
+		return CACHE_KEEP;
 	s->n_noted += is_sample;
 	if (s->n_noted >= MAX_NOTED) {
 		s->n_noted /= 2;
@@ -533,7 +713,7 @@ cache_admits(struct cache *c, const struct cache_key *key)
 	c->coin = c->coin * 1664525 + 1013904223;
 	if (!*at || c->coin >> 31)
 		*at = mark;
-	return false;
+	return pair_was_seen(c, key) ? CACHE_KEEP_PAIR : CACHE_PASS;
 }
 
 /* --- Layouts, age ------------------------------------------------------------------ */
@@ -578,6 +758,7 @@ cache_sync(struct cache *c, const struct view *v, int64_t now_ms)
 		c->old = c->cur;
 		c->old_since_ms = now_ms;
 		c->cur = ctable_new(v->layout);
+		pairs_begin(c);
 	}
 	if (unlikely(c->old && (!c->old->n || now_ms - c->old_since_ms > CACHE_IDLE_MS))) {
 		ctable_drop(c, c->old);
@@ -608,23 +789,14 @@ cache_find_old(struct cache *c, uint32_t slot, uint32_t generation, uint64_t fro
 	return moved;
 }
 
-uint32_t
-cache_expire(struct cache *c, int64_t now_ms, bool all)
+static void
+expire_in(struct cache *c, struct cache_table *t, int64_t elapsed, int64_t now_ms, bool all)
 {
-	struct cache_table *t = c->cur;
-	int64_t elapsed = now_ms - c->expired_ms;
-	uint64_t n;
-
-	if (all)
-		cache_drop_some(c, true);
-	if (!t || (elapsed <= 0 && !all))
-		return c->n_flows;
 	/* A pass takes half the idle time. */
-	n = (t->mask + 1ull) * elapsed / (CACHE_IDLE_MS / 2) + 1;
+	uint64_t n = (t->mask + 1ull) * elapsed / (CACHE_IDLE_MS / 2) + 1;
+
 	if (all || n > t->mask + 1ull)
 		n = t->mask + 1ull;
-	c->expired_ms = now_ms;
-
 	for (uint64_t k = 0; k < n; k++) {
 		struct bucket6 *b = &t->buckets[t->hand++ & t->mask];
 
@@ -634,6 +806,20 @@ cache_expire(struct cache *c, int64_t now_ms, bool all)
 				cache_remove(c, b->flows[i]);
 		}
 	}
+}
+
+uint32_t
+cache_expire(struct cache *c, int64_t now_ms, bool all)
+{
+	int64_t elapsed = now_ms - c->expired_ms;
+
+	if (all)
+		cache_drop_some(c, true);
+	if (!c->cur || (elapsed <= 0 && !all))
+		return c->n_flows;
+	c->expired_ms = now_ms;
+	for (unsigned i = 0; i < c->n_asked; i++)
+		expire_in(c, c->asked[i], elapsed, now_ms, all);
 	return c->n_flows;
 }
 

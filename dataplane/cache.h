@@ -19,6 +19,12 @@
  * each walked again (the stamps of its plan are those of packets that may differ in the new fields)
  * but without waiting for a second sighting, and the old table drains.
  *
+ * Entries without ports: where the walk of a packet was decided by a few of the first bits of an L4 port or by none
+ * (an access list has no rule near it), its entry leaves out the others, so that the flows between two
+ * hosts, however short, share one.  Such entries lie in tables of their own, one for the source port, the
+ * destination port, and both; whichever table is met most often is asked first.  Nothing else of a key is ever left out,
+ * so that traffic cannot choose among many masks.
+ *
  * Threads: everything is the owning worker's but cache_fold() and cache_for_each(), which
  * are main's.  A worker never frees a flow: it retires it, and main folds its counters
  * into what they credit and frees it after a grace period.
@@ -91,7 +97,7 @@ void cache_sync(struct cache *, const struct view *, int64_t now_ms);
  * dp_hash, pkt_mark and skb_priority. */
 void cache_key_make(const struct cache *, uint32_t slot, uint32_t generation, uint64_t frozen_id,
 		    const struct of_key *parsed, struct cache_key *);
-/* The entry of a key, or NULL. */
+/* The entry of a key, with or without ports, or NULL. */
 struct flow *cache_find(const struct cache *, const struct cache_key *);
 
 /* The keys of a burst from one port, which are all of one length. */
@@ -122,23 +128,31 @@ void cache_frame_bits(const struct cache *, unsigned kind, uint8_t bits[64]);
 const struct key_layout *cache_layout(const struct cache *);
 void cache_burst_key(const struct cache_burst *, unsigned i, struct cache_key *);
 /* Looks up all of them at once; NULL where there is none. */
-void cache_burst_find(const struct cache *, const struct cache_burst *, struct flow **);
+void cache_burst_find(struct cache *, const struct cache_burst *, struct flow **);
 /* Is there an entry of an older layout? 'parsed' as for cache_key_make().  It moves over. */
 struct flow *cache_find_old(struct cache *, uint32_t slot, uint32_t generation,
 			    uint64_t frozen_id, const struct of_key *parsed,
 			    const struct cache_key *);
-/* Has the packet's port few entries, was this key seen before, or do most come again?  Remembers it. */
-bool cache_admits(struct cache *, const struct cache_key *);
+/* Has the packet's port few entries, was this key seen before, or do most come again?  Remembers it.
+ * CACHE_KEEP_PAIR: it was not, but one that differs in L4 ports at most. */
+enum cache_keep { CACHE_PASS, CACHE_KEEP_PAIR, CACHE_KEEP };
+enum cache_keep cache_admits(struct cache *, const struct cache_key *);
+/* Would an entry for which these bits of ports decided (walk_memo.h) leave out others?  For who was told
+ * CACHE_KEEP_PAIR. */
+bool cache_leaves_out(struct cache *, const struct cache_key *, uint32_t ports);
+#define CACHE_ALL_PORTS UINT32_MAX
 /* The plan of an entry that was found along these steps, a reference; one that an entry has if there is one
  * (cache_plans.h). */
 struct plan *cache_plan_of(struct cache *, struct plan *body, const struct plan_step *steps,
 			   uint32_t n_steps, struct rule *const *rules, uint32_t n_rules);
-/* A new entry; takes over the caller's reference to the plan.  NULL (reference kept): no memory. */
-struct flow *cache_insert(struct cache *, const struct cache_key *, struct plan *);
+/* A new entry for packets with these bits of ports; takes over the caller's reference to the plan.  NULL (reference kept):
+ * no memory. */
+struct flow *cache_insert(struct cache *, const struct cache_key *, struct plan *, uint32_t ports);
 /* The key of the packet for which a new entry was made, for dumps; kept while there are few. */
 void cache_set_sample(struct cache *, struct flow *, const struct of_key *);
-/* The entry gets another plan (stale one replaced), and keeps its counts and sample. */
-struct flow *cache_replace(struct cache *, struct flow *, struct plan *);
+/* The entry gets another plan (stale one replaced), and keeps its counts and sample.  NULL (reference
+ * kept): its packets no longer have one plan, and it went. */
+struct flow *cache_replace(struct cache *, struct flow *, struct plan *, uint32_t ports);
 void cache_remove(struct cache *, struct flow *);
 /* Looks at a few entries and removes the idle ones; 'all': at all.  Returns how many are left. */
 uint32_t cache_expire(struct cache *, int64_t now_ms, bool all);
@@ -161,6 +175,16 @@ flow_account(struct flow *f, uint32_t packets, uint64_t bytes, int64_t now_ms)
 
 /* Is what the plan's walk saw still what it would see now? (rule 3) */
 bool plan_check(struct plan *, const struct view *);
+/* Brings what that looks at into the cache, where it mostly lies. */
+static inline void
+plan_prefetch_steps(const struct plan *plan)
+{
+	const uint8_t *steps = (const uint8_t *)(plan + 1); /* plan_derive() */
+
+	__builtin_prefetch(&plan->steps);
+	__builtin_prefetch(steps);
+	__builtin_prefetch(steps + 64);
+}
 static inline bool
 plan_is_fresh(struct plan *plan, const struct view *v)
 {

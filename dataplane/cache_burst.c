@@ -252,9 +252,108 @@ find(const struct cache *c, const struct cache_burst *b, struct flow **flows, un
 	}
 }
 
-void
-cache_burst_find(const struct cache *c, const struct cache_burst *b, struct flow **flows)
+/* The keys that were found nowhere yet, in one table: 'left' says which, and gets which still are not. */
+ALWAYS_INLINE unsigned
+find_left(const struct cache *c, const struct cache_table *t, const struct cache_burst *b,
+	  struct flow **flows, uint8_t *left, unsigned n_left, unsigned n_words)
 {
+	uint64_t words[BURST_MAX * (OF_KEY_WORDS + 1)];
+	uint32_t hashes[BURST_MAX];
+	unsigned n = 0;
+
+	for (unsigned j = 0; j < n_left; j++) {
+		const uint64_t *k = b->words + left[j] * n_words;
+
+		if (t == c->cur) {
+			hashes[j] = b->hashes[left[j]];
+			CACHE_UNROLL
+			for (unsigned i = 0; i < n_words; i++)
+				words[j * n_words + i] = k[i];
+		} else {
+			CACHE_UNROLL
+			for (unsigned i = 0; i < n_words; i++)
+				words[j * n_words + i] = k[i] & t->keep[i];
+			hashes[j] = hash_words(words + j * n_words, n_words);
+		}
+		__builtin_prefetch(&t->buckets[hashes[j] & t->mask]);
+	}
+	for (unsigned j = 0; j < n_left; j++) {
+		uint32_t at = hashes[j] & t->mask;
+		const struct bucket6 *bucket = &t->buckets[at];
+		unsigned bits = tag_matches(bucket, tag_of(hashes[j]));
+		struct flow *f = NULL;
+
+		if (likely(bits)) {
+			f = bucket->flows[__builtin_ctz(bits)];
+			__builtin_prefetch(f);
+			if (n_words > 4)
+				__builtin_prefetch(&f->key[4]);
+		} else {
+			__builtin_prefetch(
+				&t->buckets[other_bucket(at, tag_of(hashes[j]), t->mask)]);
+		}
+		flows[left[j]] = f;
+	}
+	for (unsigned j = 0; j < n_left; j++) {
+		struct flow *f = flows[left[j]];
+
+		if (unlikely(!f || !equal(f, words + j * n_words, n_words))) {
+			struct cache_key key = { .hash = hashes[j], .n_words = n_words };
+
+			memcpy(key.words, words + j * n_words, n_words * sizeof(uint64_t));
+			f = flows[left[j]] = ctable_find(t, &key);
+		}
+		if (likely(f))
+			__builtin_prefetch(f->plan);
+		else
+			left[n++] = left[j];
+	}
+	return n;
+}
+
+/* The same where there are entries without ports. */
+static __attribute__((noinline)) void
+find_asking(struct cache *c, const struct cache_burst *b, struct flow **flows)
+{
+	uint8_t left[BURST_MAX];
+	unsigned n_left = b->n;
+
+	for (unsigned i = 0; i < n_left; i++)
+		left[i] = (uint8_t)i;
+	for (unsigned a = 0; a < c->n_asked && n_left; a++) {
+		const struct cache_table *t = c->asked[a];
+		unsigned before = n_left;
+
+		switch (b->n_words) {
+		case 3:
+			n_left = find_left(c, t, b, flows, left, n_left, 3);
+			break;
+		case 4:
+			n_left = find_left(c, t, b, flows, left, n_left, 4);
+			break;
+		case 5:
+			n_left = find_left(c, t, b, flows, left, n_left, 5);
+			break;
+		default:
+			n_left = find_left(c, t, b, flows, left, n_left, b->n_words);
+		}
+		c->n_found[a] += before - n_left;
+	}
+	for (unsigned i = 0; i < n_left; i++)
+		__builtin_prefetch(&c->seen[b->hashes[left[i]] % SEEN_SIZE], 1);
+	if (c->ask_left <= b->n)
+		cache_order(c);
+	else
+		c->ask_left -= b->n;
+}
+
+void
+cache_burst_find(struct cache *c, const struct cache_burst *b, struct flow **flows)
+{
+	if (unlikely(c->n_asked > 1 && b->n_words == c->cur->n_packed + 1)) {
+		find_asking(c, b, flows);
+		return;
+	}
 	switch (b->n_words) {
 	case 2:
 		find(c, b, flows, 2);

@@ -360,8 +360,8 @@ cache_free(struct cache *c)
 	cache_purge(c);
 	if (c->old)
 		ctable_drop(c, c->old);
-	if (c->cur)
-		ctable_drop(c, c->cur);
+	for (unsigned i = 0; i < c->n_asked; i++)
+		ctable_drop(c, c->asked[i]);
 	cache_drop_some(c, true);
 	cache_end_burst(c);
 	/* Its batches are on their way through the grace period. */

@@ -50,6 +50,10 @@ struct cache_table {
 	uint32_t n;
 	struct bucket6 *buckets;
 	uint32_t hand;           /* bucket at which expiry, or dropping, goes on */
+	/* Without ports: the bits of them that are in its keys, and of keys of 'cur', which has the same words,
+	 * the bits that are; the first of them is the port of the switch. */
+	uint32_t ports;
+	uint64_t keep[OF_KEY_WORDS + 1];
 	struct cache_table *next_dropped;
 	/* How many flows still name this table; main frees the last (flow_key() reads the
 	 * layout). The worker's own use counts as one. */
@@ -88,8 +92,17 @@ struct cold_arena {
 	uint32_t used;
 };
 
+#define CACHE_PAIRS 3 /* tables without source, destination, both ports: bits 0 and 1 of index + 1 */
+
 struct cache {
 	struct cache_table *cur, *old;
+	struct cache_table *pairs[CACHE_PAIRS]; /* of the layout of 'cur'; NULL: not needed yet */
+	/* 'cur' and those, in the order in which they are asked; n_asked is 1 without them. */
+	struct cache_table *asked[1 + CACHE_PAIRS];
+	uint32_t n_found[1 + CACHE_PAIRS], n_asked, ask_left;
+	uint32_t layout_ports;       /* bits of ports in keys of 'cur' */
+	uint64_t pair_keep[OF_KEY_WORDS + 1]; /* the bits of its keys that are none of ports */
+	int32_t pair_credit;         /* is it worth while to look for entries without ports? */
 	struct cache_table *dropped; /* of older layouts, on their way out; linked by next_dropped */
 	const struct view *view; /* of this burst */
 	int64_t now_ms, old_since_ms, expired_ms;
@@ -230,6 +243,25 @@ void seen_clear(struct cache *);
 /* cache_burst.c */
 void key_recipe_make(const struct cache_table *, unsigned kind, struct key_recipe *);
 /* cache.c */
+/* The key without the bits of ports that the table leaves out; only keys of a packet as it came from its port have
+ * one. */
+static inline bool
+key_is_plain(const struct cache_table *t, uint64_t first, unsigned n_words)
+{
+	return !(first & (FLOW_HAS_FROZEN | FLOW_NOT_ETHERNET | FLOW_HAS_TUNNEL)) &&
+	       n_words == t->n_packed + 1;
+}
+static inline void
+key_leave_out(const uint64_t *keep, const struct cache_key *key, struct cache_key *to)
+{
+	for (unsigned i = 0; i < key->n_words; i++)
+		to->words[i] = key->words[i] & keep[i];
+	to->n_words = key->n_words;
+	to->hash = hash_words(to->words, to->n_words);
+}
+/* After so many look-ups the order of tables is looked at again. */
+#define ASK_AGAIN 4096
+void cache_order(struct cache *);
 struct flow *ctable_find(const struct cache_table *, const struct cache_key *);
 /* Its entries are not found any more; they go in the turns that follow, or now. */
 void ctable_drop(struct cache *, struct cache_table *);

@@ -209,6 +209,28 @@ subtable_resize(struct subtable *st, int more)
 
 /* --- Subtables ------------------------------------------------------------------------- */
 
+/* A rule comes (1) or goes (-1): are there rules with such ports? */
+static void
+pages_count(struct subtable *st, const struct rule *r, int n)
+{
+	uint32_t mask, ports, pages;
+
+	if (!st->ports)
+		return;
+	ports = ports_of_match(r->match, &mask);
+	pages = atomic_load_explicit(&st->port_pages, memory_order_relaxed);
+	for (unsigned src = 0; src < 2; src++) {
+		unsigned page = ports >> (src ? 28 : 12) & 15;
+		uint32_t bit = 1u << (page + src * 16);
+
+		if ((st->ports >> (src ? 16 : 0) & 0xf000) != 0xf000)
+			continue;
+		st->n_in_page[src][page] += (uint32_t)n;
+		pages = st->n_in_page[src][page] ? pages | bit : pages & ~bit;
+	}
+	atomic_store_explicit(&st->port_pages, pages, memory_order_release);
+}
+
 static uint32_t
 mask_hash(const struct of_match *m, unsigned n)
 {
@@ -253,6 +275,9 @@ subtable_new(struct classifier *cls, const struct rule *r)
 		st->words[i] = (struct masked_word){ r->match->data[n + i], w };
 		i++;
 	}
+	ports_of_match(r->match, &st->ports);
+	atomic_init(&st->port_pages, ((st->ports & 0xf000) == 0xf000 ? 0 : 0xffff) |
+					     ((st->ports >> 16 & 0xf000) == 0xf000 ? 0 : 0xffff0000));
 	st->order = cls->n_orders++;
 	atomic_init(&st->max_priority, r->priority);
 	atomic_init(&st->slots, slots_new(0));
@@ -351,6 +376,7 @@ rank_fill(struct rank *k, struct subtable *st, const struct ranks *ranks)
 	k->st = st;
 	k->n_words = (uint8_t)st->n_words;
 	k->has_common = st->n_words != 0;
+	k->has_ports = st->ports != 0;
 	for (unsigned i = 0; i < st->n_words; i++) {
 		if (c < ranks->n_common && ranks->common[c].word == st->words[i].word) {
 			c++;
@@ -431,6 +457,7 @@ classifier_insert(struct classifier *cls, struct rule *r)
 	cls->recent = st;
 	st->n_rules++;
 	st->n_changes++;
+	pages_count(st, r, 1);
 	r->is_conjunction = r->actions->is_conjunction;
 	if (r->is_conjunction && ++cls->n_conj == 1)
 		atomic_store_explicit(&cls->has_conj, true, memory_order_release);
@@ -502,6 +529,7 @@ classifier_unlink(struct classifier *cls, struct rule *r)
 	if (r->is_conjunction && --cls->n_conj == 0)
 		atomic_store_explicit(&cls->has_conj, false, memory_order_release);
 	cls->recent = st;
+	pages_count(st, r, -1);
 	if (--st->n_rules == 0) {
 		cls->recent = NULL;
 		wf_hmap_remove(&cls->by_mask, &st->node);

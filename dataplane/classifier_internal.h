@@ -125,6 +125,11 @@ struct subtable {
 	uint32_t n_used;               /* chains */
 	uint32_t n_rules;
 	uint64_t n_changes;            /* for the choice of the partition */
+	/* L4 ports, source << 16 | destination: the bits of the mask, and in which sixteenths of the ports (a bit
+	 * each) rules are.  All of them, where the mask does not have the bits that tell. */
+	uint32_t ports;
+	_Atomic uint32_t port_pages;
+	uint32_t n_in_page[2][16];     /* the writer's */
 	struct masked_word words[];
 };
 
@@ -145,7 +150,7 @@ struct rank { /* one line */
 	uint8_t n_words;               /* of the whole mask */
 	uint8_t n_own;                 /* that are not common; RANK_WORDS + 1: hash the subtable's */
 	bool has_common;
-	uint8_t pad;
+	bool has_ports;
 	uint8_t word[RANK_WORDS];
 	uint64_t mask[RANK_WORDS];
 };
@@ -160,11 +165,44 @@ struct ranks { /* immutable, but for 'slots' and 'max_priority'; starts a line *
 };
 static_assert(sizeof(struct ranks) == 128, "ranks are lines");
 
-#define N_PARTS 511 /* cell 511 of the block is for rules outside the partition */
-#define CELL_ALL N_PARTS
+/* The cells of a block: parts, then ports, then one for rules outside the partition. */
+#define N_PARTS 449
+#define CELL_PORTS N_PARTS
+#define CELL_ALL 511
+
+/* Who left out low bits of a port cannot rely on a part that was chosen by them.  For each prefix of
+ * up to four bits of a port there is a cell, in which all changes of rules that it may concern are seen. */
+#define PORT_PREFIX_MAX 4
+#define PORT_PREFIXES ((2 << PORT_PREFIX_MAX) - 1)
+static_assert(CELL_PORTS + 2 * PORT_PREFIXES == CELL_ALL, "each cell has its use");
+
+static inline unsigned
+cell_of_port(bool src, unsigned prefix_len, uint16_t port)
+{
+	return CELL_PORTS + (src ? PORT_PREFIXES : 0) + (1u << prefix_len) - 1 +
+	       ((uint32_t)port >> (16 - prefix_len));
+}
+
+#define PORTS_WORD (offsetof(struct of_key, tp_src) / 8)
+static_assert(offsetof(struct of_key, tp_dst) / 8 == PORTS_WORD, "both ports are in one word");
+
+/* source << 16 | destination, of that word of a key or a mask */
+static inline uint32_t
+ports_of_word(uint64_t word)
+{
+	const uint8_t *b = (const uint8_t *)&word;
+	const uint8_t *src = b + offsetof(struct of_key, tp_src) % 8;
+	const uint8_t *dst = b + offsetof(struct of_key, tp_dst) % 8;
+
+	return (uint32_t)src[0] << 24 | (uint32_t)src[1] << 16 | (uint32_t)dst[0] << 8 | dst[1];
+}
+
+/* The same of a rule's match; its mask's bits go to '*ret_mask'. */
+uint32_t ports_of_match(const struct of_match *, uint32_t *ret_mask);
 
 struct partition { /* immutable, but for the cells */
 	struct stamp_block *block;
+	uint32_t ports;   /* bits of them that the words have */
 	uint32_t n_words; /* 0: all rules are outside */
 	struct masked_word words[];
 };

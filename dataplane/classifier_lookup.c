@@ -234,8 +234,47 @@ hash_common(const struct ranks *ranks, const uint64_t *key)
 	return h;
 }
 
+/* How many of the port's first bits tell that it lies where none of the pages is; above
+ * PORT_PREFIX_MAX: it lies in one. */
+static inline unsigned
+prefix_without(uint32_t pages, uint32_t port)
+{
+	for (unsigned len = 0; len <= PORT_PREFIX_MAX; len++) {
+		unsigned n = 16u >> len, first = (port >> 12) & ~(n - 1);
+
+		if (!(pages & ((1u << n) - 1) << first))
+			return len;
+	}
+	return PORT_PREFIX_MAX + 1;
+}
+
+/* Do a few bits of a port tell that no rule of the subtable matches?  They are ORed to '*ports', or all that
+ * its mask has. */
+static __attribute__((noinline)) bool
+ports_exclude(const struct subtable *st, const uint64_t *key, uint32_t *ports)
+{
+	uint32_t pages = atomic_load_explicit(&((struct subtable *)st)->port_pages,
+					      memory_order_acquire);
+	uint32_t value = ports_of_word(key[PORTS_WORD]);
+	unsigned dst = prefix_without(pages & 0xffff, value & 0xffff);
+	unsigned src = prefix_without(pages >> 16, value >> 16);
+
+	if (dst <= PORT_PREFIX_MAX && dst <= src) {
+		*ports |= 0xf0000u >> dst & 0xf000;
+		return true;
+	}
+	if (src <= PORT_PREFIX_MAX) {
+		*ports |= (0xf0000u >> src & 0xf000) << 16;
+		return true;
+	}
+	*ports |= st->ports;
+	return false;
+}
+
+/* 'ports': NULL, or gets the bits of them that decided. */
 static inline __attribute__((always_inline)) struct rule *
-search(struct ranks *ranks, const uint64_t *key, uint64_t version, struct soft *soft)
+search(struct ranks *ranks, const uint64_t *key, uint64_t version, struct soft *soft,
+       uint32_t *ports)
 {
 	uint64_t common = hash_common(ranks, key);
 	struct rule *best = NULL;
@@ -254,6 +293,8 @@ search(struct ranks *ranks, const uint64_t *key, uint64_t version, struct soft *
 		for (i = 0; i < n; i++) {
 			if (is_pruned(&k[i], best))
 				return best;
+			if (ports && k[i].has_ports && ports_exclude(k[i].st, key, ports))
+				continue;
 			best = best_of(chain_of(&p[i], &k[i], key), best, version, soft, &found);
 		}
 		if (n < ahead)
@@ -300,7 +341,7 @@ lookup_conj(struct ranks *ranks, const struct of_key *key, uint64_t version, uin
 	struct soft soft = { .n = 0 };
 	const uint64_t *words = of_key_words_c(key);
 	struct rule *hard = wc ? search_wc(ranks, words, version, &soft, narrow, wc)
-			       : search(ranks, words, version, &soft);
+			       : search(ranks, words, version, &soft, NULL);
 	unsigned i = 0, n = soft.n;
 
 	qsort(soft.rules, n, sizeof(soft.rules[0]), soft_cmp);
@@ -317,7 +358,7 @@ lookup_conj(struct ranks *ranks, const struct of_key *key, uint64_t version, uin
 			with_id.conj_id = id;
 			words = of_key_words_c(&with_id);
 			r = wc ? search_wc(ranks, words, version, NULL, narrow, wc)
-			       : search(ranks, words, version, NULL);
+			       : search(ranks, words, version, NULL, NULL);
 			if (r) {
 				if (conj_id)
 					*conj_id = id;
@@ -349,7 +390,49 @@ classifier_lookup(struct classifier *cls, const struct of_key *key, uint64_t ver
 	struct ranks *ranks = atomic_load_explicit(&cls->ranks, memory_order_acquire);
 	if (unlikely(atomic_load_explicit(&cls->has_conj, memory_order_acquire)))
 		return lookup_conj(ranks, key, version, conj_id, NULL, NULL);
-	return search(ranks, of_key_words_c(key), version, NULL);
+	return search(ranks, of_key_words_c(key), version, NULL, NULL);
+}
+
+/* The bits of one port that keys with the same answer have in common, as a prefix; -1: all that the
+ * partition looks at. */
+static inline int
+prefix_in_common(uint32_t partition, uint32_t needed)
+{
+	if (needed & 0x0fff || !(partition & ~needed))
+		return -1;
+	return __builtin_clz(~(needed << 16));
+}
+
+unsigned
+classifier_lookup_ports(struct classifier *cls, const struct of_key *key, uint64_t version,
+			struct rule **rule, struct plan_step *steps, uint32_t *ports)
+{
+	const struct partition *p = atomic_load_explicit(&cls->partition, memory_order_acquire);
+	struct ranks *ranks = atomic_load_explicit(&cls->ranks, memory_order_acquire);
+	const uint64_t *words = of_key_words_c(key);
+	uint32_t conj_id = 0, needed = 0, value = ports_of_word(words[PORTS_WORD]);
+
+	note_step(cls, key, steps);
+	if (unlikely(atomic_load_explicit(&cls->has_conj, memory_order_acquire))) {
+		*rule = lookup_conj(ranks, key, version, &conj_id, NULL, NULL);
+		*ports = UINT32_MAX;
+		return 1;
+	}
+	*rule = search(ranks, words, version, NULL, &needed);
+	*ports |= needed;
+	if (likely(!p->ports))
+		return 1;
+	int dst = prefix_in_common(p->ports & 0xffff, needed & 0xffff);
+	int src = prefix_in_common(p->ports >> 16, needed >> 16);
+	if (dst < 0 && src < 0)
+		return 1;
+	steps[1].stamp = steps[1].stamp2 =
+		dst >= 0 ? &p->block->cell[cell_of_port(false, (unsigned)dst, (uint16_t)value)]
+			 : &p->block->cell[cell_of_port(true, (unsigned)src, (uint16_t)(value >> 16))];
+	if (dst >= 0 && src >= 0)
+		steps[1].stamp2 = &p->block->cell[cell_of_port(true, (unsigned)src,
+							       (uint16_t)(value >> 16))];
+	return 2;
 }
 
 /* --- Several at once ------------------------------------------------------------------- */

@@ -16,6 +16,23 @@ partition_new(unsigned n_words)
 	return p;
 }
 
+uint32_t
+ports_of_match(const struct of_match *m, uint32_t *ret_mask)
+{
+	unsigned n = of_match_n_words(m), i = 0;
+
+	*ret_mask = 0;
+	if (!of_words_test(&m->words, PORTS_WORD))
+		return 0;
+	of_words_for_each(w, &m->words) {
+		if (w == PORTS_WORD)
+			break;
+		i++;
+	}
+	*ret_mask = ports_of_word(m->data[n + i]);
+	return ports_of_word(m->data[i]);
+}
+
 /* The cell of a match, if the partition's mask is inside the match's; else CELL_ALL. */
 static unsigned
 partition_of_match(const struct partition *p, const struct of_match *m)
@@ -48,6 +65,29 @@ mark_dirty(struct classifier *cls, unsigned cell)
 	}
 }
 
+/* The cells of all prefixes that keys of the rule may have. */
+static void
+touch_ports(struct classifier *cls, const struct of_match *m)
+{
+	uint32_t mask, ports = ports_of_match(m, &mask);
+
+	for (unsigned src = 0; src < 2; src++) {
+		uint16_t port = (uint16_t)(src ? ports >> 16 : ports);
+		uint16_t bits = (uint16_t)(src ? mask >> 16 : mask);
+
+		if (!bits)
+			continue;
+		for (unsigned len = 0; len <= PORT_PREFIX_MAX; len++) {
+			if ((bits & 0xf000) == 0xf000) {
+				mark_dirty(cls, cell_of_port(src, len, port));
+				continue;
+			}
+			for (unsigned v = 0; v < 1u << len; v++)
+				mark_dirty(cls, cell_of_port(src, len, (uint16_t)(v << (16 - len))));
+		}
+	}
+}
+
 void
 classifier_touch(struct classifier *cls, const struct rule *r)
 {
@@ -60,6 +100,8 @@ classifier_touch(struct classifier *cls, const struct rule *r)
 	cls->n_inside += cell != CELL_ALL;
 	cls->n_outside += cell == CELL_ALL;
 	mark_dirty(cls, cell);
+	if (p->ports)
+		touch_ports(cls, r->match);
 }
 
 void
@@ -67,6 +109,10 @@ classifier_touch_all(struct classifier *cls)
 {
 	mark_dirty(cls, CELL_ALL);
 }
+
+/* Masks with less than that of all changes are not in the choice: where they are outside, each of their changes
+ * makes everything stale, but what they leave of the others' masks may be as little as a VLAN. */
+#define ONE_OF_CHANGES 16
 
 /* What most changes have in common: the busiest subtable's mask, cut down by each next one as long as
  * something is left. */
@@ -78,7 +124,10 @@ partition_choose(struct classifier *cls)
 	uint64_t mask[OF_KEY_WORDS] = { 0 }, cut[OF_KEY_WORDS];
 	struct subtable *done[16];
 	unsigned n_done = 0;
+	uint64_t n_changes = 0;
 
+	for (uint32_t i = 0; i < ranks->n; i++)
+		n_changes += ranks->rank[i].st->n_changes;
 	while (n_done < 16) {
 		struct subtable *best = NULL;
 
@@ -91,7 +140,7 @@ partition_choose(struct classifier *cls)
 			if (!seen && st->n_words && (!best || st->n_changes > best->n_changes))
 				best = st;
 		}
-		if (!best || !best->n_changes)
+		if (!best || !best->n_changes || best->n_changes * ONE_OF_CHANGES < n_changes)
 			break;
 		memset(cut, 0, sizeof cut);
 		uint64_t any = 0;
@@ -112,6 +161,7 @@ partition_choose(struct classifier *cls)
 	for (unsigned w = 0, n = 0; w < OF_KEY_WORDS; w++)
 		if (mask[w])
 			p->words[n++] = (struct masked_word){ mask[w], w };
+	p->ports = ports_of_word(mask[PORTS_WORD]);
 	for (uint32_t i = 0; i < ranks->n; i++)
 		ranks->rank[i].st->n_changes /= 2;
 	return p;

@@ -238,7 +238,9 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 {
 	struct runner *rn = p->rn;
 	struct xlate_in in = { 0 };
-	bool keep = stale || cache_admits(rn->cache, key);
+	enum cache_keep admitted = stale ? CACHE_KEEP : cache_admits(rn->cache, key);
+	bool keep = admitted != CACHE_PASS;
+	uint32_t ports = CACHE_ALL_PORTS;
 	struct flow *f = NULL;
 
 	stat_add(&rn->n_misses, 1);
@@ -249,6 +251,10 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 	struct walk_found found;
 	struct plan *plan = NULL;
 	bool is_found = walk_by_memo(p, &in, keep, &found, &plan);
+	if (is_found && keep)
+		ports = found.ports;
+	if (admitted == CACHE_KEEP_PAIR && !cache_leaves_out(rn->cache, key, ports))
+		keep = false;
 	if (is_found && !keep && run_guards(p, found.body, m)) {
 		walk_memo_credit(rn->walks, &found, pass_credit_size(p, m), rn->now_ms);
 		run_plan(p, found.body, m);
@@ -261,8 +267,8 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 	else if (!plan)
 		plan = translate_for(rn, &in);
 	if (keep && plan->cacheable)
-		f = stale ? cache_replace(rn->cache, stale, plan)
-			  : cache_insert(rn->cache, key, plan);
+		f = stale ? cache_replace(rn->cache, stale, plan, ports)
+			  : cache_insert(rn->cache, key, plan, ports);
 	else if (stale)
 		cache_remove(rn->cache, stale);
 	if (f && !stale) {
@@ -610,6 +616,8 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		n_new += !plan;
 		if (unlikely(!plan) || kinds[i] == PKT_KIND_SAME)
 			continue;
+		if (plan->version != v->version)
+			plan_prefetch_steps(plan);
 		if (plan->shortcut & SHORT_TUNNEL) {
 			__builtin_prefetch(plan->ops);
 			__builtin_prefetch((const uint8_t *)plan->ops + 64);

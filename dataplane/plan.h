@@ -195,7 +195,7 @@ void counter_unref(struct counter *); /* NULL is fine; freed after a grace perio
  * template as well, which run_short.h applies without a walk over the operations. */
 #define SHORT_OUTPUT 1u
 #define SHORT_DROP 2u
-#define SHORT_ETH 4u        /* bytes of 'eth' in place of those that 'eth_keep' clears */
+#define SHORT_ETH 4u        /* bytes of 'eth' in place of those that 'eth_keep' clears; the last two are a tag's */
 #define SHORT_PUSH_VLAN 8u
 #define SHORT_POP_VLAN 16u
 #define SHORT_DEC_TTL 32u
@@ -214,7 +214,7 @@ struct plan {
 	uint32_t out_slot, out_generation;
 	__be16 vlan_tpid, vlan_tci;
 	uint32_t ops_size;
-	uint8_t eth_keep[16], eth[16]; /* the last four of 'eth_keep' are 0xff */
+	uint8_t eth_keep[16], eth[16]; /* 'eth_keep' has 0xff at 12 and 13, and behind that where no tag is written */
 	/* Read by run. */
 	bool cacheable;        /* false: run once, for this packet only */
 	bool has_output;       /* something may leave (NORMAL decides for itself) */
@@ -244,9 +244,11 @@ struct plan {
 	/* Whose operations, credits, groups, counters and bridges these are (reference), and then 'rules' are
 	 * credited as well; NULL: its own. */
 	struct plan *body;
+	uint64_t pad; /* what plan_derive() puts behind starts a line */
 };
 
 static_assert(offsetof(struct plan, cacheable) <= 64, "a short plan is one line");
+static_assert(sizeof(struct plan) % 64 == 0, "a plan is lines");
 
 /* An empty plan, at the start of a cache line. */
 struct plan *plan_new(void);

@@ -34,6 +34,24 @@ take_eth(struct plan *p, const struct op_set_eth *op)
 	}
 }
 
+/* The tag that the packet has, behind its addresses. */
+static void
+take_tag(struct plan *p, uint16_t mask, uint16_t tci)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t m = (uint8_t)(i ? mask : mask >> 8), v = (uint8_t)(i ? tci : tci >> 8);
+
+		p->eth_keep[14 + i] &= (uint8_t)~m;
+		p->eth[14 + i] = (uint8_t)((p->eth[14 + i] & ~m) | (v & m));
+	}
+}
+
+static bool
+tag_is_written(const struct plan *p)
+{
+	return (p->eth_keep[14] & p->eth_keep[15]) != 0xff;
+}
+
 static bool take(struct plan *, const struct plan_op *, unsigned *what);
 
 /* What the underlay's bridge does with the outer packet: it counts, and sends it one way. */
@@ -94,7 +112,8 @@ take(struct plan *p, const struct plan_op *o, unsigned *what)
 		*what |= SHORT_DEC_TTL;
 		return true;
 	case OP_PUSH_VLAN:
-		if (o->u8 || *what & (SHORT_PUSH_VLAN | SHORT_POP_VLAN))
+		/* In front of a tag that is written there would be more than 16 bytes to write. */
+		if (o->u8 || *what & (SHORT_PUSH_VLAN | SHORT_POP_VLAN) || tag_is_written(p))
 			return false;
 		*what |= SHORT_PUSH_VLAN;
 		p->vlan_tpid = htons((uint16_t)(o->u32 >> 16));
@@ -104,13 +123,17 @@ take(struct plan *p, const struct plan_op *o, unsigned *what)
 		/* DEI stays as it was pushed. */
 		uint16_t mask = (uint16_t)o->u32 & (uint16_t)~OF_VLAN_CFI, tci = ntohs(p->vlan_tci);
 
-		if (!(*what & SHORT_PUSH_VLAN))
+		if (*what & SHORT_POP_VLAN)
 			return false;
-		p->vlan_tci = htons((uint16_t)((tci & ~mask) | (o->u32 >> 16 & mask)));
+		if (*what & SHORT_PUSH_VLAN)
+			p->vlan_tci = htons((uint16_t)((tci & ~mask) | (o->u32 >> 16 & mask)));
+		else
+			take_tag(p, mask, (uint16_t)(o->u32 >> 16));
+		*what |= SHORT_ETH;
 		return true;
 	}
 	case OP_POP_VLAN:
-		if (*what & (SHORT_PUSH_VLAN | SHORT_POP_VLAN))
+		if (*what & (SHORT_PUSH_VLAN | SHORT_POP_VLAN) || tag_is_written(p))
 			return false;
 		*what |= SHORT_POP_VLAN;
 		return true;

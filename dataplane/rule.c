@@ -400,6 +400,19 @@ table_lookup(const struct table *t, const struct of_key *key, uint64_t version, 
 	return classifier_lookup(cls, key, version, conj_id, step);
 }
 
+unsigned
+table_lookup_ports(const struct table *t, const struct of_key *key, uint64_t version,
+		   struct rule **rule, struct plan_step *steps, uint32_t *ports)
+{
+	struct classifier *cls =
+		atomic_load_explicit(&((struct table *)t)->cls, memory_order_acquire);
+
+	if (cls)
+		return classifier_lookup_ports(cls, key, version, rule, steps, ports);
+	*rule = table_lookup(t, key, version, NULL, steps, NULL);
+	return 1;
+}
+
 bool
 table_is_large(const struct table *t)
 {

@@ -189,5 +189,11 @@ extern _Atomic uint64_t tables_made;
  * what the lookup had to look at (for trace and dumps; slower). */
 struct rule *table_lookup(const struct table *, const struct of_key *key, uint64_t version,
 			  uint32_t *conj_id, struct plan_step *step, struct of_key *wc);
+/* The same for who keeps the answer for other L4 ports as well: ORs into 'ports' (source << 16 |
+ * destination) those bits of them that decided.  Keys that agree in these, and in all else, get the same
+ * answer, as long as the steps are what they were, of which up to TABLE_STEPS are filled in; returns how many. */
+#define TABLE_STEPS 2
+unsigned table_lookup_ports(const struct table *, const struct of_key *key, uint64_t version,
+			    struct rule **rule, struct plan_step *steps, uint32_t *ports);
 
 #endif

@@ -126,6 +126,8 @@ run_short(struct runner *rn, const struct plan *plan, struct short_out *out, uns
 		} else if (what & SHORT_PUSH_VLAN) {
 			if (unlikely(m->data_off < 4))
 				return false;
+		} else if (unlikely(what & SHORT_ETH && pkt_size(m) < 18)) {
+			return false; /* a tag may be written that it does not have whole */
 		}
 		/* From here on nothing fails. */
 		if (what & SHORT_DEC_TTL)
@@ -153,7 +155,7 @@ run_short(struct runner *rn, const struct plan *plan, struct short_out *out, uns
 				m->data_off += 4;
 				pkt_set_size(m, pkt_size(m) - 4);
 			} else {
-				memcpy(data, eth, 12);
+				memcpy(data, eth, 16);
 			}
 		}
 	}

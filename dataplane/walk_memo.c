@@ -330,6 +330,7 @@ walk_memo_find(struct walk_memo *m, const struct xlate_in *in, bool steps, struc
 	uint32_t node;
 
 	found->n_rules = found->n_steps = 0;
+	found->ports = 0;
 	if (!m->n_roots)
 		return WALK_UNKNOWN;
 	root = root_find(m, in, shape_of(m, in, shape), shape);
@@ -358,8 +359,12 @@ walk_memo_find(struct walk_memo *m, const struct xlate_in *in, bool steps, struc
 				words[d->word] = (orig[d->word] & d->keep) | d->value;
 			}
 		}
-		rule = table_lookup(n->table, key, in->view->version, &conj_id,
-				    steps ? &found->steps[found->n_steps++] : NULL, NULL);
+		if (steps)
+			found->n_steps += table_lookup_ports(n->table, key, in->view->version, &rule,
+							     &found->steps[found->n_steps],
+							     &found->ports);
+		else
+			rule = table_lookup(n->table, key, in->view->version, &conj_id, NULL, NULL);
 		if (rule)
 			found->rules[found->n_rules++] = rule;
 		e = edge_find(m, node, rule ? rule->actions : NULL);
@@ -580,6 +585,7 @@ walk_memo_add(struct walk_memo *m, const struct xlate_in *in, struct plan **plan
 		if (r->lookups[i].rule)
 			found->rules[found->n_rules++] = r->lookups[i].rule;
 	found->n_steps = p->n_steps;
+	found->ports = UINT32_MAX; /* the translator does not ask */
 	memcpy(found->steps, p->steps, p->n_steps * sizeof *p->steps);
 	return WALK_FOUND;
 }

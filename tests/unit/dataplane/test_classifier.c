@@ -213,6 +213,136 @@ finds_it_in_large_tables(void **unused)
 	model(true, 600, 3500);
 }
 
+/* --- Answers for other ports --------------------------------------------------------------- */
+
+#define N_ANSWERS 200
+
+struct answer {
+	struct of_key key;
+	uint32_t ports;
+	unsigned n_steps;
+	struct plan_step steps[TABLE_STEPS];
+	struct rule *rule;
+	uint64_t version;
+};
+
+static uint16_t
+draw_port(void)
+{
+	return (uint16_t)(draw(6) ? draw(7) << 12 | draw(3) : draw(65536));
+}
+
+/* Few addresses, many ports; most masks have a whole port. */
+static void
+draw_with_ports(struct of_match_full *m)
+{
+	of_match_init_any(m);
+	m->mask.dl_type = 0xffff;
+	m->key.dl_type = htons(0x0800);
+	if (draw(3)) {
+		m->mask.nw_src = UINT32_MAX;
+		m->key.nw_src = htonl(draw(3));
+	}
+	if (draw(8))
+		m->mask.tp_dst = htons((uint16_t)(draw(4) ? 0xffff : 0xffff << draw(17)));
+	if (!draw(3))
+		m->mask.tp_src = htons((uint16_t)(draw(4) ? 0xffff : 0xffff << draw(17)));
+	m->key.tp_dst = htons(draw_port()) & m->mask.tp_dst;
+	m->key.tp_src = htons(draw_port()) & m->mask.tp_src;
+}
+
+static bool
+answer_holds(const struct answer *a)
+{
+	for (unsigned i = 0; i < a->n_steps; i++)
+		if (atomic_load(a->steps[i].stamp) > a->version ||
+		    atomic_load(a->steps[i].stamp2) > a->version)
+			return false;
+	return true;
+}
+
+static void
+answer_is_checked(const struct answer *a)
+{
+	for (unsigned k = 0; k < 10; k++) {
+		struct of_key key = a->key;
+		uint16_t src = (uint16_t)(a->ports >> 16), dst = (uint16_t)a->ports;
+
+		key.tp_src = (key.tp_src & htons(src)) | (htons(draw_port()) & (uint16_t)~htons(src));
+		key.tp_dst = (key.tp_dst & htons(dst)) | (htons(draw_port()) & (uint16_t)~htons(dst));
+		assert_ptr_equal(table_lookup(&table, &key, view_get()->version, NULL, NULL, NULL),
+				 a->rule);
+	}
+}
+
+/* As long as their stamps say nothing else; and it is not for nothing. */
+static void
+answers_hold_for_ports_left_out(void **unused)
+{
+	static struct answer answers[N_ANSWERS];
+	unsigned n_checked = 0, n_left_out = 0, n_extra = 0;
+	uint32_t priority = 1;
+
+	state = 7;
+	n_rules = 0;
+	memset(answers, 0, sizeof answers);
+	table_init(&table, 5);
+	for (unsigned step = 0; step < 3000; step++) {
+		for (unsigned k = draw(3) + 1; k; k--) {
+			struct of_match_full m;
+
+			if (n_rules > 100 || (n_rules && !draw(3))) {
+				del_rule();
+				continue;
+			}
+			draw_with_ports(&m);
+			/* No two of them have one priority: it is never open which wins. */
+			priority = (priority + 7919) % 60013;
+			struct rule *r = rule_new(&m, priority, NULL, 0);
+
+			table_add(&table, r, view_next_version());
+			rule_unref(r);
+			rules[n_rules++] = r;
+		}
+		view_publish(true);
+		for (unsigned i = 0; i < N_ANSWERS; i++)
+			if (answers[i].version && answer_holds(&answers[i])) {
+				answer_is_checked(&answers[i]);
+				n_checked++;
+			} else {
+				answers[i].version = 0;
+			}
+		for (unsigned k = 0; k < 20; k++) {
+			struct answer *a = &answers[draw(N_ANSWERS)];
+
+			*a = (struct answer){ .version = view_get()->version };
+			a->key.dl_type = htons(0x0800);
+			a->key.nw_src = htonl(draw(3));
+			a->key.tp_src = htons(draw_port());
+			a->key.tp_dst = htons(draw_port());
+			a->n_steps = table_lookup_ports(&table, &a->key, a->version, &a->rule,
+							a->steps, &a->ports);
+			assert_ptr_equal(a->rule, table_lookup(&table, &a->key, a->version, NULL,
+							       NULL, NULL));
+			n_left_out += !(a->ports & 0x0fff0fff);
+			n_extra += a->n_steps > 1;
+			answer_is_checked(a);
+		}
+		if (!draw(5)) {
+			wf_rcu_drain();
+			wf_rcu_quiescent();
+		}
+	}
+	assert_true(n_checked > 20000);
+	assert_true(n_left_out > 2000);
+	assert_true(n_extra > 2000);
+	while (n_rules)
+		del_rule();
+	view_publish(true);
+	wf_rcu_drain();
+	table_done(&table);
+}
+
 /* --- A reader meanwhile ------------------------------------------------------------------ */
 
 #define N_STABLE 500
@@ -306,6 +436,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_a_list_finds),
 		cmocka_unit_test(finds_it_in_large_tables),
+		cmocka_unit_test(answers_hold_for_ports_left_out),
 		cmocka_unit_test(readers_never_miss_a_rule),
 	};
 

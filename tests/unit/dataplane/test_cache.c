@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Entries of the flow cache that leave out L4 ports. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rcu.h"
+#include "dataplane/cache.h"
+#include "xlate_rig.h"
+
+static struct cache *cache;
+static struct bridge *br;
+static int64_t now_ms = 1000;
+
+#define SRC(BITS) ((uint32_t)(BITS) << 16)
+#define DST(BITS) ((uint32_t)(BITS))
+#define FLOW "in_port=1,udp,nw_src=10.0.0.1,nw_dst=10.0.0.2,"
+
+static int
+setup(void **state)
+{
+	if (!br) {
+		br = rig_bridge("br0");
+		rig_port(br, 1);
+		rig_publish();
+		/* What keys have: addresses and both ports. */
+		rig_flow(br, "udp,nw_src=10.0.0.9,nw_dst=10.0.0.9,udp_src=1,udp_dst=2,actions=drop");
+	}
+	cache = cache_new();
+	cache_sync(cache, view_get(), now_ms);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	cache_free(cache);
+	return 0;
+}
+
+static struct cache_key
+key_of(const char *text)
+{
+	struct of_key parsed = rig_key(text);
+	struct cache_key key;
+
+	cache_key_make(cache, 1, 1, 0, &parsed, &key);
+	return key;
+}
+
+static struct plan *
+plan_of(void)
+{
+	struct plan *p = plan_new();
+
+	p->version = view_get()->version;
+	atomic_store(&p->refs, 1);
+	return p;
+}
+
+static struct flow *
+insert(const char *text, uint32_t ports)
+{
+	struct cache_key key = key_of(text);
+
+	return cache_insert(cache, &key, plan_of(), ports);
+}
+
+/* The same by both ways. */
+static struct flow *
+find(const char *text)
+{
+	struct cache_key key = key_of(text);
+	struct flow *f = cache_find(cache, &key), *flows[BURST_MAX];
+	static struct cache_burst b;
+
+	cache_burst_start(cache, &b, 1, 1);
+	for (unsigned i = 0; i < BURST_MAX; i++)
+		cache_burst_add(&b, &key);
+	cache_burst_find(cache, &b, flows);
+	for (unsigned i = 0; i < BURST_MAX; i++)
+		assert_ptr_equal(flows[i], f);
+	return f;
+}
+
+static void
+what_decided_is_compared(void **state)
+{
+	struct flow *f = insert(FLOW "udp_src=7,udp_dst=0x8001", SRC(0xffff) | DST(0x8000));
+	struct of_key key, mask;
+
+	assert_ptr_equal(find(FLOW "udp_src=7,udp_dst=0x8001"), f);
+	assert_ptr_equal(find(FLOW "udp_src=7,udp_dst=0xffff"), f);
+	assert_null(find(FLOW "udp_src=7,udp_dst=0x7fff"));
+	assert_null(find(FLOW "udp_src=8,udp_dst=0x8001"));
+	assert_null(find("in_port=1,udp,nw_src=10.0.0.1,nw_dst=10.0.0.3,udp_src=7,udp_dst=0x8001"));
+	flow_key(f, &key, &mask);
+	assert_int_equal(ntohs(mask.tp_dst), 0x8000);
+	assert_int_equal(ntohs(mask.tp_src), 0xffff);
+	assert_int_equal(ntohs(key.tp_dst), 0x8000);
+	assert_int_equal(ntohs(key.tp_src), 7);
+}
+
+static void
+all_that_decided_is_compared(void **state)
+{
+	struct flow *f = insert(FLOW "udp_src=7,udp_dst=9", CACHE_ALL_PORTS), *g;
+
+	assert_ptr_equal(find(FLOW "udp_src=7,udp_dst=9"), f);
+	assert_null(find(FLOW "udp_src=7,udp_dst=10"));
+	assert_null(find(FLOW "udp_src=6,udp_dst=9"));
+	/* More than the first few bits is all. */
+	g = insert(FLOW "udp_src=7,udp_dst=0x20", SRC(0xfff0) | DST(0xf800));
+	assert_ptr_equal(find(FLOW "udp_src=7,udp_dst=0x20"), g);
+	assert_null(find(FLOW "udp_src=7,udp_dst=0x21"));
+}
+
+/* Entries of all tables are found, whichever is asked first. */
+static void
+tables_are_asked_in_turn(void **state)
+{
+	struct flow *exact = insert(FLOW "udp_src=1,udp_dst=1", CACHE_ALL_PORTS);
+	struct flow *no_src = insert(FLOW "udp_src=2,udp_dst=2", SRC(0) | DST(0xffff));
+	struct flow *no_dst = insert(FLOW "udp_src=3,udp_dst=3", SRC(0xffff) | DST(0xf000));
+	struct flow *neither = insert("in_port=1,udp,nw_src=10.0.0.5,nw_dst=10.0.0.2,udp_src=3,udp_dst=3",
+				      SRC(0) | DST(0));
+
+	for (unsigned k = 0; k < 1000; k++) {
+		assert_ptr_equal(find(FLOW "udp_src=1,udp_dst=1"), exact);
+		assert_ptr_equal(find(FLOW "udp_src=9,udp_dst=2"), no_src);
+		assert_ptr_equal(find(FLOW "udp_src=3,udp_dst=9"), no_dst);
+		assert_ptr_equal(
+			find("in_port=1,udp,nw_src=10.0.0.5,nw_dst=10.0.0.2,udp_src=50000,udp_dst=4"),
+			neither);
+		assert_null(find(FLOW "udp_src=4,udp_dst=5"));
+	}
+}
+
+/* Where one more of the first bits is needed, it is compared from then on. */
+static void
+more_bits_split_entries(void **state)
+{
+	struct flow *f;
+
+	insert(FLOW "udp_src=7,udp_dst=0x8001", SRC(0xffff) | DST(0x8000));
+	f = insert(FLOW "udp_src=7,udp_dst=0x9001", SRC(0xffff) | DST(0xf000));
+	assert_ptr_equal(find(FLOW "udp_src=7,udp_dst=0x9002"), f);
+	assert_null(find(FLOW "udp_src=7,udp_dst=0xa001"));
+	cache_expire(cache, now_ms, true);
+	cache_end_burst(cache);
+	assert_int_equal(cache_n_flows(cache), 1);
+}
+
+/* A stale entry keeps its place and its counts, unless more decides now. */
+static void
+replaced_where_it_still_fits(void **state)
+{
+	struct flow *f = insert(FLOW "udp_src=7,udp_dst=0x8001", SRC(0xffff) | DST(0x8000));
+
+	flow_account(f, 3, 180, now_ms);
+	f = cache_replace(cache, f, plan_of(), SRC(0xffff) | DST(0));
+	assert_non_null(f);
+	assert_int_equal(f->packets, 3);
+	assert_ptr_equal(find(FLOW "udp_src=7,udp_dst=0x8fff"), f);
+	struct plan *p = plan_of();
+	assert_null(cache_replace(cache, f, p, SRC(0xffff) | DST(0xffff)));
+	plan_unref(p);
+	assert_null(find(FLOW "udp_src=7,udp_dst=0x8001"));
+	assert_int_equal(cache_n_flows(cache), 0);
+}
+
+static void
+they_age_like_others(void **state)
+{
+	insert(FLOW "udp_src=7,udp_dst=0x8001", SRC(0xffff) | DST(0x8000));
+	insert(FLOW "udp_src=7,udp_dst=1", CACHE_ALL_PORTS);
+	assert_int_equal(cache_expire(cache, now_ms + CACHE_IDLE_MS, true), 2);
+	assert_int_equal(cache_expire(cache, now_ms + CACHE_IDLE_MS + 1, true), 0);
+	assert_null(find(FLOW "udp_src=7,udp_dst=0x8001"));
+}
+
+/* The second packet between two hosts may have an entry, if it can leave out ports. */
+static void
+pairs_of_hosts_are_admitted(void **state)
+{
+	char text[200];
+
+	for (unsigned i = 0; i < CACHE_KEEP_AT_ONCE; i++) {
+		snprintf(text, sizeof(text), FLOW "udp_src=%u,udp_dst=9", i);
+		insert(text, CACHE_ALL_PORTS);
+	}
+	struct cache_key key = key_of("in_port=1,udp,nw_src=10.9.0.1,nw_dst=10.0.0.2,udp_src=7,udp_dst=9");
+	assert_int_equal(cache_admits(cache, &key), CACHE_PASS);
+	key = key_of("in_port=1,udp,nw_src=10.9.0.1,nw_dst=10.0.0.2,udp_src=8,udp_dst=10");
+	assert_int_equal(cache_admits(cache, &key), CACHE_KEEP_PAIR);
+	assert_true(cache_leaves_out(cache, &key, SRC(0) | DST(0xffff)));
+	assert_false(cache_leaves_out(cache, &key, CACHE_ALL_PORTS));
+	assert_int_equal(cache_admits(cache, &key), CACHE_KEEP);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_decided_is_compared, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_that_decided_is_compared, setup, teardown),
+		cmocka_unit_test_setup_teardown(tables_are_asked_in_turn, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_bits_split_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(replaced_where_it_still_fits, setup, teardown),
+		cmocka_unit_test_setup_teardown(they_age_like_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(pairs_of_hosts_are_admitted, setup, teardown),
+	};
+
+	rig_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
