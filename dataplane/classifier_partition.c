@@ -110,9 +110,9 @@ classifier_touch_all(struct classifier *cls)
 	mark_dirty(cls, CELL_ALL);
 }
 
-/* Masks with less than that of all changes are not in the choice: where they are outside, each of their changes
- * makes everything stale, but what they leave of the others' masks may be as little as a VLAN. */
-#define ONE_OF_CHANGES 16
+/* Masks with less than that of the busiest one's changes are not in the choice: each of their changes makes
+ * everything stale then, but what they leave of the others' masks may be as little as a VLAN. */
+#define ONE_OF_BUSIEST 16
 
 /* What most changes have in common: the busiest subtable's mask, cut down by each next one as long as
  * something is left. */
@@ -124,10 +124,8 @@ partition_choose(struct classifier *cls)
 	uint64_t mask[OF_KEY_WORDS] = { 0 }, cut[OF_KEY_WORDS];
 	struct subtable *done[16];
 	unsigned n_done = 0;
-	uint64_t n_changes = 0;
+	uint64_t least = 1;
 
-	for (uint32_t i = 0; i < ranks->n; i++)
-		n_changes += ranks->rank[i].st->n_changes;
 	while (n_done < 16) {
 		struct subtable *best = NULL;
 
@@ -140,8 +138,10 @@ partition_choose(struct classifier *cls)
 			if (!seen && st->n_words && (!best || st->n_changes > best->n_changes))
 				best = st;
 		}
-		if (!best || !best->n_changes || best->n_changes * ONE_OF_CHANGES < n_changes)
+		if (!best || best->n_changes < least)
 			break;
+		if (!n_done)
+			least = best->n_changes / ONE_OF_BUSIEST + 1;
 		memset(cut, 0, sizeof cut);
 		uint64_t any = 0;
 		for (unsigned i = 0; i < best->n_words; i++) {
