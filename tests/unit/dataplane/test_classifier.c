@@ -229,7 +229,7 @@ struct answer {
 static uint16_t
 draw_port(void)
 {
-	return (uint16_t)(draw(6) ? draw(7) << 12 | draw(3) : draw(65536));
+	return (uint16_t)(draw(6) ? draw(12) << 12 | draw(3) : draw(65536));
 }
 
 /* Few addresses, many ports; most masks have a whole port. */
@@ -239,14 +239,14 @@ draw_with_ports(struct of_match_full *m)
 	of_match_init_any(m);
 	m->mask.dl_type = 0xffff;
 	m->key.dl_type = htons(0x0800);
-	if (draw(3)) {
-		m->mask.nw_src = UINT32_MAX;
-		m->key.nw_src = htonl(draw(3));
+	m->mask.nw_src = UINT32_MAX;
+	m->mask.tp_dst = 0xffff;
+	if (!draw(10)) { /* else what the table is divided by */
+		m->mask.nw_src = draw(2) ? UINT32_MAX : 0;
+		m->mask.tp_dst = htons((uint16_t)(0xffff << draw(17)));
+		m->mask.tp_src = htons((uint16_t)(0xffff << draw(17)));
 	}
-	if (draw(8))
-		m->mask.tp_dst = htons((uint16_t)(draw(4) ? 0xffff : 0xffff << draw(17)));
-	if (!draw(3))
-		m->mask.tp_src = htons((uint16_t)(draw(4) ? 0xffff : 0xffff << draw(17)));
+	m->key.nw_src = htonl(draw(3)) & m->mask.nw_src;
 	m->key.tp_dst = htons(draw_port()) & m->mask.tp_dst;
 	m->key.tp_src = htons(draw_port()) & m->mask.tp_src;
 }
@@ -334,8 +334,8 @@ answers_hold_for_ports_left_out(void **unused)
 		}
 	}
 	assert_true(n_checked > 20000);
-	assert_true(n_left_out > 2000);
-	assert_true(n_extra > 2000);
+	assert_true(n_left_out > 1000);
+	assert_true(n_extra > 1000);
 	while (n_rules)
 		del_rule();
 	view_publish(true);
