@@ -419,6 +419,9 @@ classifier_lookup_ports(struct classifier *cls, const struct of_key *key, uint64
 		return 1;
 	}
 	*rule = search(ranks, words, version, NULL, &needed);
+	/* Where more than a prefix is needed, all that the stamps go by is. */
+	needed |= needed & 0x0fff ? p->ports & 0xffff : 0;
+	needed |= needed & 0x0fff0000 ? p->ports & 0xffff0000 : 0;
 	*ports |= needed;
 	if (likely(!p->ports))
 		return 1;
