@@ -78,7 +78,7 @@ draw_match(struct wf_str *s, unsigned table)
 	if (t < 3 && !draw(14))
 		wf_str_put(s, draw(2) ? ",ip_frag=no" : ",ip_frag=first");
 	if ((t == 1 || t == 2 || t == 4 || t == 8) && !draw(2))
-		wf_str_fmt(s, ",tp_dst=%u", 80 + draw(3));
+		wf_str_fmt(s, ",tp_dst=%u", 80 + draw(3) + (draw(4) ? 0 : draw(16) << 12));
 	else if ((t == 1 || t == 2) && !draw(4))
 		wf_str_put(s, ",tp_src=0x50/0xfffe");
 	if (t == 1 && !draw(6))
@@ -999,7 +999,8 @@ draw_mutation(struct oframe *f)
 		break;
 	case 6:
 		if (!k.nw_frag && (k.nw_proto == IPPROTO_TCP || k.nw_proto == IPPROTO_UDP))
-			*(draw(2) ? &k.tp_src : &k.tp_dst) ^= htons((uint16_t)draw(3));
+			*(draw(2) ? &k.tp_src : &k.tp_dst) ^=
+				htons((uint16_t)(draw(3) | (draw(2) ? draw(16) << 12 : 0)));
 		break;
 	}
 	oframe_store(f, &k);
