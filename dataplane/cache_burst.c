@@ -311,16 +311,46 @@ find_left(const struct cache *c, const struct cache_table *t, const struct cache
 	return n;
 }
 
+static void
+find_in_current(const struct cache *c, const struct cache_burst *b, struct flow **flows)
+{
+	switch (b->n_words) {
+	case 2:
+		find(c, b, flows, 2);
+		break;
+	case 3:
+		find(c, b, flows, 3);
+		break;
+	case 4:
+		find(c, b, flows, 4);
+		break;
+	default:
+		find(c, b, flows, b->n_words);
+	}
+}
+
 /* The same where there are entries without ports. */
 static __attribute__((noinline)) void
 find_asking(struct cache *c, const struct cache_burst *b, struct flow **flows)
 {
 	uint8_t left[BURST_MAX];
-	unsigned n_left = b->n;
+	unsigned n_left = 0, a = 0;
 
-	for (unsigned i = 0; i < n_left; i++)
-		left[i] = (uint8_t)i;
-	for (unsigned a = 0; a < c->n_asked && n_left; a++) {
+	/* Mostly it is one table that has them all. */
+	if (c->asked[0] == c->cur) {
+		find_in_current(c, b, flows);
+		for (unsigned i = 0; i < b->n; i++) {
+			left[n_left] = (uint8_t)i;
+			n_left += !flows[i];
+		}
+		c->n_found[a++] += b->n - n_left;
+	} else {
+		while (n_left < b->n) {
+			left[n_left] = (uint8_t)n_left;
+			n_left++;
+		}
+	}
+	for (; a < c->n_asked && n_left; a++) {
 		const struct cache_table *t = c->asked[a];
 		unsigned before = n_left;
 
@@ -354,17 +384,5 @@ cache_burst_find(struct cache *c, const struct cache_burst *b, struct flow **flo
 		find_asking(c, b, flows);
 		return;
 	}
-	switch (b->n_words) {
-	case 2:
-		find(c, b, flows, 2);
-		break;
-	case 3:
-		find(c, b, flows, 3);
-		break;
-	case 4:
-		find(c, b, flows, 4);
-		break;
-	default:
-		find(c, b, flows, b->n_words);
-	}
+	find_in_current(c, b, flows);
 }
