@@ -47,20 +47,21 @@ struct {
 	__uint(max_entries, 1 << 19);
 } dns_samples SEC(".maps");
 
-/* The map of clients: as large as it is, so made by the daemon at each load. */
+/* The map of clients: as large as it is, so made by the daemon at each load.  Two words of it are a value, since an
+ * array's values take eight bytes at least. */
 struct dns_place_words {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, __u64);
 	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 };
 struct dns_place_starts {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct dns_x_start)); /* clang leaves the type itself out */
 	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -80,9 +81,10 @@ struct {
 DNS_X_INLINE __u32
 place_word(void *words, __u32 i)
 {
-	__u32 *w = bpf_map_lookup_elem(words, &i);
+	__u32 pair = i >> 1;
+	__u64 *w = bpf_map_lookup_elem(words, &pair);
 
-	return w ? *w : 0;
+	return !w ? 0 : i & 1 ? (__u32)(*w >> 32) : (__u32)*w;
 }
 
 /* Leaves; 0xffffffff: there is no map. */

@@ -147,21 +147,20 @@ put_addresses(const struct dns_conf *c)
 
 /* --- places -------------------------------------------------------------------------------------- */
 
+/* An array in our memory, all zeros.  Returns its descriptor or -1. */
 static int
-new_array(const char *name, const void *values, uint32_t value_size, uint32_t n)
+new_array(const char *name, uint32_t value_size, size_t n, void **memory)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
-	LIBBPF_OPTS(bpf_map_batch_opts, batch);
-	uint32_t *keys = wf_xmalloc((size_t)n * sizeof *keys), count = n;
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), value_size, n, &opts);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), value_size, (uint32_t)n, &opts);
 
-	for (uint32_t i = 0; i < n; i++)
-		keys[i] = i;
-	if (fd >= 0 && values && bpf_map_update_batch(fd, keys, values, &count, &batch)) {
-		close(fd);
-		fd = -1;
+	if (fd >= 0 && memory) {
+		*memory = mmap(NULL, n * value_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (*memory == MAP_FAILED) {
+			close(fd);
+			return -1;
+		}
 	}
-	free(keys);
 	return fd;
 }
 
@@ -177,36 +176,40 @@ bool
 dns_xdp_put_places(const struct dns_view *v)
 {
 	const struct loc_table *t = v->places;
-	uint32_t n_words;
 	struct dns_x_start *starts;
+	size_t n_words, n_pairs;
 	uint32_t *words;
+	void *memory;
 	int fd, fd6;
 	bool ok;
 
 	if (!t)
 		return true;
-	n_words = DNS_X_PLACE_BLOCKS + t->n_blocks4 * POL_BLOCK_ENTRIES;
-	words = wf_xmalloc((size_t)n_words * sizeof *words);
+	n_words = DNS_X_PLACE_BLOCKS + (size_t)t->n_blocks4 * POL_BLOCK_ENTRIES;
+	n_pairs = (n_words + 1) / 2;
+	fd = new_array("dns_place", sizeof(uint64_t), n_pairs, &memory);
+	if (fd < 0)
+		return false;
+	words = memory;
 	memcpy(words, t->dir4, DNS_X_PLACE_DIR6 * sizeof *words);
 	memcpy(words + DNS_X_PLACE_DIR6, t->dir6, (DNS_X_PLACE_BLOCKS - DNS_X_PLACE_DIR6) * sizeof *words);
 	if (t->n_blocks4)
 		memcpy(words + DNS_X_PLACE_BLOCKS, t->blocks4, (size_t)t->n_blocks4 * POL_BLOCK_ENTRIES * sizeof *words);
-	starts = wf_xzalloc((size_t)(t->n6 + 1) * sizeof *starts);
+	munmap(memory, n_pairs * sizeof(uint64_t));
+	fd6 = new_array("dns_place6", sizeof *starts, t->n6 + 1u, &memory);
+	if (fd6 < 0) {
+		close(fd);
+		return false;
+	}
+	starts = memory;
 	for (uint32_t i = 0; i < t->n6; i++)
 		starts[i] = (struct dns_x_start){ t->start6_hi[i], t->start6_lo[i], t->leaf6[i], 0 };
-	fd = new_array("dns_place", words, sizeof *words, n_words);
-	fd6 = new_array("dns_place6", starts, sizeof *starts, t->n6 + 1);
+	munmap(memory, (t->n6 + 1u) * sizeof *starts);
 	ok = put_inner(dns_xdp.places, fd) && put_inner(dns_xdp.places6, fd6);
-	if (fd >= 0)
-		close(fd);
-	if (ok) {
-		close(dns_xdp.starts);
-		dns_xdp.starts = fd6;
-	} else if (fd6 >= 0) {
-		close(fd6);
-	}
-	free(words);
-	free(starts);
+	close(fd);
+	/* Kept: to put it there again is how one waits. */
+	close(dns_xdp.starts);
+	dns_xdp.starts = fd6;
 	return ok;
 }
 
@@ -382,7 +385,7 @@ load(struct wf_err *err)
 	}
 	dns_xdp.places = map_fd("dns_places");
 	dns_xdp.places6 = map_fd("dns_places6");
-	dns_xdp.starts = new_array("dns_place6", NULL, sizeof(struct dns_x_start), 1);
+	dns_xdp.starts = new_array("dns_place6", sizeof(struct dns_x_start), 1, NULL);
 	if (dns_xdp.starts < 0)
 		return wf_err(err, -errno, "xdp: map dns_place6: %s", strerror(errno));
 	return 0;
@@ -557,7 +560,9 @@ dns_xdp_why(const struct dns_name *name, unsigned type, struct wf_str *s)
 	if (!dns_xdp.object)
 		return;
 	n = name->size < DNS_X_NAME ? dns_xdp_find_name(name, type) : NULL;
-	if (n && n->slot >= 0)
+	if (!dns_xdp.conf->epoch)
+		wf_str_put(s, "driver: leaves all to the sockets while the data is being replaced\n");
+	else if (n && n->slot >= 0)
 		wf_str_fmt(s, "driver: answers it (%s), %llu times since it is hot\n",
 			   n->by_policy ? "a policy chooses" : "often asked for",
 			   (unsigned long long)(dns_xdp_hits(n->slot)));

@@ -75,12 +75,16 @@ check "it was the driver" eval '[ "$(dns_counter xdp_answers)" -ge 5 ]'
 check "the scope is that of the map" contains "CLIENT-SUBNET: 10.1.2.0/24/19" dns_ask @10.9.0.1 www.example.com A +subnet=10.1.2.0/24
 check "over TCP the sockets answer" contains 203.0.113.1 vip +tcp
 
-# Names that are asked for often.
-for name in n1 n2 alias big mx only4; do
-	for type in A AAAA; do
-		asks heat 10.9.0.1 $name.example.com $type 512
+# Names that are asked for often: six of two types each, beside two with policies.
+heat() {
+	for name in n1 n2 alias big mx only4; do
+		for type in A AAAA; do
+			asks heat 10.9.0.1 $name.example.com $type 512
+		done
 	done
-done
+	shows ", 16 hot names"
+}
+check "names that are asked for often become hot" retry 60 heat
 check "a name that was asked for often is hot" retry 30 driver_answers n1.example.com A
 check "an answer that fits no datagram, cut" contains "tc" dns_ask @10.9.0.1 big.example.com A +notcp +ignore +bufsize=512
 check "a type that it has not is hot too" retry 30 driver_answers only4.example.com AAAA

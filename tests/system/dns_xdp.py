@@ -156,7 +156,7 @@ def compare(servers, count, seed, good, tcp=False):
     n_answers = n_cut = 0
     for start in range(0, count, 32):
         messages = [question(rng, (start + i) & 0xffff, good, tcp) for i in range(min(32, count - start))]
-        got = udp.ask(messages, 2)
+        got = udp.ask(messages, 0.7)
         for m in messages:
             for again in range(6):
                 one = got[0].get(m[:2])
