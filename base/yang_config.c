@@ -383,6 +383,18 @@ wf_json_str(const json_t *object, const char *key, const char *def)
 	return json_is_string(v) ? json_string_value(v) : def;
 }
 
+const json_t *
+wf_json_named(const json_t *list, const char *name)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+		if (!strcmp(wf_json_str(o, "name", ""), name))
+			return o;
+	return NULL;
+}
+
 uint64_t
 wf_json_u64(const json_t *object, const char *key, uint64_t def)
 {

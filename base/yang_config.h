@@ -57,6 +57,8 @@ double wf_json_dec(const json_t *object, const char *key, double def);	   /* dec
 bool wf_json_bool(const json_t *object, const char *key, bool def);
 /* True if the leaf of type 'empty' is there: [null]. */
 bool wf_json_empty(const json_t *object, const char *key);
+/* The entry of a list whose leaf "name" is that; NULL: none. */
+const json_t *wf_json_named(const json_t *list, const char *name);
 bool wf_json_has(const json_t *object, const char *key);
 
 #endif

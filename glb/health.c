@@ -110,18 +110,6 @@ on_socket(void *arg, int fd, const struct pol_probe_conf *conf, const struct pol
 
 /* --- configuration ---------------------------------------------------------------------------- */
 
-static const json_t *
-by_name(const json_t *list, const char *name)
-{
-	const json_t *o;
-	size_t i;
-
-	json_array_foreach(list, i, o)
-		if (!strcmp(wf_json_str(o, "name", ""), name))
-			return o;
-	return NULL;
-}
-
 struct build {
 	const struct glb_config *c;
 	const struct placement *p;
@@ -134,8 +122,8 @@ struct build {
 static json_t *
 pool_get(struct build *b, const char *name, bool floor)
 {
-	json_t *o = (json_t *)by_name(b->pools, name);
-	const json_t *settings = by_name(json_object_get(b->c->policy, "pool"), name);
+	json_t *o = (json_t *)wf_json_named(b->pools, name);
+	const json_t *settings = wf_json_named(json_object_get(b->c->policy, "pool"), name);
 
 	if (o)
 		return o;
@@ -180,7 +168,7 @@ add(struct build *b, const char *pool, const char *member, const struct plc_pool
     const struct plc_node *node, uint32_t weight, bool floor)
 {
 	json_t *o = pool_get(b, pool, floor), *m;
-	const json_t *probe = by_name(json_object_get(b->c->policy, "probe"), wf_json_str(o, "probe", ""));
+	const json_t *probe = wf_json_named(json_object_get(b->c->policy, "probe"), wf_json_str(o, "probe", ""));
 	const char *type = wf_json_str(probe, "type", "");
 	struct target *t = &b->all->t[b->all->n++];
 	char address[INET6_ADDRSTRLEN];
@@ -189,7 +177,7 @@ add(struct build *b, const char *pool, const char *member, const struct plc_pool
 	snprintf(t->member, sizeof t->member, "%s", member);
 	t->pool_id = service->id;
 	t->service = strcmp(t->pool, service->name) ? t->member : t->pool;
-	t->capacity = (double)wf_json_u64(by_name(json_object_get(b->c->policy, "pool"), service->name),
+	t->capacity = (double)wf_json_u64(wf_json_named(json_object_get(b->c->policy, "pool"), service->name),
 					  "packets-per-second", 0);
 	m = json_pack("{s:s, s:[s]}", "name", member, "address",
 		      node ? glb_address_text(&node->address, address) : "::");

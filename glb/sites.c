@@ -43,18 +43,6 @@ has_site(const struct placement *p, const struct plc_pool *pool, const char *nam
 	return false;
 }
 
-static const json_t *
-by_name(const json_t *list, const char *name)
-{
-	const json_t *o;
-	size_t i;
-
-	json_array_foreach(list, i, o)
-		if (!strcmp(wf_json_str(o, "name", ""), name))
-			return o;
-	return NULL;
-}
-
 /* A policy's references to sites that the pool lacks are left out. */
 static json_t *
 policy_for(const json_t *policy, const struct placement *p, const struct plc_pool *pool)
@@ -105,7 +93,7 @@ conf_for(const struct glb_config *c, const struct placement *p, const struct plc
 
 	for (size_t i = 0; i < pool->sites.n_members; i++) {
 		const struct plc_node *n = plc_node_by_id(p, pool->sites.members[i].node);
-		const json_t *settings = by_name(json_object_get(c->policy, "pool"), n->name);
+		const json_t *settings = wf_json_named(json_object_get(c->policy, "pool"), n->name);
 		json_t *o = settings ? json_copy((json_t *)settings) : json_pack("{s:s}", "name", n->name);
 
 		json_object_del(o, "probe");
@@ -205,7 +193,7 @@ static int
 pool_init(struct site_pool *s, const struct glb_config *c, const struct placement *p, const struct plc_pool *pool,
 	  const char *policy, const struct pol *shared, const struct site_pool *old, struct wf_err *err)
 {
-	json_t *conf = conf_for(c, p, pool, by_name(json_object_get(c->policy, "policy"), policy));
+	json_t *conf = conf_for(c, p, pool, wf_json_named(json_object_get(c->policy, "policy"), policy));
 	struct wf_err why = { "" };
 	int rc = pol_build(conf, c->folder, old ? old->pol : shared, &s->pol, &why);
 	uint32_t n_slots, members[GLB_OWNERS];
