@@ -188,6 +188,27 @@ read_peers(const json_t *local, struct glb_config *c, struct wf_err *err)
 	return 0;
 }
 
+static void
+read_metrics(const json_t *o, struct glb_config *c)
+{
+	struct sockaddr_in *in = (void *)&c->metrics_at;
+	struct sockaddr_in6 *in6 = (void *)&c->metrics_at;
+	in_port_t port = htons((uint16_t)wf_json_u64(o, "port", 9154));
+	struct in6_addr a = { 0 };
+
+	c->metrics = o;
+	glb_address_parse(wf_json_str(o, "address", "127.0.0.1"), &a);
+	if (glb_address_is_v4(&a)) {
+		in->sin_family = AF_INET;
+		in->sin_port = port;
+		memcpy(&in->sin_addr, &a.s6_addr[12], 4);
+	} else {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = port;
+		in6->sin6_addr = a;
+	}
+}
+
 static int
 read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 {
@@ -227,12 +248,7 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 			  !strcmp(mode, "generic") ? GLB_XDP_GENERIC : GLB_XDP_AUTO;
 	}
 	rc = read_addresses(o, c, err);
-	if (json_object_get(o, "metrics")) {
-		const json_t *metrics = json_object_get(o, "metrics");
-
-		glb_address_parse(wf_json_str(metrics, "address", "127.0.0.1"), &c->metrics_address);
-		c->metrics_port = (uint16_t)wf_json_u64(metrics, "port", 9154);
-	}
+	read_metrics(json_object_get(o, "metrics"), c);
 	rc = rc ? rc : read_peers(local, c, err);
 	rc = rc ? rc : read_vips(o, c, err);
 	rc = rc ? rc : read_operation(o, c, err);

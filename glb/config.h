@@ -65,8 +65,8 @@ struct glb_config {
 	size_t n_vips;
 	struct glb_prefix *sources;
 	size_t n_sources;
-	struct in6_addr metrics_address;
-	uint16_t metrics_port; /* 0: none */
+	bool metrics;
+	struct sockaddr_storage metrics_at;
 	struct glb_prefix *deny; /* role edge */
 	size_t n_deny;
 	uint64_t packet_ns, packet_burst_ns; /* time that a packet of one source takes; 0: no limit */

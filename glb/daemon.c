@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/metrics_http.h"
 #include "base/unixctl.h"
 #include "glb/address.h"
 #include "glb/announce.h"
@@ -24,7 +25,6 @@
 #include "glb/doctor.h"
 #include "glb/fallback.h"
 #include "glb/health.h"
-#include "glb/metrics.h"
 #include "glb/sites.h"
 #include "glb/touch.h"
 #include "glb/why.h"
@@ -218,9 +218,9 @@ take_back(void)
 
 	if (glb_health_apply(d.health, d.config, d.placement, &err))
 		wf_warn("the probes of before: %s", err.text);
-	glb_metrics_lock();
+	wf_metrics_lock();
 	glb_datapath_reread(d.dp);
-	glb_metrics_unlock();
+	wf_metrics_unlock();
 	if (glb_datapath_apply(d.dp, d.config, d.placement, glb_sites_places(d.sites), &err))
 		wf_warn("the maps are not what they were: %s", err.text);
 	for (uint32_t i = 0; i < d.n_times; i++)
@@ -262,12 +262,12 @@ put_metric(struct wf_str lines[2], const char *name, const char *label, const ch
 {
 	for (unsigned bytes = 0; bytes < 2; bytes++) {
 		wf_str_fmt(&lines[bytes], "weft_glb_%s_%s_total{", name, bytes ? "bytes" : "packets");
-		glb_metrics_label(&lines[bytes], label, value);
+		wf_metrics_label(&lines[bytes], label, value);
 		wf_str_fmt(&lines[bytes], "} %llu\n", (unsigned long long)(bytes ? c.bytes : c.packets));
 	}
 }
 
-/* In the thread of glb/metrics.h, under its lock. */
+/* In the thread of base/metrics_http.h, under its lock. */
 static void
 metrics(struct wf_str *s)
 {
@@ -333,11 +333,10 @@ bring_up(struct wf_err *err)
 	dp = p && !check_interfaces(c, err) ? glb_datapath_open(c, err) : NULL;
 	/* What may fail is tried before the maps are written, so that nothing of 'c' is in use then. */
 	if (dp)
-		rc = glb_metrics_listen(&c->metrics_address, c->metrics_port, metrics, err);
+		rc = wf_metrics_listen(c->metrics ? &c->metrics_at : NULL, metrics, err);
 	if (!rc) {
 		rc = take(c, p, dp, err);
-		if (rc && d.config && glb_metrics_listen(&d.config->metrics_address, d.config->metrics_port, metrics,
-							 &ignored))
+		if (rc && d.config && wf_metrics_listen(d.config->metrics ? &d.config->metrics_at : NULL, metrics, &ignored))
 			wf_warn("%s", ignored.text);
 	}
 	if (rc) {
@@ -348,7 +347,7 @@ bring_up(struct wf_err *err)
 	}
 	if (d.config && strcmp(d.config->pin, c->pin))
 		wf_warn("the maps under %s stay: weft-glb --remove takes them away", d.config->pin);
-	glb_metrics_lock();
+	wf_metrics_lock();
 	glb_datapath_close(d.dp);
 	plc_free(d.placement);
 	glb_config_free(d.config);
@@ -356,7 +355,7 @@ bring_up(struct wf_err *err)
 	d.placement = p;
 	d.dp = dp;
 	d.document = st;
-	glb_metrics_unlock();
+	wf_metrics_unlock();
 	on_state(NULL);
 	wf_info("document %u with %zu pools is in force; %zu VIPs", p->number, p->n_pools, c->n_vips);
 	return 0;
@@ -382,10 +381,10 @@ new_document(struct wf_err *err)
 		plc_free(p);
 		return rc;
 	}
-	glb_metrics_lock();
+	wf_metrics_lock();
 	plc_free(d.placement);
 	d.placement = p;
-	glb_metrics_unlock();
+	wf_metrics_unlock();
 	on_state(NULL);
 	wf_info("document %u is in force", p->number);
 	return 0;
@@ -707,7 +706,7 @@ void
 glb_daemon_done(void)
 {
 	glb_capture_stop();
-	glb_metrics_stop();
+	wf_metrics_stop();
 	wf_timer_cancel(&d.second);
 	wf_timer_cancel(&d.stop);
 	glb_fallback_done();

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics_http.h"
 #include "base/rcu.h"
 #include "dns/answer/limit.h"
 #include "dns/server/notify.h"
@@ -238,7 +239,7 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 			return rc;
 		dns_server.n_workers++;
 	}
-	if (dns_server.conf->metrics && (rc = dns_metrics_start(&dns_server.conf->metrics_at, err)))
+	if (dns_server.conf->metrics && (rc = wf_metrics_listen(&dns_server.conf->metrics_at, dns_metrics_text, err)))
 		return rc;
 	dns_notify_changes(dns_server.conf, NULL, v);
 	dns_tap_configure(dns_server.conf);
@@ -359,7 +360,7 @@ void
 dns_server_stop(void)
 {
 	dns_selftest_stop();
-	dns_metrics_stop();
+	wf_metrics_stop();
 	dns_notify_stop();
 	wf_timer_cancel(&dns_server.files);
 	dns_presign_stop();

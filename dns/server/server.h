@@ -62,8 +62,6 @@ void dns_presign_wake(void); /* there is a new view */
 void dns_presign_stop(void);
 
 void dns_ctl_init(void); /* ctl.c: unixctl commands */
-int dns_metrics_start(const struct sockaddr_storage *, struct wf_err *); /* metrics.c */
-void dns_metrics_stop(void);
-void dns_metrics_text(struct wf_str *);
+void dns_metrics_text(struct wf_str *); /* metrics.c */
 
 #endif

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "glb/metrics.h"
+#include "base/metrics_http.h"
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
-
-#include "glb/address.h"
 
 static struct {
 	struct MHD_Daemon *http;
-	struct in6_addr address;
-	uint16_t port;
+	struct sockaddr_storage at;
 	void (*fn)(struct wf_str *);
 	pthread_mutex_t lock;
 } m = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -32,9 +31,9 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 		status = MHD_HTTP_NOT_FOUND;
 		wf_str_put(&s, "there is /metrics\n");
 	} else {
-		glb_metrics_lock();
+		wf_metrics_lock();
 		m.fn(&s);
-		glb_metrics_unlock();
+		wf_metrics_unlock();
 	}
 	r = MHD_create_response_from_buffer(s.len, s.s, MHD_RESPMEM_MUST_COPY);
 	MHD_add_response_header(r, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
@@ -45,49 +44,64 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 }
 
 static struct MHD_Daemon *
-open_http(const struct in6_addr *address, uint16_t port)
+open_http(const struct sockaddr_storage *at)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = *address };
-	bool four = glb_address_is_v4(address);
+	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (at->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
 
-	memcpy(&sin.sin_addr, &address->s6_addr[12], 4);
-	return MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | (four ? 0 : MHD_USE_IPv6), 0, NULL, NULL, on_request,
-				NULL, MHD_OPTION_SOCK_ADDR, four ? (struct sockaddr *)&sin : (struct sockaddr *)&sin6,
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR, at,
 				MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_END);
 }
 
-int
-glb_metrics_listen(const struct in6_addr *address, uint16_t port, void (*fn)(struct wf_str *), struct wf_err *err)
+static in_port_t
+port_of(const struct sockaddr_storage *at)
 {
-	struct MHD_Daemon *http = NULL;
-	bool same_port = m.http && port == m.port;
+	return at->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)at)->sin6_port :
+					   ((const struct sockaddr_in *)at)->sin_port;
+}
 
-	if (m.http && port == m.port && !memcmp(address, &m.address, sizeof *address))
+static bool
+same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+
+	if (a->ss_family != b->ss_family || port_of(a) != port_of(b))
+		return false;
+	return a->ss_family == AF_INET6 ? !memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) :
+					  a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}
+
+int
+wf_metrics_listen(const struct sockaddr_storage *at, void (*fn)(struct wf_str *), struct wf_err *err)
+{
+	bool same_port = at && m.http && port_of(at) == port_of(&m.at);
+	struct MHD_Daemon *http = NULL;
+
+	if (same_port && same_address(at, &m.at))
 		return 0;
 	m.fn = fn;
 	/* Of one port, "any" is in the way of each address. */
 	if (same_port)
-		glb_metrics_stop();
-	if (port) {
-		http = open_http(address, port);
+		wf_metrics_stop();
+	if (at) {
+		http = open_http(at);
 		if (!http) {
-			wf_err(err, -EADDRINUSE, "metrics: port %u of the address can't be listened on (%s)", port,
-			       strerror(errno));
-			m.http = same_port ? open_http(&m.address, m.port) : m.http;
+			wf_err(err, -EADDRINUSE, "metrics: port %u of the address can't be listened on (%s); is it taken?",
+			       ntohs(port_of(at)), strerror(errno));
+			m.http = same_port ? open_http(&m.at) : m.http;
 			return -EADDRINUSE;
 		}
 	}
-	glb_metrics_stop();
+	wf_metrics_stop();
 	m.http = http;
-	m.address = *address;
-	m.port = port;
+	if (at)
+		m.at = *at;
 	return 0;
 }
 
 void
-glb_metrics_stop(void)
+wf_metrics_stop(void)
 {
 	if (m.http)
 		MHD_stop_daemon(m.http);
@@ -95,19 +109,19 @@ glb_metrics_stop(void)
 }
 
 void
-glb_metrics_lock(void)
+wf_metrics_lock(void)
 {
 	pthread_mutex_lock(&m.lock);
 }
 
 void
-glb_metrics_unlock(void)
+wf_metrics_unlock(void)
 {
 	pthread_mutex_unlock(&m.lock);
 }
 
 void
-glb_metrics_label(struct wf_str *s, const char *name, const char *value)
+wf_metrics_label(struct wf_str *s, const char *name, const char *value)
 {
 	wf_str_fmt(s, "%s=\"", name);
 	for (; *value; value++) {
