@@ -37,7 +37,7 @@ weft_packages() {
 		;;
 	system)	# tests/system and tests/bench
 		echo openvswitch-testcontroller openvswitch-switch-dpdk python3-os-ken python3-scapy tcpdump iperf3 \
-			bind9-dnsutils bird2 curl iputils-ping ethtool ncat nghttp2-server procps python3-grpcio
+			bind9-dnsutils bird2 bpftool curl iputils-ping ethtool ncat nghttp2-server procps python3-grpcio
 		;;
 	*)
 		echo "packages.sh: no group '$1'" >&2
