@@ -81,3 +81,18 @@ dns_xdp_client() {
 
 # dns_counter NAME
 dns_counter() { dns_ctl dns counters | awk -v name="$1" '$1 == name { print $2 }'; }
+
+# knot_head: how a configuration of Knot in cli begins; it knows the key xfr, whose secret is $SECRET.
+knot_head() {
+	cat <<-END
+	server:
+	  listen: 10.9.0.2@5302
+	  rundir: $T/knot
+	database:
+	  storage: $T/knot
+	key:
+	  - id: xfr
+	    algorithm: hmac-sha256
+	    secret: $SECRET
+	END
+}

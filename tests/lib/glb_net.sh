@@ -6,6 +6,7 @@
 #   node NAME SUBNET                  a namespace behind it: 10.SUBNET.2 and 2001:db8:SUBNET::2
 #   segment NET NAME...               one network 10.NET.0/24 (router .1) with the namespaces at .2, .3, ...
 #   direct_return NAME ADDRESS...     a server: VIPs, or prefixes of them, on lo
+#   upload ADDRESS                    30000 bytes from cl
 #   start NAME; ctl NAME COMMAND...; place ARGUMENTS; in_force NUMBER NAME...
 
 GLB=${WEFT_GLB:-$ROOT/build/glb/weft-glb}
@@ -89,3 +90,17 @@ in_force() {
 }
 # count NAME WORD: packets of that line of top.
 count() { ctl "$1" top | awk -v w="$2" '$2 == w { n = $3 } END { print n + 0 }'; }
+# upload ADDRESS: the client cl sends 30000 bytes, in full segments, and is answered for each.
+upload() {
+	ip netns exec cl /usr/bin/python3 -c '
+import socket, sys
+s = socket.create_connection((sys.argv[1], 80), 10)
+s.settimeout(10)
+s.sendall(b"x" * 30000)
+n = 0
+while n < 30000:
+    got = s.recv(65536)
+    if not got: sys.exit("closed after %d" % n)
+    n += got.count(b"\n")
+' "$1"
+}

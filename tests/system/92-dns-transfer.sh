@@ -102,16 +102,8 @@ equal "a signed transfer goes on through reloads" True "$(OVS_RUNDIR=$T ip netns
 	"$SECRET" "$(dirname "$(dirname "$(dnsd_of)")")/weftctl/weftctl" dns reload)"
 
 # --- secondaries -----------------------------------------------------------------------------------
-cat > "$T/knot.conf" << EOF
-server:
-  listen: 10.9.0.2@5302
-  rundir: $T/knot
-database:
-  storage: $T/knot
-key:
-  - id: xfr
-    algorithm: hmac-sha256
-    secret: $SECRET
+knot_head > "$T/knot.conf"
+cat >> "$T/knot.conf" << EOF
 remote:
   - id: signed
     address: 10.9.0.1

@@ -33,16 +33,8 @@ zone 7 250 > "$T/knot/toobig.test.zone"
 printf '$TTL 60\n@ SOA . . 1 3600 900 604800 60\n@ NS invalid.\nversion TXT "2"\none.zones PTR plain2.test.\n' > "$T/knot/catalog.test.zone"
 zone 3 5 > "$T/knot/plain2.test.zone"
 zone 4 5 > "$T/knot/plain3.test.zone"
-cat > "$T/knot.conf" << EOF
-server:
-  listen: 10.9.0.2@5302
-  rundir: $T/knot
-database:
-  storage: $T/knot
-key:
-  - id: xfr
-    algorithm: hmac-sha256
-    secret: $SECRET
+knot_head > "$T/knot.conf"
+cat >> "$T/knot.conf" << EOF
 remote:
   - id: weft
     address: 10.9.0.1

@@ -13,43 +13,21 @@
 isolate "$@"
 need curl python3 ethtool
 
-GLB=${WEFT_GLB:-$ROOT/build/glb/weft-glb}
-FLOWS=$ROOT/tests/system/glb_flows.py
+. "$ROOT/tests/lib/glb_net.sh"
+
 VIP=203.0.113.10
 VIP6=2001:db8:f::10
 mount -t bpf none /sys/fs/bpf || { skip 95-glb "no BPF file system"; exit 0; }
 
-ns_add rt
-# node NAME SUBNET: a namespace behind the router, 10.SUBNET.2 and 2001:db8:SUBNET::2.
-node() {
-	local n=$1 net=$2 six=2001:db8:${2/./:}
-	ns_add "$n"
-	ip -n rt link add "$n" mtu 1700 type veth peer name eth0 netns "$n" mtu 1700
-	ip -n rt addr add "10.$net.1/24" dev "$n"
-	ip -n rt addr add "$six::1/64" dev "$n" nodad
-	ip -n "$n" addr add "10.$net.2/24" dev eth0
-	ip -n "$n" addr add "$six::2/64" dev eth0 nodad
-	ip -n rt link set "$n" up
-	ip -n "$n" link set eth0 up
-	ip -n "$n" route add default via "10.$net.1"
-	ip -n "$n" route add default via "$six::1"
-	# Encapsulated packets carry whole checksums only if their sender computed them.
-	ip netns exec "$n" ethtool -K eth0 tx off gro off > /dev/null
-	ip netns exec rt ethtool -K "$n" tx off gro off > /dev/null
-}
+router
 for w in "cl 0.0" "e 0.1" "b1 1.0" "s1 1.1" "s2 1.2" "b2 2.0" "s3 2.1" "s4 2.2"; do
 	node $w
 done
-ip netns exec rt sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
-	net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 ip -n cl link set eth0 mtu 1500
 ip -n rt route add $VIP via 10.0.1.2
 ip -n rt route add $VIP6 via 2001:db8:0:1::2
 for s in s1 s2 s3 s4; do
-	ip -n $s addr add $VIP/32 dev lo
-	ip -n $s addr add $VIP6/128 dev lo
-	ip netns exec $s sysctl -q -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
-		net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+	direct_return $s $VIP $VIP6
 	ip netns exec $s "$FLOWS" serve $s $VIP 80 > /dev/null 2>&1 &
 	ip netns exec $s "$FLOWS" serve $s $VIP6 80 > /dev/null 2>&1 &
 done
@@ -63,10 +41,8 @@ wanted() {
 	                        "dc2": { "weight": $2, "servers": { "s3": $5${6:+, \"s4\": $6} } } } } }
 	END
 }
-WEFTCTL=${WEFT_CTL:-$(dirname "$GLB")/../weftctl/weftctl}
-place() { "$WEFTCTL" glb place "$@" "$T/wanted.json" "$T/placement.json"; }
 
-# glb NAME ROLE-LINE: a configuration and its daemon.
+# configure NAME ADDRESS ADDRESS6 ROLE
 configure() {
 	cat > "$T/$1.json" <<-END
 	{ "weft-glb:glb": {
@@ -78,19 +54,6 @@ configure() {
 	           { "address": "$VIP", "protocol": "udp", "port": 80, "pool": "web" },
 	           { "address": "$VIP6", "protocol": "tcp", "port": 80, "pool": "web" } ] } }
 	END
-}
-# ip netns exec would hide the pinned maps behind a /sys of its own.
-start() {
-	nsenter --net=/run/netns/$1 "$GLB" --pidfile="$T/$1.pid" --overwrite-pidfile --detach --no-chdir \
-		--log-file="$T/$1.log" --unixctl="$T/$1.ctl" -vconsole:off "$T/$1.json"
-}
-ctl() { local n=$1 c=$2; shift 2; "$WEFTCTL" --target="$T/$n.ctl" glb "${c#glb/}" "$@"; }
-in_force() { # in_force NUMBER NAME...: that document, there
-	local number=$1 n
-	shift
-	for n in "$@"; do
-		[[ $(ctl "$n" glb/show) == *"document: $number "* ]] || return 1
-	done
 }
 
 NODES="e b1 b2 s1 s2 s3 s4"
@@ -108,39 +71,26 @@ for n in $NODES; do
 done
 
 page() { ip netns exec cl curl -s -g --max-time 10 "http://$1/"; }
-if retry 20 page $VIP; then ok "curl to the VIP is answered"; else fail "curl to the VIP is answered" "$(ctl e glb/top; ctl b1 glb/top; ctl b2 glb/top; ctl s1 glb/top)"; finish; fi
+if retry 20 page $VIP; then ok "curl to the VIP is answered"; else fail "curl to the VIP is answered" "$(ctl e top; ctl b1 top; ctl b2 top; ctl s1 top)"; finish; fi
 check "and over IPv6" retry 20 page "[$VIP6]"
 answers=$(for i in $(seq 60); do page $VIP; done | sort | uniq -c)
 equal "one client always has one site, and both of its servers" 1 \
 	"$(awk '{ print ($2 ~ /s[12]/ ? "dc1" : "dc2") }' <<< "$answers" | sort -u | wc -l)"
 check "a server's own pages come in at the server, as GRE" \
-	eval '[[ $(for s in s1 s2 s3; do ctl $s glb/top; done) == *delivered* ]]'
-equal "the doctor finds nothing on a server" "nothing to mend" "$(ctl s1 glb/doctor | tail -n 1)"
-check "but says that tunnels are taken from everybody" eval '[[ $(ctl s1 glb/doctor) == *"note: there is no tunnel-source"* ]]'
+	eval '[[ $(for s in s1 s2 s3; do ctl $s top; done) == *delivered* ]]'
+equal "the doctor finds nothing on a server" "nothing to mend" "$(ctl s1 doctor | tail -n 1)"
+check "but says that tunnels are taken from everybody" eval '[[ $(ctl s1 doctor) == *"note: there is no tunnel-source"* ]]'
 check "as --check does" eval 'out=$("$GLB" --check "$T/s1.json" 2>&1) && [[ $out == *"note: there is no tunnel-source"* ]]'
 ip netns exec s1 sysctl -q -w net.ipv4.conf.all.arp_ignore=0
-check "the doctor finds arp_ignore" eval '[[ $(ctl s1 glb/doctor) == *arp_ignore* ]]'
+check "the doctor finds arp_ignore" eval '[[ $(ctl s1 doctor) == *arp_ignore* ]]'
 ip netns exec s1 sysctl -q -w net.ipv4.conf.all.arp_ignore=1
 
 # --- packets that do not fit ------------------------------------------------------------------------
 
-# 30000 bytes up, in full segments, through an edge whose way has an MTU of 1500.
-upload() {
-	ip netns exec cl /usr/bin/python3 -c '
-import socket, sys
-s = socket.create_connection((sys.argv[1], 80), 10)
-s.settimeout(10)
-s.sendall(b"x" * 30000)
-n = 0
-while n < 30000:
-    got = s.recv(65536)
-    if not got: sys.exit("closed after %d" % n)
-    n += got.count(b"\n")
-' "$1"
-}
+# Through an edge whose way has an MTU of 1500.
 ip -n e link set eth0 mtu 1500
 told() { # told N VIP: an upload succeeded, and clients were told at least N times; next hops are asked for anew now and then
-	upload "$2" && [ "$(ctl e glb/top | awk '$2 == "too_big" { print $3 }')" -ge "$1" ]
+	upload "$2" && [ "$(ctl e top | awk '$2 == "too_big" { print $3 }')" -ge "$1" ]
 }
 check "a large upload to $VIP finds its packet size" retry 30 told 1 $VIP
 check "a large upload to $VIP6 finds its packet size" retry 30 upload $VIP6
@@ -151,7 +101,7 @@ ip -n cl route flush cache
 
 cp "$T/e.json" "$T/e.good"
 sed -i 's|"protocol": "tcp",|"protocol": "tcp", "mss": 1100,|' "$T/e.json"
-check "the edge is to lower the MSS" ctl e glb/reload
+check "the edge is to lower the MSS" ctl e reload
 # The segments of a server's answer of 30000 bytes: the client's MSS counts what it gets at most.
 largest() {
 	ip netns exec cl /usr/bin/python3 - "$1" <<-'END'
@@ -170,9 +120,9 @@ clamped() { local n; n=$(largest "$1") && [ "$n" -le 1100 ] && [ "$n" -gt 500 ];
 for vip in $VIP $VIP6; do
 	check "servers send to clients of $vip what the VIP says" retry 10 clamped $vip
 done
-check "and it is counted" eval '[[ $(ctl e glb/top) == *mss_clamped* ]]'
+check "and it is counted" eval '[[ $(ctl e top) == *mss_clamped* ]]'
 cp "$T/e.good" "$T/e.json"
-check "without it" ctl e glb/reload
+check "without it" ctl e reload
 not_clamped() { local n; n=$(largest $VIP) && [ "$n" -gt 1100 ]; }
 check "they send as large as clients say" retry 10 not_clamped
 
@@ -210,7 +160,7 @@ wanted 100 100 100 100 100 100
 change "a server is added" place
 wanted 100 100 0 100 100 100
 change "a server drains" place
-handed_on() { [[ $(for s in s1 s2 s3 s4; do ctl $s glb/top; done) == *handed_on* ]]; }
+handed_on() { [[ $(for s in s1 s2 s3 s4; do ctl $s top; done) == *handed_on* ]]; }
 check "its connections are handed on to it" retry 20 handed_on
 wanted 100 100 100 100 100 100
 change "and serves again" place
@@ -220,14 +170,14 @@ check "pages come while the daemons of edge and balancer are dead" page $VIP
 check "the edge's daemon comes back" start e
 check "the balancer's daemon comes back" start b1
 for i in 1 2 3 4 5; do
-	ctl e glb/reload && ctl b1 glb/reload && ctl s1 glb/reload
+	ctl e reload && ctl b1 reload && ctl s1 reload
 done > "$T/reload" 2>&1 && ok "programs replaced five times" || fail "programs replaced five times" "$(cat "$T/reload")"
 
 # --- another hash key: edge and servers have each step before the balancers have it --------------------
 
 cp "$T/placement.json" "$T/late.json"
 sed -i "s|$T/placement.json|$T/late.json|" "$T/b1.json"
-check "balancer b1 gets its documents late" ctl b1 glb/reload
+check "balancer b1 gets its documents late" ctl b1 reload
 rotate() { "$WEFTCTL" glb rotate-key "$@" "$T/placement.json"; }
 late() { cp "$T/placement.json" "$T/late.new" && mv "$T/late.new" "$T/late.json" && retry 30 in_force $number b1; }
 NODES="e b2 s1 s2 s3 s4"
@@ -237,11 +187,11 @@ for step in "the next hash key is prepared" "new flows are placed by the new has
 	check "$step at b1, too" late
 	check "pages come" page $VIP
 done
-check "why names both keys' candidates" eval '[[ $(ctl b1 glb/why 10.0.0.2:4711 $VIP:80) == *"by the other key"* ]]'
+check "why names both keys' candidates" eval '[[ $(ctl b1 why 10.0.0.2:4711 $VIP:80) == *"by the other key"* ]]'
 check "a change of the key that goes on is not begun again" eval '! out=$(rotate 2>&1) && [[ $out == *--end* ]]'
 NODES="e b1 b2 s1 s2 s3 s4"
 sed -i "s|$T/late.json|$T/placement.json|" "$T/b1.json"
-check "b1 reads what all read" ctl b1 glb/reload
+check "b1 reads what all read" ctl b1 reload
 
 wanted 0 100 100 100 100 100
 change "site dc1 drains" place
@@ -274,7 +224,7 @@ check "--dead removes it" place --dead s2
 sed 's/"port": 80/"port": 99999/' "$T/e.json" > "$T/bad.json"
 check "a bad configuration is refused" eval '! out=$("$GLB" --check "$T/bad.json" 2>&1) && [[ $out == *99999* ]]'
 cp "$T/bad.json" "$T/e.json"
-check "by a reload too" eval '! ctl e glb/reload 2> /dev/null'
+check "by a reload too" eval '! ctl e reload 2> /dev/null'
 check "and the old one is in force" page $VIP
 # A tunnel packet for no VIP, and one without a key.
 ip netns exec cl /usr/bin/python3 - <<-'END' 2> "$T/scapy" || true
@@ -283,19 +233,19 @@ ip netns exec cl /usr/bin/python3 - <<-'END' 2> "$T/scapy" || true
 	send(IP(dst="10.1.0.2") / GRE(key_present=1, key=3) / inner, verbose=0)
 	send(IP(dst="10.1.0.2") / GRE() / inner, verbose=0)
 END
-check "packets for no VIP and without a key are counted" eval '[[ $(ctl b1 glb/top) == *not_vip* ]] &&
-	[[ $(ctl b1 glb/top) == *gre_no_key* ]]'
+check "packets for no VIP and without a key are counted" eval '[[ $(ctl b1 top) == *not_vip* ]] &&
+	[[ $(ctl b1 top) == *gre_no_key* ]]'
 # What the stack would send back to the router, which sent it here.
 ip netns exec cl /usr/bin/python3 - <<-'END' 2> "$T/scapy" || true
 	from scapy.all import *
 	send([IP(dst="203.0.113.10") / ICMP(), IP(dst="203.0.113.10") / TCP(dport=81)], verbose=0)
 	send(IPv6(dst="2001:db8:f::10") / TCP(dport=81), verbose=0)
 END
-unserved() { [ "$(ctl e glb/top | awk '$2 == "vip_port" { print $3 }')" = 3 ]; }
+unserved() { [ "$(ctl e top | awk '$2 == "vip_port" { print $3 }')" = 3 ]; }
 if retry 10 unserved; then
 	ok "packets to a VIP on which nobody serves end at the edge, once each"
 else
-	fail "packets to a VIP on which nobody serves end at the edge, once each" "$(ctl e glb/top) $(tail -n 2 "$T/scapy")"
+	fail "packets to a VIP on which nobody serves end at the edge, once each" "$(ctl e top) $(tail -n 2 "$T/scapy")"
 fi
 for n in $NODES; do
 	kill "$(cat "$T/$n.pid")" || true

@@ -220,19 +220,6 @@ equal "no UDP flow moved" "flows 10 broken 0 moved 0" "$(head -n 1 "$T/udp/resul
 
 wanted gre '"10.1.0.3"' '"s": 100, "t": 0, "n": 0, "l": 0' '"s": 100, "n6": 0, "l6": 0'
 change "GRE again" place --cut
-upload() {
-	ip netns exec cl /usr/bin/python3 -c '
-import socket, sys
-s = socket.create_connection((sys.argv[1], 80), 10)
-s.settimeout(10)
-s.sendall(b"x" * 30000)
-n = 0
-while n < 30000:
-    got = s.recv(65536)
-    if not got: sys.exit("closed after %d" % n)
-    n += got.count(b"\n")
-' "$1"
-}
 # Of the way out alone: a veth takes nothing in that is larger than its own MTU.
 ip -n b route replace 10.1.0.0/24 dev eth0 src 10.1.0.2 mtu lock 1500
 for vip in $VIP $VIP6; do
