@@ -11,6 +11,10 @@ struct bench_packet {
 	__u32 flow_mask;
 	__u32 client, port; /* offsets of the client's address (its last 4 bytes) and port */
 	__u32 client_base;  /* what the flow's number is added to */
+	__u32 vip;	    /* offset of the VIP's last four bytes */
+	__u32 vip_mask;	    /* 0: one VIP; else it is vip_base + the flow's number under the mask */
+	__u32 vip_base;	    /* host order */
+	__u32 ifindex;	    /* live frames: where they are sent */
 };
 
 #endif
