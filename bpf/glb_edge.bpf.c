@@ -51,7 +51,7 @@ glb_edge(struct xdp_md *ctx)
 	}
 	if (rc) {
 		/* What can't be read is the stack's to judge, unless it is for a VIP: then it is ours. */
-		if (rc == GLB_BAD(ip_version) || rc == GLB_BAD(ip_header) || end < data + off + 40)
+		if (rc == GLB_BAD(ip_version) || rc == GLB_BAD(ip_header) || end < data + off + (f.family == 4 ? 20 : 40))
 			return glb_pass(ctx, GLB_EDGE);
 		return glb_find_vip_address(c, &f) ? glb_drop(ctx, rc) : glb_pass(ctx, GLB_EDGE);
 	}
