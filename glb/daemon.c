@@ -120,6 +120,9 @@ on_node(void *arg, uint32_t id, unsigned flags, unsigned shed)
 	} else if (d.times[id].aside && wf_now_ms() - d.times[id].trouble > d.config->remember_ms) {
 		glb_datapath_forget(d.dp, id);
 		d.times[id].aside = false;
+	} else if (d.times[id].aside && n && n->kind == PLC_SERVER && glb_datapath_is_fresh(d.dp)) {
+		/* Who was away before our time is not known: for so long it might have been anybody. */
+		flags = GLB_NODE_ASIDE;
 	}
 	/* With many servers each look at the maps counts. */
 	if (d.times[id].marked != (flags << 8 | shed) && !glb_datapath_mark(d.dp, id, flags, shed))
@@ -132,8 +135,10 @@ on_state(void *arg)
 	/* While a configuration is taken, its data path is not there yet. */
 	if (!d.dp)
 		return;
-	glb_health_nodes(d.health, on_node, NULL);
+	/* Slots first: of a site that drains they say that it was chosen before, and UDP asks it.  Were it marked first, its
+	 * sessions would be taken for the next site's meanwhile. */
 	glb_sites_update(d.sites, glb_health_pol(d.health), on_place, NULL);
+	glb_health_nodes(d.health, on_node, NULL);
 	if (glb_fallback_update(d.config, d.health)) {
 		int rc = glb_datapath_vips_changed(d.dp, d.config, d.placement);
 
@@ -331,6 +336,8 @@ bring_up(struct wf_err *err)
 	p = plc_load(c->placement, err);
 	/* Programs are loaded again at each reload, so a new binary's reload is also its upgrade. */
 	dp = p && !check_interfaces(c, err) ? glb_datapath_open(c, err) : NULL;
+	if (dp && json_array_size(json_object_get(c->policy, "probe")))
+		glb_datapath_assume_away(dp);
 	/* What may fail is tried before the maps are written, so that nothing of 'c' is in use then. */
 	if (dp)
 		rc = wf_metrics_listen(c->metrics ? &c->metrics_at : NULL, metrics, err);

@@ -180,6 +180,7 @@ glb_datapath_open(const struct glb_config *c, struct wf_err *err)
 			goto fail;
 	}
 	dp_nodes_read(dp);
+	dp->fresh = dp->n_nodes == GLB_FIRST_NODE;
 	return dp;
 fail:
 	glb_datapath_close(dp);

@@ -52,7 +52,11 @@ int glb_datapath_attach(struct glb_datapath *, const struct glb_config *, struct
 /* Detaches and removes all pins. */
 int glb_datapath_remove(const char *pin, struct wf_err *);
 
-/* 'flags' is GLB_NODE_DRAIN, GLB_NODE_SUSPECT, GLB_NODE_DEAD or 0; 'shed' of 256 slots give their new flows to others; local to
+/* There was no data path before this one that could have known which nodes were away. */
+bool glb_datapath_is_fresh(const struct glb_datapath *);
+/* Then servers count as having been away (GLB_NODE_ASIDE) until glb_datapath_forget(), from their first packet on. */
+void glb_datapath_assume_away(struct glb_datapath *);
+/* 'flags' is GLB_NODE_DRAIN, GLB_NODE_SUSPECT, GLB_NODE_DEAD, GLB_NODE_ASIDE or 0; 'shed' of 256 slots give their new flows to others; local to
  * this host.  -ENOENT: not in use here. */
 int glb_datapath_mark(struct glb_datapath *, uint32_t node_id, unsigned flags, unsigned shed);
 /* A node that was dead is up again for so long that no flow is left at those that took its place meanwhile:

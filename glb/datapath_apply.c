@@ -57,6 +57,18 @@ write_node(struct glb_datapath *dp, uint32_t index, const struct glb_node *n)
 	return 0;
 }
 
+bool
+glb_datapath_is_fresh(const struct glb_datapath *dp)
+{
+	return dp->fresh;
+}
+
+void
+glb_datapath_assume_away(struct glb_datapath *dp)
+{
+	dp->assume_away = dp->fresh;
+}
+
 int
 glb_datapath_mark(struct glb_datapath *dp, uint32_t node_id, unsigned flags, unsigned shed)
 {
@@ -360,6 +372,8 @@ write_nodes(const struct work *w)
 				     (n->no_second_chance || n->encap > GLB_ENCAP_GUE ? GLB_NODE_PLAIN : 0) |
 				     (n->kind == PLC_SITE ? GLB_NODE_SITE : 0) |
 				     (is_own(w->c, n) ? GLB_NODE_SELF : 0));
+		if (dp->assume_away && !dp->nodes[index].family && n->kind == PLC_SERVER)
+			g.flags |= GLB_NODE_ASIDE;
 		if (index >= dp->n_nodes)
 			dp->n_nodes = index + 1;
 		if (memcmp(&g, &dp->nodes[index], sizeof g)) {

@@ -38,6 +38,8 @@ struct glb_datapath {
 	} *pool_ids;
 	struct glb_node *nodes; /* by index: what map glb_nodes holds; family 0: free */
 	uint32_t n_nodes, max_nodes;
+	bool fresh; /* the maps were empty */
+	bool assume_away;
 	struct dp_vip *vips; /* as written last, sorted; NULL: not by this daemon */
 	size_t n_vips;
 	struct dp_vip *list; /* what they were made of */

@@ -297,7 +297,7 @@ set_next_hops(uint32_t ifindex)
 	/* To where the packet came from: XDP_TX.  A test run comes from device 1. */
 	for (int i = 0; i < n; i++)
 		h[i] = (struct glb_next_hop){ .ifindex = ifindex, .mtu = 9000 };
-	for (uint32_t i = 1; i < 300; i++)
+	for (uint32_t i = GLB_FIRST_NODE; i < GLB_FIRST_NODE + 300; i++)
 		bpf_map_update_elem(hops, &i, h, BPF_ANY);
 	if (bpf_map_lookup_elem(conf, &zero, &c))
 		die("glb_conf: %s", strerror(errno));
