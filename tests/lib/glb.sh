@@ -10,7 +10,8 @@
 #   lb2 10.80.3.2 -+
 #   s1 .11.2, s2 .12.2, s3 .13.2    serve the VIP, which is on their loopback device
 #
-# GW_TIMEOUT and GW_FALL, of probes, decide how long a stall of the machine may be until it looks like a failure.
+# GW_TIMEOUT and GW_FALL, of probes, decide how long a stall of the machine may be until it looks like a failure;
+# GW_EDGE_FALL, of edges' probes of sites, which meet any server there.
 # Set before: GW, a folder; GW_BPF, where a BPF file system is mounted; GW_PREFIX; GLB, WEFTCTL, FLOWS (tests/system/glb_flows.py).
 
 GW_VIP=203.0.113.80
@@ -143,14 +144,15 @@ gw_wanted() {
 
 # gw_conf REGION ROLE ADDRESS MEMBERS...: a configuration; members are JSON.
 gw_conf() {
-	local n=$1-$2 address=$3
+	local n=$1-$2 address=$3 fall=${GW_FALL:-2}
+	[ "$2" != edge ] || fall=${GW_EDGE_FALL:-$fall}
 	shift 3
 	cat > "$GW/$n.json" <<-END
 		{ "weft-glb:glb": {
 		  "placement": "$GW/placement.json", "pin": "$GW_BPF/$n", "max-slots": 4096,
 		  "address": ["$address"], "interface": [ { "name": "eth0", "mode": "generic" } ],
 		  "probe": [ { "name": "web", "type": "http", "port": 80, "interval-ms": 250, "timeout-ms": ${GW_TIMEOUT:-1000},
-		               "rise": 2, "fall": ${GW_FALL:-2} } ],
+		               "rise": 2, "fall": $fall } ],
 		  $* } }
 	END
 }
