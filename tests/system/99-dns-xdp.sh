@@ -97,12 +97,22 @@ check "good questions over IPv6: equal" asks hot fd09::1 fd09::3 1000 2
 check "odd and malformed questions: equal" asks compare 10.9.0.1 10.9.0.3 4000 3
 check "odd and malformed questions over IPv6: equal" asks compare fd09::1 fd09::3 2000 4
 
+# A cache that obeys scopes, in each state of health and map.
+caches() {
+	local before
+	before=$(dns_counter xdp_answers)
+	check "$1" asks cache 10.9.0.1 150 "$2"
+	check "$1: it was the driver" eval "[ $(($(dns_counter xdp_answers) - before)) -ge 135 ]"
+}
+caches "scopes hold for all clients in them" 6
+
 # Changes: the very next answer is new.
 policy() { OVS_RUNDIR=$T timeout 30 ovs-appctl -t weft-dnsd policy/"$@"; }
 policy drain virginia on
 equal "health changed: the next answer is new" 203.0.113.1 "$(vip +subnet=10.1.2.0/24)"
 check "and the driver answers again" retry 30 shows "xdp: 1 devices, answers"
 equal "with the new one" 203.0.113.1 "$(vip +subnet=10.1.2.0/24)"
+caches "scopes hold while a region is down" 7
 policy drain virginia off
 equal "and back" 203.0.113.2 "$(vip +subnet=10.1.2.0/24)"
 sed -i 's/^n1 A .*/n1 A 192.0.2.99/; s/admin 1 /admin 2 /' "$T/example.com.zone"
@@ -115,6 +125,7 @@ check "a map that was edited takes effect" retry 60 eval '[ "$(vip +subnet=10.1.
 
 # A daemon that does not answer: the lease runs out.
 check "the driver answers before the daemon hangs" retry 30 driver_answers www.example.com A
+caches "scopes hold under the new map" 8
 kill -STOP "$(cat "$T/weft-dnsd.pid")"
 equal "and for some seconds more" 203.0.113.2 "$(vip +subnet=10.1.2.0/24)"
 silent() { ! ip netns exec cli dig +time=1 +tries=1 @10.9.0.1 www.example.com A > /dev/null; }

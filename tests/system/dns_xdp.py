@@ -3,6 +3,8 @@
   dns_xdp.py compare SERVER OTHER COUNT SEED   random questions, good, odd and malformed
   dns_xdp.py hot SERVER OTHER COUNT SEED       the same, but good ones for hot names alone
   dns_xdp.py tcp SERVER SERVER COUNT SEED      with DO=1, over UDP and over TCP
+  dns_xdp.py cache SERVER COUNT SEED           as a resolver's cache does (RFC 7871 section 7.3.1): what it was told for
+                                               a prefix is what every client in the scope is told directly, over TCP
   dns_xdp.py heat SERVER NAME TYPE COUNT       asks so often
   dns_xdp.py limit SERVER NAME COUNT [cookie]  asks as fast as it can; prints whole, cut, missing
 Cookies have a time in them: answers that differ are asked for again."""
@@ -174,6 +176,75 @@ def compare(servers, count, seed, good, tcp=False):
     return 0
 
 
+def read(answer):
+    """(scope or None, sorted data of the answer section)."""
+    counts = struct.unpack("!6H", answer[:12])
+    at = 12
+    while answer[at]:
+        at += 1 + answer[at]
+    at += 5
+    scope, data = None, []
+    for i in range(sum(counts[3:])):
+        at += 2 if answer[at] >= 0xc0 else 1  # names are c00c or the root here
+        rtype, _, _, rdlen = struct.unpack("!HHIH", answer[at:at + 10])
+        at += 10
+        if i < counts[3]:
+            data.append((rtype, answer[at:at + rdlen]))
+        elif rtype == 41:
+            opt = answer[at:at + rdlen]
+            while opt:
+                code, size = struct.unpack("!HH", opt[:4])
+                if code == 8:
+                    scope = opt[7]
+                opt = opt[4 + size:]
+        at += rdlen
+    return scope, sorted(data)
+
+
+def ecs_question(number, name, do, net, length, bits, cookie):
+    options = option(8, struct.pack("!HBB", 1 if bits == 32 else 2, length, 0) + net.to_bytes(bits // 8, "big")[:(length + 7) // 8])
+    if cookie:
+        options += option(10, b"abcdefgh")
+    return struct.pack("!6H", number, 0, 1, 0, 0, 1) + wire(name) + struct.pack("!HH", 1, 1) + b"\0" + \
+        struct.pack("!HHIH", 41, 1232, do << 15, len(options)) + options
+
+
+def cache(server, count, seed):
+    rng = random.Random(seed)
+    udp = Udp([server])
+    n_asked = n_shorter = 0
+    for number in range(count):
+        name = rng.choice(("www.example.com", "st.example.com"))
+        if rng.random() < 0.7:
+            bits, length = 32, rng.choice((12, 16, 18, 20, 22, 24, 24, 25, 28, 32))
+            net = (10 << 24) + rng.getrandbits(17) if rng.random() < 0.3 else (10 << 24) + (1 << 16) + rng.getrandbits(16)
+            if rng.random() < 0.2:
+                net = rng.getrandbits(32)
+        else:
+            bits, length = 128, rng.choice((32, 36, 40, 48, 56, 64, 128))
+            net = (0x20010db8 << 96) + (rng.choice((0, 1, 2)) << 88) + rng.getrandbits(88)
+        net = net >> (bits - length) << (bits - length)
+        for again in range(6):
+            got = udp.ask([ecs_question(number, name, rng.randrange(2), net, length, bits, rng.randrange(2))], 1 + again)[0]
+            if got:
+                break
+        scope, told = read(next(iter(got.values())))
+        # A scope that is longer than the prefix that was sent asks for more of it: nobody else may be told.
+        if scope > length:
+            n_shorter += 1
+            continue
+        first = net >> (bits - scope) << (bits - scope)
+        for _ in range(2):
+            client = first + rng.getrandbits(bits - scope) if scope < bits else first
+            direct = read(tcp_ask(server, ecs_question(number, name, 0, client, bits, bits, False)))[1]
+            if direct != told:
+                print("%s for %x/%d: scope %d, told %s; but %x is told %s" % (name, net, length, scope, told, client, direct))
+                return 1
+            n_asked += 1
+    print("%d clients are told what the cache would have told them; %d prefixes were too short" % (n_asked, n_shorter))
+    return 0
+
+
 def heat(server, name, qtype, count):
     udp = Udp([server])
     for start in range(0, count, 64):
@@ -202,6 +273,8 @@ if __name__ == "__main__":
     what, args = sys.argv[1], sys.argv[2:]
     if what == "heat":
         sys.exit(heat(args[0], args[1], args[2], int(args[3])))
+    if what == "cache":
+        sys.exit(cache(args[0], int(args[1]), int(args[2])))
     if what == "limit":
         sys.exit(limit(args[0], args[1], int(args[2]), len(args) > 3))
     sys.exit(compare(args[:2], int(args[2]), int(args[3]), what != "compare", what == "tcp"))
