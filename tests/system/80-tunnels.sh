@@ -41,8 +41,8 @@ check "packets are counted" test "$(vsctl s1 get interface vx statistics:rx_pack
 
 ip netns exec peer iperf3 -s -D -I "$T/iperf.pid"
 retry 5 test -s "$T/iperf.pid" || true
-check "TCP into the tunnel, segmented before the push" timeout 20 iperf3 -c 10.9.0.2 -n 20M
-check "TCP out of the tunnel, segmentation left to us" timeout 20 iperf3 -c 10.9.0.2 -n 20M -R
+check "TCP into the tunnel, segmented before the push" retry 60 timeout 20 iperf3 -c 10.9.0.2 -n 20M
+check "TCP out of the tunnel, segmentation left to us" retry 60 timeout 20 iperf3 -c 10.9.0.2 -n 20M -R
 
 before=$(appctl s1 dpif/show | wc -l)
 peer_vxlan vx8 8 172.16.0.2 172.16.0.1 10.8.0.2/24
@@ -83,7 +83,7 @@ check "the neighbour is the bridge's" grep -q "172.17.0.2 .*br-phy" <(appctl s1 
 vt0=$(appctl s1 dpif/show | awk '$1 == "vt0" { sub(".*/", "", $2); sub(":", "", $2); print $2 }')
 check "out by the port that has the address" grep -q "vni=0x11)),out_port($vt0))" \
 	<(appctl s1 ofproto/trace br-vt in_port=h17,dl_dst=00:00:00:00:00:01)
-check "TCP through it" timeout 20 iperf3 -c 10.17.0.2 -n 5M
+check "TCP through it" retry 60 timeout 20 iperf3 -c 10.17.0.2 -n 5M
 # More routes at once than the socket that tells of them holds.
 vsctl s1 add-port br-int far -- set interface far type=vxlan options:remote_ip=198.51.100.9 ofport_request=90
 ofctl s1 add-flow br-int in_port=91,actions=output:90

@@ -39,8 +39,8 @@ check "VXLAN over IPv4: ping from the kernel" retry 10 can_ping peer 10.9.0.1
 check "VXLAN over IPv4: ping to the kernel" ping -c 3 -i 0.2 -W 2 10.9.0.2
 ip netns exec peer iperf3 -s -D -I "$T/iperf.pid"
 retry 5 test -s "$T/iperf.pid" || true
-check "TCP into the tunnel" timeout 30 iperf3 -c 10.9.0.2 -n 20M
-check "TCP out of the tunnel, segmentation left to us" timeout 30 iperf3 -c 10.9.0.2 -n 20M -R
+check "TCP into the tunnel" retry 60 timeout 30 iperf3 -c 10.9.0.2 -n 20M
+check "TCP out of the tunnel, segmentation left to us" retry 60 timeout 30 iperf3 -c 10.9.0.2 -n 20M -R
 
 # An ARP of ours that fails counts as well: the messages are looked for on the wire.
 ip netns exec peer timeout 60 tcpdump -lnni eth0 'icmp[icmptype] == icmp-unreach and src 172.16.0.1' > "$T/unreachable" 2> /dev/null &

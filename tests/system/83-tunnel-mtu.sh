@@ -69,8 +69,8 @@ forget
 check "a router's message to the host reaches the guest: 1400 less 50" retry 20 told 1400 10.5.0.2 1350
 check "the guest's IPv6 learns it, too" retry 20 told 1380 fd05::2 1350
 forget
-check "TCP of the guest shrinks to the path" tcp 10.5.0.2
-check "over IPv6, too" tcp fd05::2
+check "TCP of the guest shrinks to the path" retry 60 tcp 10.5.0.2
+check "over IPv6, too" retry 60 tcp fd05::2
 check "what did not fit was dropped by name" test "$(dropped)" -gt 0
 
 set_pmtud() { vsctl s1 set interface vx "options:pmtud=$1" 2> /dev/null || true; }
@@ -97,7 +97,7 @@ narrow 1400
 forget
 check "a router's message to the bridge reaches the guest" retry 20 told 1400 10.5.0.2 1350
 forget
-check "TCP shrinks to the path" tcp 10.5.0.2
+check "TCP shrinks to the path" retry 60 tcp 10.5.0.2
 vsctl s1 set interface br-phy mtu_request=1390
 forget
 check "the bridge's own MTU counts as it changes" retry 10 told 1320 10.5.0.2 1340
