@@ -318,7 +318,7 @@ modules(struct knot *k, const struct levels *l, json_t *zone, const char *apex)
 	for (unsigned s = 0; s < 2; s++)
 		for (size_t i = 0; i < imp_len(list[s]); i++) {
 			const struct imp_value *v = imp_at(list[s], i), *module;
-			const char *text = v->kind == IMP_STRING ? v->text : "", *slash = strchr(text, '/');
+			const char *text = v->kind == IMP_STRING && v->text ? v->text : "", *slash = strchr(text, '/');
 			double n;
 
 			module = slash ? by_id(k, imp_text(&k->t, "%.*s", (int)(slash - text), text), slash + 1) : NULL;
