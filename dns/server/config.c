@@ -132,10 +132,16 @@ state_path(const struct dns_conf *c, const struct dns_name *name, const char *wh
 	return wf_str_steal(&s);
 }
 
+/* A path of the configuration; the caller frees. */
+static char *
+in_folder(const struct dns_conf *c, const char *path)
+{
+	return path[0] == '/' ? wf_xstrdup(path) : wf_xasprintf("%s/%s", c->folder, path);
+}
+
 static int
 read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_err *err)
 {
-	const char *slash = strrchr(path, '/');
 	size_t i;
 	json_t *z;
 
@@ -169,16 +175,9 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 		if (!file[0])
 			to->file = state_path(c, &to->name, "zone");
 		else
-			to->file = file[0] == '/' || !slash ? wf_xstrdup(file) : wf_xasprintf("%.*s/%s", (int)(slash - path), path, file);
+			to->file = in_folder(c, file);
 	}
 	return 0;
-}
-
-/* A path of the configuration; the caller frees. */
-static char *
-in_folder(const struct dns_conf *c, const char *path)
-{
-	return path[0] == '/' ? wf_xstrdup(path) : wf_xasprintf("%s/%s", c->folder, path);
 }
 
 static void
