@@ -53,15 +53,14 @@ put_negative(struct chain *c, enum dns_found found, const struct dns_find *f)
 	const struct dns_find at_apex = { .zone = z, .node = z->apex };
 	const struct dns_rrset *soa = dns_node_set(z->apex, DNS_SOA);
 	const uint8_t *at = soa->raw, *rdata;
-	uint32_t ttl, minimum;
+	uint32_t ttl, negative = dns_zone_negative_ttl(z);
 	size_t rdlen;
 
 	rdata = dns_raw_next(&at, &ttl, &rdlen);
-	minimum = dns_get32(rdata + rdlen - 4);
 	dns_build_name(&c->b, z->apex->name, true);
-	dns_build_record(&c->b, DNS_SOA, ttl < minimum ? ttl : minimum, rdata, rdlen);
+	dns_build_record(&c->b, DNS_SOA, negative, rdata, rdlen);
 	c->a->n[1]++;
-	prove_set(c, &at_apex, soa, z->apex->name, 1, ttl < minimum ? ttl : minimum);
+	prove_set(c, &at_apex, soa, z->apex->name, 1, negative);
 	prove_negative(c, found, f);
 	prove_end(c);
 }

@@ -303,19 +303,6 @@ first_expiry(const struct dns_zone *z)
 	return first;
 }
 
-static uint32_t
-negative_ttl(const struct dns_zone *z)
-{
-	const struct dns_rrset *soa = dns_node_set(z->apex, DNS_SOA);
-	const uint8_t *at = soa->raw, *rdata;
-	uint32_t ttl, minimum;
-	size_t rdlen;
-
-	rdata = dns_raw_next(&at, &ttl, &rdlen);
-	minimum = dns_get32(rdata + rdlen - 4);
-	return ttl < minimum ? ttl : minimum;
-}
-
 /* The first NSEC3PARAM that has a chain.  Returns 1 if none of them is meant for servers: those with
  * flags are not (RFC 5155 section 4.1.2). */
 static int
@@ -370,7 +357,7 @@ dns_zone_signed_before(struct dns_zone *z, struct wf_str *warnings, struct wf_er
 	if (z->has_chosen)
 		return wf_err(err, -EINVAL, "zone %s: its file is signed, so its \"chosen\" names could not be; give the unsigned file and \"dnssec\"", z->text);
 	d = z->dnssec = wf_xzalloc(sizeof *d);
-	d->negative_ttl = negative_ttl(z);
+	d->negative_ttl = dns_zone_negative_ttl(z);
 	d->expires = first_expiry(z);
 	/* Between the two chains NSEC3PARAM tells which one is whole: it comes last and goes first (RFC
 	 * 5155 sections 10.4 and 10.5). */
@@ -445,7 +432,7 @@ dns_zone_sign_here(struct dns_zone *z, struct dns_keyset *keys, enum dns_denial 
 	d = z->dnssec = wf_xzalloc(sizeof *d);
 	d->denial = denial;
 	d->keys = dns_keyset_ref(keys);
-	d->negative_ttl = negative_ttl(z);
+	d->negative_ttl = dns_zone_negative_ttl(z);
 	make_chain(z, has_records);
 	for (size_t i = 0; i < d->n_chain; i++)
 		add_sets(z, d->chain[i], d->chain[(i + 1) % d->n_chain], d->negative_ttl);

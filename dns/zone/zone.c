@@ -212,3 +212,16 @@ dns_zone_is_current(const struct dns_zone *z, const char *path)
 	}
 	return true;
 }
+
+uint32_t
+dns_zone_negative_ttl(const struct dns_zone *z)
+{
+	const struct dns_rrset *soa = dns_node_set(z->apex, DNS_SOA);
+	const uint8_t *at = soa->raw, *rdata;
+	uint32_t ttl, minimum;
+	size_t rdlen;
+
+	rdata = dns_raw_next(&at, &ttl, &rdlen);
+	minimum = dns_get32(rdata + rdlen - 4);
+	return ttl < minimum ? ttl : minimum;
+}

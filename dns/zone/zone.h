@@ -173,4 +173,8 @@ dns_raw_next(const uint8_t **at, uint32_t *ttl, size_t *rdlen)
 }
 #define DNS_RAW_HEAD 12
 
+/* How long an answer that something does not exist is good: the lesser of the SOA's TTL and its last field (RFC 2308
+ * section 5).  The zone has data. */
+uint32_t dns_zone_negative_ttl(const struct dns_zone *);
+
 #endif
