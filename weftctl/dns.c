@@ -26,6 +26,7 @@ static const struct ctl_command commands[] = {
 	{ "reload", "", "read configuration and zones again", 0, 0, "dns/reload", NULL },
 	{ "show", "[zones]", "what is served", 0, 1, "dns/show", NULL },
 	{ "counters", "", "what was counted since the start", 0, 0, "dns/counters", NULL },
+	{ "top", "[--interval SECONDS] [--count PAGES]", "counters as rates, page after page", 0, 4, NULL, ctl_dns_top },
 	{ "secondaries", "", "zones that come from primaries: serial, age, what went wrong", 0, 0, "dns/secondaries", NULL },
 	{ "refresh", "[ZONE]", "ask the primaries of a zone, or of all, now", 0, 1, "dns/refresh", NULL },
 	{ "why", "NAME [TYPE] [--client ADDRESS[/LENGTH]]", "what a client gets, and why", 1, 4, "dns/why", NULL },

@@ -27,6 +27,8 @@ struct ctl_group {
 
 /* weftctl dns key: dns_key.c. */
 int ctl_dns_key(const struct ctl_options *, int argc, char *argv[]);
+/* weftctl dns top: dns_top.c. */
+int ctl_dns_top(const struct ctl_options *, int argc, char *argv[]);
 
 extern const struct ctl_group ctl_dns;
 extern const struct ctl_group ctl_glb;

@@ -108,6 +108,8 @@ reload_all() {
 	done
 }
 check "25 reloads" reload_all
+check "top shows what moves" contains "  queries_udp4 " dns_ctl dns top --interval 0.5 --count 1
+check "and says what its words are" fails_with "usage: weftctl dns top" dns_ctl dns top --count none
 touch "$T/enough"
 wait $asker
 equal "no query is lost while zones change" "True 0 ['198.51.100.80', '198.51.100.81']" "$(cat "$T/asked")"
