@@ -401,7 +401,7 @@ configure_listener(struct pol_health *h, const char *listen, struct wf_err *err)
 		h->listener = old;
 		h->listen = old_name;
 		return wf_err(err, -EINVAL,
-			      "health/listen: \"%s\": %s; write punix:PATH or ptcp:PORT:IP", listen,
+			      "health/listen: \"%s\": %s; write punix:PATH, ptcp:PORT:IP or pssl:PORT:IP", listen,
 			      why.text);
 	}
 	if (old)

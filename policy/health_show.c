@@ -133,12 +133,16 @@ show_feeds(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 	struct wf_str s = WF_STR_INIT;
 	const struct pol_feed *f;
 
-	wf_list_for_each (f, node, &h->feeds)
-		wf_str_fmt(&s, "%s: %s %s, %s, heard %.1f s ago, %llu lines, %llu bad%s%s\n",
-			   f->name, kinds[f->kind], f->where, f->stale ? "stale (frozen)" : "fresh",
-			   (wf_now_ms() - f->heard_ms) / 1000.0, (unsigned long long)f->n_lines,
-			   (unsigned long long)f->n_bad, f->last_error[0] ? ", " : "",
+	wf_list_for_each (f, node, &h->feeds) {
+		char heard[40] = "never heard";
+
+		if (f->heard_ms)
+			snprintf(heard, sizeof heard, "%s, heard %.1f s ago", f->stale ? "stale (frozen)" : "fresh",
+				 (wf_now_ms() - f->heard_ms) / 1000.0);
+		wf_str_fmt(&s, "%s: %s %s, %s, %llu lines, %llu bad%s%s\n", f->name, kinds[f->kind], f->where, heard,
+			   (unsigned long long)f->n_lines, (unsigned long long)f->n_bad, f->last_error[0] ? ", " : "",
 			   f->last_error);
+	}
 	wf_str_fmt(&s, "subscribers: %llu\n", (unsigned long long)h->stats.n_subscribers);
 	unixctl_reply(c, wf_str_cstr(&s));
 	wf_str_done(&s);
