@@ -24,6 +24,7 @@ cat > "$T/dns.json" << 'EOF'
 { "weft-dns:dns": {
     "listen": ["10.9.0.1", "fd09::1"], "workers": 2,
     "location": { "map-file": ["map"], "default-region": "eu" },
+    "health": { "state-file": "health.json" },
     "probe": [ { "name": "web", "type": "tcp", "port": 8080, "interval-ms": 500, "timeout-ms": 450, "rise": 1, "fall": 3 } ],
     "pool": [
       { "name": "frankfurt", "probe": "web", "member": [ { "name": "vip", "address": ["203.0.113.1"] } ] },
@@ -77,6 +78,19 @@ check "answers move when a region is down" retry 30 gets 203.0.113.1 +subnet=10.
 echo "# moved after $((($(date +%s%N) - began) / 1000000)) ms (probes every 500 ms, three failures)"
 check "who was there already stays" retry 30 gets 203.0.113.1 +subnet=10.1.33.0/24
 check "why says that it is down" contains "down" dns_ctl dns why www.example.com A --client 10.1.2.0/24
+# After a crash the last state is that of the file, before any probe has been made.
+saved() { tr -d ' \n' < "$T/health.json" | grep -F '"virginia/vip":{"drain":false,"load":' | grep -F '"up":false' > /dev/null; }
+check "the state is written" retry 60 saved
+pid=$(cat "$T/weft-dnsd.pid")
+kill -KILL "$pid"
+retry 40 is_gone "$pid" || true
+sed -i.kept 's/"interval-ms": 500/"interval-ms": 3600000/' "$T/dns.json"
+dns_start
+equal "answers after a crash are those of before" "203.0.113.1" "$(vip +subnet=10.1.2.0/24)"
+check "as no probe could tell" contains "down" dns_ctl dns why www.example.com A --client 10.1.2.0/24
+check "the daemon ends and starts again" dns_stop
+mv "$T/dns.json.kept" "$T/dns.json"
+dns_start
 check "a reload keeps what is known of health" dns_ctl dns reload
 equal "nobody is sent to the dead region by it" 203.0.113.1 "$(vip +subnet=10.1.2.0/24)"
 web 203.0.113.2
