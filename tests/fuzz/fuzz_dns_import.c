@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char folder[] = "/dev/shm/weft-fuzz-import.XXXXXX"; /* in memory: there are thousands of inputs */
+static char folder[64];
 
 static void
 leave(void)
@@ -77,6 +77,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t n_conf, n_zone, n_map;
 
 	if (!is_there) {
+		/* In memory, if there is such a place: there are thousands of inputs. */
+		snprintf(folder, sizeof folder, "%s/weft-fuzz-import.XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 		if (!mkdtemp(folder) || chdir(folder) || mkdir("zones", 0700) || mkdir("geoip", 0700))
 			abort();
 		atexit(leave);
