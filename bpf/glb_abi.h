@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 9
+#define GLB_ABI 10
 
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
