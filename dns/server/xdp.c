@@ -322,27 +322,6 @@ on_take(struct wf_timer *t)
 	wf_timer_set(t, TAKE_MS, on_take, NULL);
 }
 
-static void
-on_beat(struct wf_timer *t)
-{
-	uint64_t now = dns_xdp_mono_ns();
-
-	__atomic_store_n(&dns_xdp.conf->wall_ns, clock_ns(CLOCK_REALTIME) - now, __ATOMIC_RELAXED);
-	__atomic_store_n(&dns_xdp.conf->lease_ns, now + LEASE_NS, __ATOMIC_RELAXED);
-	if (dns_xdp.any4 || dns_xdp.any6)
-		put_addresses(dns_server.conf);
-	if (dns_xdp_is_full() && now - dns_xdp.swept_ns > SWEEP_NS) {
-		dns_xdp.swept_ns = now;
-		dns_xdp_suspend();
-		dns_xdp_forget_names(false);
-		dns_xdp_resume(false);
-	} else if (dns_xdp.any_signed && now - dns_xdp.filled_ns > RENEW_NS) {
-		dns_xdp_suspend();
-		dns_xdp_resume(false);
-	}
-	wf_timer_set(t, BEAT_MS, on_beat, NULL);
-}
-
 /* --- start and stop ------------------------------------------------------------------------------ */
 
 /* The verifier explains itself in thousands of lines, of which the last ones say what is wrong. */
@@ -392,28 +371,72 @@ load(struct wf_err *err)
 }
 
 static int
-attach(const char *device, enum dns_xdp_mode mode, struct wf_err *err)
+attach(struct dns_xdp_device *d, enum dns_xdp_mode mode, struct wf_err *err)
 {
+	const char *device = d->name;
 	LIBBPF_OPTS(bpf_link_create_opts, opts,
 		    .flags = mode == DNS_XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 	int prog = bpf_program__fd(bpf_object__find_program_by_name(dns_xdp.object, "dns_answer"));
-	unsigned index = if_nametoindex(device);
 	int fd;
 
-	if (!index)
+	d->index = if_nametoindex(device);
+	if (!d->index)
 		return wf_err(err, -ENODEV, "xdp: device %s: there is none of that name", device);
-	fd = bpf_link_create(prog, (int)index, BPF_XDP, &opts);
+	fd = bpf_link_create(prog, (int)d->index, BPF_XDP, &opts);
 	if (fd < 0 && errno != EBUSY && errno != EEXIST && mode == DNS_XDP_AUTO) {
 		wf_warn("xdp: the driver of device %s takes no program (%s): before the stack instead, which saves less", device, strerror(errno));
-		return attach(device, DNS_XDP_GENERIC, err);
+		return attach(d, DNS_XDP_GENERIC, err);
 	}
 	if (fd < 0)
 		return wf_err(err, -errno, "xdp: device %s: the program cannot be attached: %s%s", device, strerror(errno),
 			      errno == EBUSY || errno == EEXIST ? "; another XDP program has the device (chaining by libxdp is not built)" : "");
-	dns_xdp.links = wf_xrealloc(dns_xdp.links, (dns_xdp.n_links + 1) * sizeof(dns_xdp.links[0]));
-	dns_xdp.links[dns_xdp.n_links++] = fd;
+	d->link = fd;
 	wf_info("xdp: device %s, %s", device, mode == DNS_XDP_GENERIC ? "before the stack (generic)" : "in the driver (native)");
 	return 0;
+}
+
+/* Devices that went, or came back as others of the same name. */
+static void
+follow_devices(void)
+{
+	for (unsigned i = 0; i < dns_xdp.n_devices; i++) {
+		struct dns_xdp_device *d = &dns_xdp.devices[i];
+		unsigned index = if_nametoindex(d->name);
+		struct wf_err err = { "" };
+
+		if (index == d->index)
+			continue;
+		if (d->link >= 0)
+			close(d->link);
+		d->link = -1;
+		d->index = index;
+		if (!index)
+			wf_warn("xdp: device %s is gone", d->name);
+		else if (attach(d, dns_xdp.mode, &err))
+			wf_error("%s", err.text);
+	}
+}
+
+static void
+on_beat(struct wf_timer *t)
+{
+	uint64_t now = dns_xdp_mono_ns();
+
+	__atomic_store_n(&dns_xdp.conf->wall_ns, clock_ns(CLOCK_REALTIME) - now, __ATOMIC_RELAXED);
+	__atomic_store_n(&dns_xdp.conf->lease_ns, now + LEASE_NS, __ATOMIC_RELAXED);
+	if (dns_xdp.any4 || dns_xdp.any6)
+		put_addresses(dns_server.conf);
+	follow_devices();
+	if (dns_xdp_is_full() && now - dns_xdp.swept_ns > SWEEP_NS) {
+		dns_xdp.swept_ns = now;
+		dns_xdp_suspend();
+		dns_xdp_forget_names(false);
+		dns_xdp_resume(false);
+	} else if (dns_xdp.any_signed && now - dns_xdp.filled_ns > RENEW_NS) {
+		dns_xdp_suspend();
+		dns_xdp_resume(false);
+	}
+	wf_timer_set(t, BEAT_MS, on_beat, NULL);
 }
 
 int
@@ -438,8 +461,12 @@ dns_xdp_start(const struct dns_conf *c, struct dns_limiter *limiter, struct wf_e
 	dns_xdp.conf->port = ((const struct sockaddr_in *)&c->listen[0])->sin_port;
 	dns_limiter_use_table(limiter, dns_xdp.buckets);
 	put_addresses(c);
-	for (size_t i = 0; i < c->n_xdp && !rc; i++)
-		rc = attach(c->xdp[i], c->xdp_mode, err);
+	dns_xdp.mode = c->xdp_mode;
+	dns_xdp.devices = wf_xzalloc(c->n_xdp * sizeof(dns_xdp.devices[0]));
+	for (size_t i = 0; i < c->n_xdp && !rc; i++) {
+		dns_xdp.devices[dns_xdp.n_devices++] = (struct dns_xdp_device){ .name = wf_xstrdup(c->xdp[i]), .link = -1 };
+		rc = attach(&dns_xdp.devices[i], c->xdp_mode, err);
+	}
 	if (rc)
 		return rc;
 	dns_view_on_policy = on_policy;
@@ -458,10 +485,13 @@ dns_xdp_stop(void)
 	wf_timer_cancel(&dns_xdp.beat);
 	wf_timer_cancel(&dns_xdp.take);
 	dns_xdp_suspend();
-	for (unsigned i = 0; i < dns_xdp.n_links; i++)
-		close(dns_xdp.links[i]);
-	free(dns_xdp.links);
-	dns_xdp.n_links = 0;
+	for (unsigned i = 0; i < dns_xdp.n_devices; i++) {
+		if (dns_xdp.devices[i].link >= 0)
+			close(dns_xdp.devices[i].link);
+		free(dns_xdp.devices[i].name);
+	}
+	free(dns_xdp.devices);
+	dns_xdp.n_devices = 0;
 	dns_xdp_forget_names(true);
 	dns_xdp_forget_images();
 	wf_hmap_done(&dns_xdp.names);
@@ -545,9 +575,12 @@ void
 dns_xdp_show(struct wf_str *s)
 {
 	struct dns_x_stats st = read_stats();
+	unsigned n = 0;
 
+	for (unsigned i = 0; i < dns_xdp.n_devices; i++)
+		n += dns_xdp.devices[i].link >= 0;
 	if (dns_xdp.object)
-		wf_str_fmt(s, "xdp: %u devices, %s, %u hot names and types, %u images, %llu answers\n", dns_xdp.n_links,
+		wf_str_fmt(s, "xdp: %u devices, %s, %u hot names and types, %u images, %llu answers\n", n,
 			   dns_xdp.conf->epoch ? "answers" : "suspended", dns_xdp.n_names, dns_xdp.n_images,
 			   (unsigned long long)(st.answers4 + st.answers6));
 }

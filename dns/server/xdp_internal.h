@@ -24,6 +24,12 @@ struct dns_xdp_name {
 	uint64_t hits;	   /* when it was looked at last */
 };
 
+struct dns_xdp_device {
+	char *name;
+	unsigned index;   /* that was tried last; 0: there is no such device */
+	int link;	  /* below 0: none */
+};
+
 struct dns_xdp_image {
 	struct wf_hmap_node node;
 	uint32_t number;
@@ -36,9 +42,9 @@ struct dns_xdp_policy {
 
 struct dns_xdp {
 	struct bpf_object *object; /* NULL: the path is off */
-	int *links;
-	char **devices;
-	unsigned n_links, n_cpus;
+	struct dns_xdp_device *devices;
+	unsigned n_devices, n_cpus;
+	enum dns_xdp_mode mode;
 	int places, places6, starts; /* maps; 'starts' is in 'places6' */
 	/* In the maps' memory. */
 	struct dns_x_conf *conf;

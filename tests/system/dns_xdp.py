@@ -5,6 +5,7 @@
   dns_xdp.py tcp SERVER SERVER COUNT SEED      with DO=1, over UDP and over TCP
   dns_xdp.py cache SERVER COUNT SEED           as a resolver's cache does (RFC 7871 section 7.3.1): what it was told for
                                                a prefix is what every client in the scope is told directly, over TCP
+  dns_xdp.py steady SERVER SECONDS             hot names at some 300 a second; prints questions and unanswered ones
   dns_xdp.py heat SERVER NAME TYPE COUNT       asks so often
   dns_xdp.py limit SERVER NAME COUNT [cookie]  asks as fast as it can; prints whole, cut, missing
 Cookies have a time in them: answers that differ are asked for again."""
@@ -253,6 +254,26 @@ def heat(server, name, qtype, count):
     return 0
 
 
+def steady(server, seconds):
+    rng = random.Random(9)
+    udp = Udp([server])
+    got, n, end = {}, 0, time.monotonic() + seconds
+    while time.monotonic() < end and n < 60000:
+        for _ in range(6):
+            udp.socks[0].send(question(rng, n, True))
+            n += 1
+        time.sleep(0.02)
+        while select.select(udp.socks, [], [], 0)[0]:
+            data = udp.socks[0].recv(65535)
+            got[data[:2]] = data
+    end = time.monotonic() + 5
+    while len(got) < n and select.select(udp.socks, [], [], max(0, end - time.monotonic()))[0]:
+        data = udp.socks[0].recv(65535)
+        got[data[:2]] = data
+    print(n, n - len(got))
+    return 0
+
+
 def limit(server, name, count, with_cookie):
     udp = Udp([server])
     cookie = b"12345678"
@@ -273,6 +294,8 @@ if __name__ == "__main__":
     what, args = sys.argv[1], sys.argv[2:]
     if what == "heat":
         sys.exit(heat(args[0], args[1], args[2], int(args[3])))
+    if what == "steady":
+        sys.exit(steady(args[0], float(args[1])))
     if what == "cache":
         sys.exit(cache(args[0], int(args[1]), int(args[2])))
     if what == "limit":
