@@ -228,6 +228,13 @@ access_of(struct knot *k, const struct imp_value *ids, const char *action, json_
 			json_t *of_remotes = json_array(), *peer;
 
 			peers(k, list, of_remotes);
+			if (!json_array_size(of_remotes)) {
+				/* Without an address it would be a rule for everybody. */
+				imp_note(k->in, rule, "acl %s: none of its remotes is left, it is left out", id->text);
+				json_decref(of_remotes);
+				n_rules--;
+				continue;
+			}
 			json_array_foreach(of_remotes, a, peer)
 			{
 				imp_append(addresses, json_string_value(json_object_get(peer, "address")));

@@ -213,7 +213,13 @@ key:
   - id: xfr
     algorithm: hmac-sha256
     secret: $SECRET
+  - id: old
+    algorithm: hmac-md5
+    secret: $SECRET
 remote:
+  - id: nobody
+    address: 10.9.0.2
+    key: old
   - id: second
     address: 10.9.0.2@5399
     key: xfr
@@ -221,6 +227,9 @@ acl:
   - id: give
     key: xfr
     address: [ 10.9.0.0/24 ]
+    action: transfer
+  - id: lost
+    remote: nobody
     action: transfer
   - id: change
     address: 10.9.0.2
@@ -241,13 +250,16 @@ mod-geoip:
 template:
   - id: default
     storage: $T/knot
-    acl: [ give, change ]
+    acl: [ give, change, lost ]
 zone:
   - domain: example.org
     module: [ mod-geoip/nets, mod-geoip/places, mod-geoip/shares, mod-stats ]
     notify: second
   - domain: plain.org
     file: "%s.txt"
+  - domain: shut.org
+    file: plain.org.txt
+    acl: [ lost ]
 END
 cat > "$T/knot/nets.conf" << 'END'
 n.example.org:
@@ -313,7 +325,7 @@ rm -rf "$T/out"
 check "Knot's configuration is imported" eval 'dns_ctl dns import knot "$T/knot/knot.conf" "$T/out" > "$T/import.out" 2> "$T/notes"'
 cat "$T/import.out" "$T/notes" | sed 's/^/# /'
 check "an option that is not taken over" noted "knot.conf:5: server: identity is not taken over"
-check "a right that there is not" noted "knot.conf:24: acl change: there is no dynamic update"
+check "a right that there is not" noted "knot.conf:33: acl change: there is no dynamic update"
 check "a record of places that is not taken over" noted "nets.conf:4: n.example.org.: TXT"
 check "an alias beside addresses is not" noted "places.conf:11: mix.example.org: .*alias"
 check "the result is sound" fits
@@ -331,6 +343,7 @@ for q in "n TXT" "g2 A" "@ NS" "nothing A" "nothing.w MX"; do
 	[ "$name" = @ ] && name=example.org || name=$name.example.org
 	check "$q" same 10.9.0.4 "$name" "$type" +subnet=30.0.1.0/24
 done
+check "a right of somebody who is not there is nobody's" contains "Transfer failed" dns_ask @10.9.0.1 +nocookie shut.org axfr
 check "a zone that is as it was" same 10.9.0.4 g3.plain.org A
 for peer in 10.9.0.4 10.9.0.1; do
 	check "weights, $peer" near_300 $peer s.example.org 192.0.2.21
