@@ -341,6 +341,12 @@ bring_up(struct wf_err *err)
 	/* What may fail is tried before the maps are written, so that nothing of 'c' is in use then. */
 	if (dp)
 		rc = wf_metrics_listen(c->metrics ? &c->metrics_at : NULL, metrics, err);
+	for (size_t i = 0; !rc && !d.config && i < c->n_vips; i++) {
+		const struct plc_pool *other = c->vips[i].fallback[0] ? plc_pool_by_name(p, c->vips[i].fallback) : NULL;
+
+		if (other && glb_datapath_vip_pool(dp, &c->vips[i]) == other->id)
+			glb_fallback_restore(&c->vips[i]);
+	}
 	if (!rc) {
 		rc = take(c, p, dp, err);
 		if (rc && d.config && wf_metrics_listen(d.config->metrics ? &d.config->metrics_at : NULL, metrics, &ignored))

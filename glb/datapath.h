@@ -44,6 +44,8 @@ int glb_datapath_apply(struct glb_datapath *, const struct glb_config *, const s
 void glb_datapath_reread(struct glb_datapath *);
 /* Which pools serve the VIPs changed (glb/fallback.h), nothing else. */
 int glb_datapath_vips_changed(struct glb_datapath *, const struct glb_config *, const struct placement *);
+/* The id of the pool that a VIP has in the maps now; 0: none. */
+uint32_t glb_datapath_vip_pool(const struct glb_datapath *, const struct glb_vip_config *);
 /* The slots of a pool's place changed, nothing else. */
 void glb_datapath_place_changed(struct glb_datapath *, uint32_t pool_index, const struct glb_place *,
 				const struct placement *);

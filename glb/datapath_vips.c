@@ -77,29 +77,52 @@ want_vips(const struct dp_vip *list, size_t n, size_t *ret_n)
 	return v;
 }
 
+union vip_key {
+	struct glb_vip4_key four;
+	struct glb_vip6_key six;
+	struct glb_vip_prefix_key prefix;
+};
+
+/* Returns the map that the VIP is in. */
+static int
+vip_key(const struct glb_datapath *dp, const struct dp_vip *v, union vip_key *key)
+{
+	if (v->len < 128) {
+		key->prefix = (struct glb_vip_prefix_key){ .prefix_len = 32 + v->len, .port = htons(v->port), .proto = v->proto };
+		memcpy(key->prefix.addr, &v->address, sizeof key->prefix.addr);
+		return dp->maps[DP_VIP_PREFIXES];
+	}
+	if (glb_address_is_v4(&v->address)) {
+		key->four = (struct glb_vip4_key){ .port = htons(v->port), .proto = v->proto };
+		memcpy(&key->four.addr, &v->address.s6_addr[12], 4);
+		return dp->maps[DP_VIP4];
+	}
+	key->six = (struct glb_vip6_key){ .port = htons(v->port), .proto = v->proto };
+	memcpy(key->six.addr, &v->address, sizeof key->six.addr);
+	return dp->maps[DP_VIP6];
+}
+
 static int
 edit_vip(struct glb_datapath *dp, const struct dp_vip *v, bool add)
 {
-	struct glb_vip4_key k4 = { .port = htons(v->port), .proto = v->proto };
-	struct glb_vip6_key k6 = { .port = htons(v->port), .proto = v->proto };
-	struct glb_vip_prefix_key kp = { .prefix_len = 32 + v->len, .port = htons(v->port), .proto = v->proto };
-	const void *key = &k6;
-	int map = dp->maps[DP_VIP6];
+	union vip_key key;
+	int map = vip_key(dp, v, &key);
 
-	memcpy(k6.addr, &v->address, sizeof k6.addr);
-	memcpy(kp.addr, &v->address, sizeof kp.addr);
-	memcpy(&k4.addr, &v->address.s6_addr[12], 4);
-	if (v->len < 128) {
-		key = &kp;
-		map = dp->maps[DP_VIP_PREFIXES];
-	} else if (glb_address_is_v4(&v->address)) {
-		key = &k4;
-		map = dp->maps[DP_VIP4];
-	}
 	if (add)
-		return bpf_map_update_elem(map, key, &v->value, BPF_ANY) ? -errno : 0;
-	bpf_map_delete_elem(map, key);
+		return bpf_map_update_elem(map, &key, &v->value, BPF_ANY) ? -errno : 0;
+	bpf_map_delete_elem(map, &key);
 	return 0;
+}
+
+uint32_t
+glb_datapath_vip_pool(const struct glb_datapath *dp, const struct glb_vip_config *vip)
+{
+	struct dp_vip v = { .address = vip->address, .len = vip->len, .port = vip->port, .proto = vip->protocol };
+	union vip_key key;
+	int map = vip_key(dp, &v, &key);
+
+	return dp->pool_ids && !bpf_map_lookup_elem(map, &key, &v.value) && v.value.pool < GLB_MAX_POOLS ?
+		       dp->pool_ids[v.value.pool].id : 0;
 }
 
 /* What the maps hold that another daemon wrote. */

@@ -53,7 +53,9 @@ look(struct watched *w, const struct glb_vip_config *v, const struct glb_config 
 {
 	bool before = w->fallen;
 
-	if (glb_health_pool_is_up(h, v->pool)) {
+	if (w->fallen && glb_health_pool_is_awaited(h, v->pool)) {
+		return false;
+	} else if (glb_health_pool_is_up(h, v->pool)) {
 		w->down_since = 0;
 		w->fallen = false;
 	} else {
@@ -65,6 +67,12 @@ look(struct watched *w, const struct glb_vip_config *v, const struct glb_config 
 		wf_info("pool %s %s", v->pool,
 			w->fallen ? "is down: its VIPs fall back" : "is up again and serves its VIPs");
 	return w->fallen != before;
+}
+
+void
+glb_fallback_restore(const struct glb_vip_config *v)
+{
+	get(v->pool)->fallen = true;
 }
 
 bool

@@ -354,6 +354,18 @@ glb_health_pool_is_up(const struct glb_health *h, const char *pool)
 	return !any;
 }
 
+bool
+glb_health_pool_is_awaited(const struct glb_health *h, const char *pool)
+{
+	for (size_t i = 0; i < h->now.n; i++) {
+		const struct target *t = &h->now.t[i];
+
+		if (t->node && !strcmp(t->service, pool) && pol_health_is_awaited(h->health, t->pool, t->member))
+			return true;
+	}
+	return false;
+}
+
 int
 glb_health_mark(struct glb_health *h, uint32_t node, enum glb_mark mark)
 {

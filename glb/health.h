@@ -32,6 +32,8 @@ void glb_health_nodes(const struct glb_health *, void (*fn)(void *arg, uint32_t 
 bool glb_health_is_awaited(const struct glb_health *, uint32_t node);
 /* False: no one can serve this pool, as seen by the roles of this host. */
 bool glb_health_pool_is_up(const struct glb_health *, const char *pool);
+/* True while nothing is known yet of some site or server of the pool that has a probe. */
+bool glb_health_pool_is_awaited(const struct glb_health *, const char *pool);
 /* An operator's word on a node.  -ENOENT: it has no targets here. */
 enum glb_mark { GLB_MARK_UP, GLB_MARK_DRAIN, GLB_MARK_DEAD };
 int glb_health_mark(struct glb_health *, uint32_t node, enum glb_mark);

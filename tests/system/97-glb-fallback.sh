@@ -88,6 +88,14 @@ becomes "and the other one" announced $VIP2
 # The balancer falls back a moment before or after the edge; the key decides for both.
 check "a reload changes nothing" ctl e reload
 becomes "the VIP is served still" page_of t $VIP
+kill -9 "$(cat "$T/e.pid")" "$(cat "$T/b.pid")"
+check "the edge's daemon starts again" start e
+check "and knows that the VIP fell back" says e "vip $VIP tcp 80: pool web (down), served by sorry"
+check "the balancer's, too" start b
+check "which knows it as well" says b "vip $VIP tcp 80: pool web (down), served by sorry"
+check "no packet was lost by that" page_of t $VIP
+sleep 1
+check "nor is one once the probes have spoken" page_of t $VIP
 
 serve s $VIP 80
 serve s $VIP2 80
