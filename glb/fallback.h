@@ -10,8 +10,8 @@
 #include "glb/config.h"
 #include "glb/health.h"
 
-/* The daemon before this one left the VIP to its other pool: it stays there until its own is known of.  To be called before
- * the first glb_fallback_update(). */
+/* The daemon before this one left the VIP to its other pool: it stays there until its own is known of.  To be called
+ * before the first glb_fallback_update(). */
 void glb_fallback_restore(const struct glb_vip_config *);
 /* Looks at health, once a second and when health changed; logs each change.  True: some VIP has another pool now. */
 bool glb_fallback_update(const struct glb_config *, const struct glb_health *);

@@ -3,9 +3,9 @@
  * checking, ICMP echo, UDP exchange, script, question to an agent.
  *
  * A probe runs once, on the loop, without blocking: a descriptor and a few hundred bytes (HTTP: up
- * to POL_PROBE_MAX_ANSWER; HTTP/2: some 100 KB more at worst).  Threads: main. Ownership: the handle lives until 'done' was called or
- * pol_probe_cancel(); 'done' comes exactly once, never inside pol_probe_start(), and not after a
- * cancel.
+ * to POL_PROBE_MAX_ANSWER; HTTP/2: some 100 KB more at worst).  Threads: main.  Ownership: the handle
+ * lives until 'done' was called or pol_probe_cancel(); 'done' comes exactly once, never inside
+ * pol_probe_start(), and not after a cancel.
  */
 #ifndef WEFT_POLICY_PROBE_H
 #define WEFT_POLICY_PROBE_H
