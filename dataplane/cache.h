@@ -17,7 +17,8 @@
  *
  * Layouts (rule 2): when the layout changes, entries move to a new table as their packets come,
  * each walked again (the stamps of its plan are those of packets that may differ in the new fields)
- * but without waiting for a second sighting, and the old table drains.
+ * but without waiting for a second sighting, and the old table drains.  Entries without ports do not move, but are
+ * made anew without waiting as well.
  *
  * Entries without ports: where the walk of a packet was decided by a few of the first bits of an L4 port or by none
  * (an access list has no rule near it), its entry leaves out the others, so that the flows between two

@@ -202,6 +202,40 @@ pairs_of_hosts_are_admitted(void **state)
 	assert_int_equal(cache_admits(cache, &key), CACHE_KEEP);
 }
 
+/* When the layout changes, entries without ports come again with their first packet. */
+static void
+pairs_come_again_under_a_new_layout(void **state)
+{
+	char text[200];
+	struct cache_key key;
+
+	for (unsigned i = 0; i <= CACHE_KEEP_AT_ONCE; i++) {
+		snprintf(text, sizeof(text), FLOW "udp_src=%u,udp_dst=9", i);
+		insert(text, CACHE_ALL_PORTS);
+	}
+	insert(FLOW "udp_src=7,udp_dst=0x8001", SRC(0xffff) | DST(0x8000));
+	/* All of the other table may be gone. */
+	for (unsigned i = 0; i <= CACHE_KEEP_AT_ONCE; i++) {
+		snprintf(text, sizeof(text), FLOW "udp_src=%u,udp_dst=9", i);
+		cache_remove(cache, find(text));
+	}
+	struct rule *r = rig_flow(br, "udp,nw_ttl=3,actions=drop");
+	cache_sync(cache, view_get(), now_ms);
+	cache_sync(cache, view_get(), now_ms);
+	assert_null(find(FLOW "udp_src=7,udp_dst=0x8001"));
+	for (unsigned i = 0; i < CACHE_KEEP_AT_ONCE; i++) {
+		snprintf(text, sizeof(text), FLOW "udp_src=%u,udp_dst=9", i);
+		insert(text, CACHE_ALL_PORTS);
+	}
+	key = key_of(FLOW "udp_src=7,udp_dst=0x8001");
+	assert_int_equal(cache_admits(cache, &key), CACHE_KEEP_PAIR);
+	/* After some time it takes two again. */
+	cache_sync(cache, view_get(), now_ms + CACHE_IDLE_MS + 1);
+	key = key_of("in_port=1,udp,nw_src=10.7.0.1,nw_dst=10.0.0.2,udp_src=7,udp_dst=0x8001");
+	assert_int_equal(cache_admits(cache, &key), CACHE_PASS);
+	rig_flow_del(r);
+}
+
 int
 main(void)
 {
@@ -213,6 +247,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(replaced_where_it_still_fits, setup, teardown),
 		cmocka_unit_test_setup_teardown(they_age_like_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(pairs_of_hosts_are_admitted, setup, teardown),
+		cmocka_unit_test_setup_teardown(pairs_come_again_under_a_new_layout, setup, teardown),
 	};
 
 	rig_init();
