@@ -219,7 +219,9 @@ pairs_come_again_under_a_new_layout(void **state)
 		snprintf(text, sizeof(text), FLOW "udp_src=%u,udp_dst=9", i);
 		cache_remove(cache, find(text));
 	}
-	struct rule *r = rig_flow(br, "udp,nw_ttl=3,actions=drop");
+	static struct rule *r;
+
+	r = rig_flow(br, "udp,nw_ttl=3,actions=drop");
 	cache_sync(cache, view_get(), now_ms);
 	cache_sync(cache, view_get(), now_ms);
 	assert_null(find(FLOW "udp_src=7,udp_dst=0x8001"));

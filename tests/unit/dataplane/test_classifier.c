@@ -243,8 +243,8 @@ draw_with_ports(struct of_match_full *m)
 	m->mask.tp_dst = 0xffff;
 	if (!draw(10)) { /* else what the table is divided by */
 		m->mask.nw_src = draw(2) ? UINT32_MAX : 0;
-		m->mask.tp_dst = htons((uint16_t)(0xffff << draw(17)));
-		m->mask.tp_src = htons((uint16_t)(0xffff << draw(17)));
+		m->mask.tp_dst = htons((uint16_t)(0xffffu << draw(17)));
+		m->mask.tp_src = htons((uint16_t)(0xffffu << draw(17)));
 	}
 	m->key.nw_src = htonl(draw(3)) & m->mask.nw_src;
 	m->key.tp_dst = htons(draw_port()) & m->mask.tp_dst;
