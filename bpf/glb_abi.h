@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 10
+#define GLB_ABI 11
 
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
@@ -22,7 +22,7 @@
 
 enum glb_role { GLB_EDGE, GLB_LOCAL, GLB_HOST, GLB_N_ROLES };
 /* Map glb_chain: the program of each role, then those that they call. */
-enum { GLB_CHAIN_BACK = GLB_N_ROLES, GLB_N_CHAIN };
+enum { GLB_CHAIN_BACK = GLB_N_ROLES, GLB_CHAIN_FIRST, GLB_N_CHAIN };
 
 enum glb_drop {
 #define GLB_DROP(NAME, TEXT) GLB_DROP_##NAME,

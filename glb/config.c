@@ -244,6 +244,8 @@ read_all(const json_t *o, struct glb_config *c, struct wf_err *err)
 		snprintf(f->name, sizeof f->name, "%s", wf_json_str(v, "name", ""));
 		if (strchr(f->name, '/') || f->name[0] == '.')
 			return wf_err(err, -EINVAL, "interface: %s: is not a device's name", f->name);
+		f->chained = !strcmp(wf_json_str(v, "attach", "direct"), "libxdp");
+		f->priority = (unsigned)wf_json_u64(v, "priority", 50);
 		f->mode = !strcmp(mode, "native") ? GLB_XDP_NATIVE :
 			  !strcmp(mode, "generic") ? GLB_XDP_GENERIC : GLB_XDP_AUTO;
 	}

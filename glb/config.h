@@ -18,6 +18,8 @@ enum glb_xdp_mode { GLB_XDP_AUTO, GLB_XDP_NATIVE, GLB_XDP_GENERIC };
 struct glb_interface {
 	char name[16];
 	enum glb_xdp_mode mode;
+	bool chained; /* by libxdp, with other programs */
+	unsigned priority;
 };
 
 struct glb_vip_config {

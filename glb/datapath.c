@@ -50,8 +50,8 @@ static const char *const map_names[DP_N_MAPS] = {
 /* The verifier explains itself in thousands of lines, of which the last ones say what is wrong. */
 #define LAST_LINES 10
 
-static int
-on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+int
+dp_on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char *text, *line, *rest;
 	unsigned n_lines = 0;
@@ -93,6 +93,10 @@ load_role(struct glb_datapath *dp, enum glb_role role, const struct glb_config *
 		if (map)
 			bpf_map__set_max_entries(map, c->max_nodes);
 	}
+	/* A program that replaces a function, as libxdp's dispatcher has them, has no attach type, and programs that call each other are of
+	 * one. */
+	for (struct bpf_program *p = bpf_object__next_program(o, NULL); p; p = bpf_object__next_program(o, p))
+		bpf_program__set_expected_attach_type(p, 0);
 	rc = bpf_object__load(o);
 	if (rc)
 		return wf_err(err, rc, "%s: the kernel refused the program or a map: %s%s", objects[role].name,
@@ -145,7 +149,7 @@ glb_datapath_open(const struct glb_config *c, struct wf_err *err)
 	struct bpf_map_info info = { 0 };
 
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-	libbpf_set_print(on_libbpf);
+	libbpf_set_print(dp_on_libbpf);
 	dp->pin = wf_xasprintf("%s/abi%d", c->pin, GLB_ABI);
 	dp->n_cpus = libbpf_num_possible_cpus();
 	if (make_pin_folder(dp, c->pin, err))
@@ -276,6 +280,13 @@ take_link(struct glb_datapath *dp, const char *path, const char *device, unsigne
 				wf_info("%s: taken over from a weft-glb with other maps (%s)", device, e->d_name);
 			}
 			close(fd);
+		} else if ((fd = bpf_obj_get(other)) >= 0) {
+			/* Older ones loaded their programs with an attach type, and a link keeps to one. */
+			if (!bpf_link_detach(fd)) {
+				wf_warn("%s: the program of a weft-glb with other maps (%s) goes before ours comes", device, e->d_name);
+				unlink(other);
+			}
+			close(fd);
 		}
 		free(other);
 	}
@@ -297,7 +308,9 @@ remove_old_pins(struct glb_datapath *dp)
 		DIR *in = strncmp(e->d_name, "abi", 3) || !strcmp(other, dp->pin) ? NULL : opendir(other);
 
 		for (struct dirent *m; in && (m = readdir(in));)
-			if (m->d_name[0] != '.')
+			if (!strncmp(m->d_name, "chained_", 8))
+				dp_chain_detach(other, m->d_name + 8);
+			else if (m->d_name[0] != '.')
 				unlinkat(dirfd(in), m->d_name, 0);
 		if (in) {
 			closedir(in);
@@ -322,12 +335,19 @@ attach_device(struct glb_datapath *dp, const struct glb_interface *f, int prog, 
 
 	if (!ifindex) {
 		rc = wf_err(err, -ENODEV, "interface: %s: there is no such device", f->name);
+	} else if (f->chained) {
+		/* The device can't have both. */
+		if (!unlink(path))
+			wf_warn("%s: the program was attached directly: packets meet none until the dispatcher is there", f->name);
+		rc = dp_chain_attach(dp, f, ifindex, err);
 	} else if (!update_link(path, ifindex, prog) && !(unlink(path), take_link(dp, path, f->name, ifindex, prog))) {
+		dp_chain_detach(dp->pin, f->name);
 		fd = bpf_link_create(prog, (int)ifindex, BPF_XDP, &opts);
 		if (fd < 0 || bpf_obj_pin(fd, path))
 			rc = wf_err(err, -errno, "interface: %s: the program cannot be attached: %s%s", f->name,
 				    strerror(errno), errno == EBUSY || errno == EEXIST ?
-				    "; another XDP program has the device (chaining by libxdp is not built)" : "");
+				    "; another XDP program has the device: \"attach\": \"libxdp\" chains with those that libxdp "
+				    "attached" : "");
 		if (fd >= 0)
 			close(fd);
 	}
@@ -342,7 +362,7 @@ attach_device(struct glb_datapath *dp, const struct glb_interface *f, int prog, 
 int
 glb_datapath_attach(struct glb_datapath *dp, const struct glb_config *c, struct wf_err *err)
 {
-	uint32_t back = GLB_CHAIN_BACK;
+	uint32_t back = GLB_CHAIN_BACK, entry = GLB_CHAIN_FIRST;
 	int first = -1, rc = 0;
 	DIR *d;
 
@@ -364,6 +384,8 @@ glb_datapath_attach(struct glb_datapath *dp, const struct glb_config *c, struct 
 	} else {
 		bpf_map_delete_elem(dp->maps[DP_CHAIN], &back);
 	}
+	if (first >= 0 && bpf_map_update_elem(dp->maps[DP_CHAIN], &entry, &first, BPF_ANY))
+		return wf_err(err, -errno, "glb_chain: %s", strerror(errno));
 	for (size_t i = 0; i < c->n_interfaces && !rc; i++)
 		rc = attach_device(dp, &c->interfaces[i], first, err);
 	d = rc ? NULL : opendir(dp->pin);
@@ -374,6 +396,13 @@ glb_datapath_attach(struct glb_datapath *dp, const struct glb_config *c, struct 
 			wanted |= !strcmp(e->d_name + 5, c->interfaces[i].name);
 		if (!wanted)
 			unlinkat(dirfd(d), e->d_name, 0);
+		if (!strncmp(e->d_name, "chained_", 8)) {
+			wanted = false;
+			for (size_t i = 0; i < c->n_interfaces; i++)
+				wanted |= c->interfaces[i].chained && !strcmp(e->d_name + 8, c->interfaces[i].name);
+			if (!wanted)
+				dp_chain_detach(dp->pin, e->d_name + 8);
+		}
 	}
 	if (d)
 		closedir(d);
@@ -395,7 +424,9 @@ glb_datapath_remove(const char *pin, struct wf_err *err)
 	for (unsigned pass = 0; d && pass < 2; pass++) {
 		rewinddir(d);
 		for (struct dirent *e; (e = readdir(d));)
-			if (e->d_name[0] != '.' && (pass || !strncmp(e->d_name, "link_", 5)))
+			if (!strncmp(e->d_name, "chained_", 8))
+				dp_chain_detach(path, e->d_name + 8);
+			else if (e->d_name[0] != '.' && (pass || !strncmp(e->d_name, "link_", 5)))
 				unlinkat(dirfd(d), e->d_name, 0);
 	}
 	if (d)

@@ -3,6 +3,10 @@
 #ifndef WEFT_GLB_DATAPATH_INTERNAL_H
 #define WEFT_GLB_DATAPATH_INTERNAL_H
 
+#include <stdarg.h>
+
+#include <bpf/libbpf.h>
+
 #include "glb/datapath.h"
 
 enum dp_map {
@@ -58,6 +62,13 @@ void dp_nodes_read(struct glb_datapath *);
 /* 0: none. */
 uint32_t dp_node_index(const struct glb_datapath *, uint32_t id);
 
+
+/* datapath_chain.c.  Makes the entry of the chain one of the programs that libxdp's dispatcher of the device calls, unless it is.  The chain has
+ * its first program already. */
+int dp_chain_attach(struct glb_datapath *, const struct glb_interface *, unsigned ifindex, struct wf_err *);
+/* Takes away what is pinned as PIN/chained_DEVICE. */
+void dp_chain_detach(const char *pin, const char *device);
+int dp_on_libbpf(enum libbpf_print_level, const char *format, va_list);
 
 /* datapath_place.c.  Copies a map of clients into the kernel under a number that no table names, nor is in 'taken'
  * (n of them; 0 is never given). */

@@ -12,7 +12,7 @@ weft_packages() {
 	build)
 		echo clang gcc meson ninja-build pkg-config libbpf-dev libdpdk-dev libjansson-dev libcmocka-dev libmaxminddb-dev \
 			libnghttp2-dev libnl-3-dev libnl-route-3-dev libssl-dev libuv1-dev \
-			libldns-dev libmicrohttpd-dev libyang2-dev ccache
+			libldns-dev libmicrohttpd-dev libxdp-dev libyang2-dev ccache
 		;;
 	clang)	# the second compiler, and the libraries of its sanitizers and fuzzer
 		echo clang libclang-rt-14-dev

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# limit: 600
+# limit: 900
 #
 # The balancer's programs on the oldest kernel that they are meant for: Linux 6.1 of Debian 12, in a guest without KVM.
 # The guest is the one of the other tests (tests/lib/guest) with weft-glb and its libraries laid over it.
@@ -18,10 +18,15 @@ GUEST=$ROOT/tests/lib/guest/guest
 # --- weft-glb over the guest --------------------------------------------------------------------
 root=$T/root
 mkdir -p "$root/w" "$T/over"
-cp "$GLB" "$WEFTCTL" "$root/w/"
+SECOND=$(dirname "$GLB")/../tests/unit/glb
+cp "$GLB" "$WEFTCTL" "$SECOND/xdp_second" "$SECOND/xdp_second.bpf.o" "$root/w/"
 cp -r "$ROOT/yang" "$root/w/yang"
 cp /usr/share/yang/modules/libyang/*.yang "$root/w/yang/" 2> /dev/null || true
-ldd "$GLB" "$WEFTCTL" | awk '$2 == "=>" { print $3 } $1 ~ /^\/lib.*ld-/ { print $1 }' | sort -u |
+for lib in /usr/lib/*/bpf/xdp-dispatcher.o; do
+	mkdir -p "$root$(dirname "$lib")"
+	cp "$lib" "$root$lib"
+done
+ldd "$GLB" "$WEFTCTL" "$SECOND/xdp_second" | awk '$2 == "=>" { print $3 } $1 ~ /^\/lib.*ld-/ { print $1 }' | sort -u |
 	while read -r lib; do
 		mkdir -p "$root$(dirname "$lib")"
 		cp -L "$lib" "$root$lib"
@@ -56,7 +61,32 @@ cat > "$root/w/run" <<-'END'
 	for i in 1 2; do
 		./weftctl --target=/w/ctl glb reload || exit 1
 	done
-	uname -r
+	uname -r > version
+	# With another program on the device, which drops ICMP, by libxdp.
+	ifconfig lo 127.0.0.1 up
+	ping -c 1 -W 5 127.0.0.1 > /dev/null && echo alone: ping
+	./weftctl --target=/w/ctl glb stop && sleep 1
+	./weft-glb --remove glb.json || exit 1
+	sed 's/"name": "lo"/"name": "lo", "attach": "libxdp"/' glb.json > chained.json
+	./xdp_second attach lo xdp_second.bpf.o 90 || exit 1
+	./weft-glb --detach --no-chdir --pidfile=/w/pid --overwrite-pidfile --log-file=/w/log --unixctl=/w/ctl -vconsole:off chained.json || {
+		tail -n 40 /w/log
+		exit 1
+	}
+	echo order: $(./xdp_second list lo)
+	ping -c 1 -W 5 127.0.0.1 > /dev/null || echo chained: no ping
+	ping -6 -c 20 ::1 > ping6 &
+	./weftctl --target=/w/ctl glb reload || exit 1
+	./xdp_second detach lo second && ping -c 1 -W 5 127.0.0.1 > /dev/null && echo without: ping
+	./xdp_second attach lo xdp_second.bpf.o 10
+	echo order: $(./xdp_second list lo)
+	wait
+	grep loss ping6
+	./weftctl --target=/w/ctl glb top | grep passed
+	./weftctl --target=/w/ctl glb stop && sleep 1
+	./weft-glb --remove chained.json || exit 1
+	echo left: $(./xdp_second list lo) $(ls /sys/fs/bpf)
+	cat version
 	END
 chmod 755 "$root/w/run"
 mkdir -p "$T/boot"
@@ -70,7 +100,7 @@ if ! "$GUEST" start "$T/boot" "$T/vm" glb none memory=512 2> "$T/start.log"; the
 fi
 # The verifier takes its time without KVM.
 "$GUEST" sh "$T/vm" glb '(sh /w/run > /w/out 2>&1; echo $? > /w/code.new; mv /w/code.new /w/code) > /dev/null 2>&1 &' > /dev/null || true
-retry 400 "$GUEST" sh "$T/vm" glb 'test -e /w/code' > /dev/null || true
+retry 800 "$GUEST" sh "$T/vm" glb 'test -e /w/code' > /dev/null || true
 code=$("$GUEST" sh "$T/vm" glb 'cat /w/code' | tr -d '[:space:]')
 said=$("$GUEST" sh "$T/vm" glb 'cat /w/out')
 if [ "$code" = 0 ]; then
@@ -80,5 +110,10 @@ else
 fi
 check "the guest's kernel is 6.1" eval '[[ $said == *$'\''\n'\''6.1.* ]]'
 check "the document is in force there" eval '[[ $said == *"document: 1 "* ]]'
+for what in "alone: ping" "order: glb_entry second" "chained: no ping" "without: ping" "order: second glb_entry" \
+	", 0% packet loss" "passed" "left: second xdp"; do
+	check "chained by libxdp: $what" eval '[[ $said == *"$what"* ]]'
+done
+[ "$N_FAILED" = 0 ] || sed 's/^/# /' <<< "$said"
 "$GUEST" stop "$T/vm" glb
 finish

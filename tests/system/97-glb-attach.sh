@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # limit: 200
 #
-# What the programs saw: weftctl glb capture.
+# What the programs saw: weftctl glb capture.  Other XDP programs on the device, by libxdp.
 #
 #    cl 10.0.0.2 -- rt -- e 10.0.1.2 (edge), b 10.1.0.2 (local), s 10.2.0.2 (host)
 . "$(dirname "$0")/../lib/system.sh"
@@ -48,14 +48,16 @@ import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(float(sys.argv[4]))
 s.connect((sys.argv[1], int(sys.argv[3])))
-n = 0
+n = lost = 0
 for i in range(int(sys.argv[2])):
     s.send(b"x")
     try:
         s.recv(100)
         n += 1
     except OSError:
-        pass
+        lost += 1
+        if lost == 5:
+            break
 print(n)' $VIP "$1" "${2:-80}" "${3:-3}"
 }
 answered() { [ "$(udp 1)" = 1 ]; }
@@ -144,4 +146,83 @@ kill -9 $pid
 ended() { ctl e capture --count 1 --json -w "$T/again" & local p=$!; sleep 0.3; udp 1 > /dev/null; wait $p; }
 check "who captures no more makes room for others" retry 20 ended 2> "$T/ended"
 check "packets go on" answered
+
+# --- with another program on the device, by libxdp ----------------------------------------------------------
+
+# It drops ICMP and passes the rest.
+SECOND=$(dirname "$GLB")/../tests/unit/glb
+second() { nsenter --net=/run/netns/e "$SECOND/xdp_second" "$@" 2>> "$T/second.log"; }
+pinged() { ip netns exec cl ping -c 1 -W 1 10.0.1.2 > /dev/null; }
+check "the edge itself answers pings" retry 10 pinged
+kill "$(cat "$T/e.pid")"
+check "the edge's program is taken away" retry 10 nsenter --net=/run/netns/e "$GLB" --remove "$T/e.json"
+check "another program has it" second attach eth0 "$SECOND/xdp_second.bpf.o" 10
+check "which drops pings" eval '! pinged'
+check "weft-glb alone is refused" eval '! out=$(start e 2>&1) && [[ $out == *libxdp* ]]'
+configure e 10.0.1.2 '"edge": {}' ', "attach": "libxdp", "priority": 50'
+if ! second list eth0 > "$T/list"; then
+	# libxdp attaches a single program as it is then; the dispatcher itself is tested by 96-glb-kernel.
+	check "without a dispatcher a second one is refused" eval '! out=$(start e 2>&1) && [[ $out == *"libxdp did not attach"* ]]'
+	ip -n e link set dev eth0 xdpgeneric off
+	check "alone it starts" start e
+	check "UDP is answered" retry 20 answered
+	udp 200 > "$T/flow" &
+	for i in 1 2 3; do
+		check "the program is replaced" ctl e reload
+	done
+	wait $!
+	equal "no packet was lost meanwhile" 200 "$(cat "$T/flow")"
+	kill "$(cat "$T/e.pid")"
+	retry 20 eval '! kill -0 "$(cat "$T/e.pid")"' || true
+	mkdir /sys/fs/bpf/e/abi0
+	mv /sys/fs/bpf/e/abi*/chained_eth0 /sys/fs/bpf/e/abi0/
+	check "a data path of a weft-glb with other maps is taken over" start e
+	check "its pins are gone" test ! -e /sys/fs/bpf/e/abi0
+	check "it serves" retry 20 answered
+	configure e 10.0.1.2 '"edge": {}'
+	check "directly instead" ctl e reload
+	check "it serves" retry 20 answered
+	configure e 10.0.1.2 '"edge": {}' ', "attach": "libxdp"'
+	check "and back" ctl e reload
+	check "it serves" retry 20 answered
+	kill "$(cat "$T/e.pid")"
+	check "it is taken away" retry 10 nsenter --net=/run/netns/e "$GLB" --remove "$T/e.json"
+	equal "no program is left" "" "$(ip -n e link show eth0 | grep -o "prog/xdp" || true)"
+	skip "with another program on the device" "this kernel has no freplace, so libxdp no dispatcher"
+	finish
+fi
+check "without libxdp's dispatcher, too, and says what is missing" \
+	eval '! out=$(LIBXDP_OBJECT_PATH=/nonexistent start e 2>&1) && [[ $out == *"package libxdp1"* ]]'
+check "with it weft-glb starts" start e
+check "UDP is answered by both" retry 20 answered
+check "and the other program still drops" eval '! pinged'
+equal "they are called in order" "second glb_entry" "$(second list eth0 | tr '\n' ' ' | sed 's/ $//')"
+# Packets all the time, while programs are replaced, the daemon is killed, and the other program goes and comes.
+udp 400 > "$T/flow" &
+flow=$!
+for i in 1 2 3; do
+	ctl e reload
+done > "$T/reload" 2>&1 && ok "programs replaced three times" || fail "programs replaced three times" "$(cat "$T/reload")"
+kill -9 "$(cat "$T/e.pid")"
+check "the daemon is killed and comes back" start e
+check "the other program goes" second detach eth0 second
+check "pings are answered" retry 10 pinged
+check "it comes back behind ours" second attach eth0 "$SECOND/xdp_second.bpf.o" 90
+check "what ours passes is its" eval '! pinged'
+equal "in that order" "glb_entry second" "$(second list eth0 | tr '\n' ' ' | sed 's/ $//')"
+check "a capture goes the same way" captured e 2 udp 2 -- --vip $VIP
+wait $flow
+equal "no packet was lost meanwhile" 400 "$(cat "$T/flow")"
+kill "$(cat "$T/e.pid")"
+retry 20 eval '! kill -0 "$(cat "$T/e.pid")"' || true
+mkdir /sys/fs/bpf/e/abi0
+mv /sys/fs/bpf/e/abi*/chained_eth0 /sys/fs/bpf/e/abi0/
+check "a data path of a weft-glb with other maps is taken over" start e
+equal "there is one of ours again" "glb_entry second" "$(second list eth0 | tr '\n' ' ' | sed 's/ $//')"
+check "its pins are gone" test ! -e /sys/fs/bpf/e/abi0
+check "it serves" answered
+kill "$(cat "$T/e.pid")"
+check "ours is taken away" retry 10 nsenter --net=/run/netns/e "$GLB" --remove "$T/e.json"
+equal "the other one stays" second "$(second list eth0)"
+check "nothing is pinned" test ! -e /sys/fs/bpf/e
 finish
