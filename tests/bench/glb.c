@@ -433,6 +433,10 @@ main(int argc, char *argv[])
 	set_next_hops(1);
 	chain = bpf_obj_get(MAPS "glb_chain");
 	bench = bpf_object__open_mem(glb_bench_bpf, sizeof glb_bench_bpf, NULL);
+	/* As weft-glb's programs are loaded: those that call each other are of one attach type. */
+	for (struct bpf_program *p = bench ? bpf_object__next_program(bench, NULL) : NULL; p;
+	     p = bpf_object__next_program(bench, p))
+		bpf_program__set_expected_attach_type(p, 0);
 	if (!bench || bpf_object__load(bench))
 		die("the bench programs are not loaded: %s", strerror(errno));
 	set_floor();
