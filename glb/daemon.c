@@ -232,6 +232,19 @@ take_back(void)
 		d.times[i].marked = UINT32_MAX;
 }
 
+struct before {
+	const struct placement *p;
+	const struct glb_datapath *dp;
+};
+
+static bool
+read_place(void *arg, uint32_t pool, uint32_t n_classes, struct glb_site_slot *ret)
+{
+	const struct before *b = arg;
+
+	return glb_datapath_read_place(b->dp, b->p, pool, n_classes, ret);
+}
+
 /* Everything behind the configuration 'c' and the document 'p', through the data path 'dp'.  On failure what was
  * in force is. */
 static int
@@ -240,6 +253,8 @@ take(struct glb_config *c, struct placement *p, struct glb_datapath *dp, struct 
 	struct glb_sites *sites = glb_sites_new(c, p, d.sites, err);
 	int rc = sites ? glb_health_apply(d.health, c, p, err) : -EINVAL;
 
+	if (sites && !d.sites)
+		glb_sites_take_history(sites, c->remember_ms, read_place, &(struct before){ p, dp });
 	if (!rc) {
 		rc = glb_datapath_apply(dp, c, p, glb_sites_places(sites), err);
 		rc = rc || dp == d.dp ? rc : glb_datapath_attach(dp, c, err);

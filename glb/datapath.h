@@ -46,6 +46,10 @@ void glb_datapath_reread(struct glb_datapath *);
 int glb_datapath_vips_changed(struct glb_datapath *, const struct glb_config *, const struct placement *);
 /* The id of the pool that a VIP has in the maps now; 0: none. */
 uint32_t glb_datapath_vip_pool(const struct glb_datapath *, const struct glb_vip_config *);
+/* What the maps hold for a pool by place, as the daemon before us left it: 'ret' has 256 slots a class.  False: there is none, or
+ * it has another number of classes. */
+bool glb_datapath_read_place(const struct glb_datapath *, const struct placement *, uint32_t pool_index,
+			     uint32_t n_classes, struct glb_site_slot *ret);
 /* The slots of a pool's place changed, nothing else. */
 void glb_datapath_place_changed(struct glb_datapath *, uint32_t pool_index, const struct glb_place *,
 				const struct placement *);

@@ -444,6 +444,34 @@ glb_datapath_vips_changed(struct glb_datapath *dp, const struct glb_config *c, c
 	return dp_write_vips(dp, c, p);
 }
 
+bool
+glb_datapath_read_place(const struct glb_datapath *dp, const struct placement *p, uint32_t pool_index,
+			uint32_t n_classes, struct glb_site_slot *ret)
+{
+	uint64_t word = 0;
+
+	if (!dp->tables[GLB_EDGE] || dp->pool_ids[pool_index].id != p->pools[pool_index].id)
+		return false;
+	/* It is there for either of the hash keys. */
+	for (unsigned k = 0; k < 2 && !(word & GLB_POOL_BY_PLACE); k++)
+		word = dp->tables[GLB_EDGE][pool_index + k * GLB_MAX_POOLS];
+	/* A power of two of slots, of which the last class may not be needed. */
+	if (!(word & GLB_POOL_BY_PLACE) || GLB_POOL_BASE(word) + (uint64_t)GLB_POOL_MASK(word) >= dp->n_slots ||
+	    n_classes << 8 > GLB_POOL_MASK(word) + 1 || n_classes << 9 <= GLB_POOL_MASK(word) + 1)
+		return false;
+	for (uint32_t i = 0; i < n_classes << 8; i++) {
+		uint64_t v = dp->slots[GLB_POOL_BASE(word) + i];
+
+		ret[i].ranked = v & GLB_SLOT_RANKED;
+		for (unsigned o = 0; o < PLC_OWNERS; o++) {
+			uint32_t index = GLB_SLOT_NODE(v, o), id = index < dp->max_nodes ? dp->nodes[index].id : 0;
+
+			ret[i].site[o] = id < p->next_id ? id : 0;
+		}
+	}
+	return true;
+}
+
 void
 glb_datapath_place_changed(struct glb_datapath *dp, uint32_t pool_index, const struct glb_place *place,
 			   const struct placement *p)

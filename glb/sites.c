@@ -286,6 +286,26 @@ pool_index(const struct glb_sites *all, const struct site_pool *s)
 }
 
 void
+glb_sites_take_history(struct glb_sites *all, int64_t remember_ms,
+		       bool (*read)(void *arg, uint32_t pool, uint32_t n_classes, struct glb_site_slot *ret), void *arg)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		struct site_pool *s = &all->pools[i];
+		uint32_t n_slots = s->place.n_classes * 256;
+		struct glb_site_slot *was = wf_xzalloc(n_slots * sizeof *was);
+
+		if (read(arg, pool_index(all, s), s->place.n_classes, was)) {
+			for (uint32_t k = 0; k < n_slots; k++)
+				if (!was[k].ranked && was[k].site[1])
+					s->history[k] = (struct history){ was[k].site[1], wf_now_ms() };
+			memcpy(s->place.slots, was, n_slots * sizeof *was);
+			fill(s, remember_ms);
+		}
+		free(was);
+	}
+}
+
+void
 glb_sites_update(struct glb_sites *all, const struct pol *health,
 		 void (*fn)(void *arg, uint32_t pool, const struct glb_place *), void *arg)
 {

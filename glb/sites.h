@@ -21,6 +21,9 @@ struct glb_sites;
 /* 'old' (may be NULL) gives location data that did not change and the history of slots.  NULL with 'err'. */
 struct glb_sites *glb_sites_new(const struct glb_config *, const struct placement *, const struct glb_sites *old,
 				struct wf_err *);
+/* The history of slots that the daemon before us left in the maps: 'read' has the form of glb_datapath_read_place(). */
+void glb_sites_take_history(struct glb_sites *, int64_t remember_ms,
+			    bool (*read)(void *arg, uint32_t pool, uint32_t n_classes, struct glb_site_slot *ret), void *arg);
 void glb_sites_free(struct glb_sites *);
 /* By index of the pool; NULL where the document's table counts. */
 const struct glb_place *const *glb_sites_places(const struct glb_sites *);
