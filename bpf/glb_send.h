@@ -67,16 +67,15 @@ glb_transmit(struct xdp_md *ctx, const struct glb_conf *c, const struct glb_next
 {
 	glb_tell(c, nh->ifindex == ctx->ingress_ifindex ? XDP_TX : XDP_REDIRECT, 0);
 	if (nh->vlan) {
-		__u8 *data, mac[12];
+		__u8 *data;
 
 		if (bpf_xdp_adjust_head(ctx, -4))
 			return glb_drop(ctx, GLB_BAD(head_room));
 		data = GLB_DATA(ctx);
 		if (data + 18 > GLB_END(ctx))
 			return glb_drop(ctx, GLB_BAD(short));
-		__builtin_memcpy(mac, data + 4, 12);
 		__builtin_memcpy(data, nh->dmac, 6);
-	__builtin_memcpy(data + 6, nh->smac, 6);
+		__builtin_memcpy(data + 6, nh->smac, 6);
 		*(__be16 *)(data + 12) = GLB_BE16(0x8100);
 		*(__be16 *)(data + 14) = nh->vlan;
 	}
