@@ -46,7 +46,7 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 static struct MHD_Daemon *
 open_http(const struct sockaddr_storage *at)
 {
-	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (at->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+	unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | (at->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
 
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR, at,
 				MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,

@@ -57,7 +57,7 @@ glb_admit(const struct glb_flow *f, const struct glb_addr *from)
 	if (!(c->flags & GLB_CONF_LIMIT))
 		return 0;
 	source = f->family == 4 ? from->addr[3] : (__u64)from->addr[0] << 32 | from->addr[1];
-	hash = glb_siphash(c->key[0], &source, 1);
+	hash = glb_siphash(c->own_key, &source, 1);
 	now = bpf_ktime_get_ns();
 	if ((f->flags & GLB_F_SYN) && c->syn_ns && glb_over(hash, 2, now, c->syn_ns, c->syn_burst_ns))
 		return GLB_BAD(syn_limit);

@@ -192,6 +192,13 @@ glb_is_behind_nat(const struct glb_flow *f)
 	return n && n->encap == GLB_ENCAP_NAT;
 }
 
+/* Not a server's answer: the host's, but nothing that came in a tunnel is. */
+GLB_INLINE int
+glb_leave(struct xdp_md *ctx, __u32 relayed)
+{
+	return relayed ? glb_drop(ctx, GLB_BAD(not_vip)) : glb_pass(ctx, GLB_LOCAL);
+}
+
 /* A packet that is no tunnel's: perhaps the answer of a server behind NAT. */
 SEC("xdp")
 int
@@ -217,11 +224,11 @@ glb_back(struct xdp_md *ctx)
 	if (s)
 		s->relayed = 0;
 	if (rc)
-		return glb_pass(ctx, GLB_LOCAL);
+		return glb_leave(ctx, relayed);
 	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
 		/* Only what a server behind NAT sends through us, to others than us. */
 		if (!glb_is_behind_nat(&f) || glb_find_route(ctx, &nh, f.family, f.client, f.vip) > 0)
-			return glb_pass(ctx, GLB_LOCAL);
+			return glb_leave(ctx, relayed);
 		rc = glb_fragment(&f, relayed);
 		if (rc > 0)
 			return glb_relay(ctx, &f, off, 0, (__u32)rc);
@@ -230,7 +237,7 @@ glb_back(struct xdp_md *ctx)
 	}
 	v = glb_nat_find(&f);
 	if (!v)
-		return glb_pass(ctx, GLB_LOCAL);
+		return glb_leave(ctx, relayed);
 	__builtin_memcpy(e.from, f.client, 16);
 	__builtin_memcpy(e.to, v->addr, 16);
 	__builtin_memcpy(to, f.vip, 16);
@@ -238,7 +245,7 @@ glb_back(struct xdp_md *ctx)
 	/* What a server says to the balancer itself is no answer to a client: probes, feeds, logins. */
 	rc = glb_find_route(ctx, &nh, f.family, e.to, to);
 	if (rc > 0)
-		return glb_pass(ctx, GLB_LOCAL);
+		return glb_leave(ctx, relayed);
 	if (rc)
 		return glb_drop(ctx, rc);
 	if (off != 14 && bpf_xdp_adjust_head(ctx, (int)off - 14))

@@ -31,16 +31,23 @@ glb_gather(struct glb_scratch *s, __u32 node, __u32 id)
 	s->n = n + 1;
 }
 
-/* Those of 'c' that take hop lists, in their order. */
+/* Those of 'c' that take hop lists, in their order, without 'skip' (0: nobody). */
 GLB_INLINE void
-glb_gather_all(struct glb_scratch *s, const struct glb_candidates *c, __u32 plain)
+glb_gather_all(struct glb_scratch *s, const struct glb_candidates *c, __u32 plain, __u32 skip)
 {
-	if (c->n > 0 && c->node[0] != plain)
+	if (c->n > 0 && c->node[0] != plain && c->node[0] != skip)
 		glb_gather(s, c->node[0], c->id[0]);
-	if (c->n > 1 && c->node[1] != plain)
+	if (c->n > 1 && c->node[1] != plain && c->node[1] != skip)
 		glb_gather(s, c->node[1], c->id[1]);
-	if (c->n > 2 && c->node[2] != plain)
+	if (c->n > 2 && c->node[2] != plain && c->node[2] != skip)
 		glb_gather(s, c->node[2], c->id[2]);
+}
+
+/* Who takes what nobody knows. */
+GLB_INLINE __u32
+glb_last_one(const struct glb_candidates *c)
+{
+	return c->n > 2 ? c->node[2] : c->n == 2 ? c->node[1] : c->n == 1 ? c->node[0] : 0;
 }
 
 /* Who takes no hop list; it is the last if there is one. */
@@ -72,11 +79,12 @@ glb_choose_other(__u64 table, const struct glb_flow *f, __u32 role, struct glb_c
 		s->other.n = 0;
 	plain = glb_plain_one(cand);
 	plain_b = glb_plain_one(&s->other);
+	/* The last by the key of new flows stays the last, though the other key may name it, too. */
 	if (kind == GLB_KIND_UDP)
-		glb_gather_all(s, &s->other, plain_b);
-	glb_gather_all(s, cand, plain);
+		glb_gather_all(s, &s->other, plain_b, glb_last_one(cand));
+	glb_gather_all(s, cand, plain, 0);
 	if (kind != GLB_KIND_UDP) {
-		glb_gather_all(s, &s->other, plain_b);
+		glb_gather_all(s, &s->other, plain_b, 0);
 		plain = plain ? plain : plain_b;
 	} else if (!cand->n) {
 		plain = plain_b;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ WF_LOG_MODULE(glb_capture);
 
 #define POLL_MS	 20
 #define LEASE_MS 5000
+#define TURN	 4096 /* packets at a time */
 #define MAX_INTERFACES 64
 
 static struct {
@@ -33,6 +35,7 @@ static struct {
 	FILE *file;
 	bool json;
 	uint64_t count, n, missed_before, missed;
+	unsigned turn;
 	int64_t asked;	/* when somebody asked last */
 	uint64_t epoch; /* ns from the monotonic clock's start to that of 1970 */
 	uint32_t interfaces[MAX_INTERFACES], n_interfaces; /* by number in the file */
@@ -199,6 +202,13 @@ put_line(const struct glb_event *e)
 
 /* --- the ring ------------------------------------------------------------------------------------ */
 
+/* The loop has more to do than to follow the ring of a busy device. */
+static int
+take_turn(void)
+{
+	return ++cap.turn % TURN ? 0 : -1;
+}
+
 static int
 on_event(void *arg, void *data, size_t size)
 {
@@ -206,13 +216,21 @@ on_event(void *arg, void *data, size_t size)
 
 	if (size < sizeof *e - GLB_EVENT_BYTES || size < sizeof *e - GLB_EVENT_BYTES + e->captured ||
 	    (cap.count && cap.n == cap.count))
-		return 0;
+		return take_turn();
 	if (cap.json)
 		put_line(e);
 	else
 		put_packet(e);
 	cap.n++;
-	return 0;
+	return take_turn();
+}
+
+/* What is in it while the programs put nothing more. */
+static void
+drain(void)
+{
+	while (ring_buffer__consume(cap.ring) < 0)
+		;
 }
 
 static void
@@ -222,7 +240,7 @@ end(const char *why)
 		return;
 	if (glb_datapath_capture(*cap.dp, NULL))
 		wf_warn("the programs go on to capture: %s", strerror(errno));
-	ring_buffer__consume(cap.ring);
+	drain();
 	ring_buffer__free(cap.ring);
 	if (fclose(cap.file))
 		why = "the file cannot be written";
@@ -235,6 +253,7 @@ end(const char *why)
 static void
 on_time(struct wf_timer *t)
 {
+	cap.turn = 0;
 	ring_buffer__consume(cap.ring);
 	fflush(cap.file);
 	if (ferror(cap.file))
@@ -251,15 +270,21 @@ int
 glb_capture_start(struct glb_datapath **dp, const struct glb_capture_args *a, struct wf_err *err)
 {
 	struct timespec mono, real;
+	struct stat st;
 	int fd, rc;
 
 	if (cap.file)
 		return wf_err(err, -EBUSY, "somebody captures already");
 	if (*a->path != '/')
 		return wf_err(err, -EINVAL, "%s: is not an absolute path", a->path);
-	fd = open(a->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(a->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return wf_err(err, -errno, "%s: %s", a->path, strerror(errno));
+	/* Nobody waits for who reads a pipe. */
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return wf_err(err, -EINVAL, "%s: is not a regular file", a->path);
+	}
 	memset(&cap, 0, sizeof cap);
 	cap.ring = ring_buffer__new(glb_datapath_events(*dp), on_event, NULL, NULL);
 	if (!cap.ring) {
@@ -281,7 +306,7 @@ glb_capture_start(struct glb_datapath **dp, const struct glb_capture_args *a, st
 	/* What an earlier capture left is not of this one. */
 	cap.count = 1;
 	cap.n = 1;
-	ring_buffer__consume(cap.ring);
+	drain();
 	cap.count = a->count;
 	cap.n = 0;
 	rc = glb_datapath_capture(*dp, &a->want);

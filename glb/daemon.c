@@ -258,8 +258,13 @@ take(struct glb_config *c, struct placement *p, struct glb_datapath *dp, struct 
 	if (!rc) {
 		rc = glb_datapath_apply(dp, c, p, glb_sites_places(sites), err);
 		rc = rc || dp == d.dp ? rc : glb_datapath_attach(dp, c, err);
-		if (rc && d.config)
+		if (rc && d.config) {
+			struct wf_err again = { "" };
+
 			take_back();
+			if (dp != d.dp && glb_datapath_attach(d.dp, d.config, &again))
+				wf_error("packets may meet no program until a reload succeeds: %s", again.text);
+		}
 	}
 	if (rc) {
 		glb_sites_free(sites);

@@ -100,6 +100,9 @@ rotate(const struct rotate *r, struct wf_err *err)
 	} else if (r->every_s && p->key_since && wait_for(r, p, now) > 0 && !(r->deploy && p->key_step == PLC_KEY_PREPARED)) {
 		printf("document %u: %s; the next step is due in %" PRId64 " s\n", p->number, plc_key_step_name(p->key_step),
 		       wait_for(r, p, now));
+		/* The run that switched may have failed to bring it everywhere. */
+		if (r->deploy && p->key_step == PLC_KEY_SWITCHED)
+			rc = deploy(r, err);
 	} else if (!r->every_s && p->key_step == PLC_KEY_SWITCHED) {
 		rc = wf_err(err, -EBUSY, "%s: flows are still looked for by the key before; when they have ended, --end forgets it",
 			    r->document);

@@ -188,6 +188,10 @@ for step in "the next hash key is prepared" "new flows are placed by the new has
 	check "pages come" page $VIP
 done
 check "why names both keys' candidates" eval '[[ $(ctl b1 why 10.0.0.2:4711 $VIP:80) == *"by the other key"* ]]'
+# Opened while both keys are asked: what has to be left when one is.
+mkdir "$T/udp2"
+ip netns exec cl "$FLOWS" hold $VIP 80 60 "$T/udp2" udp $CLIENTS 2> "$T/udp2/log" &
+check "60 more UDP flows are open" retry 60 test -e "$T/udp2/ready"
 check "a change of the key that goes on is not begun again" eval '! out=$(rotate 2>&1) && [[ $out == *--end* ]]'
 NODES="e b1 b2 s1 s2 s3 s4"
 sed -i "s|$T/late.json|$T/placement.json|" "$T/b1.json"
@@ -206,6 +210,10 @@ equal "no TCP connection broke" "flows 60 broken 0 moved 0" "$(head -n 1 "$T/tcp
 equal "no UDP flow moved" "flows 20 broken 0 moved 0" "$(head -n 1 "$T/udp/result")"
 change "the hash key before is forgotten" rotate --end
 check "pages come" page $VIP
+sleep 1
+touch "$T/udp2/stop"
+retry 30 test -e "$T/udp2/result" || true
+equal "no UDP flow of the time between moved" "flows 60 broken 0 moved 0" "$(head -n 1 "$T/udp2/result")"
 check "the next one is not due yet" eval '[[ $(rotate --every 7d) == *"due in"* ]]'
 check "both steps in one go, with a command that brings the document" \
 	eval 'rotate --every 1s --deploy "touch $T/deployed; echo" > "$T/out" && [ -e "$T/deployed" ]'
