@@ -126,8 +126,13 @@ run_short(struct runner *rn, const struct plan *plan, struct short_out *out, uns
 		} else if (what & SHORT_PUSH_VLAN) {
 			if (unlikely(m->data_off < 4))
 				return false;
-		} else if (unlikely(what & SHORT_ETH && pkt_size(m) < 18)) {
-			return false; /* a tag may be written that it does not have whole */
+		} else if (what & SHORT_ETH) {
+			if (unlikely(pkt_size(m) < 18))
+				return false;
+			/* NXM_OF_VLAN_TCI can be written where no tag is: the long way leaves such frames as they are. */
+			if (unlikely((plan->eth_keep[14] & plan->eth_keep[15]) != 0xff) &&
+			    !((data[12] == 0x81 && data[13] == 0) || (data[12] == 0x88 && data[13] == 0xa8)))
+				return false;
 		}
 		/* From here on nothing fails. */
 		if (what & SHORT_DEC_TTL)
