@@ -430,9 +430,9 @@ pairs_begin(struct cache *c)
 {
 	struct of_key mask = c->cur->layout.mask;
 
-	c->had_pairs = false;
+	c->had_pairs = 0;
 	for (unsigned i = 0; i < CACHE_PAIRS; i++) {
-		c->had_pairs |= c->pairs[i] && c->pairs[i]->n;
+		c->had_pairs += c->pairs[i] ? c->pairs[i]->n : 0;
 		if (c->pairs[i])
 			ctable_drop(c, c->pairs[i]);
 		c->pairs[i] = NULL;
@@ -673,8 +673,10 @@ pair_was_seen(struct cache *c, const struct cache_key *key)
 	if (!(c->layout_ports & 0x0fff0fff) || !key_is_plain(c->cur, key->words[0], key->n_words))
 		return false;
 	/* Entries without ports do not move from an older layout; they come again at once. */
-	if (c->had_pairs && c->now_ms - c->old_since_ms <= CACHE_IDLE_MS)
+	if (c->had_pairs && c->now_ms - c->old_since_ms <= CACHE_IDLE_MS) {
+		c->had_pairs--;
 		return true;
+	}
 	key_leave_out(c->pair_keep, key, &pair);
 	if (c->pair_credit <= 0 && (pair.hash >> 24) % PAIR_ONE_IN)
 		return false;

@@ -103,7 +103,7 @@ struct cache {
 	uint32_t layout_ports;       /* bits of ports in keys of 'cur' */
 	uint64_t pair_keep[OF_KEY_WORDS + 1]; /* the bits of its keys that are none of ports */
 	int32_t pair_credit;         /* is it worth while to look for entries without ports? */
-	bool had_pairs;              /* under the layout before, which ended at old_since_ms */
+	uint32_t had_pairs;          /* under the layout before, which ended at old_since_ms, and did not come again yet */
 	struct cache_table *dropped; /* of older layouts, on their way out; linked by next_dropped */
 	const struct view *view; /* of this burst */
 	int64_t now_ms, old_since_ms, expired_ms;
