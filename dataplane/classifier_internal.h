@@ -212,6 +212,7 @@ struct classifier {
 	struct partition *_Atomic partition;
 	_Atomic bool has_conj;
 	_Atomic bool is_large;       /* or was */
+	_Atomic int64_t ports_busy_until_ms; /* rules with ports come and go: answers rest on no cell of ports */
 	/* The writer's. */
 	bool unsettled;              /* masks came or went, or a priority is out of order */
 	uint64_t n_orders;
@@ -222,6 +223,8 @@ struct classifier {
 	struct subtable *doomed;     /* without rules, but still published */
 	struct narrow *narrow;       /* for masks in text; NULL: to be built when asked for */
 	uint64_t n_inside, n_outside; /* changes since the partition was chosen */
+	int64_t ports_since_ms;      /* 'n_ports' changes of rules with ports since then */
+	uint32_t n_ports;
 	uint16_t dirty[STAMPS_PER_BLOCK];
 	uint32_t n_dirty;
 	uint64_t dirty_bits[STAMPS_PER_BLOCK / 64];

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "openflow/action.h"
 
 /* --- One subtable ---------------------------------------------------------------------- */
@@ -393,6 +394,14 @@ classifier_lookup(struct classifier *cls, const struct of_key *key, uint64_t ver
 	return search(ranks, of_key_words_c(key), version, NULL, NULL);
 }
 
+static inline bool
+ports_are_busy(struct classifier *cls)
+{
+	int64_t until = atomic_load_explicit(&cls->ports_busy_until_ms, memory_order_relaxed);
+
+	return until && wf_now_ms() < until;
+}
+
 /* The bits of one port that keys with the same answer have in common, as a prefix; -1: all that the
  * partition looks at. */
 static inline int
@@ -429,6 +438,10 @@ classifier_lookup_ports(struct classifier *cls, const struct of_key *key, uint64
 	int src = prefix_in_common(p->ports >> 16, needed >> 16);
 	if (dst < 0 && src < 0)
 		return 1;
+	if (unlikely(ports_are_busy(cls))) {
+		*ports |= p->ports;
+		return 1;
+	}
 	steps[1].stamp = steps[1].stamp2 =
 		dst >= 0 ? &p->block->cell[cell_of_port(false, (unsigned)dst, (uint16_t)value)]
 			 : &p->block->cell[cell_of_port(true, (unsigned)src, (uint16_t)(value >> 16))];

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/rcu.h"
 
 struct partition *
@@ -65,8 +66,25 @@ mark_dirty(struct classifier *cls, unsigned cell)
 	}
 }
 
-/* The cells of all prefixes that keys of the rule may have. */
+/* A change of one rule makes all answers stale that rest on a short prefix of its ports.  Where such changes come often
+ * (learned connections), answers rest on the cell of their own ports instead for a while. */
+#define PORTS_PER_S 32
+
 static void
+note_ports(struct classifier *cls)
+{
+	int64_t now = wf_now_ms();
+
+	if (now - cls->ports_since_ms >= 1000) {
+		cls->ports_since_ms = now;
+		cls->n_ports = 0;
+	}
+	if (++cls->n_ports > PORTS_PER_S)
+		atomic_store_explicit(&cls->ports_busy_until_ms, now + 2000, memory_order_relaxed);
+}
+
+/* The cells of all prefixes that keys of the rule may have.  Returns whether it has ports. */
+static bool
 touch_ports(struct classifier *cls, const struct of_match *m)
 {
 	uint32_t mask, ports = ports_of_match(m, &mask);
@@ -86,6 +104,7 @@ touch_ports(struct classifier *cls, const struct of_match *m)
 				mark_dirty(cls, cell_of_port(src, len, (uint16_t)(v << (16 - len))));
 		}
 	}
+	return mask != 0;
 }
 
 void
@@ -100,8 +119,8 @@ classifier_touch(struct classifier *cls, const struct rule *r)
 	cls->n_inside += cell != CELL_ALL;
 	cls->n_outside += cell == CELL_ALL;
 	mark_dirty(cls, cell);
-	if (p->ports)
-		touch_ports(cls, r->match);
+	if (p->ports && touch_ports(cls, r->match))
+		note_ports(cls);
 }
 
 void
