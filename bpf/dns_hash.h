@@ -49,8 +49,9 @@ dns_x_take(__u64 old, __u64 mono_ms, __u32 per_s, __u64 *next)
 	__u64 used = (__u32)old, back = (__u64)passed * per_s;
 	int ok;
 
-	/* Another thread's burst may have begun a moment later. */
-	if ((__s32)passed < 0) {
+	/* Another thread's burst may have begun a moment later.  Of more than that it is not told from the clock's coming round
+	 * (49.7 days). */
+	if (0u - passed < 60000u) {
 		back = 0;
 		then = (__u32)(old >> 32);
 	}

@@ -171,6 +171,25 @@ test_limit(void **state)
 	dns_limiter_free(l);
 }
 
+/* The clock of 32 bits comes round after 49.7 days, and none of them is left without answers. */
+static void
+test_limit_of_old_machines(void **state)
+{
+	static const uint64_t days[] = { 0, 1, 24, 25, 40, 49, 50, 75, 400 };
+
+	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+		uint64_t ms = days[i] * 86400000 + 70000;
+		__u64 bucket = 0;
+
+		for (unsigned k = 0; k < 100; k++)
+			assert_true(dns_x_take(bucket, ms + k * 1000, 5, &bucket));
+		/* Somebody took a moment ahead of us. */
+		assert_true(dns_x_take(bucket, ms + 100000, 5, &bucket));
+		assert_true(dns_x_take(bucket, ms + 99990, 5, &bucket));
+		assert_int_equal(bucket >> 32, (uint32_t)(ms + 100000));
+	}
+}
+
 int
 main(void)
 {
@@ -178,6 +197,7 @@ main(void)
 		cmocka_unit_test(test_static),
 		cmocka_unit_test(test_hashes),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_limit_of_old_machines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
