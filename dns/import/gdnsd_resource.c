@@ -262,6 +262,8 @@ weighted(struct gdnsd *g, const struct imp_value *v, const char *name, const str
 
 	if (!v || v->kind != IMP_MAP)
 		return false;
+	if ((v4 && v4->kind != IMP_MAP) || (v6 && v6->kind != IMP_MAP))
+		return false;
 	if (!v4 && !v6)
 		return weighted_family(g, v, name, &s, set);
 	if (!v4 || !v6)
@@ -410,6 +412,7 @@ gdnsd_resource(struct gdnsd *g, const struct imp_value *at, const char *plugin, 
 		return false;
 	}
 	if (++g->depth > MAX_REFERENCES) {
+		g->depth--;
 		imp_note(g->in, at, "%s!%s: refers to itself", plugin, resource);
 		return false;
 	}

@@ -144,6 +144,10 @@ peers(struct knot *k, const struct imp_value *ids, json_t *to)
 					peers(k, imp_at(list, m), to);
 			continue;
 		}
+		if (imp_get(remote, "cert-key") || imp_true(remote, "tls") || imp_true(remote, "quic")) {
+			imp_note(k->in, remote, "remote %s: transfers over TLS and QUIC are not built here, it is left out", id->text);
+			continue;
+		}
 		for (size_t a = 0; a < imp_len(list); a++) {
 			unsigned port;
 			const char *text = address(k, imp_at(list, a), &port), *key = imp_str(remote, "key", NULL);
@@ -168,12 +172,42 @@ peers(struct knot *k, const struct imp_value *ids, json_t *to)
 	}
 }
 
+/* Whether all that a rule asks for is understood: what is not asked for lets more in. */
+static bool
+is_understood(struct knot *k, const struct imp_value *rule, const char *id)
+{
+	static const char *const known[] = {
+		"id", "comment", "address", "key", "remote", "action", "deny", "update-type", "update-owner", "update-owner-match",
+		"update-owner-name",
+	};
+
+	for (size_t i = 0; i < rule->n; i++) {
+		bool found = false;
+
+		for (size_t j = 0; j < sizeof known / sizeof known[0]; j++)
+			found |= rule->keys[i] && !strcmp(rule->keys[i], known[j]);
+		if (!found) {
+			imp_note(k->in, rule, "acl %s: \"%s\" is not built here, the rule is left out", id,
+				 rule->keys[i] ? rule->keys[i] : "");
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+cut_to(json_t *array, size_t n)
+{
+	while (json_array_size(array) > n)
+		json_array_remove(array, json_array_size(array) - 1);
+}
+
 /* What rules for one action allow, as one set of addresses and one of keys. */
 static void
 access_of(struct knot *k, const struct imp_value *ids, const char *action, json_t *ret)
 {
 	json_t *addresses = json_array(), *names = json_array();
-	unsigned n_rules = 0, n_open = 0, n_any = 0;
+	unsigned n_rules = 0, n_open = 0, n_any = 0, own_keys;
 	bool differ = false;
 	size_t i, a;
 
@@ -196,12 +230,17 @@ access_of(struct knot *k, const struct imp_value *ids, const char *action, json_
 				imp_note(k->in, actions, "acl %s: there is no dynamic update", id->text);
 		}
 		if (imp_true(rule, "deny")) {
-			imp_note(k->in, rule, "acl %s: deny is not taken over: name who may instead", id->text);
-			continue;
+			if (!applies && imp_len(actions))
+				continue;
+			/* The first rule that matches decides, so those before it stay as they are. */
+			imp_note(k->in, rule, "acl %s: deny is not taken over, nor are the rules behind it: name who may instead",
+				 id->text);
+			break;
 		}
-		if (!applies)
+		if (!applies || !is_understood(k, rule, id->text))
 			continue;
 		n_rules++;
+		own_keys = 0;
 		list = imp_get(rule, "address");
 		for (a = 0; a < imp_len(list); a++) {
 			const struct imp_value *v = imp_at(list, a);
@@ -221,8 +260,10 @@ access_of(struct knot *k, const struct imp_value *ids, const char *action, json_
 		list = imp_get(rule, "key");
 		with_key = list;
 		for (a = 0; a < imp_len(list); a++)
-			if (imp_at(list, a)->kind == IMP_STRING && has_key(k, imp_at(list, a)->text))
+			if (imp_at(list, a)->kind == IMP_STRING && has_key(k, imp_at(list, a)->text)) {
 				imp_append(names, imp_at(list, a)->text);
+				own_keys++;
+			}
 		list = imp_get(rule, "remote");
 		if (list) {
 			json_t *of_remotes = json_array(), *peer;
@@ -232,28 +273,31 @@ access_of(struct knot *k, const struct imp_value *ids, const char *action, json_
 				/* Without an address it would be a rule for everybody. */
 				imp_note(k->in, rule, "acl %s: none of its remotes is left, it is left out", id->text);
 				json_decref(of_remotes);
+				cut_to(addresses, before_a);
+				cut_to(names, before_k);
 				n_rules--;
 				continue;
 			}
 			json_array_foreach(of_remotes, a, peer)
 			{
 				imp_append(addresses, json_string_value(json_object_get(peer, "address")));
-				if (json_object_get(peer, "key"))
-					imp_append(names, json_string_value(json_object_get(peer, "key")));
-				with_key |= json_object_get(peer, "key") != NULL;
+				if (!json_object_get(peer, "key"))
+					continue;
+				imp_append(names, json_string_value(json_object_get(peer, "key")));
+				with_key = true;
+				own_keys++;
 			}
 			json_decref(of_remotes);
+		}
+		if (with_key && !own_keys) {
+			imp_note(k->in, rule, "acl %s: none of its keys is there, it is left out", id->text);
+			cut_to(addresses, before_a);
+			n_rules--;
+			continue;
 		}
 		n_open += !with_key;
 		n_any += !imp_get(rule, "address") && !imp_get(rule, "remote");
 		differ |= n_rules > 1 && (json_array_size(addresses) != before_a || json_array_size(names) != before_k);
-		if (with_key && !json_array_size(names)) {
-			imp_note(k->in, rule, "acl %s: none of its keys is there; nobody has the right by it", id->text);
-			json_array_clear(addresses);
-			json_decref(addresses);
-			json_decref(names);
-			return;
-		}
 	}
 	if (differ && json_array_size(names))
 		imp_note(k->in, ids, "%s: the rules become one: any of their addresses with any of their keys", action);
