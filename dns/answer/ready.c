@@ -150,6 +150,8 @@ dns_ready_make(const struct dns_view *v, struct dns_context *ctx, const struct d
 		/* What is not there is proved by records that are made for the name, or not, as the time allows. */
 		if (r->is_signed && !r->n[0])
 			ok = false;
+		if (r->is_signed && !r->not_after_s)
+			ok = false; /* no signature could be made */
 	}
 	ctx->ready = NULL;
 	return ok && !want.n_others;

@@ -251,6 +251,7 @@ open_file(const char *path)
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd >= 0 && !send_control(fd, START)) {
 		close(fd);
+		unlink(path); /* empty, it would take the place of FILE.1 next time */
 		fd = -1;
 	}
 	return fd;
