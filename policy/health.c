@@ -473,6 +473,8 @@ for_members(struct pol_health *h, const char *pool, const char *member,
 		pol_target_evaluate(h, t);
 		n++;
 	}
+	/* An operator who was told that it is done finds it done. */
+	pol_targets_commit(h);
 	return n ? 0
 		 : wf_err(err, -ENOENT, "there is no member %s%s%s; policy/health lists them", pool,
 			  member[0] ? "/" : "", member);

@@ -118,6 +118,8 @@ struct pol_health {
 /* target.c */
 struct pol_target *pol_target_find(const struct pol_health *, const char *name);
 void pol_target_evaluate(struct pol_health *, struct pol_target *);
+/* What was evaluated is in force when this returns; else within some milliseconds. */
+void pol_targets_commit(struct pol_health *);
 void pol_target_free(struct pol_health *, struct pol_target *);
 void pol_target_result(struct pol_health *, struct pol_target *, bool ok, const char *text);
 void pol_target_schedule(struct pol_health *, struct pol_target *, bool first);

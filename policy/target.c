@@ -116,6 +116,15 @@ pol_target_evaluate(struct pol_health *h, struct pol_target *t)
 		wf_timer_set(&h->commit_timer, 2, on_commit, h);
 }
 
+void
+pol_targets_commit(struct pol_health *h)
+{
+	if (!h->commit_timer.heap_index)
+		return;
+	wf_timer_cancel(&h->commit_timer);
+	on_commit(&h->commit_timer);
+}
+
 json_t *
 pol_target_line(const struct pol_target *t)
 {
