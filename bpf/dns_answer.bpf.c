@@ -190,6 +190,9 @@ dns_answer(struct xdp_md *ctx)
 		if (data + 14 + 40 + 8 + 12 > end || (l3[0] & 0xf0) != 0x60)
 			return XDP_PASS;
 		__builtin_memcpy(to.a, l3 + 24, 16);
+		/* ::ffff:0:0/96 is how dns_listen has IPv4 addresses; it is nobody's on the wire. */
+		if (!to.a[0] && !to.a[1] && to.a[2] == __builtin_bswap32(0xffff))
+			return XDP_PASS;
 		if (l3[6] != 17) {
 			/* 0, 43, 44, 60: extension headers. */
 			if ((l3[6] == 0 || l3[6] == 43 || l3[6] == 44 || l3[6] == 60) &&
