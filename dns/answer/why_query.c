@@ -35,7 +35,8 @@ dns_why_read(struct dns_why_question *to, const struct dns_query *q, const struc
 	snprintf(text, sizeof text, "%.*s", type[0], (const char *)type + 1);
 	to->qtype = dns_type_from_text(text);
 	to->client = *client;
-	if (q->ecs.present) {
+	/* A source length of 0 asks for the asker's own place, as in other queries (RFC 7871 section 7.1.2). */
+	if (q->ecs.present && q->ecs.source_len) {
 		to->client.family = q->ecs.family == 1 ? 4 : 6;
 		memset(to->client.address, 0, sizeof to->client.address);
 		memcpy(to->client.address, q->ecs.address, to->client.family == 4 ? 4 : 16);
