@@ -345,7 +345,13 @@ note_all_chosen(const struct dns_view *v)
 bool
 dns_xdp_is_full(void)
 {
-	return dns_xdp.n_names >= COUNTED_MAX * 9 / 10;
+	const struct dns_xdp_name *n;
+	unsigned n_counted = 0;
+
+	/* Names that policies choose stay, so a sweep for the sake of the few others would come again and again. */
+	wf_hmap_for_each (n, node, &dns_xdp.names)
+		n_counted += !n->by_policy;
+	return dns_xdp.n_names >= COUNTED_MAX * 9 / 10 && n_counted >= COUNTED_MAX / 4;
 }
 
 void
