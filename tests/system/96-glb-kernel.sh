@@ -5,32 +5,22 @@
 # The balancer's programs on the oldest kernel that they are meant for: Linux 6.1 of Debian 12, in a guest without KVM.
 # The guest is the one of the other tests (tests/lib/guest) with weft-glb and its libraries laid over it.
 . "$(dirname "$0")/../lib/system.sh"
-IMAGE=${WEFT_GUEST_IMAGE:-$ROOT/build/guest}
-[ -n "${WEFT_ISOLATED:-}" ] || "$ROOT/tests/lib/guest/build.sh" "$IMAGE" ||
-	{ skip 96-glb-kernel "the guest's kernel cannot be had"; exit 0; }
+. "$ROOT/tests/lib/guest_kernel.sh"
+kernel_guest_image
 isolate "$@"
 need qemu-system-x86_64 busybox
 
 GLB=${WEFT_GLB:-$ROOT/build/glb/weft-glb}
 WEFTCTL=${WEFT_CTL:-$(dirname "$GLB")/../weftctl/weftctl}
-GUEST=$ROOT/tests/lib/guest/guest
 
 # --- weft-glb over the guest --------------------------------------------------------------------
-root=$T/root
-mkdir -p "$root/w" "$T/over"
 SECOND=$(dirname "$GLB")/../tests/unit/glb
-cp "$GLB" "$WEFTCTL" "$SECOND/xdp_second" "$SECOND/xdp_second.bpf.o" "$root/w/"
-cp -r "$ROOT/yang" "$root/w/yang"
-cp /usr/share/yang/modules/libyang/*.yang "$root/w/yang/" 2> /dev/null || true
+kernel_guest_lay "$GLB" "$WEFTCTL" "$SECOND/xdp_second"
+cp "$SECOND/xdp_second.bpf.o" "$root/w/"
 for lib in /usr/lib/*/bpf/xdp-dispatcher.o; do
 	mkdir -p "$root$(dirname "$lib")"
 	cp "$lib" "$root$lib"
 done
-ldd "$GLB" "$WEFTCTL" "$SECOND/xdp_second" | awk '$2 == "=>" { print $3 } $1 ~ /^\/lib.*ld-/ { print $1 }' | sort -u |
-	while read -r lib; do
-		mkdir -p "$root$(dirname "$lib")"
-		cp -L "$lib" "$root$lib"
-	done
 cat > "$root/w/wanted.json" <<-'END'
 	{ "sites":   { "dc1": "10.1.0.2", "dc2": "10.2.0.2" },
 	  "servers": { "s1": "10.1.1.2", "s2": "10.1.2.2" },
@@ -88,32 +78,12 @@ cat > "$root/w/run" <<-'END'
 	echo left: $(./xdp_second list lo) $(ls /sys/fs/bpf)
 	cat version
 	END
-chmod 755 "$root/w/run"
-mkdir -p "$T/boot"
-cp "$IMAGE/vmlinuz" "$T/boot/"
-# The kernel takes archives one behind the other.
-{ cat "$IMAGE/initrd.gz"; (cd "$root" && find . | busybox cpio -o -H newc 2> /dev/null | gzip -1); } > "$T/boot/initrd.gz"
-
-if ! "$GUEST" start "$T/boot" "$T/vm" glb none memory=512 2> "$T/start.log"; then
-	skip 96-glb-kernel "the guest does not start: $(tail -n 3 "$T/start.log" | tr '\n' ' ')"
-	exit 0
-fi
-# The verifier takes its time without KVM.
-"$GUEST" sh "$T/vm" glb '(sh /w/run > /w/out 2>&1; echo $? > /w/code.new; mv /w/code.new /w/code) > /dev/null 2>&1 &' > /dev/null || true
-retry 800 "$GUEST" sh "$T/vm" glb 'test -e /w/code' > /dev/null || true
-code=$("$GUEST" sh "$T/vm" glb 'cat /w/code' | tr -d '[:space:]')
-said=$("$GUEST" sh "$T/vm" glb 'cat /w/out')
-if [ "$code" = 0 ]; then
-	ok "all programs load and attach on Linux $(tail -n 1 <<< "$said")"
-else
-	fail "all programs load and attach" "$said"
-fi
-check "the guest's kernel is 6.1" eval '[[ $said == *$'\''\n'\''6.1.* ]]'
+kernel_guest_run 800 glb "all programs load and attach"
 check "the document is in force there" eval '[[ $said == *"document: 1 "* ]]'
 for what in "alone: ping" "order: glb_entry second" "chained: no ping" "without: ping" "order: second glb_entry" \
 	", 0% packet loss" "passed" "left: second xdp"; do
 	check "chained by libxdp: $what" eval '[[ $said == *"$what"* ]]'
 done
 [ "$N_FAILED" = 0 ] || sed 's/^/# /' <<< "$said"
-"$GUEST" stop "$T/vm" glb
+kernel_guest_stop glb
 finish
