@@ -20,6 +20,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/hmap.h"
@@ -99,12 +100,13 @@ rule_prefetch(const struct rule *r)
 	__builtin_prefetch((const char *)r + 192);
 }
 
-/* The same of a look-up. */
+/* The same of a look-up.  'r' may be NULL (a bucket that another thread is emptying): the addresses are numbers. */
 static inline void
 rule_prefetch_lookup(const struct rule *r)
 {
-	__builtin_prefetch(&r->cls_next);
-	__builtin_prefetch(rule_match(r)->data + 1);
+	__builtin_prefetch((const void *)((uintptr_t)r + offsetof(struct rule, cls_next)));
+	__builtin_prefetch((const void *)((uintptr_t)r + sizeof(struct rule) + offsetof(struct of_match, data) +
+					  sizeof(r->match->data[0])));
 }
 
 void rule_ref(struct rule *);
