@@ -46,20 +46,22 @@ wf_file_read_text(const char *path, size_t max_size, struct wf_str *ret, struct 
 	return rc;
 }
 
-static int
-write_all(int fd, const char *data, size_t size)
+int
+wf_write_all(int fd, const void *data, size_t size)
 {
-	while (size) {
-		ssize_t n = write(fd, data, size);
+	const uint8_t *p = data;
 
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			data += n;
-			size -= n;
-		}
+	while (size) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENOSPC;
+		p += n;
+		size -= (size_t)n;
 	}
-	return fsync(fd) ? -errno : 0;
+	return 0;
 }
 
 int
@@ -67,8 +69,10 @@ wf_file_replace(const char *path, const void *data, size_t size, struct wf_err *
 {
 	char *aside = wf_xasprintf("%s.new", path);
 	int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	int rc = fd < 0 ? -errno : write_all(fd, data, size);
+	int rc = fd < 0 ? -errno : wf_write_all(fd, data, size);
 
+	if (!rc && fsync(fd))
+		rc = -errno;
 	if (fd >= 0)
 		close(fd);
 	if (!rc && rename(aside, path))

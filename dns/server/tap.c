@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "dns/wire/proto.h"
 #include "dns/server/server.h"
@@ -158,22 +159,6 @@ struct out {
 };
 
 static bool
-write_all(int fd, const uint8_t *p, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, p, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		p += n;
-		size -= n;
-	}
-	return true;
-}
-
-static bool
 read_all(int fd, uint8_t *p, size_t size)
 {
 	while (size) {
@@ -202,7 +187,7 @@ send_control(int fd, uint32_t type)
 	dns_put32(frame + 12, 1); /* field: content type */
 	dns_put32(frame + 16, (uint32_t)n);
 	memcpy(frame + 20, CONTENT, n);
-	return write_all(fd, frame, names ? 20 + n : 12);
+	return !wf_write_all(fd, frame, names ? 20 + n : 12);
 }
 
 /* ACCEPT names content types that the reader takes; ours is the only one that we named. */
@@ -309,12 +294,16 @@ drain(struct out *o, struct dns_tap_ring *r)
 	if (o->fd >= 0) {
 		uint32_t from = tail % RING_SIZE, size = head - tail, first = RING_SIZE - from < size ? RING_SIZE - from : size;
 
-		if (write_all(o->fd, r->bytes + from, first) && write_all(o->fd, r->bytes, size - first)) {
+		int rc = wf_write_all(o->fd, r->bytes + from, first);
+
+		if (!rc)
+			rc = wf_write_all(o->fd, r->bytes, size - first);
+		if (!rc) {
 			tap.n_sent += n;
 			o->size += size;
 			n = 0;
 		} else {
-			wf_warn("dnstap: %s: %s", o->path, strerror(errno));
+			wf_warn("dnstap: %s: %s", o->path, strerror(-rc));
 			out_close(o, false);
 		}
 	}

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/loop.h"
 #include "switchd/state/image.h"
 
@@ -53,24 +54,6 @@ struct state_log {
 	uint64_t n_frames, n_writes, n_compactions;
 	int broken;          /* errno of a write that failed */
 };
-
-static int
-write_all(int fd, const void *data, size_t size)
-{
-	const uint8_t *p = data;
-
-	while (size) {
-		ssize_t n = write(fd, p, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENOSPC;
-		p += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
 
 static int
 open_new(const char *path, struct wf_err *err)
@@ -131,7 +114,7 @@ state_log_create(struct state_log **ret, const char *path, const struct state_he
 		return rc;
 	}
 	state_head_put(head, bytes);
-	rc = write_all(l->fd, bytes, sizeof(bytes));
+	rc = wf_write_all(l->fd, bytes, sizeof(bytes));
 	if (!rc && (flock(l->fd, LOCK_EX | LOCK_NB) || rename(l->new_path, path)))
 		rc = -errno;
 	if (rc) {
@@ -234,7 +217,7 @@ state_log_write(struct state_log *l)
 
 	if (!size || rc)
 		return rc;
-	rc = write_all(l->fd, l->pending.data, size);
+	rc = wf_write_all(l->fd, l->pending.data, size);
 	l->n_writes++;
 	if (rc) {
 		l->broken = rc;
@@ -278,7 +261,7 @@ static int
 put_new(void *c_, const void *data, size_t size)
 {
 	struct compaction *c = c_;
-	int rc = write_all(c->to, data, size);
+	int rc = wf_write_all(c->to, data, size);
 
 	c->new_size += rc ? 0 : size;
 	return rc;
