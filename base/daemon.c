@@ -285,6 +285,14 @@ wf_daemon_exit(int status)
 	exit(status);
 }
 
+static void (*fatal_hook)(const char *text);
+
+void
+wf_fatal_hook(void (*fn)(const char *text))
+{
+	fatal_hook = fn;
+}
+
 void
 wf_fatal(const char *fmt, ...)
 {
@@ -296,6 +304,8 @@ wf_fatal(const char *fmt, ...)
 	va_end(args);
 	wf_log_set_all(WF_LOG_CONSOLE, WF_OFF); /* said below, once */
 	wf_emer("%s", s.s);
+	if (fatal_hook)
+		fatal_hook(s.s);
 	fprintf(stderr, "%s: %s\n", wf_program_name, s.s);
 	wf_daemon_exit(EXIT_FAILURE);
 }

@@ -72,6 +72,8 @@ void wf_daemon_exit(int status) __attribute__((noreturn));
  *           wf_fatal("%s", err.text);
  */
 void wf_fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* Is told the text before the end, for somebody else who waits for this process.  NULL: nobody. */
+void wf_fatal_hook(void (*fn)(const char *text));
 /* Prints the help on the options above. */
 void wf_daemon_usage(void);
 

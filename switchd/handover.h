@@ -25,15 +25,11 @@
 #define WEFT_SWITCHD_HANDOVER_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include "base/err.h"
+#include "base/handover.h"
 
 /* --- Who gives (handover_give.c) ----------------------------------------------------------------- */
 
-/* How this process was started, for "weft/upgrade"; before options are parsed. */
-void sw_handover_init(int argc, char *argv[]);
 /* Whoever wants to take over is told why it cannot. */
 void sw_handover_forbid(const char *why);
 /* From the moment on in which this process is the switch, until it is not. */
@@ -61,7 +57,9 @@ void sw_takeover_switch(void);
 /* What the other daemon counted, once the ports that it had to close first are served. */
 void sw_takeover_counters(void);
 
-/* --- On the wire (handover.c) -------------------------------------------------------------------- */
+/* --- Messages (base/handover.h) ------------------------------------------------------------------- */
+
+#define HANDOVER_NAME "weft"
 
 enum handover_type {
 	HANDOVER_HELLO = 1, /* value: version */
@@ -76,19 +74,5 @@ enum handover_type {
 	HANDOVER_GONE,      /* a descriptor: counters */
 };
 #define HANDOVER_VERSION 1
-#define HANDOVER_TEXT_MAX 512
-
-struct handover_msg {
-	enum handover_type type;
-	uint32_t value;
-	int fd;             /* -1: none; the receiver's */
-	char text[HANDOVER_TEXT_MAX];
-};
-/* The path of the socket; false if it is too long to be one. */
-bool handover_path(char *path, size_t size);
-/* 'fd' stays the caller's.  Returns 0 or a negative errno; -ETIMEDOUT: the other end does not read. */
-int handover_send(int sock, enum handover_type, uint32_t value, const char *text, int fd);
-/* Waits at most 'timeout_ms'.  Returns 0; -ETIMEDOUT; -ECONNRESET: the other end is closed; -EPROTO. */
-int handover_receive(int sock, int timeout_ms, struct handover_msg *);
 
 #endif

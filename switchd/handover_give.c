@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon that runs, while the next one takes over. */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -53,8 +47,6 @@ sw_handover_forbid(const char *why)
 
 /* --- Starting the next one ----------------------------------------------------------------------- */
 
-static char **start_argv;
-static char *start_program;
 static struct unixctl_conn *asked; /* waits for the end of "weft/upgrade" */
 static struct wf_timer asked_timer;
 
@@ -71,54 +63,17 @@ answer(const char *failure)
 	asked = NULL;
 }
 
-void
-sw_handover_init(int argc, char *argv[])
+static void
+on_next_ended(const char *why, bool good)
 {
-	bool has = false;
+	char text[500];
 
-	start_argv = wf_xzalloc(((size_t)argc + 2) * sizeof(*start_argv));
-	for (int i = 0; i < argc; i++) {
-		start_argv[i] = wf_xstrdup(argv[i]);
-		has |= !strcmp(argv[i], "--takeover");
-	}
-	if (!has)
-		start_argv[argc] = wf_xstrdup("--takeover");
-	/* By its name, not by what that is now: an upgrade puts another file there. */
-	if (argc && argv[0][0] != '/' && strchr(argv[0], '/')) {
-		char *cwd = getcwd(NULL, 0);
+	if (good && sock >= 0)
+		return;
 
-		start_program = wf_xasprintf("%s/%s", cwd ? cwd : "", argv[0]);
-		free(cwd);
-	} else {
-		start_program = wf_xstrdup(argc ? argv[0] : "weft-switchd");
-	}
-}
-
-/* In a child of a child, so that nobody has to wait for it. */
-static int
-start_next(const char *program)
-{
-	sigset_t none;
-	pid_t pid;
-	int status = 0;
-
-	sigemptyset(&none);
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		pid = fork();
-		if (pid)
-			_exit(pid < 0 ? 1 : 0);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		/* Libraries open without O_CLOEXEC: a guest would not see this process let go of it. */
-		close_range(3, ~0u, 0);
-		execvp(program, start_argv);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status ? -EAGAIN : 0;
+	snprintf(text, sizeof(text), "the next daemon did not take over: %s.  This one goes on", why);
+	if (!handed_over)
+		answer(text);
 }
 
 static void
@@ -130,11 +85,9 @@ on_upgrade_timeout(struct wf_timer *t)
 static void
 on_upgrade(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
-	const char *program = argc > 1 ? argv[1] : start_program;
-	char text[400];
-	int rc;
+	struct wf_err err = { "" };
 
-	if (asked || sock >= 0) {
+	if (asked || sock >= 0 || wf_successor_runs()) {
 		unixctl_reply_error(conn, "an upgrade is under way");
 		return;
 	}
@@ -142,15 +95,8 @@ on_upgrade(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 		unixctl_reply_error(conn, "this process is not the switch (yet)");
 		return;
 	}
-	if (strchr(program, '/') && access(program, X_OK)) {
-		snprintf(text, sizeof(text), "%s: %s", program, wf_strerror(-errno));
-		unixctl_reply_error(conn, text);
-		return;
-	}
-	rc = start_next(program);
-	if (rc) {
-		snprintf(text, sizeof(text), "%s: cannot be started: %s", program, wf_strerror(rc));
-		unixctl_reply_error(conn, text);
+	if (wf_successor_start(argc > 1 ? argv[1] : NULL, on_next_ended, &err)) {
+		unixctl_reply_error(conn, err.text);
 		return;
 	}
 	asked = conn;
@@ -172,7 +118,9 @@ drop(const char *why)
 	sock = -1;
 	given = false;
 	state_give_end();
-	answer("the next daemon gave up; its log says why.  This one goes on");
+	/* If it is about to end it says why itself. */
+	if (!wf_successor_runs())
+		answer("the next daemon gave up; its log says why.  This one goes on");
 }
 
 static void
@@ -187,19 +135,19 @@ give_listener(const struct wf_listener *l, void *rc_)
 	int *rc = rc_;
 
 	if (!*rc)
-		*rc = handover_send(sock, HANDOVER_LISTENER, 0, wf_listener_name(l),
+		*rc = wf_handover_send(sock, HANDOVER_LISTENER, 0, wf_listener_name(l),
 				    wf_listener_fd(l));
 }
 
 static void
 give_socket(const char *type, const char *name, int fd, void *rc_)
 {
-	char text[HANDOVER_TEXT_MAX];
+	char text[WF_HANDOVER_TEXT_MAX];
 	int *rc = rc_;
 
 	snprintf(text, sizeof(text), "%s\n%s", type, name);
 	if (!*rc)
-		*rc = handover_send(sock, HANDOVER_PORT, 0, text, fd);
+		*rc = wf_handover_send(sock, HANDOVER_PORT, 0, text, fd);
 }
 
 static int
@@ -225,21 +173,21 @@ give(void)
 	int fd, rc;
 
 	if (forbidden) {
-		handover_send(sock, HANDOVER_REFUSED, 0, forbidden, -1);
+		wf_handover_send(sock, HANDOVER_REFUSED, 0, forbidden, -1);
 		return -EPERM;
 	}
 	fd = state_give(&path);
 	if (fd < 0) {
-		handover_send(sock, HANDOVER_REFUSED, 0, "the daemon that runs keeps no state file, so "
+		wf_handover_send(sock, HANDOVER_REFUSED, 0, "the daemon that runs keeps no state file, so "
 			      "that there is nothing to take over from", -1);
 		return -ENOENT;
 	}
-	rc = handover_send(sock, HANDOVER_FILE, 0, path, fd);
+	rc = wf_handover_send(sock, HANDOVER_FILE, 0, path, fd);
 	if (!rc)
 		rc = give_ports();
 	of_listeners_for_each(give_listener, &rc);
 	if (!rc)
-		rc = handover_send(sock, HANDOVER_END, 0, NULL, -1);
+		rc = wf_handover_send(sock, HANDOVER_END, 0, NULL, -1);
 	return rc;
 }
 
@@ -258,7 +206,7 @@ static void
 switch_over(void)
 {
 	int64_t start = wf_now_us();
-	struct handover_msg m;
+	struct wf_handover_msg m;
 	int rc;
 
 	sw_ports_pause();
@@ -267,13 +215,13 @@ switch_over(void)
 		sw_ports_resume();
 		return;
 	}
-	rc = handover_send(sock, HANDOVER_DONE, 0, NULL, -1);
+	rc = wf_handover_send(sock, HANDOVER_DONE, 0, NULL, -1);
 	if (!rc)
-		rc = handover_receive(sock, TAKEN_MS, &m);
+		rc = wf_handover_receive(sock, TAKEN_MS, &m);
 	if (rc == -ETIMEDOUT) {
 		/* From now on it cannot say it any more; it may have just now. */
 		shutdown(sock, SHUT_RD);
-		rc = handover_receive(sock, 0, &m);
+		rc = wf_handover_receive(sock, 0, &m);
 	}
 	if (!rc && m.type == HANDOVER_TAKEN) {
 		handed_over = true;
@@ -290,8 +238,8 @@ switch_over(void)
 static void
 on_readable(void *aux)
 {
-	struct handover_msg m;
-	int rc = handover_receive(sock, 0, &m);
+	struct wf_handover_msg m;
+	int rc = wf_handover_receive(sock, 0, &m);
 
 	if (rc == -ETIMEDOUT)
 		return;
@@ -302,7 +250,7 @@ on_readable(void *aux)
 	if (m.fd >= 0)
 		close(m.fd);
 	if (m.type == HANDOVER_HELLO && m.value != HANDOVER_VERSION) {
-		handover_send(sock, HANDOVER_REFUSED, 0, "the daemon that runs hands over in another "
+		wf_handover_send(sock, HANDOVER_REFUSED, 0, "the daemon that runs hands over in another "
 			      "way; stop it and start the new one", -1);
 		drop("another version of the handover");
 	} else if (m.type == HANDOVER_HELLO) {
@@ -322,24 +270,17 @@ on_readable(void *aux)
 static void
 on_connection(void *aux)
 {
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	struct ucred peer = { 0 };
-	socklen_t size = sizeof(peer);
+	long pid;
+	int fd = wf_handover_accept(listen_fd, &pid);
 
 	if (fd < 0)
 		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
-	    (peer.uid && peer.uid != geteuid())) {
-		wf_warn("user %ld may not take over", (long)peer.uid);
-		close(fd);
-		return;
-	}
 	if (sock >= 0) {
-		handover_send(fd, HANDOVER_REFUSED, 0, "another daemon is taking over already", -1);
+		wf_handover_send(fd, HANDOVER_REFUSED, 0, "another daemon is taking over already", -1);
 		close(fd);
 		return;
 	}
-	wf_info("process %ld is going to take over", (long)peer.pid);
+	wf_info("process %ld is going to take over", pid);
 	sock = fd;
 	watch = wf_fd_watch(sock, on_readable, NULL);
 	wf_timer_set(&ready_timer, READY_MS, on_ready_timeout, NULL);
@@ -348,46 +289,29 @@ on_connection(void *aux)
 void
 sw_handover_serve(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	char path[300];
-	mode_t mask;
+	struct wf_err err = { "" };
 
 	if (listen_fd >= 0)
 		return;
-	if (!handover_path(path, sizeof(path))) {
-		wf_warn("%s/weft.handover is too long for a socket: no daemon can take over",
-			wf_rundir());
+	listen_fd = wf_handover_listen(HANDOVER_NAME, &err);
+	if (listen_fd < 0) {
+		wf_warn("%s: no daemon can take over", err.text);
 		return;
 	}
 	unixctl_command("weft/upgrade", "[PROGRAM]", 0, 1, on_upgrade, NULL);
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	unlink(path);
-	mask = umask(0177);
-	if (listen_fd < 0 || bind(listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    listen(listen_fd, 4) < 0) {
-		wf_warn("%s: %s: no daemon can take over", path, wf_strerror(-errno));
-		if (listen_fd >= 0)
-			close(listen_fd);
-		listen_fd = -1;
-	}
-	umask(mask);
-	if (listen_fd >= 0)
-		listen_watch = wf_fd_watch(listen_fd, on_connection, NULL);
+	listen_watch = wf_fd_watch(listen_fd, on_connection, NULL);
 }
 
 void
 sw_handover_close(void)
 {
-	char path[300];
-
 	if (listen_fd < 0)
 		return;
 	wf_fd_unwatch(listen_watch);
 	close(listen_fd);
 	listen_fd = -1;
-	if (!handed_over && handover_path(path, sizeof(path)))
-		unlink(path);
+	if (!handed_over)
+		wf_handover_unlink(HANDOVER_NAME);
 	if (sock >= 0 && !handed_over)
 		drop("this one ends");
 }
@@ -421,7 +345,7 @@ counters_file(void)
 void
 sw_handover_leave(void)
 {
-	struct handover_msg m;
+	struct wf_handover_msg m;
 	int fd;
 
 	sw_handover_close();
@@ -430,8 +354,8 @@ sw_handover_leave(void)
 	sw_config_leave();
 	fd = counters_file();
 	wf_daemon_pidfile_remove();
-	if (!handover_send(sock, HANDOVER_GONE, 0, NULL, fd))
-		handover_receive(sock, LEAVE_MS, &m); /* it closes */
+	if (!wf_handover_send(sock, HANDOVER_GONE, 0, NULL, fd))
+		wf_handover_receive(sock, LEAVE_MS, &m); /* it closes */
 	answer(NULL);
 	unixctl_server_close();
 	wf_info("handed over");

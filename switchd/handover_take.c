@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -63,9 +62,9 @@ give_up(const char *why)
 }
 
 static void
-receive(struct handover_msg *m)
+receive(struct wf_handover_msg *m)
 {
-	int rc = handover_receive(sock, ANSWER_MS, m);
+	int rc = wf_handover_receive(sock, ANSWER_MS, m);
 
 	if (rc)
 		give_up(rc == -ECONNRESET ? "the daemon that runs has closed the connection"
@@ -78,7 +77,7 @@ receive(struct handover_msg *m)
 /* --- Getting ------------------------------------------------------------------------------------- */
 
 static void
-take_port(struct handover_msg *m)
+take_port(struct wf_handover_msg *m)
 {
 	char *name = strchr(m->text, '\n');
 
@@ -92,7 +91,7 @@ static void
 receive_all(void)
 {
 	struct wf_err err = { "" };
-	struct handover_msg m;
+	struct wf_handover_msg m;
 	unsigned n_ports = 0;
 
 	for (;;) {
@@ -121,25 +120,18 @@ receive_all(void)
 bool
 sw_takeover_begin(void (*finished)(void))
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	char path[300];
+	struct wf_err err = { "" };
 
-	if (!handover_path(path, sizeof(path)))
-		return false;
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (sock < 0 || connect(sock, (struct sockaddr *)&a, sizeof(a)) < 0) {
-		wf_info("%s: %s: nobody is there to take over from", path, wf_strerror(-errno));
-		if (sock >= 0)
-			close(sock);
-		sock = -1;
+	sock = wf_handover_connect(HANDOVER_NAME, &err);
+	if (sock < 0) {
+		wf_info("%s: nobody is there to take over from", err.text);
 		return false;
 	}
 	finished_fn = finished;
 	phase = PREPARING;
 	of_services_hold();
 	protocol_hold(true);
-	if (handover_send(sock, HANDOVER_HELLO, HANDOVER_VERSION, NULL, -1))
+	if (wf_handover_send(sock, HANDOVER_HELLO, HANDOVER_VERSION, NULL, -1))
 		give_up("the daemon that runs has closed the connection");
 	receive_all();
 	return true;
@@ -186,8 +178,8 @@ finish(void)
 static void
 on_readable(void *aux)
 {
-	struct handover_msg m = { .fd = -1 };
-	int rc = handover_receive(sock, 0, &m);
+	struct wf_handover_msg m = { .fd = -1 };
+	int rc = wf_handover_receive(sock, 0, &m);
 
 	if (rc == -ETIMEDOUT)
 		return;
@@ -229,14 +221,14 @@ void
 sw_takeover_switch(void)
 {
 	struct wf_err err = { "" };
-	struct handover_msg m;
+	struct wf_handover_msg m;
 	int64_t start;
 	size_t n;
 
 	for (unsigned round = 0; round < TAIL_ROUNDS && read_tail() > TAIL_BYTES; round++)
 		;
 	start = wf_now_us();
-	if (handover_send(sock, HANDOVER_READY, 0, NULL, -1))
+	if (wf_handover_send(sock, HANDOVER_READY, 0, NULL, -1))
 		give_up("the daemon that runs has closed the connection");
 	receive(&m);
 	if (m.type != HANDOVER_DONE)
@@ -245,7 +237,7 @@ sw_takeover_switch(void)
 	if (state_take_end(&err))
 		give_up(err.text);
 	/* If it has lost patience it is the switch, and this fails. */
-	if (handover_send(sock, HANDOVER_TAKEN, 0, NULL, -1))
+	if (wf_handover_send(sock, HANDOVER_TAKEN, 0, NULL, -1))
 		give_up("the daemon that runs went on by itself");
 	wf_info("taken over: %lld us, %zu bytes of the state file", (long long)(wf_now_us() - start),
 		n);

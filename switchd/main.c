@@ -195,7 +195,7 @@ main(int argc, char *argv[])
 	struct wf_err err = { "" };
 	bool cleanup;
 
-	sw_handover_init(argc, argv);
+	wf_successor_init(argc, argv);
 	wf_daemon_init(argc, argv);
 	wf_phase("program set up");
 	parse_options(argc, argv, &o);

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages between two daemons: packets of a sequenced unix socket, each with at most one descriptor. */
-#include "switchd/handover.h"
+#include "base/handover.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/daemon.h"
+#include "base/log.h"
+
+WF_LOG_MODULE(handover);
 
 #define MAGIC 0x77656674 /* "weft" */
 /* The ports of a large switch are more than a socket holds: whoever sends waits so long for the other end to read. */
@@ -26,19 +30,94 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-bool
-handover_path(char *path, size_t size)
-{
-	int n = snprintf(path, size, "%s/weft.handover", wf_rundir());
+/* --- The socket ---------------------------------------------------------------------------------- */
 
-	return n > 0 && (size_t)n < size && (size_t)n < sizeof(((struct sockaddr_un *)0)->sun_path);
+static int
+set_address(const char *name, struct sockaddr_un *a, struct wf_err *err)
+{
+	int n = snprintf(a->sun_path, sizeof(a->sun_path), "%s/%s.handover", wf_rundir(), name);
+
+	a->sun_family = AF_UNIX;
+	if (n < 0 || (size_t)n >= sizeof(a->sun_path))
+		return wf_err(err, -ENAMETOOLONG, "%s/%s.handover is too long for a socket", wf_rundir(), name);
+	return 0;
 }
 
 int
-handover_send(int sock, enum handover_type type, uint32_t value, const char *text, int fd)
+wf_handover_listen(const char *name, struct wf_err *err)
+{
+	struct sockaddr_un a;
+	mode_t mask;
+	int fd, rc = set_address(name, &a, err);
+
+	if (rc)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	unlink(a.sun_path);
+	mask = umask(0177);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 4) < 0) {
+		rc = wf_err(err, -errno, "%s: %s", a.sun_path, wf_strerror(-errno));
+		if (fd >= 0)
+			close(fd);
+	}
+	umask(mask);
+	return rc ? rc : fd;
+}
+
+void
+wf_handover_unlink(const char *name)
+{
+	struct sockaddr_un a;
+	struct wf_err err;
+
+	if (!set_address(name, &a, &err))
+		unlink(a.sun_path);
+}
+
+int
+wf_handover_accept(int listen_fd, long *pid)
+{
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	if (fd < 0)
+		return -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
+	    (peer.uid && peer.uid != geteuid())) {
+		wf_warn("user %ld may not take over", (long)peer.uid);
+		close(fd);
+		return -1;
+	}
+	*pid = peer.pid;
+	return fd;
+}
+
+int
+wf_handover_connect(const char *name, struct wf_err *err)
+{
+	struct sockaddr_un a;
+	int fd, rc = set_address(name, &a, err);
+
+	if (rc)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		rc = wf_err(err, -errno, "%s: %s", a.sun_path, wf_strerror(-errno));
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+/* --- Messages ------------------------------------------------------------------------------------ */
+
+int
+wf_handover_send(int sock, uint32_t type, uint32_t value, const char *text, int fd)
 {
 	struct head head = { MAGIC, type, value };
-	size_t len = text ? strnlen(text, HANDOVER_TEXT_MAX - 1) : 0;
+	size_t len = text ? strnlen(text, WF_HANDOVER_TEXT_MAX - 1) : 0;
 	struct iovec iov[2] = { { &head, sizeof(head) }, { (void *)text, len } };
 	union control control = { 0 };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
@@ -82,7 +161,7 @@ descriptor_of(struct msghdr *msg)
 }
 
 int
-handover_receive(int sock, int timeout_ms, struct handover_msg *m)
+wf_handover_receive(int sock, int timeout_ms, struct wf_handover_msg *m)
 {
 	struct pollfd p = { .fd = sock, .events = POLLIN };
 	struct head head;
