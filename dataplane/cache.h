@@ -122,6 +122,11 @@ void cache_burst_start_tunnel(const struct cache *, struct cache_burst *, unsign
 void cache_burst_add_tunnel(const struct cache *, struct cache_burst *, uint32_t slot,
 			    uint32_t generation, const uint64_t *words, unsigned n_tunnel,
 			    const struct rte_mbuf *, unsigned kind);
+/* The same for packets of one tunnel port, whose words are those; but the first is in 'ids', if not NULL. */
+void cache_burst_add_tunnels(const struct cache *, struct cache_burst *, uint32_t slot,
+			     uint32_t generation, const uint64_t *words, unsigned n_tunnel,
+			     const uint64_t *ids, struct rte_mbuf *const *, const uint8_t *kinds,
+			     unsigned n);
 /* Which bits of frames of a kind are in keys that are made now: ORed to 'bits', the frame's first 64
  * bytes. */
 void cache_frame_bits(const struct cache *, unsigned kind, uint8_t bits[64]);

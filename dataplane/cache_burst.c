@@ -180,6 +180,42 @@ cache_burst_add_tunnel(const struct cache *c, struct cache_burst *b, uint32_t sl
 		add_tunnel(t, b, first, words, n_tunnel, pkt_data(m), r, b->n_words);
 }
 
+/* Each with the VNI alone. */
+ALWAYS_INLINE void
+add_tunnels_of_ids(const struct cache_table *t, struct cache_burst *b, uint64_t first, const uint64_t *ids,
+		   struct rte_mbuf *const *pkts, const uint8_t *kinds, unsigned n, unsigned n_words)
+{
+	for (unsigned i = 0; i < n; i++)
+		add_tunnel(t, b, first, &ids[i], 1, pkt_data(pkts[i]), &t->recipes[kinds[i]],
+			   n_words);
+}
+
+void
+cache_burst_add_tunnels(const struct cache *c, struct cache_burst *b, uint32_t slot,
+			uint32_t generation, const uint64_t *words, unsigned n_tunnel,
+			const uint64_t *ids, struct rte_mbuf *const *pkts, const uint8_t *kinds,
+			unsigned n)
+{
+	const struct cache_table *t = c->cur;
+	uint64_t first = first_word(slot, generation) | FLOW_HAS_TUNNEL, own[CACHE_KEY_WORDS];
+
+	if (ids && n_tunnel == 1 && b->n_words == 3) {
+		add_tunnels_of_ids(t, b, first, ids, pkts, kinds, n, 3);
+		return;
+	}
+	if (ids && n_tunnel == 1 && b->n_words == 4) {
+		add_tunnels_of_ids(t, b, first, ids, pkts, kinds, n, 4);
+		return;
+	}
+	memcpy(own, words, n_tunnel * sizeof own[0]);
+	for (unsigned i = 0; i < n; i++) {
+		if (ids)
+			own[0] = ids[i];
+		add_tunnel(t, b, first, own, n_tunnel, pkt_data(pkts[i]), &t->recipes[kinds[i]],
+			   b->n_words);
+	}
+}
+
 unsigned
 cache_burst_add(struct cache_burst *b, const struct cache_key *key)
 {

@@ -592,11 +592,22 @@ burst(struct runner *rn, uint32_t slot, struct rte_mbuf **pkts, unsigned n)
 		n = protocol_rx_burst(rn, bv->bridge, slot, vs->generation, vs->ofp_port, protocols,
 				      pkts, n);
 	bool tunnels = decap_same_begin(rn, slot, vs->generation);
-	if (unlikely(tunnels))
+	if (unlikely(tunnels)) {
+		unsigned taken = run_decap_together(rn, &b, slot, vs->generation, pkts, n);
+
+		if (taken) {
+			inner(rn);
+			if (taken == n)
+				return;
+			decap_same_look_again(rn);
+			pkts += taken;
+			n -= taken;
+		}
 		any = kinds_of_same(rn, pkts, n, kinds, same);
-	else
+	} else {
 		for (unsigned i = 0; i < n; i++)
 			any |= kinds[i] = (uint8_t)pkt_kind(pkts[i]);
+	}
 	cache_burst_start(rn->cache, &b, slot, vs->generation);
 	if (unlikely(any & PKT_KIND_OTHER)) {
 		if (tunnels)

@@ -26,10 +26,10 @@
 
 /* Which kind of packet?  Without a branch on what differs from packet to packet. */
 static inline unsigned
-pkt_kind(const struct rte_mbuf *m)
+pkt_kind_of(const uint8_t *data, uint32_t size)
 {
-	const uint8_t *data = pkt_data(m), *ip = data + 14, *l4;
-	uint32_t size = pkt_size(m), kind = 0, behind, pad, tcp;
+	const uint8_t *ip = data + 14, *l4;
+	uint32_t kind = 0, behind, pad, tcp;
 	uint8_t proto;
 
 	/* The least that any of them has: Ethernet, a tag, IPv4, UDP. */
@@ -75,6 +75,12 @@ pkt_kind(const struct rte_mbuf *m)
 	if (unlikely(tcp_size < 20 * tcp || tcp_size > behind))
 		return PKT_KIND_OTHER;
 	return kind | tcp;
+}
+
+static inline unsigned
+pkt_kind(const struct rte_mbuf *m)
+{
+	return pkt_kind_of(pkt_data(m), pkt_size(m));
 }
 
 static inline uint16_t

@@ -277,4 +277,10 @@ decap_same_take(struct runner *rn, struct decap_template *t, struct plan *plan, 
 	return true;
 }
 
+/* Takes the first packets of a burst as long as all are like one template, whose flow is looked up once; they
+ * wait in rn->inner, which is empty before.  Returns how many; 0 where there are several tunnels' in turn.  'b':
+ * where keys can be made. */
+unsigned run_decap_together(struct runner *, struct cache_burst *b, uint32_t slot, uint32_t generation,
+			    struct rte_mbuf **, unsigned n);
+
 #endif

@@ -529,6 +529,93 @@ each_fault_has_its_name(void **state)
 	}
 }
 
+static void total_less(uint8_t *f) { put16(f + 16, 20 + 4); fix_ip(f); }
+static void total_of_header(uint8_t *f) { put16(f + 16, 20); fix_ip(f); }
+static void ip_options(uint8_t *f) { f[14] = 0x46; fix_ip(f); }
+static void gre_sequence(uint8_t *f) { f[34] = 0x30; }
+static void other_ttl(uint8_t *f) { f[22] = 3; fix_ip(f); }
+static void marked(uint8_t *f) { f[15] = 2; fix_ip(f); }
+static void to_others(uint8_t *f) { f[5] ^= 1; }
+static void no_ip(uint8_t *f) { put16(f + 12, 0x88cc); }
+static void inner_of_no_kind(uint8_t *f) { put16(f + 34 + (f[23] == IPPROTO_GRE ? 4 : 16) + 12, 0x0806); }
+
+/* Did the last burst go by the template of its first packet alone? */
+static bool
+went_together(void)
+{
+	const struct decaps *d = fast.rn.decaps;
+
+	for (unsigned i = 0; i < DECAP_TEMPLATES; i++)
+		if (d->templates[i].burst == d->burst)
+			return false;
+	return d->slots != 0;
+}
+
+/* A burst of one tunnel goes together; one that is odd, wherever it is, meets what it would meet alone, and keeps
+ * its place. */
+static void
+one_odd_among_many(void **state)
+{
+	static void (*const changes[])(uint8_t *) = {
+		no_version, header_of_16, too_long, later_fragment, total_less, total_of_header, ip_options,
+		gre_sequence, other_ttl, marked, to_others, no_ip, inner_of_no_kind };
+	const unsigned n_changes = sizeof changes / sizeof *changes, n_bads = sizeof bads / sizeof *bads;
+
+	for (unsigned kind = 0; kind < N_TUNNELS; kind++) {
+		for (unsigned b = 0; b <= n_bads + n_changes; b++) {
+			unsigned place = (b * 7 + kind) % BURST_MAX;
+			struct outer o = plain(kind, b);
+			struct rte_mbuf *pkts[BURST_MAX];
+
+			if (b < n_bads && !(bads[b].kinds >> kind & 1))
+				continue;
+			o.has_csum = kind == VXLAN && b % 2;
+			o.n_options = kind == GENEVE ? 1 + b % 2 : 0;
+			o.option = 5;
+			warm(&o);
+			for (unsigned i = 0; i < BURST_MAX; i++) {
+				o.inner = plain(kind, i).inner;
+				o.src_port = (uint16_t)(40000 + i);
+				pkts[i] = make(&o);
+			}
+			if (b < n_bads)
+				bads[b].change(pkt_data(pkts[place]));
+			else if (b < n_bads + n_changes)
+				changes[b - n_bads](pkt_data(pkts[place]));
+			both(pkts, BURST_MAX);
+			if (b == n_bads + n_changes) {
+				assert_int_equal(fast.n_sent[OUT], BURST_MAX);
+				assert_true(went_together());
+			} else {
+				assert_true(fast.n_sent[OUT] >= BURST_MAX - 1);
+			}
+			forget_sent(&fast);
+		}
+	}
+}
+
+/* Cut short in the middle of the others. */
+static void
+one_cut_among_many(void **state)
+{
+	for (unsigned kind = 0; kind < N_TUNNELS; kind++) {
+		struct outer o = plain(kind, 3);
+		struct rte_mbuf *m = make(&o), *pkts[8];
+		uint32_t size = pkt_size(m);
+
+		pkt_free(m);
+		warm(&o);
+		for (uint32_t left = 14; left < size; left++) {
+			for (unsigned i = 0; i < 8; i++)
+				pkts[i] = make(&o);
+			pkt_set_size(pkts[left % 8], left);
+			both(pkts, 8);
+			assert_true(fast.n_sent[OUT] >= 7);
+			forget_sent(&fast);
+		}
+	}
+}
+
 /* What is no whole IPv4 header, or has no ports, is for none of our tunnels: as anything else, it goes to the device. */
 static void
 what_is_no_tunnel_stays_whole(void **state)
@@ -732,16 +819,21 @@ random_bursts(void **state)
 		struct rte_mbuf *pkts[BURST_MAX];
 		unsigned n = 1 + (unsigned)random() % BURST_MAX;
 
-		for (unsigned i = 0; i < n; i++) {
-			struct outer o = plain((unsigned)random() % N_TUNNELS, (uint32_t)random());
+		/* Of one tunnel, most without fault; or of all, with many. */
+		bool alike = random() % 2;
+		struct outer first = plain((unsigned)random() % N_TUNNELS, (uint32_t)random());
 
-			o.has_key = random() % 2;
+		for (unsigned i = 0; i < n; i++) {
+			struct outer o = plain(alike ? first.kind : (unsigned)random() % N_TUNNELS,
+					       (uint32_t)random());
+
+			o.has_key = alike ? first.src_port % 2 : random() % 2;
 			o.id = (uint32_t)random() % 10;
-			if (o.kind == GENEVE && random() % 2) {
-				o.n_options = (unsigned)random() % 4;
+			if (o.kind == GENEVE && (alike ? first.src_port % 2 : random() % 2)) {
+				o.n_options = alike ? first.src_port / 2 % 4 : (unsigned)random() % 4;
 				o.option = 5 + (uint32_t)random() % 2;
 			}
-			o.has_csum = o.kind != GRE && random() % 4 == 0;
+			o.has_csum = o.kind != GRE && !alike && random() % 4 == 0;
 			o.has_right_csum = o.kind != GRE && !o.has_csum && random() % 2;
 			o.inner.seed %= 4;
 			o.inner.n_vlans = random() % 16 == 0;
@@ -751,7 +843,7 @@ random_bursts(void **state)
 				o.inner.ipv6 = false;
 			pkts[i] = make(&o);
 			uint8_t *f = pkt_data(pkts[i]);
-			switch (random() % 12) {
+			switch (random() % (alike ? 128 : 12)) {
 			case 0: /* one bit */
 				f[random() % 60] ^= (uint8_t)(1 << random() % 8);
 				break;
@@ -866,6 +958,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(such_packets_come_out),
 		cmocka_unit_test(each_fault_has_its_name),
+		cmocka_unit_test(one_odd_among_many),
+		cmocka_unit_test(one_cut_among_many),
 		cmocka_unit_test(what_is_no_tunnel_stays_whole),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(other_vnis_are_dropped),
