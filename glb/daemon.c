@@ -53,6 +53,7 @@ static struct {
 		double rate; /* per second, the last second */
 	} *rates;	     /* by VIP */
 	int64_t rates_at, forgot;
+	bool other_probes; /* than those of the document in force */
 	struct wf_timer second, stop;
 	struct stat document; /* as it was when read */
 } d;
@@ -221,7 +222,8 @@ take_back(void)
 {
 	struct wf_err err = { "" };
 
-	if (glb_health_apply(d.health, d.config, d.placement, &err))
+	d.other_probes = glb_health_apply(d.health, d.config, d.placement, NULL, &err) != 0;
+	if (d.other_probes)
 		wf_warn("the probes of before: %s", err.text);
 	wf_metrics_lock();
 	glb_datapath_reread(d.dp);
@@ -250,8 +252,9 @@ read_place(void *arg, uint32_t pool, uint32_t n_classes, struct glb_site_slot *r
 static int
 take(struct glb_config *c, struct placement *p, struct glb_datapath *dp, struct wf_err *err)
 {
+	const struct placement *before = c == d.config && dp == d.dp ? d.placement : NULL;
 	struct glb_sites *sites = glb_sites_new(c, p, d.sites, err);
-	int rc = sites ? glb_health_apply(d.health, c, p, err) : -EINVAL;
+	int rc = sites ? glb_health_apply(d.health, c, p, d.other_probes ? NULL : before, err) : -EINVAL;
 
 	if (sites && !d.sites)
 		glb_sites_take_history(sites, c->remember_ms, read_place, &(struct before){ p, dp });
@@ -272,8 +275,9 @@ take(struct glb_config *c, struct placement *p, struct glb_datapath *dp, struct 
 	}
 	glb_sites_free(d.sites);
 	d.sites = sites;
+	d.other_probes = false;
 	take_times(p);
-	for (uint32_t i = 0; i < d.n_times; i++)
+	for (uint32_t i = 0; (!before || !plc_same_nodes(p, before)) && i < d.n_times; i++)
 		d.times[i].marked = UINT32_MAX;
 	if (d.config != c) {
 		free(d.rates);
@@ -407,7 +411,7 @@ glb_daemon_reload(void)
 static int
 new_document(struct wf_err *err)
 {
-	struct placement *p = plc_load(d.config->placement, err);
+	struct placement *p = plc_load_next(d.config->placement, d.placement, err);
 	int rc = p ? take(d.config, p, d.dp, err) : -EINVAL;
 
 	if (rc) {

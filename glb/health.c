@@ -229,6 +229,7 @@ static int
 build_targets(struct build *b, struct wf_err *err)
 {
 	size_t room = 1;
+	bool *used;
 
 	for (size_t i = 0; i < b->p->n_pools; i++) {
 		const struct plc_pool *pool = &b->p->pools[i];
@@ -240,27 +241,66 @@ build_targets(struct build *b, struct wf_err *err)
 			room += pool->by_site[j].servers.n_members;
 	}
 	b->all->t = wf_xzalloc(room * sizeof *b->all->t);
-	for (size_t i = 0; i < b->p->n_pools; i++) {
-		const struct plc_pool *pool = &b->p->pools[i];
-		bool used = false;
+	used = wf_xzalloc((b->p->n_pools + 1) * sizeof *used);
+	for (size_t v = 0; v < 2 * b->c->n_vips; v++) {
+		const struct glb_vip_config *vip = &b->c->vips[v / 2];
+		const struct plc_pool *pool = plc_pool_by_name(b->p, v % 2 ? vip->fallback : vip->pool);
 
-		for (size_t v = 0; v < b->c->n_vips; v++)
-			used |= !strcmp(b->c->vips[v].pool, pool->name) || !strcmp(b->c->vips[v].fallback, pool->name);
-		if (used && !pool->gone)
-			add_pool(b, pool);
+		if (pool)
+			used[pool - b->p->pools] = true;
 	}
+	for (size_t i = 0; i < b->p->n_pools; i++)
+		if (used[i])
+			add_pool(b, &b->p->pools[i]);
+	free(used);
 	return 0;
 }
 
+static bool
+same_members(const struct plc_table *a, const struct plc_table *b)
+{
+	if (!a || !b || a->n_members != b->n_members)
+		return a == b;
+	for (size_t i = 0; i < a->n_members; i++)
+		if (a->members[i].node != b->members[i].node || !a->members[i].weight != !b->members[i].weight)
+			return false;
+	return true;
+}
+
+/* Weights change more often than who is there. */
+static bool
+same_targets(const struct glb_config *c, const struct placement *p, const struct placement *before)
+{
+	const struct plc_node *own = c->role[GLB_LOCAL] ? plc_node_by_name(p, PLC_SITE, c->site) : NULL;
+
+	if (!plc_same_nodes(p, before) || p->n_pools != before->n_pools)
+		return false;
+	for (size_t i = 0; i < p->n_pools; i++) {
+		const struct plc_pool *a = &p->pools[i], *b = &before->pools[i];
+
+		if (plc_same_pool(p, before, i))
+			continue;
+		if (a->gone != b->gone || strcmp(a->name, b->name) != 0 || !same_members(&a->sites, &b->sites) ||
+		    (own && !same_members(plc_servers_at(a, own->id), plc_servers_at(b, own->id))))
+			return false;
+	}
+	return true;
+}
+
 int
-glb_health_apply(struct glb_health *h, const struct glb_config *c, const struct placement *p, struct wf_err *err)
+glb_health_apply(struct glb_health *h, const struct glb_config *c, const struct placement *p,
+		 const struct placement *document_before, struct wf_err *err)
 {
 	struct targets next = { 0 }, before = h->now;
-	struct build b = { c, p, &next, json_array(), false };
-	json_t *conf = json_pack("{s:o}", "pool", b.pools);
+	struct build b = { c, p, &next, NULL, false };
 	struct wf_err why = { "" };
+	json_t *conf;
 	int rc;
 
+	if (document_before && same_targets(c, p, document_before))
+		return 0;
+	b.pools = json_array();
+	conf = json_pack("{s:o}", "pool", b.pools);
 	next.by_name = wf_xmalloc(sizeof *next.by_name);
 	wf_hmap_init(next.by_name);
 	rc = build_targets(&b, &why);

@@ -19,8 +19,11 @@ struct glb_health;
 /* 'changed' is called from the loop, after states changed. */
 struct glb_health *glb_health_new(void (*changed)(void *));
 void glb_health_free(struct glb_health *);
-/* Takes configuration and document; targets that stay keep their state.  On failure all is as it was. */
-int glb_health_apply(struct glb_health *, const struct glb_config *, const struct placement *, struct wf_err *);
+/* Takes configuration and document; targets that stay keep their state.  On failure all is as it was.  'document_before': the document
+ * of the last call, which had the same configuration and succeeded; nothing is done if nobody else is to be probed.  NULL:
+ * not known. */
+int glb_health_apply(struct glb_health *, const struct glb_config *, const struct placement *,
+		     const struct placement *document_before, struct wf_err *);
 /* State of sites for the choice by place; pools are sites, members are pools of the document. */
 const struct pol *glb_health_pol(const struct glb_health *);
 

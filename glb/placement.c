@@ -30,6 +30,16 @@ plc_table_done(struct plc_table *t)
 	memset(t, 0, sizeof *t);
 }
 
+/* One document less has it. */
+static bool
+is_last(unsigned *n_shared)
+{
+	if (n_shared && --*n_shared)
+		return false;
+	free(n_shared);
+	return true;
+}
+
 void
 plc_free(struct placement *p)
 {
@@ -38,15 +48,20 @@ plc_free(struct placement *p)
 	for (size_t i = 0; i < p->n_pools; i++) {
 		struct plc_pool *pool = &p->pools[i];
 
+		if (!is_last(pool->n_shared))
+			continue;
 		plc_table_done(&pool->sites);
 		for (size_t k = 0; k < pool->n_by_site; k++)
 			plc_table_done(&pool->by_site[k].servers);
 		free(pool->by_site);
 	}
 	free(p->pools);
-	free(p->nodes);
-	free(p->node_names->at);
-	free(p->node_names);
+	if (is_last(p->n_shared)) {
+		free(p->nodes);
+		free(p->node_names->at);
+		free(p->node_names);
+	}
+	free(p->parts);
 	free(p->pool_names->at);
 	free(p->pool_names);
 	free(p);

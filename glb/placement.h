@@ -76,7 +76,16 @@ struct plc_pool {
 	struct plc_table sites;
 	struct plc_site_table *by_site;
 	size_t n_by_site;
+	unsigned *n_shared; /* how many documents have these tables; NULL: this one alone */
 };
+
+/* A part of the document's text (placement_file.c): a pool, or PLC_NODES_A_PART nodes. */
+struct plc_part {
+	uint32_t size;	   /* bytes */
+	uint32_t document; /* number of the document that brought it as it is */
+	uint32_t sum;	   /* CRC-32C */
+};
+#define PLC_NODES_A_PART 1024
 
 /* A change of the hash key, in three steps, each a document.  Balancers that have neighbouring steps agree. */
 enum plc_key_step {
@@ -103,6 +112,9 @@ struct placement {
 	struct plc_pool *pools; /* by id */
 	size_t n_pools;
 	struct plc_index *node_names, *pool_names;
+	unsigned *n_shared;	/* how many documents have these nodes and their names; NULL: this one alone */
+	struct plc_part *parts; /* of the text that it was read from or written to, nodes first; NULL: not known */
+	size_t n_node_parts, n_pool_parts;
 };
 
 /* "gre", "gue", "ipip", "vxlan", "l2", "nat"; NULL beyond. */
@@ -146,9 +158,16 @@ void plc_table_done(struct plc_table *);
  * that readers rely on: ids known and unique, slots a power of two, owners distinct. */
 struct placement *plc_parse(const char *text, size_t len, struct wf_err *);
 struct placement *plc_load(const char *path, struct wf_err *);
-void plc_format(const struct placement *, struct wf_str *);
+/* The same for who has 'before', an earlier document of the same file: only the parts that changed are read, the others are
+ * shared by both documents.  Neither may be changed from then on; each is freed for itself. */
+struct placement *plc_load_next(const char *path, struct placement *before, struct wf_err *);
+/* Whether both have the very same nodes, or tables of pool 'i', because one was read after the other. */
+bool plc_same_nodes(const struct placement *, const struct placement *);
+bool plc_same_pool(const struct placement *, const struct placement *, size_t i);
+/* The text; it says which of its parts are others than in the text before, and the document remembers that. */
+void plc_format(struct placement *, struct wf_str *);
 /* Writes beside 'path' and renames, so that readers see the old or the new one. */
-int plc_save(const struct placement *, const char *path, struct wf_err *);
+int plc_save(struct placement *, const char *path, struct wf_err *);
 
 /* --- the writer ------------------------------------------------------------------------------ */
 

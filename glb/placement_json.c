@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The document's text.  Slots are strings of 64, "17 17/3@5 ...": owner, /former owners, @document that moved
  * it; a million slots as JSON arrays would take a second to read. */
-#include "glb/placement.h"
+#include "glb/placement_internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
-#include "base/file.h"
+#include "base/crc32c.h"
 #include "bpf/glb_abi.h"
 #include "glb/address.h"
 
@@ -142,13 +139,79 @@ put_encap(struct wf_str *s, const struct plc_node *n)
 			   n->mac[3], n->mac[4], n->mac[5]);
 }
 
-void
-plc_format(const struct placement *p, struct wf_str *s)
+static void
+put_node(struct wf_str *s, const struct plc_node *n)
 {
 	char address[INET6_ADDRSTRLEN];
 
-	wf_str_fmt(s, "{\n  \"format\": \"weft-glb-placement 1\",\n  \"number\": %u,\n  \"next-id\": %u,\n"
-		   "  \"hash-key\": \"", p->number, p->next_id);
+	wf_str_fmt(s, "\n    { \"id\": %u, \"kind\": \"%s\", \"name\": \"%s\", \"address\": \"%s\"", n->id,
+		   n->kind == PLC_SITE ? "site" : "server", n->name, glb_address_text(&n->address, address));
+	put_encap(s, n);
+	wf_str_put(s, n->gone ? ", \"gone\": true }" : " }");
+}
+
+static void
+put_pool(struct wf_str *s, const struct plc_pool *pool)
+{
+	wf_str_fmt(s, "\n    { \"id\": %u, \"name\": \"%s\",%s\n      \"sites\": ", pool->id, pool->name,
+		   pool->gone ? " \"gone\": true," : "");
+	put_table(s, &pool->sites, "      ");
+	wf_str_put(s, ",\n      \"servers\": {");
+	for (size_t k = 0; k < pool->n_by_site; k++) {
+		wf_str_fmt(s, "%s\n        \"%u\": ", k ? "," : "", pool->by_site[k].site);
+		put_table(s, &pool->by_site[k].servers, "        ");
+	}
+	wf_str_put(s, "\n      } }");
+}
+
+/* Eight digits in the place of those that stand there. */
+static void
+set_hex(char *at, uint32_t v)
+{
+	for (unsigned i = 8; i-- > 0; v >>= 4)
+		at[i] = "0123456789abcdef"[v & 15];
+}
+
+#define NO_PART "\n    \"00000000 00000000 00000000\""
+
+/* A list of 'n' parts that are not known yet.  Returns where the first one's digits are. */
+static size_t
+put_part_list(struct wf_str *s, const char *name, size_t n)
+{
+	size_t first;
+
+	wf_str_fmt(s, "  \"%s\": [", name);
+	first = s->len + strlen("\n    \"");
+	for (size_t i = 0; i < n; i++)
+		wf_str_put(s, i + 1 < n ? NO_PART "," : NO_PART);
+	wf_str_put(s, "\n  ],\n");
+	return first;
+}
+
+/* The part from 'from' to the end of the text is number 'i', and is said in the list that begins at 'list'. */
+static void
+set_part(struct wf_str *s, size_t list, size_t i, size_t from, uint32_t document, const struct plc_part *was,
+	 struct plc_part *ret)
+{
+	char *at = s->s + list + i * sizeof NO_PART; /* with its comma */
+
+	*ret = (struct plc_part){ (uint32_t)(s->len - from), document, wf_crc32c(0, s->s + from, s->len - from) };
+	if (was && was->size == ret->size && was->sum == ret->sum)
+		ret->document = was->document;
+	set_hex(at, ret->size);
+	set_hex(at + 9, ret->document);
+	set_hex(at + 18, ret->sum);
+}
+
+void
+plc_format(struct placement *p, struct wf_str *s)
+{
+	size_t start = s->len, sums, list[2], from, n_node_parts = (p->n_nodes + PLC_NODES_A_PART - 1) / PLC_NODES_A_PART;
+	struct plc_part *parts = wf_xzalloc((n_node_parts + p->n_pools + 1) * sizeof *parts);
+
+	wf_str_put(s, PLC_START);
+	sums = s->len;
+	wf_str_fmt(s, PLC_SUMS "\",\n  \"number\": %u,\n  \"next-id\": %u,\n  \"hash-key\": \"", p->number, p->next_id);
 	wf_str_hex(s, p->hash_key, sizeof p->hash_key);
 	wf_str_put(s, "\"");
 	if (p->key_since)
@@ -158,62 +221,41 @@ plc_format(const struct placement *p, struct wf_str *s)
 		wf_str_hex(s, p->other_key, sizeof p->other_key);
 		wf_str_put(s, "\"");
 	}
-	wf_str_put(s, ",\n  \"nodes\": [");
-	for (size_t i = 0; i < p->n_nodes; i++) {
-		const struct plc_node *n = &p->nodes[i];
+	wf_str_put(s, ",\n");
+	list[0] = put_part_list(s, "node-parts", n_node_parts);
+	list[1] = put_part_list(s, "pool-parts", p->n_pools);
+	wf_str_put(s, PLC_NODES);
+	set_hex(s->s + sums, (uint32_t)(s->len - start));
+	for (size_t i = 0; i < p->n_nodes;) {
+		size_t k = i / PLC_NODES_A_PART;
 
-		wf_str_fmt(s, "%s\n    { \"id\": %u, \"kind\": \"%s\", \"name\": \"%s\", \"address\": \"%s\"",
-			   i ? "," : "", n->id, n->kind == PLC_SITE ? "site" : "server", n->name,
-			   glb_address_text(&n->address, address));
-		put_encap(s, n);
-		wf_str_put(s, n->gone ? ", \"gone\": true }" : " }");
+		from = s->len;
+		do {
+			if (i)
+				wf_str_putc(s, ',');
+			put_node(s, &p->nodes[i]);
+		} while (++i < p->n_nodes && i % PLC_NODES_A_PART);
+		set_part(s, list[0], k, from, p->number, p->parts && k < p->n_node_parts ? &p->parts[k] : NULL, &parts[k]);
 	}
-	wf_str_put(s, "\n  ],\n  \"pools\": [");
+	wf_str_put(s, PLC_POOLS);
 	for (size_t i = 0; i < p->n_pools; i++) {
-		const struct plc_pool *pool = &p->pools[i];
-
-		wf_str_fmt(s, "%s\n    { \"id\": %u, \"name\": \"%s\",%s\n      \"sites\": ", i ? "," : "",
-			   pool->id, pool->name, pool->gone ? " \"gone\": true," : "");
-		put_table(s, &pool->sites, "      ");
-		wf_str_put(s, ",\n      \"servers\": {");
-		for (size_t k = 0; k < pool->n_by_site; k++) {
-			wf_str_fmt(s, "%s\n        \"%u\": ", k ? "," : "", pool->by_site[k].site);
-			put_table(s, &pool->by_site[k].servers, "        ");
-		}
-		wf_str_put(s, "\n      } }");
+		from = s->len;
+		if (i)
+			wf_str_putc(s, ',');
+		put_pool(s, &p->pools[i]);
+		set_part(s, list[1], i, from, p->number, p->parts && i < p->n_pool_parts ? &p->parts[p->n_node_parts + i] : NULL,
+			 &parts[n_node_parts + i]);
 	}
-	wf_str_put(s, "\n  ]\n}\n");
-}
-
-int
-plc_save(const struct placement *p, const char *path, struct wf_err *err)
-{
-	mode_t mask = umask(027); /* the hash key is a secret */
-	struct wf_str s = WF_STR_INIT;
-	int rc;
-
-	plc_format(p, &s);
-	rc = wf_file_replace(path, s.s, s.len, err);
-	umask(mask);
-	wf_str_done(&s);
-	return rc;
+	wf_str_put(s, PLC_END);
+	from = sums + strlen(PLC_SUMS);
+	set_hex(s->s + sums + 9, wf_crc32c(0, s->s + from, start + plc_hex(s->s + sums) - from));
+	free(p->parts);
+	p->parts = parts;
+	p->n_node_parts = n_node_parts;
+	p->n_pool_parts = p->n_pools;
 }
 
 /* --- in -------------------------------------------------------------------------------------- */
-
-/* The strings of one table's slots, in the text. */
-struct slots_text {
-	const char *from, *to;
-	uint32_t n_lines;
-};
-
-struct reader {
-	struct placement *p;
-	struct slots_text *slots;
-	size_t n_slots;
-	uint32_t *member_of; /* by node id: number of the table that was read last and has it */
-	uint32_t table;
-};
 
 static bool
 get_u32(const json_t *object, const char *name, uint32_t *ret)
@@ -239,7 +281,7 @@ get_name(const json_t *object, char *ret)
 }
 
 static int
-get_members(struct reader *r, const json_t *members, enum plc_kind kind, const char *where,
+get_members(struct plc_reader *r, const json_t *members, enum plc_kind kind, const char *where,
 	    struct plc_table *t, struct wf_err *err)
 {
 	const char *name;
@@ -328,11 +370,10 @@ skip_strings(const char *c, const char *end, uint32_t *ret_n)
 	return c < end && *c == ']' ? c + 1 : NULL;
 }
 
-/* Takes the slots out of the text, which is nearly all of it, and leaves the number of each array there (and its ends of
- * lines, for messages): the rest is for the reader of JSON.  Inside a string the quotes of "slots" and "slots-before" would be
- * escaped, so what looks like the key is the key. */
-static int
-cut_slots(struct reader *r, const char *text, size_t len, struct wf_str *ret_rest)
+/* The rest is for the reader of JSON.  Inside a string the quotes of "slots" and "slots-before" would be escaped, so what looks
+ * like the key is the key. */
+int
+plc_cut_slots(struct plc_reader *r, const char *text, size_t len, struct wf_str *ret_rest)
 {
 	static const char key[] = "\"slots", more[] = "-before";
 	const char *c = text, *end = text + len, *found;
@@ -359,7 +400,7 @@ cut_slots(struct reader *r, const char *text, size_t len, struct wf_str *ret_res
 		for (c = at; (c = memchr(c, '\n', (size_t)(behind - c))) != NULL; c++)
 			wf_str_putc(ret_rest, '\n');
 		r->slots = wf_xrealloc(r->slots, (r->n_slots + 1) * sizeof *r->slots);
-		r->slots[r->n_slots++] = (struct slots_text){ at + 1, behind, n };
+		r->slots[r->n_slots++] = (struct plc_slots_text){ at + 1, behind, n };
 		c = behind;
 	}
 	wf_str_putn(ret_rest, c, (size_t)(end - c));
@@ -367,7 +408,7 @@ cut_slots(struct reader *r, const char *text, size_t len, struct wf_str *ret_res
 }
 
 static bool
-is_known(const struct reader *r, const struct plc_slot *s)
+is_known(const struct plc_reader *r, const struct plc_slot *s)
 {
 	for (unsigned o = 0; o < PLC_OWNERS; o++)
 		if (s->owner[o] && (s->owner[o] >= r->p->next_id || r->member_of[s->owner[o]] != r->table))
@@ -376,10 +417,10 @@ is_known(const struct reader *r, const struct plc_slot *s)
 }
 
 static int
-get_slots(const struct reader *r, const json_t *number, const char *name, const char *where, struct plc_slot **ret,
+get_slots(const struct plc_reader *r, const json_t *number, const char *name, const char *where, struct plc_slot **ret,
 	  uint32_t *ret_n, struct wf_err *err)
 {
-	const struct slots_text *text;
+	const struct plc_slots_text *text;
 	const char *c, *end;
 
 	if (!json_is_integer(number) || json_integer_value(number) < 0 ||
@@ -412,7 +453,7 @@ get_slots(const struct reader *r, const json_t *number, const char *name, const 
 }
 
 static int
-get_table(struct reader *r, const json_t *o, enum plc_kind kind, const char *where,
+get_table(struct plc_reader *r, const json_t *o, enum plc_kind kind, const char *where,
 	  struct plc_table *t, struct wf_err *err)
 {
 	const json_t *before = json_object_get(o, "slots-before");
@@ -427,39 +468,53 @@ get_table(struct reader *r, const json_t *o, enum plc_kind kind, const char *whe
 }
 
 static int
-get_nodes(struct placement *p, const json_t *nodes, struct wf_err *err)
+get_node(struct placement *p, const json_t *o, size_t at, struct wf_err *err)
 {
+	struct plc_node *n = &p->nodes[p->n_nodes];
+	const char *kind = json_string_value(json_object_get(o, "kind")), *wrong;
+
+	if (!get_u32(o, "id", &n->id) || !n->id || n->id >= p->next_id || (p->n_nodes && n[-1].id >= n->id))
+		return wf_err(err, -EINVAL, "nodes: %zu: id: is ascending, below next-id", at);
+	if (!get_name(o, n->name))
+		return wf_err(err, -EINVAL, "nodes: %u: name: %s", n->id, GLB_NAME_RULE);
+	if (!kind || (strcmp(kind, "site") && strcmp(kind, "server")))
+		return wf_err(err, -EINVAL, "nodes: %u: kind: is site or server", n->id);
+	n->kind = strcmp(kind, "site") ? PLC_SERVER : PLC_SITE;
+	if (!glb_address_parse(json_string_value(json_object_get(o, "address")), &n->address))
+		return wf_err(err, -EINVAL, "nodes: %u: address: is an IPv4 or IPv6 address", n->id);
+	wrong = plc_get_encap(o, n);
+	if (wrong)
+		return wf_err(err, -EINVAL, "nodes: %u: %s", n->id, wrong);
+	n->gone = json_is_true(json_object_get(o, "gone"));
+	p->n_nodes++;
+	return 0;
+}
+
+/* A number in the place of nodes, or of a pool, is that part of the document before; only plc_load_next() puts it there. */
+static int
+get_nodes(struct plc_reader *r, const json_t *nodes, struct wf_err *err)
+{
+	struct placement *p = r->p;
 	json_t *o;
 	size_t i;
 
 	if (!json_is_array(nodes))
 		return wf_err(err, -EINVAL, "nodes: is an array");
-	p->nodes = wf_xzalloc((json_array_size(nodes) + 1) * sizeof *p->nodes);
+	if (r->same_nodes)
+		return plc_share_nodes(p, r->before);
+	p->nodes = wf_xzalloc((json_array_size(nodes) + (r->before ? r->before->n_nodes : 0) + 1) * sizeof *p->nodes);
 	json_array_foreach(nodes, i, o) {
-		struct plc_node *n = &p->nodes[p->n_nodes];
-		const char *kind = json_string_value(json_object_get(o, "kind")), *wrong;
+		int rc = r->before && json_is_integer(o) ? plc_copy_nodes(p, r->before, (size_t)json_integer_value(o)) :
+							    get_node(p, o, i, err);
 
-		if (!get_u32(o, "id", &n->id) || !n->id || n->id >= p->next_id ||
-		    (p->n_nodes && n[-1].id >= n->id))
-			return wf_err(err, -EINVAL, "nodes: %zu: id: is ascending, below next-id", i);
-		if (!get_name(o, n->name))
-			return wf_err(err, -EINVAL, "nodes: %u: name: %s", n->id, GLB_NAME_RULE);
-		if (!kind || (strcmp(kind, "site") && strcmp(kind, "server")))
-			return wf_err(err, -EINVAL, "nodes: %u: kind: is site or server", n->id);
-		n->kind = strcmp(kind, "site") ? PLC_SERVER : PLC_SITE;
-		if (!glb_address_parse(json_string_value(json_object_get(o, "address")), &n->address))
-			return wf_err(err, -EINVAL, "nodes: %u: address: is an IPv4 or IPv6 address", n->id);
-		wrong = plc_get_encap(o, n);
-		if (wrong)
-			return wf_err(err, -EINVAL, "nodes: %u: %s", n->id, wrong);
-		n->gone = json_is_true(json_object_get(o, "gone"));
-		p->n_nodes++;
+		if (rc)
+			return rc;
 	}
-	return 0;
+	return r->before ? plc_is_next(p, r->before) : 0;
 }
 
 static int
-get_pool(struct reader *r, const json_t *o, size_t at, struct wf_err *err)
+get_pool(struct plc_reader *r, const json_t *o, size_t at, struct wf_err *err)
 {
 	struct placement *p = r->p;
 	struct plc_pool *pool = &p->pools[p->n_pools];
@@ -469,6 +524,8 @@ get_pool(struct reader *r, const json_t *o, size_t at, struct wf_err *err)
 	json_t *v;
 	int rc;
 
+	if (r->before && json_is_integer(o))
+		return plc_share_pool(p, r->before, at);
 	p->n_pools++;
 	if (!get_u32(o, "id", &pool->id) || !pool->id || pool->id >= p->next_id ||
 	    (at && pool[-1].id >= pool->id))
@@ -537,7 +594,7 @@ get_keys(struct placement *p, const json_t *root, struct wf_err *err)
 }
 
 static int
-get_document(struct reader *r, const json_t *root, struct wf_err *err)
+get_document(struct plc_reader *r, const json_t *root, struct wf_err *err)
 {
 	struct placement *p = r->p;
 	const char *format = json_string_value(json_object_get(root, "format"));
@@ -556,7 +613,7 @@ get_document(struct reader *r, const json_t *root, struct wf_err *err)
 	rc = get_keys(p, root, err);
 	if (rc)
 		return rc;
-	rc = get_nodes(p, json_object_get(root, "nodes"), err);
+	rc = get_nodes(r, json_object_get(root, "nodes"), err);
 	if (rc)
 		return rc;
 	if (!json_is_array(pools))
@@ -571,42 +628,36 @@ get_document(struct reader *r, const json_t *root, struct wf_err *err)
 }
 
 struct placement *
-plc_parse(const char *text, size_t len, struct wf_err *err)
+plc_read(struct plc_reader *r, struct wf_str *rest, const char *text, size_t len, struct wf_err *err)
 {
-	struct reader r = { .p = plc_new() };
-	struct wf_str rest = WF_STR_INIT;
 	json_error_t e;
-	json_t *root = NULL;
-	int rc = cut_slots(&r, text, len, &rest);
+	json_t *root = json_loadb(wf_str_cstr(rest), rest->len, JSON_REJECT_DUPLICATES, &e);
+	int rc = root ? get_document(r, root, err) : wf_err(err, -EINVAL, "line %d: %s", e.line, e.text);
 
-	if (rc) {
-		wf_err(err, rc, "slots: is an array of strings");
-	} else {
-		root = json_loadb(wf_str_cstr(&rest), rest.len, JSON_REJECT_DUPLICATES, &e);
-		rc = root ? get_document(&r, root, err) : wf_err(err, -EINVAL, "line %d: %s", e.line, e.text);
-	}
+	rc = rc ? rc : plc_get_parts(r->p, root, text, len, err);
 	json_decref(root);
-	wf_str_done(&rest);
-	free(r.slots);
-	free(r.member_of);
+	free(r->slots);
+	free(r->member_of);
 	if (!rc)
-		return r.p;
-	plc_free(r.p);
+		return r->p;
+	plc_free(r->p);
 	return NULL;
 }
 
 struct placement *
-plc_load(const char *path, struct wf_err *err)
+plc_parse(const char *text, size_t len, struct wf_err *err)
 {
-	struct wf_str text = WF_STR_INIT;
-	struct wf_err why = { "" };
+	struct plc_reader r = { .p = plc_new() };
+	struct wf_str rest = WF_STR_INIT;
 	struct placement *p = NULL;
 
-	if (!wf_file_read(path, PLC_MAX_SIZE, &text, err)) {
-		p = plc_parse(wf_str_cstr(&text), text.len, &why);
-		if (!p)
-			wf_err(err, -EINVAL, "%s: %s", path, why.text);
+	if (plc_cut_slots(&r, text, len, &rest)) {
+		wf_err(err, -EINVAL, "slots: is an array of strings");
+		free(r.slots);
+		plc_free(r.p);
+	} else {
+		p = plc_read(&r, &rest, text, len, err);
 	}
-	wf_str_done(&text);
+	wf_str_done(&rest);
 	return p;
 }

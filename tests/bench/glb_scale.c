@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -204,23 +205,27 @@ load_of(struct placement *p, const struct wf_str *wanted)
 static void
 measure(void)
 {
-	struct wf_str wanted = WF_STR_INIT, conf = WF_STR_INIT, text = WF_STR_INIT;
-	double at, ms[4][ROUNDS], rss = rss_mb();
+	struct wf_str wanted = WF_STR_INIT, conf = WF_STR_INIT;
+	double at, ms[6][ROUNDS], rss = rss_mb();
 	struct placement *p = plc_new(), *now;
 	struct wf_err err = { "" };
 	struct glb_health *health;
 	struct glb_datapath *dp;
 	struct glb_config *c, *next;
 	struct glb_sites *sites;
+	char *path = wf_xasprintf("/tmp/glb-scale.%d", (int)getpid());
+	struct stat st;
 
 	put_wanted(&wanted, UINT32_MAX);
 	put_conf(&conf, n_vips);
 	tell("the writer makes the document", load_of(p, &wanted), "ms");
-	plc_format(p, &text);
-	tell("the document's text", (double)text.len / 1048576, "MB");
+	if (plc_save(p, path, &err) || stat(path, &st))
+		die("%s", err.text);
+	plc_free(p);
+	tell("the document's text", (double)st.st_size / 1048576, "MB");
 	rss = rss_mb();
 	at = cpu_ms();
-	now = plc_parse(wf_str_cstr(&text), text.len, &err);
+	now = plc_load(path, &err);
 	if (!now)
 		die("%s", err.text);
 	tell("load: the document is read", cpu_ms() - at, "ms");
@@ -237,7 +242,7 @@ measure(void)
 	at = cpu_ms();
 	sites = glb_sites_new(c, now, NULL, &err);
 	health = glb_health_new(NULL);
-	if (!sites || glb_health_apply(health, c, now, &err))
+	if (!sites || glb_health_apply(health, c, now, NULL, &err))
 		die("%s", err.text);
 	tell("load: who is probed and chosen", cpu_ms() - at, "ms");
 	at = cpu_ms();
@@ -252,16 +257,24 @@ measure(void)
 		struct placement *then;
 
 		put_wanted(&wanted, k % 2 ? UINT32_MAX : 0);
-		ms[0][k] = load_of(p, &wanted);
-		wf_str_truncate(&text, 0);
-		plc_format(p, &text);
 		at = cpu_ms();
-		then = plc_parse(wf_str_cstr(&text), text.len, &err);
+		p = plc_load(path, &err);
+		ms[4][k] = cpu_ms() - at;
+		if (!p)
+			die("%s", err.text);
+		ms[0][k] = load_of(p, &wanted);
+		at = cpu_ms();
+		if (plc_save(p, path, &err))
+			die("%s", err.text);
+		ms[5][k] = cpu_ms() - at;
+		plc_free(p);
+		at = cpu_ms();
+		then = plc_load_next(path, now, &err);
 		if (!then)
 			die("%s", err.text);
 		ms[1][k] = cpu_ms() - at;
 		at = cpu_ms();
-		if (glb_health_apply(health, c, then, &err))
+		if (glb_health_apply(health, c, then, now, &err))
 			die("%s", err.text);
 		ms[2][k] = cpu_ms() - at;
 		at = cpu_ms();
@@ -271,7 +284,9 @@ measure(void)
 		plc_free(now);
 		now = then;
 	}
+	tell("one weight: the writer reads the document", median(ms[4], ROUNDS), "ms");
 	tell("one weight: the writer makes the next document", median(ms[0], ROUNDS), "ms");
+	tell("one weight: the writer writes it", median(ms[5], ROUNDS), "ms");
 	tell("one weight: the document is read", median(ms[1], ROUNDS), "ms");
 	tell("one weight: who is probed", median(ms[2], ROUNDS), "ms");
 	tell("one weight: into the maps", median(ms[3], ROUNDS), "ms");
@@ -312,10 +327,10 @@ measure(void)
 	glb_datapath_close(dp);
 	glb_config_free(c);
 	plc_free(now);
-	plc_free(p);
+	unlink(path);
+	free(path);
 	wf_str_done(&wanted);
 	wf_str_done(&conf);
-	wf_str_done(&text);
 	if (glb_datapath_remove(PIN, &err))
 		die("%s", err.text);
 }
