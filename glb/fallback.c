@@ -14,36 +14,43 @@ WF_LOG_MODULE(glb_fallback);
 
 struct watched {
 	struct wf_hmap_node by_name;
-	char pool[64];
+	char pool[64], other[64];
 	int64_t down_since; /* 0: up */
 	bool fallen, seen;
 };
 
-static struct wf_hmap pools; /* over reloads, by name */
+static struct wf_hmap pools; /* over reloads, by the names of both */
+
+static uint32_t
+names_hash(const struct glb_vip_config *v)
+{
+	return wf_hash_str(v->fallback, wf_hash_str(v->pool, 0));
+}
 
 static struct watched *
-find(const char *pool)
+find(const struct glb_vip_config *v)
 {
 	struct watched *w;
 
 	if (!pools.buckets)
 		wf_hmap_init(&pools);
-	wf_hmap_for_each_with_hash (w, by_name, wf_hash_str(pool, 0), &pools)
-		if (!strcmp(w->pool, pool))
+	wf_hmap_for_each_with_hash (w, by_name, names_hash(v), &pools)
+		if (!strcmp(w->pool, v->pool) && !strcmp(w->other, v->fallback))
 			return w;
 	return NULL;
 }
 
 static struct watched *
-get(const char *pool)
+get(const struct glb_vip_config *v)
 {
-	struct watched *w = find(pool);
+	struct watched *w = find(v);
 
 	if (w)
 		return w;
 	w = wf_xzalloc(sizeof *w);
-	memcpy(w->pool, pool, strnlen(pool, sizeof w->pool - 1));
-	wf_hmap_insert(&pools, &w->by_name, wf_hash_str(pool, 0));
+	memcpy(w->pool, v->pool, strnlen(v->pool, sizeof w->pool - 1));
+	memcpy(w->other, v->fallback, strnlen(v->fallback, sizeof w->other - 1));
+	wf_hmap_insert(&pools, &w->by_name, names_hash(v));
 	return w;
 }
 
@@ -64,15 +71,15 @@ look(struct watched *w, const struct glb_vip_config *v, const struct glb_config 
 		w->fallen |= wf_now_ms() - w->down_since >= c->hold_ms && glb_health_pool_is_up(h, v->fallback);
 	}
 	if (w->fallen != before)
-		wf_info("pool %s %s", v->pool,
-			w->fallen ? "is down: its VIPs fall back" : "is up again and serves its VIPs");
+		wf_info(w->fallen ? "pool %s is down: its VIPs fall back to %s" : "pool %s is up again and serves its VIPs, not %s",
+			v->pool, v->fallback);
 	return w->fallen != before;
 }
 
 void
 glb_fallback_restore(const struct glb_vip_config *v)
 {
-	get(v->pool)->fallen = true;
+	get(v)->fallen = true;
 }
 
 bool
@@ -82,7 +89,7 @@ glb_fallback_update(const struct glb_config *c, const struct glb_health *h)
 	struct watched *w;
 
 	for (size_t i = 0; i < c->n_vips; i++) {
-		w = c->vips[i].fallback[0] ? get(c->vips[i].pool) : NULL;
+		w = c->vips[i].fallback[0] ? get(&c->vips[i]) : NULL;
 		if (w && !w->seen) {
 			w->seen = true;
 			changed |= look(w, &c->vips[i], c, h);
@@ -104,7 +111,7 @@ glb_fallback_update(const struct glb_config *c, const struct glb_health *h)
 static bool
 is_fallen(const struct glb_vip_config *v)
 {
-	const struct watched *w = v->fallback[0] ? find(v->pool) : NULL;
+	const struct watched *w = v->fallback[0] ? find(v) : NULL;
 
 	return w && w->fallen;
 }

@@ -2,7 +2,7 @@
 /* Which of its two pools serves a VIP with all-down fallback: its own, or, once nobody of that has been up for
  * hold-ms, the other.  It is its own again as soon as somebody is up.
  *
- * The answer is a pool's, not a VIP's: VIPs of one pool fall back together, each to its own other pool.
+ * The answer is that of a pair of pools, not a VIP's: VIPs of one pool and one other pool fall back together.
  * Threads: main. */
 #ifndef WEFT_GLB_FALLBACK_H
 #define WEFT_GLB_FALLBACK_H

@@ -107,6 +107,14 @@ becomes "and the edge says so" says e "vip $VIP tcp 80: pool web
 kill "${SERVES[s $VIP]}" "${SERVES[s $VIP2]}" "${SERVES[t $VIP]}"
 withdrawn() { [[ $(ctl e announced) == *"$VIP withdrawn (nobody is up)"* ]]; }
 becomes "when the other pool is down, too, the VIP is withdrawn" withdrawn
+# Each VIP of the pool has an other pool of its own; the first one's being down is nothing to the second.
+serve s $VIP 80
+serve s $VIP2 80
+becomes "the pool is up again" page_of s $VIP2
+kill "${SERVES[s $VIP]}" "${SERVES[s $VIP2]}"
+becomes "while one VIP has nobody, the other one's other pool serves that" page_of n $VIP2
+becomes "and only that falls back" says e "vip $VIP tcp 80: pool web
+"
 
 refused() { # refused NAME TEXT SED: this edit of the edge's configuration is refused
 	cp "$T/e.json" "$T/e.good"
