@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 11
+#define GLB_ABI 12
 
 #define GLB_ETH_P_SHIM	0x88b5 /* IEEE 802 local experimental EtherType 1 */
 #define GLB_OWNERS	3
@@ -231,6 +231,7 @@ enum glb_stat {
 	GLB_STAT_QUIC,	      /* sent by connection ID */
 	GLB_STAT_CLAMPED,     /* TCP that opens, with a lower MSS */
 	GLB_STAT_MISSED,      /* events that user space was too slow for */
+	GLB_STAT_CUT,	      /* sites that a hop list had no room for */
 	GLB_N_STATS
 };
 

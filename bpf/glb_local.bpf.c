@@ -22,8 +22,12 @@ glb_append_sites(struct xdp_md *ctx, const struct glb_tunnel *t, struct glb_hops
 		__u32 site = i >= first && i < n ? glb_hop_id(ctx, t, i) : 0;
 
 		at = (__u32)h->n_servers + h->n_sites;
-		if (!site || at >= GLB_HOPS)
+		if (!site)
 			continue;
+		if (at >= GLB_HOPS) {
+			glb_count(&glb_stats, GLB_STAT_CUT, 0);
+			continue;
+		}
 		h->id[at] = site;
 		h->n_sites++;
 	}

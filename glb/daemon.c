@@ -66,6 +66,7 @@ static const char *const stat_names[GLB_N_STATS] = {
 	[GLB_STAT_TOLD] = "told_too_big",     [GLB_STAT_NAT_BACK] = "nat_back",
 	[GLB_STAT_RELAYED] = "fragments_relayed", [GLB_STAT_QUIC] = "by_connection_id",
 	[GLB_STAT_CLAMPED] = "mss_clamped",   [GLB_STAT_MISSED] = "events_missed",
+	[GLB_STAT_CUT] = "hop_list_cut",
 };
 
 static const char *const drop_names[] = {

@@ -24,10 +24,11 @@
 #define STRING(x) STRING_(x)
 
 /* The document's ids, in the order of 'wanted': dc1 1, dc2 2, dc3 3, s1 4, s2 5, web 6, empty 7, dead 8, far 9. */
-static const char wanted[] =
-	"{\"sites\":{\"dc1\":\"10.1.0.1\",\"dc2\":\"10.2.0.1\",\"dc3\":\"10.3.0.1\"},\"servers\":{\"s1\":\"10.1.0.11\",\"s2\":\"10.1.0.12\"},"
-	"\"pools\":{\"web\":{\"dc1\":{\"weight\":1,\"servers\":{\"s1\":1,\"s2\":1}}},\"empty\":{},"
-	"\"dead\":{\"dc2\":{\"weight\":1,\"servers\":{}}},\"far\":{\"dc3\":{\"weight\":1,\"servers\":{}}}}}";
+#define WANTED(S1, S2)                                                                                                            \
+	"{\"sites\":{\"dc1\":\"10.1.0.1\",\"dc2\":\"10.2.0.1\",\"dc3\":\"10.3.0.1\"},\"servers\":{\"s1\":\"10.1.0.11\",\"s2\":\"10.1.0.12\"}," \
+	"\"pools\":{\"web\":{\"dc1\":{\"weight\":1,\"servers\":{\"s1\":" #S1 ",\"s2\":" #S2 "}}},\"empty\":{},"                     \
+	"\"dead\":{\"dc2\":{\"weight\":1,\"servers\":{}}},\"far\":{\"dc3\":{\"weight\":1,\"servers\":{}}}}}"
+static const char wanted[] = WANTED(1, 0), drained[] = WANTED(0, 1);
 static const char config[] =
 	"{\"weft-glb:glb\":{\"placement\":\"/none\",\"pin\":\"" PIN "\",\"address\":[\"10.1.0.1\"],\"interface\":[{\"name\":\"lo\"}],"
 	"\"edge\":{},\"local\":{\"site\":\"dc1\"},\"host\":{\"address\":\"10.1.0.11\"},\"tunnel-source\":[\"10.9.0.0/24\"],\"vip\":["
@@ -100,6 +101,9 @@ static const struct row {
 	  OUTER("2f") GRE("0800") IP4("0038", "0000", "01", VIP)
 	  "0303 0000 0000 0000 4500 0100 0001 0000 4006 0000 cb0071ff c6336407 0050 1267 0000 0000 " },
 	{ "a packet to a site that no route leads to", "no_route", ETH4 IP4("0028", "0000", "06", "cb00710d") TCP_ACK },
+	/* Behind the slot's two owners there is room for five. */
+	{ "six sites behind two servers", "no_route +hop_list_cut",
+	  OUTER("2f") GRE("88b5") "1006 0004 00000001 00000002 00000003 00000002 00000003 00000002 00000003 " INNER },
 	/* Not dropped: who is no stranger is asked, and here nobody else is. */
 	{ "a hop list of strangers only", "+unknown_hop",
 	  TO_HOST("2f") GRE("88b5") "1030 0004 00000001 00000063 000000ff fffffffe " IP4("001c", "0000", "11", VIP) "1267 0050 0008 0000 " },
@@ -144,6 +148,7 @@ static void
 try(struct glb_datapath *dp, int prog, const struct row *r)
 {
 	uint64_t before[GLB_N_DROPS], strangers = glb_datapath_count(dp, GLB_COUNT_STATS, GLB_STAT_UNKNOWN_HOP).packets;
+	uint64_t cut = glb_datapath_count(dp, GLB_COUNT_STATS, GLB_STAT_CUT).packets;
 	uint8_t in[512], out[1024];
 	size_t len = from_hex(r->bytes, in, sizeof in);
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = (uint32_t)len, .data_out = out,
@@ -160,6 +165,8 @@ try(struct glb_datapath *dp, int prog, const struct row *r)
 			wf_str_fmt(&got, "%s%s", got.len ? " " : "", drops[i]);
 	if (glb_datapath_count(dp, GLB_COUNT_STATS, GLB_STAT_UNKNOWN_HOP).packets == strangers + 3)
 		wf_str_put(&got, "+unknown_hop");
+	if (glb_datapath_count(dp, GLB_COUNT_STATS, GLB_STAT_CUT).packets == cut + 1)
+		wf_str_put(&got, " +hop_list_cut");
 	if (!strcmp(wf_str_cstr(&got), r->reason) && opts.retval == (drops_it ? 1u : 2u)) /* XDP_DROP, XDP_PASS */
 		printf("ok %s: %s\n", r->what, drops_it ? r->reason : r->reason + 1);
 	else
@@ -182,8 +189,10 @@ main(int argc, char *argv[])
 	wf_daemon_init(argc, argv);
 	wf_log_set_all(WF_LOG_CONSOLE, WF_ERR);
 	wf_log_set_all(WF_LOG_SYSLOG, WF_OFF);
-	if (plc_update(p, wanted, strlen(wanted), NULL, 0, 0, false, &report, &err) < 0)
-		die("%s", err.text);
+	/* All slots have two owners: s2, and s1, which had them before. */
+	for (unsigned k = 0; k < 2; k++)
+		if (plc_update(p, k ? drained : wanted, strlen(k ? drained : wanted), NULL, 0, 0, false, &report, &err) < 0)
+			die("%s", err.text);
 	c = glb_config_parse("bad-input", config, &err);
 	dp = c ? glb_datapath_open(c, &err) : NULL;
 	if (!dp || glb_datapath_apply(dp, c, p, NULL, &err))
