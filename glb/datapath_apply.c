@@ -365,6 +365,7 @@ write_nodes(const struct work *w)
 		memcpy(g.addr, &n->address, sizeof g.addr);
 		g.family = glb_address_is_v4(&n->address) ? 4 : 6;
 		g.encap = n->encap;
+		g.shed = dp->nodes[index].shed;
 		g.port = htons(n->port);
 		memcpy(g.mac, n->mac, sizeof g.mac);
 		g.flags = (uint16_t)((dp->nodes[index].flags & (GLB_NODE_DRAIN | GLB_NODE_DEAD | GLB_NODE_ASIDE |

@@ -299,8 +299,8 @@ read_parts(int fd, const char *head, uint32_t size, struct placement *ret)
 	wf_str_put(&text, "]}");
 	root = json_loadb(text.s, text.len, JSON_REJECT_DUPLICATES, NULL);
 	wf_str_done(&text);
-	if (!root || plc_get_parts(ret, root, NULL, 0, &ignored) || !ret->parts || fstat(fd, &st) || st.st_size < 0 ||
-	    text_size(ret, size) != (size_t)st.st_size) {
+	if (!root || plc_get_parts(ret, root, NULL, 0, &ignored) || !ret->parts || fstat(fd, &st) ||
+	    st.st_size < 0 || st.st_size > PLC_MAX_SIZE || text_size(ret, size) != (size_t)st.st_size) {
 		json_decref(root);
 		return false;
 	}
@@ -331,6 +331,7 @@ put_parts(struct plc_reader *r, const struct placement *said, bool nodes, int fd
 
 		if (is_same(part, part_of(r->before, nodes, i))) {
 			wf_str_fmt(rest, "%s%zu", i ? "," : "", i);
+			r->n_put++;
 			continue;
 		}
 		if (!read_at(fd, *at, part->size, part_at(said, head, first + i)) ||
@@ -375,7 +376,8 @@ load_changes(int fd, struct placement *before)
 		goto failed;
 	wf_str_put(&rest, PLC_END);
 	p = plc_read(&r, &rest, NULL, 0, &ignored);
-	if (p && (p->n_pool_parts != p->n_pools ||
+	/* A number that we did not put there is no part of a document. */
+	if (p && (r.n_taken != r.n_put || p->n_pool_parts != p->n_pools ||
 		  p->n_node_parts != (p->n_nodes + PLC_NODES_A_PART - 1) / PLC_NODES_A_PART)) {
 		plc_free(p);
 		p = NULL;

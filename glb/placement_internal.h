@@ -27,6 +27,7 @@ struct plc_reader {
 	uint32_t table;
 	struct placement *before; /* whose parts are taken; NULL: nobody's */
 	bool same_nodes;
+	size_t n_put, n_taken; /* parts of 'before' that stand as a number in what is read, that were taken */
 };
 
 /* Eight lower-case hexadecimal digits; UINT32_MAX if they are none. */

@@ -500,15 +500,18 @@ get_nodes(struct plc_reader *r, const json_t *nodes, struct wf_err *err)
 
 	if (!json_is_array(nodes))
 		return wf_err(err, -EINVAL, "nodes: is an array");
-	if (r->same_nodes)
+	if (r->same_nodes) {
+		r->n_taken += json_array_size(nodes);
 		return plc_share_nodes(p, r->before);
+	}
 	p->nodes = wf_xzalloc((json_array_size(nodes) + (r->before ? r->before->n_nodes : 0) + 1) * sizeof *p->nodes);
 	json_array_foreach(nodes, i, o) {
-		int rc = r->before && json_is_integer(o) ? plc_copy_nodes(p, r->before, (size_t)json_integer_value(o)) :
-							    get_node(p, o, i, err);
+		bool taken = r->before && json_is_integer(o);
+		int rc = taken ? plc_copy_nodes(p, r->before, (size_t)json_integer_value(o)) : get_node(p, o, i, err);
 
 		if (rc)
 			return rc;
+		r->n_taken += taken;
 	}
 	return r->before ? plc_is_next(p, r->before) : 0;
 }
@@ -524,8 +527,10 @@ get_pool(struct plc_reader *r, const json_t *o, size_t at, struct wf_err *err)
 	json_t *v;
 	int rc;
 
-	if (r->before && json_is_integer(o))
+	if (r->before && json_is_integer(o)) {
+		r->n_taken++;
 		return plc_share_pool(p, r->before, at);
+	}
 	p->n_pools++;
 	if (!get_u32(o, "id", &pool->id) || !pool->id || pool->id >= p->next_id ||
 	    (at && pool[-1].id >= pool->id))

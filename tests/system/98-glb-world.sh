@@ -177,10 +177,16 @@ gw_ctl eu-lb2 mark eu-s1 drain 8
 check "a server drains at a balancer" retry 10 shows eu-lb2 "server eu-s1 [^)]*\): [0-9.]* \(drains\)"
 check "and is dead at its deadline" retry 40 shows eu-lb2 "server eu-s1 [^)]*\): [0-9.]* \(dead\)"
 check "its feed says so" retry 10 says "web/eu-s1                        down" eu-lb2 health
-sed -i 's|"name": "web", "probe": "web" }|"name": "web", "probe": "web", "slow-start-ms": 15000 }|' "$GW/eu-lb2.json"
+sed -i 's|"name": "web", "probe": "web" }|"name": "web", "probe": "web", "slow-start-ms": 600000 }|' "$GW/eu-lb2.json"
 check "a slow start is configured" gw_ctl eu-lb2 reload
 gw_ctl eu-lb2 mark eu-s1 up
 check "it comes back by and by" retry 10 shows eu-lb2 "server eu-s1 [^)]*\): [0-9.]* \([0-9]* of 256 slots"
+sed -i 's|"us-s3": 100|"us-s3": 90|' "$GW/wanted.json"
+"$WEFTCTL" glb place "$GW/wanted.json" "$GW/placement.json" > /dev/null
+check "a weight is another one" retry 20 shows eu-lb2 "document: 2 "
+check "which makes its start no quicker" shows eu-lb2 "server eu-s1 [^)]*\): [0-9.]* \([0-9]* of 256 slots"
+sed -i 's|"slow-start-ms": 600000|"slow-start-ms": 15000|' "$GW/eu-lb2.json"
+check "but a shorter one does" gw_ctl eu-lb2 reload
 check "and then is there" retry 60 shows eu-lb2 "server eu-s1 [^)]*\): [0-9.]*
 "
 cp "$T/lb2.json" "$GW/eu-lb2.json"

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "glb/placement.h"
 
@@ -238,6 +239,87 @@ what_is_damaged_is_seen(void **state)
 	wf_str_done(&cut);
 }
 
+/* Bytes that are others anywhere: what is taken is the document as it was written. */
+static void
+any_damage(void **state)
+{
+	struct world *w = *state;
+	struct placement *a = next(NULL), *p;
+	struct wf_str text = WF_STR_INIT, have = WF_STR_INIT;
+	unsigned n_taken = 0;
+	struct wf_err err;
+
+	w->weight[1] = 3;
+	w->n_servers++;
+	write_next(w);
+	assert_int_equal(wf_file_read(path, PLC_MAX_SIZE, &text, &err), 0);
+	srandom(11);
+	for (unsigned k = 0; k < 120; k++) {
+		/* Half of them in the head, which is small. */
+		size_t at = (size_t)random() % (k % 2 ? text.len : 1000);
+		char was = text.s[at];
+
+		text.s[at] = (char)(was ^ 1 << random() % 8);
+		assert_int_equal(wf_file_replace(path, text.s, text.len, &err), 0);
+		p = plc_load_next(path, a, &err);
+		text.s[at] = was;
+		if (!p)
+			continue;
+		n_taken++;
+		wf_str_truncate(&have, 0);
+		plc_format(p, &have);
+		assert_string_equal(wf_str_cstr(&have), wf_str_cstr(&text));
+		plc_free(p);
+	}
+	/* Parts that are known are not read: nobody sees what is wrong with them. */
+	assert_in_range(n_taken, 1, 119);
+	plc_free(a);
+	wf_str_done(&text);
+	wf_str_done(&have);
+}
+
+static void
+put_hex(char *at, uint32_t v)
+{
+	char digits[9];
+
+	snprintf(digits, sizeof digits, "%08x", v);
+	memcpy(at, digits, 8);
+}
+
+/* The reader writes a number where a part is known; in the file it is nothing. */
+static void
+a_number_is_no_part(void **state)
+{
+	static const char number[] = ",1";
+	struct placement *a = next(NULL);
+	struct wf_str text = WF_STR_INIT;
+	struct wf_err err;
+	char *line, *from, *to;
+
+	assert_int_equal(wf_file_read(path, PLC_MAX_SIZE, &text, &err), 0);
+	line = strstr(text.s, "\"pool-parts\"");
+	for (unsigned k = 0; k < 2; k++)
+		line = strstr(line, "\n    \"") + 6;
+	from = strstr(text.s, ",\n    { \"id\": 1504,");
+	assert_non_null(from);
+	to = strstr(from + 1, ",\n    { \"id\": 1505,");
+	assert_non_null(to);
+	memmove(from + sizeof number - 1, to, strlen(to) + 1);
+	memcpy(from, number, sizeof number - 1);
+	text.len -= (size_t)(to - from) - (sizeof number - 1);
+	put_hex(line, sizeof number - 1);
+	put_hex(line + 9, 1);
+	put_hex(line + 18, wf_crc32c(0, number, sizeof number - 1));
+	from = strstr(text.s, "\"head\": \"") + 9;
+	to = strstr(text.s, "\"nodes\": [") + strlen("\"nodes\": [");
+	put_hex(from + 9, wf_crc32c(0, from + 17, (size_t)(to - from) - 17));
+	try(&text, NULL, "pools: 1: id");
+	try(&text, a, "pools: 1: id");
+	plc_free(a);
+	wf_str_done(&text);
+}
+
 /* Nodes that are others make tables that are the same text something else. */
 static void
 other_nodes_are_no_next_document(void **state)
@@ -264,6 +346,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_server_is_one_part_of_the_nodes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(any_changes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_damaged_is_seen, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(any_damage, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_number_is_no_part, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(other_nodes_are_no_next_document, set_up, tear_down),
 	};
 	int fd = mkstemp(path);
