@@ -102,6 +102,8 @@ end(struct dns_worker *w, struct connection *c)
 {
 	dns_tls_end(c->tls);
 	c->tls = NULL;
+	/* A process that is being started has a copy of the descriptor, and epoll would go on telling of it (epoll(7)). */
+	epoll_ctl(w->epoll, EPOLL_CTL_DEL, c->source.fd, NULL);
 	close(c->source.fd);
 	wf_list_remove(&c->node);
 	wf_list_push_back(&w->tcp->ended, &c->node);
