@@ -244,6 +244,13 @@ wf_listener_port(const struct wf_listener *l)
 	return ntohs(((struct sockaddr_in *)&ss)->sin_port);
 }
 
+void
+wf_listener_give(struct wf_listener *l)
+{
+	free(l->path);
+	l->path = NULL;
+}
+
 static void
 on_handle_closed(uv_handle_t *h)
 {

@@ -67,6 +67,8 @@ const char *wf_listener_name(const struct wf_listener *);
 int wf_listener_fd(const struct wf_listener *);
 void wf_listener_set_dscp(struct wf_listener *, unsigned dscp); /* of its answers to who connects */
 uint16_t wf_listener_port(const struct wf_listener *); /* the bound TCP port */
+/* The next process has it: its close leaves the unix socket's file where it is. */
+void wf_listener_give(struct wf_listener *);
 void wf_listener_close(struct wf_listener *);          /* removes the unix socket's file */
 
 /* TLS material for ssl: and pssl:, from the command line or the SSL table.  Files

@@ -53,6 +53,7 @@ struct unixctl_conn {
 static struct wf_hmap commands;
 static struct wf_list conns = { &conns, &conns };
 static struct wf_listener *listener;
+static const char *refusal;
 static char *version_text;
 
 __attribute__((constructor)) static void
@@ -224,6 +225,10 @@ run_command(struct unixctl_conn *conn, const char *method, json_t *params)
 	int n = json_array_size(params);
 	const char **argv;
 
+	if (refusal) {
+		unixctl_reply_error(conn, refusal);
+		return;
+	}
 	if (!c) {
 		reply_errorf(conn, "\"%s\" is not a valid command (use \"list-commands\" to see "
 			     "a list of valid commands)", method);
@@ -430,6 +435,12 @@ unixctl_server_open(const char *path, struct wf_err *err)
 	unixctl_command("version", "", 0, 0, show_version, NULL);
 	wf_log_unixctl_init();
 	return 0;
+}
+
+void
+unixctl_server_refuse(const char *why)
+{
+	refusal = why;
 }
 
 void

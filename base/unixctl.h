@@ -27,6 +27,8 @@ void unixctl_reply_error(struct unixctl_conn *, const char *text);
  * run directory).  Registers list-commands, version and the vlog/ commands. */
 int unixctl_server_open(const char *path, struct wf_err *);
 void unixctl_server_close(void);
+/* From now on each command but those under way gets this error (kept, not copied). */
+void unixctl_server_refuse(const char *why);
 /* What "version" says; default "PROGRAM (weft) VERSION". */
 void unixctl_set_version(const char *text);
 

@@ -22,6 +22,37 @@ WF_LOG_MODULE(health);
 
 /* ---- State file ---- */
 
+json_t *
+pol_health_state(const struct pol_health *h)
+{
+	static const char *const forced[] = { "none", "up", "down" };
+	const struct pol_target *t;
+	json_t *members = json_object();
+
+	wf_hmap_for_each (t, node, &h->targets) {
+		json_t *m = json_pack("{s:b, s:f}", "drain", t->op_drain, "load", (double)t->load);
+
+		if (t->known)
+			json_object_set_new(m, "up", json_boolean(t->up));
+		if (t->force)
+			json_object_set_new(m, "forced", json_string(forced[t->force]));
+		if (t->op_load >= 0)
+			json_object_set_new(m, "said-load", json_real((double)t->op_load));
+		if (t->known || t->force || t->op_drain || t->op_load >= 0)
+			json_object_set_new(members, t->name, m);
+		else
+			json_decref(m);
+	}
+	return members;
+}
+
+void
+pol_health_restore(struct pol_health *h, const json_t *state)
+{
+	json_decref(h->restored);
+	h->restored = json_is_object(state) ? json_deep_copy(state) : json_object();
+}
+
 static void
 state_write(struct pol_health *h)
 {
@@ -82,10 +113,19 @@ static void
 restore(struct pol_health *h, struct pol_target *t)
 {
 	const json_t *m = json_object_get(h->restored, t->name), *up = json_object_get(m, "up"),
-		     *load = json_object_get(m, "load");
+		     *load = json_object_get(m, "load"), *said = json_object_get(m, "said-load");
+	const char *forced = wf_json_str(m, "forced", "");
 
-	if (!json_is_boolean(up))
+	/* Of a process that went on, not of the state file. */
+	t->force = !strcmp(forced, "up")     ? POL_FORCE_UP
+		   : !strcmp(forced, "down") ? POL_FORCE_DOWN
+					     : POL_FORCE_NONE;
+	if (json_is_number(said))
+		t->op_load = (float)json_number_value(said);
+	if (!json_is_boolean(up)) {
+		t->op_drain = json_is_true(json_object_get(m, "drain"));
 		return;
+	}
 	t->known = true;
 	t->up = json_is_true(up);
 	t->op_drain = json_is_true(json_object_get(m, "drain"));
@@ -159,6 +199,24 @@ pol_health_free(struct pol_health *h)
 	free(h->state_file);
 	free(h->source);
 	free(h);
+}
+
+const struct wf_listener *
+pol_health_listener(const struct pol_health *h)
+{
+	return h->listener;
+}
+
+void
+pol_health_leave(struct pol_health *h)
+{
+	if (!h)
+		return;
+	free(h->state_file);
+	h->state_file = NULL;
+	if (h->listener)
+		wf_listener_give(h->listener);
+	pol_health_free(h);
 }
 
 void
@@ -436,7 +494,7 @@ pol_health_apply(struct pol_health *h, const json_t *conf, const char *folder, s
 	free(h->state_file);
 	h->state_file = path;
 	h->state_dirty |= new_file;
-	if (new_file && !h->targets.n)
+	if (new_file && !h->targets.n && !h->restored)
 		state_read(h);
 	if (path)
 		wf_timer_set(&h->state_timer, STATE_WRITE_MS, on_state_due, h);

@@ -30,6 +30,18 @@ struct pol_health *pol_health_new(const char *source);
 /* Writes the state file, closes all. */
 void pol_health_free(struct pol_health *);
 
+struct wf_listener;
+
+/* For the next process (docs/dns.md, "An upgrade"): what is known of the targets, what operators said of them
+ * included.  The caller owns it. */
+json_t *pol_health_state(const struct pol_health *);
+/* In that process, before the first pol_health_apply(): instead of the state file. */
+void pol_health_restore(struct pol_health *, const json_t *state);
+/* Its socket; NULL: none. */
+const struct wf_listener *pol_health_listener(const struct pol_health *);
+/* The next process has state file and socket: as pol_health_free(), but for those. */
+void pol_health_leave(struct pol_health *);
+
 /* Takes the configuration (the same object as pol_build()) and the pol in force: targets that stay
  * keep their state, and 'pol' gets it at once (call it before 'pol' is published).  Returns 0, or a
  * negative errno with 'err' and everything as it was. */

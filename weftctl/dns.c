@@ -24,6 +24,7 @@ static const struct ctl_command commands[] = {
 	{ "import", "gdnsd|knot FILE FOLDER", "another name server's configuration as ours", 3, 3, NULL, import },
 	{ "key", "generate|list|ds|roll|retire ZONE [--folder FOLDER] ...", "make and roll the keys that zones are signed with", 2, 12, NULL, ctl_dns_key },
 	{ "reload", "", "read configuration and zones again", 0, 0, "dns/reload", NULL },
+	{ "upgrade", "[PROGRAM]", "hand over to a new process, of the file that was started or of PROGRAM, without losing a query", 0, 1, "dns/upgrade", NULL },
 	{ "show", "[zones]", "what is served", 0, 1, "dns/show", NULL },
 	{ "counters", "", "what was counted since the start", 0, 0, "dns/counters", NULL },
 	{ "top", "[--interval SECONDS] [--count PAGES]", "counters as rates, page after page", 0, 4, NULL, ctl_dns_top },

@@ -31,10 +31,28 @@ dns_limiter_use_table(struct dns_limiter *l, uint64_t *buckets)
 	l->buckets = buckets;
 }
 
+static uint64_t handed_key;
+static bool is_handed;
+
 uint64_t
 dns_limiter_key(void)
 {
-	return wf_hash_seed;
+	return is_handed ? handed_key : wf_hash_seed;
+}
+
+void
+dns_limiter_copy(const struct dns_limiter *l, uint64_t *to)
+{
+	for (size_t i = 0; i < DNS_X_BUCKETS; i++)
+		to[i] = __atomic_load_n(&l->buckets[i], __ATOMIC_RELAXED);
+}
+
+void
+dns_limiter_restore(struct dns_limiter *l, uint64_t key, const uint64_t *from)
+{
+	handed_key = key;
+	is_handed = true;
+	memcpy(l->buckets, from, DNS_X_BUCKETS * sizeof(from[0]));
 }
 
 void

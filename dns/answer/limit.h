@@ -16,6 +16,9 @@ struct dns_limiter *dns_limiter_new(unsigned per_s);
 /* From now on the table is this one, of DNS_X_BUCKETS words, not owned; before other threads use the limiter. */
 void dns_limiter_use_table(struct dns_limiter *, uint64_t *buckets);
 uint64_t dns_limiter_key(void);
+/* From one process to the next: the table's DNS_X_BUCKETS words, and what they were under that key. */
+void dns_limiter_copy(const struct dns_limiter *, uint64_t *to);
+void dns_limiter_restore(struct dns_limiter *, uint64_t key, const uint64_t *from); /* before threads use it */
 void dns_limiter_free(struct dns_limiter *);
 void dns_limiter_set_rate(struct dns_limiter *, unsigned per_s);
 /* Takes a token.  False: the network has had its share. */

@@ -105,6 +105,7 @@ struct dns_conf {
 		uint64_t file_max;
 	} tap;
 	uint32_t min_refresh_s, min_retry_s; /* whatever a primary's SOA says */
+	bool rereads_copies; /* of zones with primaries: another process may have written them */
 	struct dns_zone_conf *zones;
 	size_t n_zones;
 	/* Members of catalogs, beside them; made anew by dns_view_load(). */

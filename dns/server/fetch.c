@@ -23,7 +23,7 @@ static struct {
 	unsigned n_running;     /* main only */
 	struct wf_list running; /* main only */
 	struct wf_idle idle;
-	bool is_init;
+	bool is_init, is_paused;
 	_Atomic bool stop;
 	pthread_mutex_t lock; /* of 'ended' */
 	struct wf_list ended;
@@ -305,7 +305,7 @@ start_waiting(void)
 {
 	struct dns_fetch *f;
 
-	while (fetches.n_running < DNS_FETCH_MAX && (f = next_waiting())) {
+	while (!fetches.is_paused && fetches.n_running < DNS_FETCH_MAX && (f = next_waiting())) {
 		wf_list_remove(&f->node);
 		fetches.n_running++;
 		pthread_mutex_lock(&fetches.lock);
@@ -369,6 +369,36 @@ dns_fetch_free(struct dns_fetch *f)
 	free(f);
 }
 
+static void
+nap(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+void
+dns_fetch_pause(void)
+{
+	fetches.is_paused = true;
+	fetches.stop = true;
+	while (fetches.n_running) {
+		struct dns_fetch *f = pop_ended();
+
+		if (f)
+			f->done(f);
+		else
+			nap();
+	}
+}
+
+void
+dns_fetch_resume(void)
+{
+	fetches.is_paused = false;
+	fetches.stop = false;
+	if (fetches.is_init)
+		start_waiting();
+}
+
 void
 dns_fetch_stop(void)
 {
@@ -383,7 +413,7 @@ dns_fetch_stop(void)
 		if (f)
 			dns_fetch_free(f);
 		else
-			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+			nap();
 	}
 	wf_idle_del(&fetches.idle);
 	fetches.is_init = false;

@@ -56,6 +56,9 @@ struct dns_fetch {
 void dns_fetch_start(struct dns_fetch *);
 /* Drops the references; for done(). */
 void dns_fetch_free(struct dns_fetch *);
+/* Ends those that run, with done(); none begins until dns_fetch_resume(). */
+void dns_fetch_pause(void);
+void dns_fetch_resume(void);
 /* Ends those that run, without done(), and drops all. */
 void dns_fetch_stop(void);
 

@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/rcu.h"
 #include "base/unixctl.h"
+#include "dns/server/handover.h"
 #include "dns/server/server.h"
 #include "dns/server/view_load.h"
 
@@ -19,12 +20,14 @@ WF_LOG_MODULE(dnsd);
 
 #define DEFAULT_CONF "/etc/weft/dns.json"
 
-enum { OPT_UNIXCTL = 1, OPT_CHECK };
+enum { OPT_UNIXCTL = 1, OPT_CHECK, OPT_TAKEOVER };
 
 struct options {
 	const char *conf, *unixctl;
-	bool check;
+	bool check, takeover;
 };
+
+static const char *late_unixctl;
 
 static void
 usage(void)
@@ -34,6 +37,7 @@ usage(void)
 	       "where CONFIGURATION is a JSON file (default: %s)\n"
 	       "\nOptions:\n"
 	       "  --check                 read configuration and zones, say what is wrong, and end\n"
+	       "  --takeover              take over from the weft-dnsd that runs, if there is one\n"
 	       "  --unixctl=SOCKET        override default control socket name\n"
 	       "  -h, --help              display this help message\n"
 	       "  -V, --version           display version information\n",
@@ -48,6 +52,7 @@ parse_options(int argc, char *argv[], struct options *o)
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "check", no_argument, NULL, OPT_CHECK },
+		{ "takeover", no_argument, NULL, OPT_TAKEOVER },
 		{ "unixctl", required_argument, NULL, OPT_UNIXCTL },
 		WF_DAEMON_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
@@ -65,6 +70,10 @@ parse_options(int argc, char *argv[], struct options *o)
 			exit(0);
 		case OPT_CHECK:
 			o->check = true;
+			break;
+		case OPT_TAKEOVER:
+			o->takeover = true;
+			wf_daemon_pidfile_later();
 			break;
 		case OPT_UNIXCTL:
 			o->unixctl = optarg;
@@ -112,13 +121,30 @@ on_hangup(int signum)
 	wf_str_done(&s);
 }
 
+/* The daemon before this one has let go of what there is one of. */
+static void
+on_taken_over(void)
+{
+	struct wf_err err = { "" };
+
+	if (wf_daemon_pidfile_make(&err))
+		wf_error("%s", err.text);
+	if (late_unixctl && unixctl_server_open(late_unixctl, &err))
+		wf_error("%s", err.text);
+	dns_server_finish_start();
+	dns_handover_serve();
+	wf_daemon_ready();
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct options o = { 0 };
 	struct wf_err err = { "" };
 	char *absolute;
+	bool takes_over;
 
+	wf_successor_init(argc, argv);
 	wf_daemon_init(argc, argv);
 	parse_options(argc, argv, &o);
 	if (o.check)
@@ -131,7 +157,13 @@ main(int argc, char *argv[])
 		wf_fatal("%s", err.text);
 	wf_loop_init();
 	wf_rcu_register("main");
-	if (unixctl_server_open(o.unixctl, &err))
+	takes_over = o.takeover && dns_takeover_begin(absolute ? absolute : o.conf, on_taken_over);
+	if (o.takeover && !takes_over && wf_daemon_pidfile_make(&err))
+		wf_fatal("%s", err.text);
+	/* A name of its own the socket has at once. */
+	if (takes_over && o.unixctl)
+		late_unixctl = o.unixctl;
+	else if (unixctl_server_open(o.unixctl, &err))
 		wf_fatal("%s", err.text);
 	wf_coverage_init();
 	dns_ctl_init();
@@ -141,9 +173,14 @@ main(int argc, char *argv[])
 	if (dns_server_start(absolute ? absolute : o.conf, &err))
 		wf_fatal("%s", err.text);
 	free(absolute);
-	wf_daemon_ready();
+	if (!takes_over) {
+		wf_daemon_ready();
+		dns_handover_serve();
+	}
 	wf_info("%s (weft) %s", wf_program_name, WEFT_VERSION);
 	wf_loop_run();
+	dns_handover_end();
+	dns_handover_close();
 	dns_server_stop();
 	unixctl_server_close();
 	wf_daemon_exit(0);

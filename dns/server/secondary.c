@@ -55,6 +55,7 @@ struct secondary {
 	bool is_queued, has_slot;
 	bool again; /* NOTIFY came meanwhile */
 	bool is_expired;
+	bool is_unsaved; /* the copy on disk is none of 'zone' */
 	bool is_member;    /* of a catalog: its files go with it */
 	bool is_forgotten; /* not in the table any more */
 	bool is_unseen;    /* and no worker can tell of it */
@@ -468,7 +469,8 @@ take(struct secondary *s, struct dns_fetch *f)
 	wf_info("zone %s: serial %u from %s, %s, %llu records in %llu bytes", s->text, f->zone->serial,
 		s->primaries[s->at].text, f->incremental ? "differences" : "whole",
 		(unsigned long long)f->n_records, (unsigned long long)f->size);
-	if (f->save_err.text[0])
+	s->is_unsaved = f->save_err.text[0];
+	if (s->is_unsaved)
 		wf_warn("zone %s: no copy of it is kept: %s", s->text, f->save_err.text);
 	s->zone = f->zone;
 	f->zone = NULL;
@@ -730,6 +732,36 @@ dns_secondary_refresh(const struct dns_name *name)
 				begin(s);
 		}
 	return found;
+}
+
+bool
+dns_secondary_is_saved(struct wf_err *err)
+{
+	struct secondary *s;
+
+	if (!is_init)
+		return true;
+	wf_hmap_for_each(s, node, &secondaries)
+		if (s->zone && (s->is_unsaved || access(s->file, R_OK))) {
+			wf_err(err, -ENODATA, "zone %s: there is no copy of it at %s, so the next daemon would not have it; make the "
+			       "folder writable and ask for the zone again (weftctl dns refresh)", s->text, s->file);
+			return false;
+		}
+	return true;
+}
+
+void
+dns_secondary_pause(void)
+{
+	if (is_init)
+		dns_fetch_pause();
+}
+
+void
+dns_secondary_resume(void)
+{
+	if (is_init)
+		dns_fetch_resume();
 }
 
 void

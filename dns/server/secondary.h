@@ -20,6 +20,11 @@ void dns_secondary_sweep(void);
 void dns_secondary_show(struct wf_str *);
 /* Asks the primaries now.  NULL: of all zones.  False: no such zone. */
 bool dns_secondary_refresh(const struct dns_name *);
+/* All that is served has a copy on disk that another process may read, else 'err' names one. */
+bool dns_secondary_is_saved(struct wf_err *err);
+/* Ends transfers; nothing is written, and none begins, until dns_secondary_resume(). */
+void dns_secondary_pause(void);
+void dns_secondary_resume(void);
 void dns_secondary_stop(void); /* no worker may run any more */
 
 #endif

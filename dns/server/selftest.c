@@ -208,6 +208,24 @@ dns_selftest_show(struct wf_str *s)
 			   (unsigned long long)st.n_rounds, (unsigned long long)st.n_failed);
 }
 
+static void
+forget(void)
+{
+	free(st.script);
+	st.script = NULL;
+	st.conf = NULL;
+	st.state = UNKNOWN;
+	st.n_good = st.n_bad = 0;
+}
+
+void
+dns_selftest_leave(void)
+{
+	wf_timer_cancel(&st.timer);
+	end_round();
+	forget();
+}
+
 void
 dns_selftest_stop(void)
 {
@@ -220,9 +238,5 @@ dns_selftest_stop(void)
 		for (int i = 0; i < 100 && !is_script_done(); i++)
 			nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	}
-	free(st.script);
-	st.script = NULL;
-	st.conf = NULL;
-	st.state = UNKNOWN;
-	st.n_good = st.n_bad = 0;
+	forget();
 }

@@ -12,6 +12,8 @@
 /* At the start and after each reload; 'c' must live until the next call. */
 void dns_selftest_configure(const struct dns_conf *c);
 void dns_selftest_show(struct wf_str *);
+/* The next process asks the questions; its addresses stay announced. */
+void dns_selftest_leave(void);
 /* Says "withdraw" and waits a second at most for the script. */
 void dns_selftest_stop(void);
 

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,6 +14,7 @@
 #include "base/metrics_http.h"
 #include "base/rcu.h"
 #include "dns/answer/limit.h"
+#include "dns/server/handover.h"
 #include "dns/server/notify.h"
 #include "dns/server/secondary.h"
 #include "dns/server/selftest.h"
@@ -62,16 +65,23 @@ complete_view(struct dns_view *v, const struct dns_conf *c)
 #define CATALOGS_MS 100
 #define CATALOGS_AGAIN_MS 60000 /* after a failure */
 
+static struct pol_health *
+new_health(void)
+{
+	struct pol_health *h = pol_health_new("weft-dnsd");
+
+	pol_health_unixctl_init(h);
+	return h;
+}
+
 /* Health and load of the members of a view that is about to be published. */
 static int
 apply_health(struct dns_view *v, const struct dns_conf *c, struct wf_err *err)
 {
 	if (!v->pol)
 		return 0;
-	if (!dns_server.health) {
-		dns_server.health = pol_health_new("weft-dnsd");
-		pol_health_unixctl_init(dns_server.health);
-	}
+	if (!dns_server.health)
+		dns_server.health = new_health();
 	return pol_health_apply(dns_server.health, c->json, c->folder, v->pol, err);
 }
 
@@ -190,32 +200,137 @@ load_tls(const struct dns_conf *c, struct dns_tls **ret, struct wf_err *err)
 	return c->has_tls ? dns_tls_load(c->tls_certificate, c->tls_key, dns_server_tls(), ret, err) : 0;
 }
 
+static int
+load_view(const struct dns_view *old, struct dns_view **ret, struct wf_err *err)
+{
+	struct wf_str warnings = WF_STR_INIT;
+	int rc = dns_view_load(dns_server.conf, old, ret, &warnings, err);
+
+	log_lines(wf_str_cstr(&warnings));
+	wf_str_done(&warnings);
+	return rc;
+}
+
+static int
+open_sockets(struct wf_err *err)
+{
+	const struct dns_conf *c = dns_server.conf;
+	unsigned n = c->workers ? c->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	int rc = dns_xdp_start(c, dns_server.limiter, err);
+
+	if (n > WF_RCU_MAX_THREADS - 8)
+		n = WF_RCU_MAX_THREADS - 8;
+	dns_server.workers = wf_xzalloc(n * sizeof *dns_server.workers);
+	for (unsigned i = 0; i < n && !rc; i++) {
+		rc = dns_worker_new(i, n, c, &dns_server.workers[i], err);
+		dns_server.n_workers += !rc;
+	}
+	return rc;
+}
+
+static void
+take_secrets(const json_t *state, struct dns_tls *tls)
+{
+	long size;
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *hex = json_string_value(json_array_get(json_object_get(state, "cookie-secret"), i));
+		uint8_t *secret = hex ? OPENSSL_hexstr2buf(hex, &size) : NULL;
+
+		if (secret && size == sizeof dns_server.cookie_secret[i])
+			memcpy(dns_server.cookie_secret[i], secret, (size_t)size);
+		OPENSSL_free(secret);
+	}
+	if (tls && json_object_get(state, "tls-tickets")) {
+		uint8_t *keys = OPENSSL_hexstr2buf(json_string_value(json_object_get(state, "tls-tickets")), &size);
+
+		if (keys && size == DNS_TLS_TICKETS)
+			dns_tls_set_tickets(tls, keys);
+		OPENSSL_clear_free(keys, keys ? (size_t)size : 0);
+	}
+}
+
+static bool
+same_file(const struct stat *before, const char *path)
+{
+	struct stat now;
+
+	return !stat(path, &now) && now.st_ino == before->st_ino && now.st_size == before->st_size &&
+	       now.st_mtim.tv_sec == before->st_mtim.tv_sec && now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}
+
+/* All that can fail is done before the other process waits for us, but for what changed since. */
+static int
+take_over(const struct stat *conf, struct dns_tls *tls, struct dns_view **v, struct wf_err *err)
+{
+	struct dns_view *old = *v;
+	json_t *state;
+	int rc = open_sockets(err);
+
+	if (rc)
+		return rc;
+	state = dns_takeover_ready();
+	/* The other process may have taken it up meanwhile. */
+	if (!same_file(conf, dns_server.conf_path)) {
+		json_decref(state);
+		return wf_err(err, -EBUSY, "%s changed while its zones were loaded: try again", dns_server.conf_path);
+	}
+	if (!dns_view_is_current(dns_server.conf, old)) {
+		dns_server.conf->rereads_copies = true;
+		rc = load_view(old, v, err);
+		dns_server.conf->rereads_copies = false;
+		if (rc) {
+			json_decref(state);
+			return rc;
+		}
+		dns_view_free(old);
+	}
+	take_secrets(state, tls);
+	if ((*v)->pol && json_object_get(state, "health")) {
+		dns_server.health = new_health();
+		pol_health_restore(dns_server.health, json_object_get(state, "health"));
+	}
+	json_decref(state);
+	return 0;
+}
+
+void
+dns_server_finish_start(void)
+{
+	struct wf_err err = { "" };
+
+	if (dns_server.conf->metrics && wf_metrics_listen(&dns_server.conf->metrics_at, dns_metrics_text, &err))
+		wf_error("%s", err.text);
+	dns_tap_configure(dns_server.conf);
+}
+
 int
 dns_server_start(const char *conf_path, struct wf_err *err)
 {
-	struct wf_str warnings = WF_STR_INIT;
+	bool takes_over = dns_takeover_preparing();
+	struct stat conf = { 0 };
 	struct dns_tls *tls;
 	struct dns_view *v;
-	unsigned n;
 	int rc;
 
 	dns_server.conf_path = wf_xstrdup(conf_path);
 	if (getrandom(dns_server.cookie_secret, sizeof dns_server.cookie_secret, 0) !=
 	    sizeof dns_server.cookie_secret)
 		return wf_err(err, -EIO, "the kernel gives no random bytes: %s", strerror(errno));
+	stat(conf_path, &conf);
 	rc = dns_conf_load(conf_path, &dns_server.conf, err);
 	if (rc)
 		return rc;
 	dns_server.limiter = dns_limiter_new(0);
-	rc = dns_view_load(dns_server.conf, NULL, &v, &warnings, err);
-	log_lines(wf_str_cstr(&warnings));
-	wf_str_done(&warnings);
-	if (rc)
-		return rc;
-	rc = apply_health(v, dns_server.conf, err);
+	rc = load_view(NULL, &v, err);
 	if (rc)
 		return rc;
 	rc = load_tls(dns_server.conf, &tls, err);
+	if (rc)
+		return rc;
+	if (takes_over && (rc = take_over(&conf, tls, &v, err)))
+		return rc;
+	rc = apply_health(v, dns_server.conf, err);
 	if (rc)
 		return rc;
 	publish_tls(tls);
@@ -225,31 +340,29 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	wf_timer_set(&dns_server.files, FILES_MS, on_files, NULL);
 	dns_server.loaded_wall_ms = wf_wall_ms();
 	dns_why_job_init();
-	n = dns_server.conf->workers ? dns_server.conf->workers
-				     : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-	if (n > WF_RCU_MAX_THREADS - 8)
-		n = WF_RCU_MAX_THREADS - 8;
-	dns_server.workers = wf_xzalloc(n * sizeof *dns_server.workers);
-	rc = dns_xdp_start(dns_server.conf, dns_server.limiter, err);
-	if (rc)
+	if (!takes_over && (rc = open_sockets(err)))
 		return rc;
-	for (unsigned i = 0; i < n; i++) {
-		rc = dns_worker_new(i, n, dns_server.conf, &dns_server.workers[i], err);
-		if (rc)
+	if (!takes_over && dns_server.conf->metrics &&
+	    (rc = wf_metrics_listen(&dns_server.conf->metrics_at, dns_metrics_text, err)))
+		return rc;
+	/* Before the first answer of ours the other process' driver answers no more, as its data may be older. */
+	if (takes_over && (rc = dns_xdp_take(err)))
+		return rc;
+	if (!takes_over)
+		dns_tap_configure(dns_server.conf);
+	for (unsigned i = 0; takes_over && i < dns_server.n_workers; i++)
+		if ((rc = dns_worker_open_more(dns_server.workers[i], dns_server.n_workers, dns_server.conf, err)))
 			return rc;
-		dns_server.n_workers++;
-	}
-	if (dns_server.conf->metrics && (rc = wf_metrics_listen(&dns_server.conf->metrics_at, dns_metrics_text, err)))
-		return rc;
-	dns_notify_changes(dns_server.conf, NULL, v);
-	dns_tap_configure(dns_server.conf);
 	/* All sockets are open before the first answer. */
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < dns_server.n_workers; i++)
 		dns_worker_start(dns_server.workers[i]);
+	if (takes_over)
+		dns_takeover_switch();
+	dns_notify_changes(dns_server.conf, NULL, v);
 	dns_selftest_configure(dns_server.conf);
 	/* What the texts of configuration and zones took goes back to the system. */
 	malloc_trim(0);
-	wf_info("%zu zones, %u workers", v->n_zones, n);
+	wf_info("%zu zones, %u workers", v->n_zones, dns_server.n_workers);
 	return 0;
 }
 
@@ -282,6 +395,8 @@ dns_server_reload(struct wf_str *report, struct wf_err *err)
 	struct dns_tls *tls = NULL;
 	int rc;
 
+	if (dns_handed_over())
+		return wf_err(err, -EBUSY, "this process has handed over to the next one");
 	rc = dns_conf_load(dns_server.conf_path, &conf, err);
 	if (!rc)
 		rc = load_tls(conf, &tls, err);
@@ -354,6 +469,23 @@ dns_server_counters(struct dns_counters *sum)
 	dns_xdp_add_counters(sum);
 	sum->dnstap_sent = dns_tap_n_sent();
 	sum->dnstap_lost += dns_tap_n_lost();
+	for (size_t k = 0; k < sizeof *sum / sizeof *to; k++)
+		to[k] += ((const uint64_t *)&dns_server.before)[k];
+}
+
+void
+dns_server_leave(void)
+{
+	dns_selftest_leave();
+	wf_metrics_stop();
+	dns_notify_stop();
+	wf_timer_cancel(&dns_server.files);
+	wf_timer_cancel(&dns_server.catalogs);
+	dns_presign_stop();
+	dns_tap_stop();
+	dns_xdp_leave();
+	pol_health_leave(dns_server.health);
+	dns_server.health = NULL;
 }
 
 void

@@ -27,6 +27,7 @@ struct dns_server {
 	uint64_t n_reloads, n_reloads_failed;
 	bool files_failed; /* said once */
 	int64_t loaded_wall_ms;
+	struct dns_counters before; /* by the processes that handed over to this one */
 	char *last_error; /* of the last reload; NULL: it went well */
 };
 extern struct dns_server dns_server;
@@ -53,6 +54,10 @@ int dns_server_start(const char *conf_path, struct wf_err *);
 int dns_server_reload(struct wf_str *report, struct wf_err *);
 void dns_server_catalog_changed(void);
 void dns_server_stop(void);
+/* A start beside a process that hands over (handover.h) leaves out what there is one of: this does it. */
+void dns_server_finish_start(void);
+/* Another process has taken over: all but the workers ends, and nothing that it has is taken down. */
+void dns_server_leave(void);
 /* Sums over the workers. */
 void dns_server_counters(struct dns_counters *);
 

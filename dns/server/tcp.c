@@ -482,6 +482,24 @@ on_listen(struct dns_worker *w, struct dns_source *source, uint32_t events)
 	}
 }
 
+/* This process has handed its sockets over and is about to end: its data gets old, and clients are to come back. */
+#define LEAVE_MS      3000   /* then who asks nothing at the moment */
+#define LEAVE_BUSY_MS 10000  /* then who does */
+#define LEAVE_ALL_MS  600000 /* then transfers, too */
+
+static bool
+has_to_leave(const struct dns_worker *w, const struct connection *c)
+{
+	uint64_t ms = w->ctx.mono_ms - w->left_ms;
+	bool is_between = !c->transfer && !c->why && !c->out && !c->in_size;
+
+	if (!w->has_left || ms < LEAVE_MS)
+		return false;
+	if (ms > LEAVE_ALL_MS)
+		return true;
+	return is_between && (ms > LEAVE_BUSY_MS || w->ctx.mono_ms - c->asked_ms > 1000);
+}
+
 void
 dns_tcp_tick(struct dns_worker *w)
 {
@@ -493,6 +511,9 @@ dns_tcp_tick(struct dns_worker *w)
 		if (c->deadline_ms && now > c->deadline_ms) {
 			w->ctx.counters.tcp_slow++;
 			end(w, c);
+		} else if (has_to_leave(w, c)) {
+			w->ctx.counters.tcp_left++;
+			end(w, c);
 		} else if (!c->deadline_ms && now - c->asked_ms > w->tcp_idle_ms) {
 			w->ctx.counters.tcp_idle++;
 			end(w, c);
@@ -501,14 +522,15 @@ dns_tcp_tick(struct dns_worker *w)
 }
 
 int
-dns_tcp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns_tcp_listener *l,
+dns_tcp_open(struct dns_worker *w, const struct sockaddr_storage *at, unsigned place, struct dns_tcp_listener *l,
 	     struct wf_err *err)
 {
-	int fd, rc = dns_socket_open(SOCK_STREAM, at, &fd, err);
+	int fd, rc = dns_socket_open(SOCK_STREAM, at, place, &fd, err);
 
 	if (rc)
 		return rc;
 	l->source = (struct dns_source){ on_listen, fd };
+	l->place = place;
 	rc = dns_worker_watch(w, &l->source, EPOLLIN);
 	if (rc)
 		close(fd);

@@ -10,8 +10,6 @@
 
 #include "base/buf.h"
 
-#define TICKET_KEYS 80 /* bytes: name, HMAC key and AES key of OpenSSL's tickets */
-
 struct file {
 	char *path;
 	struct timespec mtime;
@@ -72,12 +70,24 @@ reason(void)
 	return s ? s : "OpenSSL does not say why";
 }
 
+bool
+dns_tls_tickets(const struct dns_tls *t, uint8_t keys[DNS_TLS_TICKETS])
+{
+	return SSL_CTX_get_tlsext_ticket_keys(t->ctx, keys, DNS_TLS_TICKETS) == 1;
+}
+
+void
+dns_tls_set_tickets(struct dns_tls *t, const uint8_t keys[DNS_TLS_TICKETS])
+{
+	SSL_CTX_set_tlsext_ticket_keys(t->ctx, (void *)keys, DNS_TLS_TICKETS);
+}
+
 int
 dns_tls_load(const char *certificate, const char *key, const struct dns_tls *old, struct dns_tls **ret,
 	     struct wf_err *err)
 {
 	struct dns_tls *t = wf_xzalloc(sizeof *t);
-	uint8_t tickets[TICKET_KEYS];
+	uint8_t tickets[DNS_TLS_TICKETS];
 	int rc = 0;
 
 	ERR_clear_error();
@@ -109,8 +119,8 @@ dns_tls_load(const char *certificate, const char *key, const struct dns_tls *old
 	SSL_CTX_set_num_tickets(t->ctx, 1);
 	SSL_CTX_set_session_id_context(t->ctx, (const uint8_t *)"dot", 3);
 	SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, NULL);
-	if (old && SSL_CTX_get_tlsext_ticket_keys(old->ctx, tickets, sizeof tickets) == 1)
-		SSL_CTX_set_tlsext_ticket_keys(t->ctx, tickets, sizeof tickets);
+	if (old && dns_tls_tickets(old, tickets))
+		dns_tls_set_tickets(t, tickets);
 	OPENSSL_cleanse(tickets, sizeof tickets);
 	*ret = t;
 	return 0;

@@ -9,6 +9,7 @@
 
 #include <openssl/types.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -22,6 +23,10 @@ struct dns_tls;
 int dns_tls_load(const char *certificate, const char *key, const struct dns_tls *old,
 		 struct dns_tls **ret, struct wf_err *);
 void dns_tls_free(struct dns_tls *);
+/* The keys of tickets, for another process to take what this one gave.  False: there are none. */
+#define DNS_TLS_TICKETS 80 /* bytes: name, HMAC key and AES key of OpenSSL's tickets */
+bool dns_tls_tickets(const struct dns_tls *, uint8_t keys[DNS_TLS_TICKETS]);
+void dns_tls_set_tickets(struct dns_tls *, const uint8_t keys[DNS_TLS_TICKETS]);
 /* The files are as they were when they were read. */
 bool dns_tls_is_current(const struct dns_tls *);
 

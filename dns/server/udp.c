@@ -156,14 +156,15 @@ is_any(const struct sockaddr_storage *a)
 }
 
 int
-dns_udp_open(struct dns_worker *w, const struct sockaddr_storage *at, struct dns_udp_socket *s,
+dns_udp_open(struct dns_worker *w, const struct sockaddr_storage *at, unsigned place, struct dns_udp_socket *s,
 	     struct wf_err *err)
 {
-	int fd, rc = dns_socket_open(SOCK_DGRAM, at, &fd, err), on = 1, omit, room = 1 << 20;
+	int fd, rc = dns_socket_open(SOCK_DGRAM, at, place, &fd, err), on = 1, omit, room = 1 << 20;
 
 	if (rc)
 		return rc;
 	s->source = (struct dns_source){ on_udp, fd };
+	s->place = place;
 	s->any = is_any(at);
 	/* As much as the machine allows: a burst waits while the worker is busy. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);

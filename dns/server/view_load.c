@@ -210,14 +210,34 @@ add_rule(struct dns_view *v, const struct dns_zone_conf *zc)
 	dns_view_set_rule(v, &zc->name, r);
 }
 
+/* A zone that came by transfer is not read from its file; its copy may be newer if another process has written it. */
+static bool
+copy_is_current(const struct dns_zone_conf *zc, const struct dns_zone *z)
+{
+	return z->no_data ? access(zc->file, F_OK) != 0 : dns_zone_is_current(z, zc->file);
+}
+
+bool
+dns_view_is_current(const struct dns_conf *c, const struct dns_view *v)
+{
+	for (size_t i = 0; i < c->n_zones + c->n_members; i++) {
+		const struct dns_zone_conf *zc = dns_conf_zone(c, i);
+		const struct dns_zone *z = dns_view_zone_named(v, &zc->name);
+
+		if (!z || !(zc->n_primaries ? copy_is_current(zc, z) : dns_zone_is_current(z, zc->file)))
+			return false;
+	}
+	return !v->pol || !pol_files_changed(v->pol);
+}
+
 /* A zone that comes by transfer: as it is, else its copy on disk, else nothing yet. */
 static struct dns_zone *
-load_secondary(const struct dns_zone_conf *zc, struct dns_zone *had, struct wf_str *warnings)
+load_secondary(const struct dns_conf *c, const struct dns_zone_conf *zc, struct dns_zone *had, struct wf_str *warnings)
 {
 	struct wf_err why = { "" };
 	struct dns_zone *z = NULL;
 
-	if (had && had->is_secondary)
+	if (had && had->is_secondary && !(c->rereads_copies && !copy_is_current(zc, had)))
 		return dns_zone_ref(had);
 	if (!access(zc->file, F_OK)) {
 		if (dns_zone_load(&zc->name, zc->file, NULL, NULL, &z, warnings, &why)) {
@@ -285,7 +305,7 @@ load_zone(const struct dns_conf *c, const struct dns_zone_conf *zc, struct dns_v
 		return wf_err(err, rc, "%s: %s", zc->file, why.text);
 	}
 	if (zc->n_primaries) {
-		z = load_secondary(zc, had, warnings);
+		z = load_secondary(c, zc, had, warnings);
 	} else if (had && !had->is_secondary && had->choices_size == choices.size &&
 		   (!choices.size || !memcmp(had->choices, choices.data, choices.size)) &&
 		   is_signed_as(had, zc) && dns_zone_is_current(had, zc->file)) {

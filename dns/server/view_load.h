@@ -12,6 +12,8 @@
  * NULL.  The cookie secrets, the limiter and what NOTIFY wakes are left to the caller. */
 int dns_view_load(struct dns_conf *, const struct dns_view *old, struct dns_view **ret,
 		  struct wf_str *warnings, struct wf_err *);
+/* All files that it was loaded from are as they were, those that another process may have written included. */
+bool dns_view_is_current(const struct dns_conf *, const struct dns_view *);
 /* Called when the answers of a policy change, before and after; the daemon sets it. */
 extern void (*dns_view_on_policy)(bool after);
 /* Reads a configuration and its zones as a start would; warnings and errors go to stderr, the sum to

@@ -29,11 +29,13 @@ struct dns_source {
 
 struct dns_udp_socket {
 	struct dns_source source;
+	unsigned place; /* socket.h */
 	bool any; /* bound to any address: answers leave from the one that was asked */
 };
 
 struct dns_tcp_listener {
 	struct dns_source source;
+	unsigned place;
 	bool tls;
 };
 
@@ -41,7 +43,9 @@ struct dns_worker {
 	unsigned index;
 	pthread_t thread;
 	bool is_running;
-	_Atomic bool stop;
+	_Atomic bool stop, leaves;
+	_Atomic bool has_left; /* its sockets are another process's */
+	uint64_t left_ms;
 	int epoll, wake;
 	struct dns_source wake_source;
 	struct dns_context ctx;
@@ -64,8 +68,16 @@ struct dns_worker {
 /* Opens the sockets; 'n' workers share the limits. */
 int dns_worker_new(unsigned index, unsigned n, const struct dns_conf *, struct dns_worker **ret,
 		   struct wf_err *);
+/* Those that would get a share of what comes to sockets that were handed over: right before the start. */
+int dns_worker_open_more(struct dns_worker *, unsigned n, const struct dns_conf *, struct wf_err *);
 void dns_worker_start(struct dns_worker *);
 void dns_worker_configure(struct dns_worker *, const struct dns_conf *);
+/* Calls fn for each socket that listens. */
+void dns_worker_give(const struct dns_worker *, void (*fn)(void *arg, unsigned place, int fd), void *arg);
+/* Another process reads the sockets from now on; connections that are open are ended by and by. */
+void dns_worker_leave(struct dns_worker *);
+/* It has, and there are no more connections. */
+bool dns_worker_is_idle(const struct dns_worker *);
 /* Stops the thread and waits for it. */
 void dns_worker_free(struct dns_worker *);
 const struct dns_counters *dns_worker_counters(const struct dns_worker *);
@@ -81,10 +93,10 @@ dns_port_of(const struct sockaddr_storage *a)
 }
 void dns_client_from(struct dns_client *, const struct sockaddr_storage *, bool tcp);
 
-int dns_udp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_udp_socket *,
+int dns_udp_open(struct dns_worker *, const struct sockaddr_storage *, unsigned place, struct dns_udp_socket *,
 		 struct wf_err *);
 struct dns_udp_batch *dns_udp_batch_new(void);
-int dns_tcp_open(struct dns_worker *, const struct sockaddr_storage *, struct dns_tcp_listener *,
+int dns_tcp_open(struct dns_worker *, const struct sockaddr_storage *, unsigned place, struct dns_tcp_listener *,
 		 struct wf_err *);
 struct dns_tcp *dns_tcp_new(void);
 void dns_tcp_free(struct dns_worker *);

@@ -370,6 +370,28 @@ load(struct wf_err *err)
 	return 0;
 }
 
+static struct handed {
+	struct handed *next;
+	char *device;
+	unsigned index;
+	int fd;
+} *all_handed;
+
+static int
+take_handed(const char *device, unsigned index)
+{
+	for (struct handed **at = &all_handed, *h; (h = *at) != NULL; at = &h->next)
+		if (!strcmp(h->device, device) && h->index == index) {
+			int fd = h->fd;
+
+			*at = h->next;
+			free(h->device);
+			free(h);
+			return fd;
+		}
+	return -1;
+}
+
 static int
 attach(struct dns_xdp_device *d, enum dns_xdp_mode mode, struct wf_err *err)
 {
@@ -382,6 +404,9 @@ attach(struct dns_xdp_device *d, enum dns_xdp_mode mode, struct wf_err *err)
 	d->index = if_nametoindex(device);
 	if (!d->index)
 		return wf_err(err, -ENODEV, "xdp: device %s: there is none of that name", device);
+	d->link = take_handed(device, d->index);
+	if (d->link >= 0)
+		return 0;
 	fd = bpf_link_create(prog, (int)d->index, BPF_XDP, &opts);
 	if (fd < 0 && errno != EBUSY && errno != EEXIST && mode == DNS_XDP_AUTO) {
 		wf_warn("xdp: the driver of device %s takes no program (%s): before the stack instead, which saves less", device, strerror(errno));
@@ -500,6 +525,81 @@ dns_xdp_stop(void)
 	/* The limiter's table is in a map's memory, and is used until the workers have gone: the process ends soon. */
 	bpf_object__close(dns_xdp.object);
 	dns_xdp.object = NULL;
+}
+
+/* --- from one process to the next ----------------------------------------------------------------- */
+
+void
+dns_xdp_give(void (*fn)(void *arg, const char *device, unsigned index, int fd), void *arg)
+{
+	for (unsigned i = 0; i < dns_xdp.n_devices; i++)
+		if (dns_xdp.devices[i].link >= 0)
+			fn(arg, dns_xdp.devices[i].name, dns_xdp.devices[i].index, dns_xdp.devices[i].link);
+}
+
+void
+dns_xdp_hand_in(const char *device, unsigned index, int fd)
+{
+	struct handed *h = wf_xzalloc(sizeof *h);
+
+	*h = (struct handed){ all_handed, wf_xstrdup(device), index, fd };
+	all_handed = h;
+}
+
+/* The own program on all devices. */
+static int
+put_program(struct wf_err *err)
+{
+	int prog = bpf_program__fd(bpf_object__find_program_by_name(dns_xdp.object, "dns_answer"));
+
+	for (unsigned i = 0; i < dns_xdp.n_devices; i++)
+		if (dns_xdp.devices[i].link >= 0 && bpf_link_update(dns_xdp.devices[i].link, prog, NULL))
+			return wf_err(err, -errno, "xdp: device %s: the program cannot be replaced: %s", dns_xdp.devices[i].name,
+				      strerror(errno));
+	return 0;
+}
+
+int
+dns_xdp_take(struct wf_err *err)
+{
+	/* Devices that are not in the configuration any more: their link ends with the other process. */
+	while (all_handed)
+		close(take_handed(all_handed->device, all_handed->index));
+	if (!dns_xdp.object)
+		return 0;
+	dns_xdp.conf->bucket_key = dns_limiter_key();
+	return put_program(err);
+}
+
+void
+dns_xdp_take_back(void)
+{
+	struct wf_err err = { "" };
+
+	if (dns_xdp.object && put_program(&err))
+		wf_error("%s", err.text);
+}
+
+static void
+cancel_timers(void)
+{
+	wf_timer_cancel(&dns_xdp.beat);
+	wf_timer_cancel(&dns_xdp.take);
+	wf_timer_cancel(&dns_xdp.resume);
+	wf_timer_cancel(&dns_xdp.more);
+}
+
+void
+dns_xdp_leave(void)
+{
+	if (!dns_xdp.object)
+		return;
+	cancel_timers();
+	for (unsigned i = 0; i < dns_xdp.n_devices; i++) {
+		if (dns_xdp.devices[i].link >= 0)
+			close(dns_xdp.devices[i].link);
+		dns_xdp.devices[i].link = -1;
+	}
 }
 
 /* --- counters ------------------------------------------------------------------------------------ */

@@ -20,6 +20,17 @@
 int dns_xdp_start(const struct dns_conf *, struct dns_limiter *, struct wf_err *);
 void dns_xdp_stop(void);
 void dns_xdp_suspend(void);
+
+/* From one process to the next (handover.h): the links that hold the programs on the devices. */
+void dns_xdp_give(void (*fn)(void *arg, const char *device, unsigned index, int fd), void *arg);
+/* Before dns_xdp_start(), which leaves the other process' program where it is ... */
+void dns_xdp_hand_in(const char *device, unsigned index, int fd);
+/* ... until this puts the own one in its place, at once; it answers nothing until the next resumption. */
+int dns_xdp_take(struct wf_err *);
+/* The next process did not make it: the own program again. */
+void dns_xdp_take_back(void);
+/* It did: the devices are none of ours. */
+void dns_xdp_leave(void);
 /* 'policies_only': nothing but the states of policies has changed. */
 void dns_xdp_resume(bool policies_only);
 void dns_xdp_add_counters(struct dns_counters *);

@@ -171,6 +171,31 @@ test_limit(void **state)
 	dns_limiter_free(l);
 }
 
+/* From one process to the next: who had its share has had it there as well. */
+static void
+test_limit_handed_over(void **state)
+{
+	static uint64_t words[DNS_X_BUCKETS];
+	struct dns_client busy = { .family = 4, .address = { 10, 1, 2, 3 } };
+	struct dns_limiter *l = dns_limiter_new(5);
+	uint64_t key = dns_limiter_key();
+
+	while (dns_limiter_take(l, &busy, DNS_LIMIT_ANSWER, 1000))
+		;
+	dns_limiter_copy(l, words);
+	dns_limiter_free(l);
+	l = dns_limiter_new(5);
+	assert_true(dns_limiter_take(l, &busy, DNS_LIMIT_ANSWER, 1000));
+	dns_limiter_restore(l, key, words);
+	assert_int_equal(key, dns_limiter_key());
+	assert_false(dns_limiter_take(l, &busy, DNS_LIMIT_ANSWER, 1000));
+	/* A key of another process. */
+	dns_limiter_restore(l, key + 1, words);
+	assert_int_equal(key + 1, dns_limiter_key());
+	dns_limiter_restore(l, key, words);
+	dns_limiter_free(l);
+}
+
 /* The clock of 32 bits comes round after 49.7 days, and none of them is left without answers. */
 static void
 test_limit_of_old_machines(void **state)
@@ -197,6 +222,7 @@ main(void)
 		cmocka_unit_test(test_static),
 		cmocka_unit_test(test_hashes),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_limit_handed_over),
 		cmocka_unit_test(test_limit_of_old_machines),
 	};
 
