@@ -2,26 +2,14 @@
 /* Bad packets through the balancer's programs in the kernel (BPF_PROG_TEST_RUN), each of which has its named counter; for
  * tests/system/99-glb-bad-input.sh.  One host has all three roles, so a frame takes the way that it would take
  * there.  Prints a line a row, "# end" after the last. */
-#include <errno.h>
-#include <sched.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
-
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
 #include "base/buf.h"
 #include "base/daemon.h"
 #include "base/log.h"
 #include "bpf/glb_parse.h"
 #include "glb/datapath.h"
+#include "tests/system/glb_run.h"
 
 #define PIN "/sys/fs/bpf/glb-bad"
-#define STRING_(x) #x
-#define STRING(x) STRING_(x)
 
 /* The document's ids, in the order of 'wanted': dc1 1, dc2 2, dc3 3, s1 4, s2 5, web 6, empty 7, dead 8, far 9. */
 #define WANTED(S1, S2)                                                                                                            \
@@ -115,51 +103,19 @@ static const char *const drops[] = {
 #undef GLB_DROP
 };
 
-static void __attribute__((noreturn, format(printf, 1, 2)))
-die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("glb_bad_input: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(1);
-}
-
-static size_t
-from_hex(const char *text, uint8_t *bytes, size_t room)
-{
-	unsigned byte;
-	size_t n = 0;
-
-	for (int at; sscanf(text, " %2x%n", &byte, &at) == 1; text += at) {
-		if (n == room)
-			die("a row of more than %zu bytes", room);
-		bytes[n++] = (uint8_t)byte;
-	}
-	if (strspn(text, " ") != strlen(text))
-		die("not hexadecimal: %s", text);
-	return n;
-}
-
 static void
 try(struct glb_datapath *dp, int prog, const struct row *r)
 {
 	uint64_t before[GLB_N_DROPS], strangers = glb_datapath_count(dp, GLB_COUNT_STATS, GLB_STAT_UNKNOWN_HOP).packets;
 	uint64_t cut = glb_datapath_count(dp, GLB_COUNT_STATS, GLB_STAT_CUT).packets;
 	uint8_t in[512], out[1024];
-	size_t len = from_hex(r->bytes, in, sizeof in);
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = (uint32_t)len, .data_out = out,
-		    .data_size_out = sizeof out);
+	uint32_t verdict, out_size = sizeof out;
 	struct wf_str got = WF_STR_INIT;
 	bool drops_it = *r->reason != '+';
 
 	for (uint32_t i = 0; i < GLB_N_DROPS; i++)
 		before[i] = glb_datapath_count(dp, GLB_COUNT_DROPS, i).packets;
-	if (bpf_prog_test_run_opts(prog, &opts))
-		die("%s: %s", r->what, strerror(errno));
+	verdict = glb_run_frame(prog, r->what, in, glb_run_bytes(r->bytes, in, sizeof in), out, &out_size);
 	for (uint32_t i = 0; i < GLB_N_DROPS; i++)
 		for (uint64_t n = glb_datapath_count(dp, GLB_COUNT_DROPS, i).packets; n > before[i]; n--)
 			wf_str_fmt(&got, "%s%s", got.len ? " " : "", drops[i]);
@@ -167,11 +123,11 @@ try(struct glb_datapath *dp, int prog, const struct row *r)
 		wf_str_put(&got, "+unknown_hop");
 	if (glb_datapath_count(dp, GLB_COUNT_STATS, GLB_STAT_CUT).packets == cut + 1)
 		wf_str_put(&got, " +hop_list_cut");
-	if (!strcmp(wf_str_cstr(&got), r->reason) && opts.retval == (drops_it ? 1u : 2u)) /* XDP_DROP, XDP_PASS */
+	if (!strcmp(wf_str_cstr(&got), r->reason) && verdict == (drops_it ? 1u : 2u)) /* XDP_DROP, XDP_PASS */
 		printf("ok %s: %s\n", r->what, drops_it ? r->reason : r->reason + 1);
 	else
 		printf("not ok %s: counted as '%s', not as '%s'; verdict %u\n", r->what, wf_str_cstr(&got), r->reason,
-		       opts.retval);
+		       verdict);
 	wf_str_done(&got);
 }
 
@@ -183,8 +139,7 @@ main(int argc, char *argv[])
 	struct wf_err err = { "" };
 	struct glb_datapath *dp;
 	struct glb_config *c;
-	uint32_t role = GLB_EDGE, id;
-	int chain;
+	int prog;
 
 	wf_daemon_init(argc, argv);
 	wf_log_set_all(WF_LOG_CONSOLE, WF_ERR);
@@ -202,11 +157,9 @@ main(int argc, char *argv[])
 	c->n_interfaces = 0;
 	if (glb_datapath_attach(dp, c, &err))
 		die("%s", err.text);
-	chain = bpf_obj_get(PIN "/abi" STRING(GLB_ABI) "/glb_chain");
-	if (chain < 0 || bpf_map_lookup_elem(chain, &role, &id))
-		die("glb_chain: %s", strerror(errno));
+	prog = glb_run_program(GLB_RUN_MAP(PIN, "glb_chain"), GLB_EDGE);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		try(dp, bpf_prog_get_fd_by_id(id), &rows[i]);
+		try(dp, prog, &rows[i]);
 	printf("# end\n");
 	glb_datapath_close(dp);
 	glb_config_free(c);

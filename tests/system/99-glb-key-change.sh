@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Who is asked for sessions of UDP, step by step, while the balancer's hash key changes (tests/system/glb_key_change.c).
+. "$(dirname "$0")/../lib/system.sh"
+isolate "$@"
+CHANGE=${WEFT_GLB_KEY_CHANGE:-$ROOT/build/tests/unit/glb/glb_key_change}
+mount -t bpf none /sys/fs/bpf
+check "the programs are run" eval '"$CHANGE" > "$T/out" 2> "$T/err" || { cat "$T/err"; false; }'
+take_results "$T/out"
+finish
