@@ -179,14 +179,49 @@ old_pool(const struct glb_sites *old, const char *name)
 	return NULL;
 }
 
+/* Who had most of the document's slots that are 'site's now, if that is no longer forgotten; 0: nobody. */
+static uint32_t
+site_before(const struct plc_table *t, uint32_t site)
+{
+	uint32_t best = 0, most = 0;
+
+	for (size_t m = 0; m < t->n_members; m++) {
+		uint32_t node = t->members[m].node, n = 0;
+
+		for (uint32_t i = 0; i < t->n_slots && node != site; i++)
+			n += t->slots[i].owner[0] == site && t->slots[i].owner[1] == node;
+		if (n > most) {
+			most = n;
+			best = node;
+		}
+	}
+	return best;
+}
+
+/* What nobody here has seen the document may know: a site that drained lately, by its weight there, left its clients' sessions to
+ * another one. */
 static void
+history_of_document(struct site_pool *s, const struct plc_pool *pool)
+{
+	for (size_t m = 0; m < pool->sites.n_members; m++) {
+		uint32_t site = pool->sites.members[m].node, before = site_before(&pool->sites, site);
+
+		for (uint32_t i = 0; before && i < s->place.n_classes * 256; i++)
+			if (chosen(s, i / 256, i % 256) == site)
+				s->history[i] = (struct history){ before, wf_now_ms() };
+	}
+}
+
+/* False: nothing is known. */
+static bool
 inherit(struct site_pool *s, const struct site_pool *old)
 {
 	/* Numbers of classes mean the same only if map and policies are the same. */
 	if (!old || pol_location_db(old->pol) != pol_location_db(s->pol) || old->place.n_classes != s->place.n_classes)
-		return;
+		return false;
 	memcpy(s->place.slots, old->place.slots, (size_t)s->place.n_classes * 256 * sizeof *s->place.slots);
 	memcpy(s->history, old->history, (size_t)s->place.n_classes * 256 * sizeof *s->history);
+	return true;
 }
 
 static int
@@ -224,7 +259,8 @@ pool_init(struct site_pool *s, const struct glb_config *c, const struct placemen
 		for (unsigned r = 0; r < n; r++)
 			s->ranked[i][r] = s->site_of[members[r]];
 	}
-	inherit(s, old);
+	if (!inherit(s, old))
+		history_of_document(s, pool);
 	fill(s, c->remember_ms);
 	return 0;
 }
@@ -296,8 +332,7 @@ glb_sites_take_history(struct glb_sites *all, int64_t remember_ms,
 
 		if (read(arg, pool_index(all, s), s->place.n_classes, was)) {
 			for (uint32_t k = 0; k < n_slots; k++)
-				if (!was[k].ranked && was[k].site[1])
-					s->history[k] = (struct history){ was[k].site[1], wf_now_ms() };
+				s->history[k] = (struct history){ was[k].ranked ? 0 : was[k].site[1], wf_now_ms() };
 			memcpy(s->place.slots, was, n_slots * sizeof *was);
 			fill(s, remember_ms);
 		}

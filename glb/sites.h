@@ -18,7 +18,8 @@
 
 struct glb_sites;
 
-/* 'old' (may be NULL) gives location data that did not change and the history of slots.  NULL with 'err'. */
+/* 'old' (may be NULL) gives location data that did not change and the history of slots; where it has none the document's counts:
+ * who had slots of a site by their weights before.  NULL with 'err'. */
 struct glb_sites *glb_sites_new(const struct glb_config *, const struct placement *, const struct glb_sites *old,
 				struct wf_err *);
 /* The history of slots that the daemon before us left in the maps: 'read' has the form of glb_datapath_read_place(). */

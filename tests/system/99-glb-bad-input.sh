@@ -7,6 +7,7 @@
 isolate "$@"
 BAD=${WEFT_GLB_BAD_INPUT:-$ROOT/build/tests/unit/glb/glb_bad_input}
 mount -t bpf none /sys/fs/bpf
-check "the programs are run" eval '"$BAD" > "$T/out" 2> "$T/err" || { cat "$T/err"; false; }'
+run() { "$BAD" > "$T/out" 2> "$T/err" || { cat "$T/err"; false; }; }
+check "the programs are run" run
 take_results "$T/out"
 finish

@@ -6,6 +6,7 @@
 isolate "$@"
 CHANGE=${WEFT_GLB_KEY_CHANGE:-$ROOT/build/tests/unit/glb/glb_key_change}
 mount -t bpf none /sys/fs/bpf
-check "the programs are run" eval '"$CHANGE" > "$T/out" 2> "$T/err" || { cat "$T/err"; false; }'
+run() { "$CHANGE" > "$T/out" 2> "$T/err" || { cat "$T/err"; false; }; }
+check "the programs are run" run
 take_results "$T/out"
 finish

@@ -192,6 +192,40 @@ a_new_document_keeps_the_history(void **state)
 	assert_slots(w, "10.1.2.3", w->us, w->eu, false);
 }
 
+/* An edge that lost its maps. */
+static void
+a_drain_of_before_its_time_is_in_the_document(void **state)
+{
+	struct world *w = *state;
+	struct wf_str report = WF_STR_INIT;
+	struct wf_err err = { "" };
+	char *drained = strdup(wanted);
+	struct glb_sites *next;
+
+	memcpy(strstr(drained, "\"dc-eu\": {\"weight\": 100"), "\"dc-eu\": {\"weight\":   0", 23);
+	assert_int_equal(plc_update(w->p, drained, strlen(drained), NULL, 0, 0, false, &report, &err), 1);
+	assert_int_equal(plc_update(w->p, wanted, strlen(wanted), NULL, 0, 0, false, &report, &err), 1);
+	next = glb_sites_new(w->c, w->p, NULL, &err);
+	assert_non_null(next);
+	glb_sites_free(w->sites);
+	w->sites = next;
+	w->place = glb_sites_places(next)[w->pool];
+	assert_slots(w, "10.1.2.3", w->eu, w->us, false);
+	assert_slots(w, "11.1.2.3", w->us, w->eu, true);
+	glb_sites_forget(w->sites, -1, on_change, w);
+	assert_slots(w, "10.1.2.3", w->eu, w->us, true);
+	/* Nor does it begin again when the operator has forgotten it. */
+	assert_int_equal(plc_update(w->p, wanted, strlen(wanted), NULL, 0, w->p->number + 1, false, &report, &err), 1);
+	next = glb_sites_new(w->c, w->p, NULL, &err);
+	assert_non_null(next);
+	glb_sites_free(w->sites);
+	w->sites = next;
+	w->place = glb_sites_places(next)[w->pool];
+	assert_slots(w, "10.1.2.3", w->eu, w->us, true);
+	wf_str_done(&report);
+	free(drained);
+}
+
 static void
 two_policies_for_one_pool_are_refused(void **state)
 {
@@ -215,6 +249,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(load_between_the_watermarks_moves_some_slots_and_gives_them_back, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_new_document_keeps_the_history, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_drain_of_before_its_time_is_in_the_document, set_up, tear_down),
 		cmocka_unit_test(two_policies_for_one_pool_are_refused),
 	};
 
