@@ -25,6 +25,7 @@
 #include "glb/doctor.h"
 #include "glb/fallback.h"
 #include "glb/health.h"
+#include "glb/selftest.h"
 #include "glb/sites.h"
 #include "glb/touch.h"
 #include "glb/why.h"
@@ -261,6 +262,8 @@ take(struct glb_config *c, struct placement *p, struct glb_datapath *dp, struct 
 		glb_sites_take_history(sites, c->remember_ms, read_place, &(struct before){ p, dp });
 	if (!rc) {
 		rc = glb_datapath_apply(dp, c, p, glb_sites_places(sites), err);
+		/* Programs that do not do what the document says replace none that do. */
+		rc = rc || dp == d.dp ? rc : glb_selftest(dp, c, p, glb_sites_places(sites), err);
 		rc = rc || dp == d.dp ? rc : glb_datapath_attach(dp, c, err);
 		if (rc && d.config) {
 			struct wf_err again = { "" };
