@@ -10,6 +10,15 @@
 #include "dns/server/tls.h"
 #include "dns/wire/proto.h"
 
+/* Room for the members of a list; NULL for none, as most zones have most lists empty. */
+static void *
+new_list(const json_t *list, size_t size)
+{
+	size_t n = json_array_size(list);
+
+	return n ? wf_xzalloc(n * size) : NULL;
+}
+
 static void
 parse_address(const char *text, uint16_t port, struct sockaddr_storage *ret)
 {
@@ -41,7 +50,7 @@ read_chosen(struct dns_zone_conf *zc, const json_t *list, const char *path, stru
 	size_t i, k;
 	json_t *o, *service;
 
-	zc->chosen = wf_xzalloc((json_array_size(list) + 1) * sizeof *zc->chosen);
+	zc->chosen = new_list(list, sizeof *zc->chosen);
 	json_array_foreach(list, i, o)
 	{
 		struct dns_chosen_conf *to = &zc->chosen[i];
@@ -74,7 +83,7 @@ read_peers(const json_t *list, struct dns_peer_conf **peers, size_t *n_peers)
 	size_t i;
 	json_t *o;
 
-	*peers = wf_xzalloc((json_array_size(list) + 1) * sizeof **peers);
+	*peers = new_list(list, sizeof **peers);
 	json_array_foreach(list, i, o)
 	{
 		struct dns_peer_conf *to = &(*peers)[(*n_peers)++];
@@ -103,8 +112,8 @@ read_allow(const json_t *o, struct dns_allow_conf *w)
 	json_t *v;
 
 	w->exists = o;
-	w->prefixes = wf_xzalloc((json_array_size(addresses) + 1) * sizeof *w->prefixes);
-	w->keys = wf_xzalloc((json_array_size(keys) + 1) * sizeof *w->keys);
+	w->prefixes = new_list(addresses, sizeof *w->prefixes);
+	w->keys = new_list(keys, sizeof *w->keys);
 	json_array_foreach(addresses, i, v)
 		if (!pol_prefix_parse(json_string_value(v), &w->prefixes[w->n_prefixes], NULL))
 			w->n_prefixes++;
@@ -145,7 +154,7 @@ read_zones(struct dns_conf *c, const json_t *zones, const char *path, struct wf_
 	size_t i;
 	json_t *z;
 
-	c->zones = wf_xzalloc((json_array_size(zones) + 1) * sizeof *c->zones);
+	c->zones = new_list(zones, sizeof *c->zones);
 	json_array_foreach(zones, i, z)
 	{
 		struct dns_zone_conf *to = &c->zones[i];
@@ -197,7 +206,7 @@ read_selftest(struct dns_conf *c, const json_t *o, const char *path, struct wf_e
 	size_t i;
 	json_t *v;
 
-	c->selftest = wf_xzalloc((json_array_size(zones) + 1) * sizeof *c->selftest);
+	c->selftest = new_list(zones, sizeof *c->selftest);
 	json_array_foreach(zones, i, v)
 	{
 		struct wf_err why = { "" };
@@ -220,7 +229,7 @@ read_xdp(struct dns_conf *c, const json_t *o)
 	size_t i;
 	json_t *v;
 
-	c->xdp = wf_xzalloc((json_array_size(devices) + 1) * sizeof *c->xdp);
+	c->xdp = new_list(devices, sizeof *c->xdp);
 	json_array_foreach(devices, i, v)
 		c->xdp[c->n_xdp++] = wf_xstrdup(json_string_value(v));
 	c->xdp_mode = !strcmp(mode, "native") ? DNS_XDP_NATIVE : !strcmp(mode, "generic") ? DNS_XDP_GENERIC : DNS_XDP_AUTO;
@@ -235,7 +244,7 @@ read_conf(struct dns_conf *c, const json_t *dns, const char *path, struct wf_err
 	size_t i;
 	json_t *a;
 
-	c->listen = wf_xzalloc((json_array_size(listen) + 1) * sizeof *c->listen);
+	c->listen = new_list(listen, sizeof *c->listen);
 	json_array_foreach(listen, i, a)
 		parse_address(json_string_value(a), port, &c->listen[c->n_listen++]);
 	c->workers = wf_json_u64(dns, "workers", 0);

@@ -177,8 +177,10 @@ make_allow(const struct dns_view *v, const struct dns_allow_conf *c, struct dns_
 {
 	to->exists = c->exists;
 	to->n_prefixes = c->n_prefixes;
-	to->prefixes = wf_xmemdup(c->prefixes, (c->n_prefixes + 1) * sizeof *to->prefixes);
-	to->keys = wf_xzalloc((c->n_keys + 1) * sizeof(to->keys[0]));
+	if (c->n_prefixes)
+		to->prefixes = wf_xmemdup(c->prefixes, c->n_prefixes * sizeof *to->prefixes);
+	if (c->n_keys)
+		to->keys = wf_xzalloc(c->n_keys * sizeof(to->keys[0]));
 	for (size_t i = 0; i < c->n_keys; i++)
 		to->keys[to->n_keys++] = find_key(v, &c->keys[i]);
 }
