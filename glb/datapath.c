@@ -183,6 +183,7 @@ glb_datapath_open(const struct glb_config *c, struct wf_err *err)
 		if (!dp->tables[k])
 			goto fail;
 	}
+	dp_take_over(dp);
 	dp_nodes_read(dp);
 	dp->fresh = dp->n_nodes == GLB_FIRST_NODE;
 	return dp;
@@ -406,8 +407,11 @@ glb_datapath_attach(struct glb_datapath *dp, const struct glb_config *c, struct 
 	}
 	if (d)
 		closedir(d);
-	if (!rc)
+	if (!rc) {
+		dp_take_flows(dp);
+		dp->took = 0;
 		remove_old_pins(dp);
+	}
 	return rc;
 }
 

@@ -44,6 +44,7 @@ struct glb_datapath {
 	uint32_t n_nodes, max_nodes;
 	bool fresh; /* the maps were empty */
 	bool assume_away;
+	uint32_t took; /* GLB_ABI of the data path whose state ours began with; 0: none's */
 	struct dp_vip *vips; /* as written last, sorted; NULL: not by this daemon */
 	size_t n_vips;
 	struct dp_vip *list; /* what they were made of */
@@ -76,5 +77,10 @@ int dp_place_load(struct glb_datapath *, const struct loc_table *, const uint32_
 		  uint32_t *ret_number);
 /* Frees those that no table names. */
 void dp_places_sweep(struct glb_datapath *);
+
+/* datapath_take.c.  Fills maps that were not used yet with what a data path of other maps knew, if there is one. */
+void dp_take_over(struct glb_datapath *);
+/* UDP flows of that one once more: when its programs are replaced. */
+void dp_take_flows(const struct glb_datapath *);
 
 #endif
