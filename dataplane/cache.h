@@ -105,6 +105,8 @@ struct flow *cache_find(const struct cache *, const struct cache_key *);
 struct cache_burst {
 	uint32_t n, n_words;
 	uint64_t first;              /* word of all of them */
+	/* Of the words whole; or, not NULL, of these bits of them, which are those of the table that is asked first. */
+	const uint64_t *keep;
 	uint32_t hashes[BURST_MAX];
 	uint64_t words[BURST_MAX * CACHE_KEY_WORDS];
 };

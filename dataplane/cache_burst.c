@@ -44,6 +44,19 @@ cache_burst_start(const struct cache *c, struct cache_burst *b, uint32_t slot, u
 	b->n = 0;
 	b->n_words = c->cur->n_packed + 1;
 	b->first = first_word(slot, generation);
+	b->keep = likely(c->n_asked == 1) || c->asked[0] == c->cur ? NULL : c->asked[0]->keep;
+}
+
+/* Of these bits of a key. */
+ALWAYS_INLINE uint32_t
+hash_kept(const uint64_t *k, const uint64_t *keep, unsigned n_words)
+{
+	uint64_t kept[CACHE_KEY_WORDS];
+
+	CACHE_UNROLL
+	for (unsigned i = 0; i < n_words; i++)
+		kept[i] = k[i] & keep[i];
+	return hash_words(kept, n_words);
 }
 
 /* The packed words of a frame.  One or two are made in registers: a load of what was just put together in
@@ -82,23 +95,24 @@ pack_frame(const struct key_recipe *r, const uint8_t *frame, uint64_t *packed, u
 		packed[p->dst] |= rotate_left(load64(frame + p->ofs), p->rotate) & p->mask;
 }
 
-/* A key of 'n_words', which is b->n_words. */
+/* A key of 'n_words', which is b->n_words.  'to': the table that is asked first, 'keep': b->keep. */
 ALWAYS_INLINE void
-add_frame(const struct cache_table *t, struct cache_burst *b, const struct key_recipe *r,
-	  const uint8_t *frame, unsigned n_words)
+add_frame(const struct cache_table *to, const uint64_t *keep, struct cache_burst *b,
+	  const struct key_recipe *r, const uint8_t *frame, unsigned n_words)
 {
 	uint64_t *k = b->words + b->n * n_words;
 
 	k[0] = b->first;
 	pack_frame(r, frame, k + 1, n_words - 1);
-	uint32_t hash = hash_words(k, n_words);
-	__builtin_prefetch(&t->buckets[hash & t->mask]);
+	uint32_t hash = keep ? hash_kept(k, keep, n_words) : hash_words(k, n_words);
+	__builtin_prefetch(&to->buckets[hash & to->mask]);
 	b->hashes[b->n++] = hash;
 }
 
 ALWAYS_INLINE void
-add_frames(const struct cache_table *t, struct cache_burst *b, struct rte_mbuf *const *pkts,
-	   const uint8_t *kinds, unsigned n, uint8_t *key_of, unsigned n_words)
+add_frames(const struct cache_table *t, const struct cache_table *to, const uint64_t *keep,
+	   struct cache_burst *b, struct rte_mbuf *const *pkts, const uint8_t *kinds, unsigned n,
+	   uint8_t *key_of, unsigned n_words)
 {
 	uint8_t known[PKT_KINDS];
 
@@ -116,7 +130,29 @@ add_frames(const struct cache_table *t, struct cache_burst *b, struct rte_mbuf *
 		if (!t->recipes[kind].n)
 			known[kind] = (uint8_t)b->n;
 		key_of[i] = (uint8_t)b->n;
-		add_frame(t, b, &t->recipes[kind], pkt_data(pkts[i]), n_words);
+		add_frame(to, keep, b, &t->recipes[kind], pkt_data(pkts[i]), n_words);
+	}
+}
+
+/* For entries without ports. */
+static __attribute__((noinline)) void
+add_frames_kept(const struct cache *c, struct cache_burst *b, struct rte_mbuf *const *pkts,
+		const uint8_t *kinds, unsigned n, uint8_t *key_of)
+{
+	const struct cache_table *t = c->cur, *to = c->asked[0];
+
+	switch (b->n_words) {
+	case 2:
+		add_frames(t, to, to->keep, b, pkts, kinds, n, key_of, 2);
+		break;
+	case 3:
+		add_frames(t, to, to->keep, b, pkts, kinds, n, key_of, 3);
+		break;
+	case 4:
+		add_frames(t, to, to->keep, b, pkts, kinds, n, key_of, 4);
+		break;
+	default:
+		add_frames(t, to, to->keep, b, pkts, kinds, n, key_of, b->n_words);
 	}
 }
 
@@ -124,18 +160,22 @@ void
 cache_burst_add_frames(const struct cache *c, struct cache_burst *b, struct rte_mbuf *const *pkts,
 		       const uint8_t *kinds, unsigned n, uint8_t *key_of)
 {
+	if (unlikely(b->keep)) {
+		add_frames_kept(c, b, pkts, kinds, n, key_of);
+		return;
+	}
 	switch (b->n_words) {
 	case 2:
-		add_frames(c->cur, b, pkts, kinds, n, key_of, 2);
+		add_frames(c->cur, c->cur, NULL, b, pkts, kinds, n, key_of, 2);
 		break;
 	case 3:
-		add_frames(c->cur, b, pkts, kinds, n, key_of, 3);
+		add_frames(c->cur, c->cur, NULL, b, pkts, kinds, n, key_of, 3);
 		break;
 	case 4:
-		add_frames(c->cur, b, pkts, kinds, n, key_of, 4);
+		add_frames(c->cur, c->cur, NULL, b, pkts, kinds, n, key_of, 4);
 		break;
 	default:
-		add_frames(c->cur, b, pkts, kinds, n, key_of, b->n_words);
+		add_frames(c->cur, c->cur, NULL, b, pkts, kinds, n, key_of, b->n_words);
 	}
 }
 
@@ -145,6 +185,7 @@ cache_burst_start_tunnel(const struct cache *c, struct cache_burst *b, unsigned 
 	b->n = 0;
 	b->n_words = 1 + n_tunnel + c->cur->n_packed;
 	b->first = 0;
+	b->keep = NULL;
 }
 
 ALWAYS_INLINE void
@@ -220,16 +261,16 @@ unsigned
 cache_burst_add(struct cache_burst *b, const struct cache_key *key)
 {
 	memcpy(b->words + b->n * b->n_words, key->words, b->n_words * sizeof(uint64_t));
-	b->hashes[b->n] = key->hash;
+	b->hashes[b->n] = b->keep ? hash_kept(key->words, b->keep, b->n_words) : key->hash;
 	return b->n++;
 }
 
 void
 cache_burst_key(const struct cache_burst *b, unsigned i, struct cache_key *key)
 {
-	key->hash = b->hashes[i];
 	key->n_words = b->n_words;
 	memcpy(key->words, b->words + i * b->n_words, b->n_words * sizeof(uint64_t));
+	key->hash = b->keep ? hash_words(key->words, key->n_words) : b->hashes[i];
 }
 
 /* --- Looking up -------------------------------------------------------------------------- */
@@ -288,6 +329,58 @@ find(const struct cache *c, const struct cache_burst *b, struct flow **flows, un
 	}
 }
 
+static __attribute__((noinline)) struct flow *
+find_kept_elsewhere(const struct cache_table *t, const struct cache_burst *b, unsigned i)
+{
+	struct cache_key key;
+
+	cache_burst_key(b, i, &key);
+	key_leave_out(t->keep, &key, &key);
+	return ctable_find(t, &key);
+}
+
+/* find() in a table without ports that is asked first; 'left' gets which are not there. */
+ALWAYS_INLINE unsigned
+find_kept(const struct cache_table *t, const struct cache_burst *b, struct flow **flows, uint8_t *left,
+	  unsigned n_words)
+{
+	const uint64_t *keep = t->keep;
+	unsigned n_left = 0;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct bucket6 *bucket = &t->buckets[b->hashes[i] & t->mask];
+		unsigned bits = tag_matches(bucket, tag_of(b->hashes[i]));
+		struct flow *f = bits ? bucket->flows[__builtin_ctz(bits)] : NULL;
+
+		flows[i] = f;
+		if (likely(bits)) {
+			__builtin_prefetch(f);
+			if (n_words > 4)
+				__builtin_prefetch(&f->key[4]);
+		} else {
+			uint32_t at = b->hashes[i] & t->mask;
+
+			__builtin_prefetch(&t->buckets[other_bucket(at, tag_of(b->hashes[i]), t->mask)]);
+		}
+	}
+	for (unsigned i = 0; i < b->n; i++) {
+		const uint64_t *k = b->words + i * n_words;
+		struct flow *f = flows[i];
+		uint64_t differ = !f || f->n_words != n_words;
+
+		CACHE_UNROLL
+		for (unsigned j = 0; !differ && j < n_words; j++)
+			differ |= f->key[j] ^ (k[j] & keep[j]);
+		if (unlikely(differ))
+			f = flows[i] = find_kept_elsewhere(t, b, i);
+		if (likely(f))
+			__builtin_prefetch(f->plan);
+		else
+			left[n_left++] = (uint8_t)i;
+	}
+	return n_left;
+}
+
 /* The keys that were found nowhere yet, in one table: 'left' says which, and gets which still are not. */
 ALWAYS_INLINE unsigned
 find_left(const struct cache *c, const struct cache_table *t, const struct cache_burst *b,
@@ -301,10 +394,10 @@ find_left(const struct cache *c, const struct cache_table *t, const struct cache
 		const uint64_t *k = b->words + left[j] * n_words;
 
 		if (t == c->cur) {
-			hashes[j] = b->hashes[left[j]];
 			CACHE_UNROLL
 			for (unsigned i = 0; i < n_words; i++)
 				words[j * n_words + i] = k[i];
+			hashes[j] = b->keep ? hash_words(k, n_words) : b->hashes[left[j]];
 		} else {
 			CACHE_UNROLL
 			for (unsigned i = 0; i < n_words; i++)
@@ -347,6 +440,76 @@ find_left(const struct cache *c, const struct cache_table *t, const struct cache
 	return n;
 }
 
+/* A few keys that the first table has not, mostly in none: all that has to be looked at to know it comes together. */
+#define FEW 4u
+static __attribute__((noinline)) void
+find_few(struct cache *c, const struct cache_burst *b, struct flow **flows, const uint8_t *left,
+	 unsigned n_left)
+{
+	struct cache_key keys[FEW][CACHE_PAIRS];
+
+	for (unsigned j = 0; j < n_left; j++) {
+		struct cache_key whole, pair;
+
+		cache_burst_key(b, left[j], &whole);
+		for (unsigned a = 1; a < c->n_asked; a++) {
+			const struct cache_table *t = c->asked[a];
+			struct cache_key *key = &keys[j][a - 1];
+
+			if (t == c->cur)
+				*key = whole;
+			else
+				key_leave_out(t->keep, &whole, key);
+			uint32_t at = key->hash & t->mask;
+			__builtin_prefetch(&t->buckets[at]);
+			__builtin_prefetch(&t->buckets[other_bucket(at, tag_of(key->hash), t->mask)]);
+		}
+		key_leave_out(c->pair_keep, &whole, &pair);
+		__builtin_prefetch(&c->seen[pair.hash % SEEN_SIZE], 1);
+		__builtin_prefetch(&c->seen[whole.hash % SEEN_SIZE], 1);
+	}
+	for (unsigned j = 0; j < n_left; j++) {
+		struct flow *f = NULL;
+
+		for (unsigned a = 1; a < c->n_asked && !f; a++) {
+			f = ctable_find(c->asked[a], &keys[j][a - 1]);
+			c->n_found[a] += f != NULL;
+		}
+		flows[left[j]] = f;
+	}
+}
+
+/* Many, table by table. */
+static __attribute__((noinline)) void
+find_many(struct cache *c, const struct cache_burst *b, struct flow **flows, uint8_t *left, unsigned n_left)
+{
+	for (unsigned a = 1; a < c->n_asked && n_left; a++) {
+		const struct cache_table *t = c->asked[a];
+		unsigned before = n_left;
+
+		switch (b->n_words) {
+		case 3:
+			n_left = find_left(c, t, b, flows, left, n_left, 3);
+			break;
+		case 4:
+			n_left = find_left(c, t, b, flows, left, n_left, 4);
+			break;
+		case 5:
+			n_left = find_left(c, t, b, flows, left, n_left, 5);
+			break;
+		default:
+			n_left = find_left(c, t, b, flows, left, n_left, b->n_words);
+		}
+		c->n_found[a] += before - n_left;
+	}
+	for (unsigned i = 0; i < n_left; i++) {
+		const uint64_t *k = b->words + left[i] * b->n_words;
+		uint32_t hash = b->keep ? hash_words(k, b->n_words) : b->hashes[left[i]];
+
+		__builtin_prefetch(&c->seen[hash % SEEN_SIZE], 1);
+	}
+}
+
 static void
 find_in_current(const struct cache *c, const struct cache_burst *b, struct flow **flows)
 {
@@ -370,43 +533,39 @@ static __attribute__((noinline)) void
 find_asking(struct cache *c, const struct cache_burst *b, struct flow **flows)
 {
 	uint8_t left[BURST_MAX];
-	unsigned n_left = 0, a = 0;
+	unsigned n_left = 0;
 
-	/* Mostly it is one table that has them all. */
-	if (c->asked[0] == c->cur) {
+	/* Mostly it is one table that has them all; of what came out of a tunnel always the current one. */
+	if (!b->keep) {
 		find_in_current(c, b, flows);
+		if (c->asked[0] != c->cur)
+			return;
 		for (unsigned i = 0; i < b->n; i++) {
 			left[n_left] = (uint8_t)i;
 			n_left += !flows[i];
 		}
-		c->n_found[a++] += b->n - n_left;
 	} else {
-		while (n_left < b->n) {
-			left[n_left] = (uint8_t)n_left;
-			n_left++;
-		}
-	}
-	for (; a < c->n_asked && n_left; a++) {
-		const struct cache_table *t = c->asked[a];
-		unsigned before = n_left;
+		const struct cache_table *t = c->asked[0];
 
 		switch (b->n_words) {
+		case 2:
+			n_left = find_kept(t, b, flows, left, 2);
+			break;
 		case 3:
-			n_left = find_left(c, t, b, flows, left, n_left, 3);
+			n_left = find_kept(t, b, flows, left, 3);
 			break;
 		case 4:
-			n_left = find_left(c, t, b, flows, left, n_left, 4);
-			break;
-		case 5:
-			n_left = find_left(c, t, b, flows, left, n_left, 5);
+			n_left = find_kept(t, b, flows, left, 4);
 			break;
 		default:
-			n_left = find_left(c, t, b, flows, left, n_left, b->n_words);
+			n_left = find_kept(t, b, flows, left, b->n_words);
 		}
-		c->n_found[a] += before - n_left;
 	}
-	for (unsigned i = 0; i < n_left; i++)
-		__builtin_prefetch(&c->seen[b->hashes[left[i]] % SEEN_SIZE], 1);
+	c->n_found[0] += b->n - n_left;
+	if (likely(n_left <= FEW))
+		find_few(c, b, flows, left, n_left);
+	else
+		find_many(c, b, flows, left, n_left);
 	if (c->ask_left <= b->n)
 		cache_order(c);
 	else

@@ -10,6 +10,7 @@
 
 #include "base/rcu.h"
 #include "dataplane/cache.h"
+#include "dataplane/pkt_fast.h"
 #include "xlate_rig.h"
 
 static struct cache *cache;
@@ -18,6 +19,7 @@ static int64_t now_ms = 1000;
 
 #define SRC(BITS) ((uint32_t)(BITS) << 16)
 #define DST(BITS) ((uint32_t)(BITS))
+#define ODD "in_port=1,udp,nw_src=10.9.9.9,nw_dst=10.9.9.9,udp_src=999,udp_dst=999"
 #define FLOW "in_port=1,udp,nw_src=10.0.0.1,nw_dst=10.0.0.2,"
 
 static int
@@ -70,20 +72,57 @@ insert(const char *text, uint32_t ports)
 	return cache_insert(cache, &key, plan_of(), ports);
 }
 
-/* The same by both ways. */
+static struct rte_mbuf *
+frame_of(const char *text)
+{
+	struct of_key key = rig_key(text);
+	uint8_t f[60] = { [12] = 0x08, [14] = 0x45, [17] = 46, [22] = key.nw_ttl, [23] = IPPROTO_UDP };
+
+	memcpy(f + 26, &key.nw_src, 4);
+	memcpy(f + 30, &key.nw_dst, 4);
+	memcpy(f + 34, &key.tp_src, 2);
+	memcpy(f + 36, &key.tp_dst, 2);
+	f[39] = 26;
+	return pkt_from_bytes(f, sizeof f);
+}
+
+/* The same by all ways: alone, as keys, and out of frames, of a full burst and of a few, some of which nobody has. */
 static struct flow *
 find(const char *text)
 {
-	struct cache_key key = key_of(text);
+	struct cache_key key = key_of(text), got;
 	struct flow *f = cache_find(cache, &key), *flows[BURST_MAX];
+	struct rte_mbuf *m = frame_of(text), *odd = frame_of(ODD), *pkts[BURST_MAX];
+	uint8_t kinds[BURST_MAX], key_of[BURST_MAX];
 	static struct cache_burst b;
 
-	cache_burst_start(cache, &b, 1, 1);
-	for (unsigned i = 0; i < BURST_MAX; i++)
-		cache_burst_add(&b, &key);
-	cache_burst_find(cache, &b, flows);
-	for (unsigned i = 0; i < BURST_MAX; i++)
-		assert_ptr_equal(flows[i], f);
+	for (unsigned n = 2; n <= BURST_MAX; n += BURST_MAX - 2) {
+		cache_burst_start(cache, &b, 1, 1);
+		for (unsigned i = 0; i < n; i++)
+			cache_burst_add(&b, &key);
+		cache_burst_find(cache, &b, flows);
+		for (unsigned i = 0; i < n; i++)
+			assert_ptr_equal(flows[i], f);
+
+		for (unsigned i = 0; i < n; i++) {
+			pkts[i] = i % 8 == 1 ? odd : m;
+			kinds[i] = (uint8_t)pkt_kind(pkts[i]);
+			assert_int_not_equal(kinds[i], PKT_KIND_OTHER);
+		}
+		cache_burst_start(cache, &b, 1, 1);
+		cache_burst_add_frames(cache, &b, pkts, kinds, n, key_of);
+		cache_burst_find(cache, &b, flows);
+		for (unsigned i = 0; i < n; i++) {
+			assert_ptr_equal(flows[key_of[i]], i % 8 == 1 ? NULL : f);
+			cache_burst_key(&b, key_of[i], &got);
+			assert_int_equal(got.hash == key.hash, i % 8 != 1);
+			assert_int_equal(got.n_words, key.n_words);
+			if (i % 8 != 1)
+				assert_memory_equal(got.words, key.words, key.n_words * 8);
+		}
+	}
+	pkt_free(m);
+	pkt_free(odd);
 	return f;
 }
 
