@@ -52,6 +52,9 @@ enum {
  * one of them, another negative errno with 'err' if its argument is bad. */
 int wf_daemon_option(int opt, const char *optarg_or_null, struct wf_err *err);
 
+/* With --user this one (CAP_...) is kept, if it is there, and no others but those that are named likewise; without a
+ * call those of a switch are kept. */
+void wf_daemon_keep_capability(int capability);
 /* Forks (if asked), takes the pid file's lock.  Before any thread is made and before
  * wf_loop_init(). */
 int wf_daemon_start(struct wf_err *);

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 #include <linux/capability.h>
 
 #include "base/buf.h"
+#include "base/daemon.h"
 #include "base/log.h"
 
 static bool is_set;
@@ -27,9 +29,6 @@ wf_daemon_user_set(const char *spec, struct wf_err *err)
 	const char *colon = strchr(spec, ':');
 	struct passwd *pw;
 	struct group *gr;
-
-	if (geteuid())
-		return wf_err(err, -EPERM, "%s: only root can use --user option", spec);
 
 	uid = getuid();
 	gid = getgid();
@@ -50,25 +49,54 @@ wf_daemon_user_set(const char *spec, struct wf_err *err)
 				      colon + 1);
 		gid = gr->gr_gid;
 	}
+	/* The next daemon of one that has become that user (successor.c) has nothing to give up. */
+	if (geteuid() && geteuid() == uid && getegid() == gid)
+		return 0;
+	if (geteuid())
+		return wf_err(err, -EPERM, "%s: only root can use --user option", spec);
 	is_set = true;
 	return wf_log_chown_file(uid, gid, err);
 }
 
+static uint64_t named;
+
+void
+wf_daemon_keep_capability(int capability)
+{
+	named |= UINT64_C(1) << capability;
+}
+
 /* The set that ovs-vswitchd keeps: devices, raw sockets, namespaces of ports, locked
  * memory for DPDK. */
-static int
-keep_capabilities(void)
+static uint64_t
+of_a_switch(void)
 {
 	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BROADCAST, CAP_IPC_LOCK,
 				    CAP_SYS_RAWIO };
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		all |= UINT64_C(1) << kept[i];
+	return all;
+}
+
+static int
+keep_capabilities(void)
+{
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
+	uint64_t kept = named;
 
-	memset(data, 0, sizeof(data));
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		data[CAP_TO_INDEX(kept[i])].permitted |= CAP_TO_MASK(kept[i]);
-	data[0].effective = data[0].permitted;
-	data[1].effective = data[1].permitted;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	if (named)
+		kept &= data[0].permitted | (uint64_t)data[1].permitted << 32;
+	else
+		kept = of_a_switch();
+	for (int i = 0; i < 2; i++) {
+		data[i].permitted = data[i].effective = (uint32_t)(kept >> 32 * i);
+		data[i].inheritable = 0;
+	}
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 

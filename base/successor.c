@@ -9,14 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
+
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/loop.h"
+
+WF_LOG_MODULE(successor);
 
 extern char **environ;
 
@@ -45,6 +51,28 @@ wf_successor_init(int argc, char *argv[])
 	if (!has)
 		start_argv[argc] = wf_xstrdup("--takeover");
 	start_folder = getcwd(NULL, 0);
+	/* Those that came by pass_capabilities(): no other program that is started is to have them. */
+	if (has && geteuid())
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
+/* A daemon that is not root's (--user) has capabilities that end with an exec, but for the ambient ones. */
+static void
+pass_capabilities(bool on)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (!geteuid() || syscall(SYS_capget, &header, data) < 0)
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		data[i].inheritable = on ? data[i].permitted : 0;
+	/* Without it the next one says what it may not do. */
+	if (syscall(SYS_capset, &header, data) < 0)
+		wf_warn("capset: %s", wf_strerror(-errno));
+	for (unsigned c = 0; on && c < 64; c++)
+		if (data[c / 32].permitted >> c % 32 & 1)
+			prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0);
 }
 
 bool
@@ -158,7 +186,9 @@ wf_successor_start(const char *program, void (*ended)(const char *why, bool good
 	/* Libraries open without O_CLOEXEC: a guest, or a client, would not see this process let go of it. */
 	posix_spawn_file_actions_addclosefrom_np(&files, 3);
 	/* Not fork(): it would copy the page tables of all that this process has in its memory. */
+	pass_capabilities(true);
 	rc = -posix_spawnp(&next.pid, program, &files, &attr, start_argv, environ);
+	pass_capabilities(false); /* which ends the ambient ones too (capabilities(7)) */
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	if (errors[1] >= 0)

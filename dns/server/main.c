@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include <linux/capability.h>
+
 #include "base/coverage.h"
 #include "base/daemon.h"
 #include "base/log.h"
@@ -146,6 +148,12 @@ main(int argc, char *argv[])
 
 	wf_successor_init(argc, argv);
 	wf_daemon_init(argc, argv);
+	/* Port 53, probes by ICMP, the program in the driver. */
+	wf_daemon_keep_capability(CAP_NET_BIND_SERVICE);
+	wf_daemon_keep_capability(CAP_NET_RAW);
+	wf_daemon_keep_capability(CAP_NET_ADMIN);
+	wf_daemon_keep_capability(CAP_BPF);
+	wf_daemon_keep_capability(CAP_PERFMON);
 	parse_options(argc, argv, &o);
 	if (o.check)
 		return dns_conf_check(o.conf);
