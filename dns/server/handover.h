@@ -89,6 +89,6 @@ json_t *dns_handover_read(int fd);
 json_t *dns_handover_state(void);
 /* Counters, less what was given before. */
 json_t *dns_handover_counters(void);
-void dns_handover_take_counters(const json_t *);
+void dns_handover_take_counters(json_t *);
 
 #endif

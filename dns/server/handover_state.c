@@ -16,6 +16,7 @@
 #include "dns/answer/limit.h"
 #include "dns/server/server.h"
 #include "dns/server/tls.h"
+#include "dns/server/xdp.h"
 #include "policy/health.h"
 
 #define STATE_MAX ((size_t)1 << 30)
@@ -120,6 +121,19 @@ dns_handover_state(void)
 /* --- counters ------------------------------------------------------------------------------------ */
 
 static struct dns_counters given;
+static bool gave_drivers;
+
+static void
+put_counter(void *j, const char *name, uint64_t value, const char *help)
+{
+	json_object_set_new(j, name, json_integer((json_int_t)value));
+}
+
+static uint64_t
+counter_of(void *j, const char *name)
+{
+	return (uint64_t)json_integer_value(json_object_get(j, name));
+}
 
 json_t *
 dns_handover_counters(void)
@@ -132,13 +146,18 @@ dns_handover_counters(void)
 #include "dns/answer/counters.def"
 #undef C
 	given = sum;
+	/* The program on the devices is the next process's by now. */
+	if (!gave_drivers)
+		dns_xdp_counters(put_counter, j);
+	gave_drivers = true;
 	return j;
 }
 
 void
-dns_handover_take_counters(const json_t *j)
+dns_handover_take_counters(json_t *j)
 {
-#define C(NAME, HELP) dns_server.before.NAME += (uint64_t)json_integer_value(json_object_get(j, #NAME));
+#define C(NAME, HELP) dns_server.before.NAME += counter_of(j, #NAME);
 #include "dns/answer/counters.def"
 #undef C
+	dns_xdp_take_counters(counter_of, j);
 }

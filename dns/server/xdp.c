@@ -657,6 +657,9 @@ dns_xdp_add_counters(struct dns_counters *to)
 	to->dnstap_lost += s.samples_lost;
 }
 
+/* Of the processes that handed over to this one: what is counted for the driver alone. */
+static struct dns_x_stats before;
+
 void
 dns_xdp_counters(void (*fn)(void *arg, const char *name, uint64_t value, const char *help), void *arg)
 {
@@ -664,9 +667,21 @@ dns_xdp_counters(void (*fn)(void *arg, const char *name, uint64_t value, const c
 
 	if (!dns_xdp.object)
 		return;
-	fn(arg, "xdp_answers", s.answers4 + s.answers6, "of the answers: sent by the driver");
-	fn(arg, "xdp_dropped", s.dropped4 + s.dropped6, "of limited_dropped: by the driver");
-#define P(NAME, HELP) fn(arg, "xdp_passed_" #NAME, s.pass[DNS_X_PASS_##NAME], "left to the sockets: " HELP);
+	fn(arg, "xdp_answers", s.answers4 + s.answers6 + before.answers4, "of the answers: sent by the driver");
+	fn(arg, "xdp_dropped", s.dropped4 + s.dropped6 + before.dropped4, "of limited_dropped: by the driver");
+#define P(NAME, HELP)                                                                                          \
+	fn(arg, "xdp_passed_" #NAME, s.pass[DNS_X_PASS_##NAME] + before.pass[DNS_X_PASS_##NAME],               \
+	   "left to the sockets: " HELP);
+#include "bpf/dns_pass.def"
+#undef P
+}
+
+void
+dns_xdp_take_counters(uint64_t (*value_of)(void *arg, const char *name), void *arg)
+{
+	before.answers4 += value_of(arg, "xdp_answers");
+	before.dropped4 += value_of(arg, "xdp_dropped");
+#define P(NAME, HELP) before.pass[DNS_X_PASS_##NAME] += value_of(arg, "xdp_passed_" #NAME);
 #include "bpf/dns_pass.def"
 #undef P
 }

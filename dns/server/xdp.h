@@ -29,6 +29,8 @@ void dns_xdp_hand_in(const char *device, unsigned index, int fd);
 int dns_xdp_take(struct wf_err *);
 /* The next process did not make it: the own program again. */
 void dns_xdp_take_back(void);
+/* What dns_xdp_counters() told there; 0: nothing. */
+void dns_xdp_take_counters(uint64_t (*value_of)(void *arg, const char *name), void *arg);
 /* It did: the devices are none of ours. */
 void dns_xdp_leave(void);
 /* 'policies_only': nothing but the states of policies has changed. */

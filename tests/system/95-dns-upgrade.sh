@@ -188,6 +188,37 @@ check "and ends when told" dns_stop
 check "and withdraws its address then" [ "$(tail -n 1 "$T/said")" = withdraw ]
 check "nothing is left in the run directory" equal_out "" find "$T" -maxdepth 1 -name 'weft-dnsd.*' '(' -name '*.pid' -o -name '*.ctl' -o -name '*.handover' ')'
 
+# --- a daemon that gave up root -------------------------------------------------------------------
+
+U=$T/nobody
+mkdir "$U"
+chmod 711 "$T"
+cp "$T/example.com.zone" "$U/"
+echo '{ "weft-dns:dns": { "listen": ["10.9.0.1"], "workers": 2, "zone": [ { "name": "example.com", "file": "example.com.zone" } ] } }' \
+	> "$U/dns.json"
+chown -R nobody "$U"
+if setpriv --reuid nobody --clear-groups "$(dnsd_of)" --check "$U/dns.json" > /dev/null 2>&1; then
+	as_nobody() { OVS_RUNDIR=$U OVS_LOGDIR=$U OVS_SYSLOG_METHOD=null timeout --foreground 60 "$@"; }
+	ctl_nobody() { as_nobody "$(dirname "$(dirname "$(dnsd_of)")")/weftctl/weftctl" "$@"; }
+	is_nobodys() { [ "$(ps -o user= -p "$(cat "$U/weft-dnsd.pid")")" = nobody ]; }
+	check "--user: it starts" as_nobody ip netns exec srv "$(dnsd_of)" -vconsole:off --user nobody --pidfile --detach \
+		--no-chdir --log-file "$U/dns.json"
+	check "--user: port 53 is its" equal_out 192.0.2.2 dns_ask @10.9.0.1 +short www.example.com
+	for i in 1 2; do
+		old=$(cat "$U/weft-dnsd.pid")
+		check "--user: it is upgraded ($i)" ctl_nobody dns upgrade
+		check "--user: to another process ($i)" test "$(cat "$U/weft-dnsd.pid")" != "$old"
+		check "--user: of the same user ($i)" is_nobodys
+		check "--user: that answers ($i)" equal_out 192.0.2.2 dns_ask @10.9.0.1 +short www.example.com
+		retry 30 is_gone "$old"
+	done
+	pid=$(cat "$U/weft-dnsd.pid")
+	kill "$pid"
+	retry 20 is_gone "$pid"
+else
+	skip "95-dns-upgrade: --user" "nobody cannot run $(dnsd_of)"
+fi
+
 # --- with the path in the driver ------------------------------------------------------------------
 
 if command -v clang > /dev/null && dns_xdp_client; then
