@@ -337,7 +337,12 @@ attach_device(struct glb_datapath *dp, const struct glb_interface *f, int prog, 
 	if (!ifindex) {
 		rc = wf_err(err, -ENODEV, "interface: %s: there is no such device", f->name);
 	} else if (f->chained) {
-		/* The device can't have both. */
+		/* The device can't have both.  A link that is only let go is gone some time later. */
+		fd = bpf_obj_get(path);
+		if (fd >= 0) {
+			bpf_link_detach(fd);
+			close(fd);
+		}
 		if (!unlink(path))
 			wf_warn("%s: the program was attached directly: packets meet none until the dispatcher is there", f->name);
 		rc = dp_chain_attach(dp, f, ifindex, err);

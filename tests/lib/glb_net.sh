@@ -8,6 +8,8 @@
 #   direct_return NAME ADDRESS...     a server: VIPs, or prefixes of them, on lo
 #   upload ADDRESS                    30000 bytes from cl
 #   start NAME; ctl NAME COMMAND...; place ARGUMENTS; in_force NUMBER NAME...
+#   becomes_older NAME ABI PIN...     the daemon ends; what it pinned is that of a weft-glb with other maps
+#   programs_are_run PROGRAM          its results; it runs BPF programs
 
 GLB=${WEFT_GLB:-$ROOT/build/glb/weft-glb}
 WEFTCTL=${WEFT_CTL:-$(dirname "$GLB")/../weftctl/weftctl}
@@ -103,4 +105,27 @@ while n < 30000:
     if not got: sys.exit("closed after %d" % n)
     n += got.count(b"\n")
 ' "$1"
+}
+# becomes_older NAME ABI PIN...: patterns of what is pinned under /sys/fs/bpf/NAME; "-1" is the GLB_ABI before ours.
+becomes_older() {
+	local n=$1 abi=$2 now older pin pid
+	pid=$(cat "$T/$1.pid")
+	shift 2
+	now=$(echo "/sys/fs/bpf/$n"/abi*)
+	[ "$abi" != -1 ] || abi=$((${now##*abi} - 1))
+	older=${now%abi*}abi$abi
+	kill "$pid"
+	retry 20 is_gone "$pid" || true
+	mkdir "$older"
+	for pin in "$@"; do
+		# shellcheck disable=SC2086 # a pattern
+		mv "$now"/$pin "$older"/
+	done
+	check "a data path of a weft-glb with other maps is taken over" start "$n"
+	check "its pins are gone" test ! -e "$older"
+}
+programs_are_run() {
+	mount -t bpf none /sys/fs/bpf
+	"$1" > "$T/out" 2> "$T/err" || fail "the programs are run" "$(cat "$T/err")"
+	take_results "$T/out"
 }

@@ -175,13 +175,7 @@ done > "$T/reload" 2>&1 && ok "programs replaced five times" || fail "programs r
 
 # As if those before had had other maps.
 for n in e b1 s1 s3; do
-	kill -9 "$(cat "$T/$n.pid")"
-	now=$(echo /sys/fs/bpf/$n/abi*)
-	older=${now%abi*}abi$((${now##*abi} - 1))
-	mkdir "$older"
-	mv "$now"/* "$older"/
-	check "the data path of $n is taken over by a weft-glb with other maps" start $n
-	check "and its maps are gone" test ! -e "$older"
+	becomes_older $n -1 '*'
 done
 
 # --- another hash key: edge and servers have each step before the balancers have it --------------------

@@ -172,12 +172,7 @@ if ! second list eth0 > "$T/list"; then
 	done
 	wait $!
 	equal "no packet was lost meanwhile" 200 "$(cat "$T/flow")"
-	kill "$(cat "$T/e.pid")"
-	retry 20 eval '! kill -0 "$(cat "$T/e.pid")"' || true
-	mkdir /sys/fs/bpf/e/abi0
-	mv /sys/fs/bpf/e/abi*/chained_eth0 /sys/fs/bpf/e/abi0/
-	check "a data path of a weft-glb with other maps is taken over" start e
-	check "its pins are gone" test ! -e /sys/fs/bpf/e/abi0
+	becomes_older e 0 chained_eth0
 	check "it serves" retry 20 answered
 	configure e 10.0.1.2 '"edge": {}'
 	check "directly instead" ctl e reload
@@ -213,13 +208,8 @@ equal "in that order" "glb_entry second" "$(second list eth0 | tr '\n' ' ' | sed
 check "a capture goes the same way" captured e 2 udp 2 -- --vip $VIP
 wait $flow
 equal "no packet was lost meanwhile" 400 "$(cat "$T/flow")"
-kill "$(cat "$T/e.pid")"
-retry 20 eval '! kill -0 "$(cat "$T/e.pid")"' || true
-mkdir /sys/fs/bpf/e/abi0
-mv /sys/fs/bpf/e/abi*/chained_eth0 /sys/fs/bpf/e/abi0/
-check "a data path of a weft-glb with other maps is taken over" start e
+becomes_older e 0 chained_eth0
 equal "there is one of ours again" "glb_entry second" "$(second list eth0 | tr '\n' ' ' | sed 's/ $//')"
-check "its pins are gone" test ! -e /sys/fs/bpf/e/abi0
 check "it serves" answered
 kill "$(cat "$T/e.pid")"
 check "ours is taken away" retry 10 nsenter --net=/run/netns/e "$GLB" --remove "$T/e.json"

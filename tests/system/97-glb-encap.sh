@@ -231,12 +231,7 @@ ip -n b route replace 10.1.0.0/24 dev eth0 src 10.1.0.2
 
 # --- maps of another layout ----------------------------------------------------------------------------
 
-kill "$(cat "$T/e.pid")"
-retry 20 eval '! kill -0 "$(cat "$T/e.pid")"' || true
-mkdir /sys/fs/bpf/e/abi0
-mv /sys/fs/bpf/e/abi*/link_eth0 /sys/fs/bpf/e/abi0/
-check "a data path of a weft-glb with other maps is taken over" start e
-check "and its pins are gone" test ! -e /sys/fs/bpf/e/abi0
+becomes_older e 0 link_eth0
 check "it serves" retry 20 page_of s $VIP
 
 # --- who may send ------------------------------------------------------------------------------------------
