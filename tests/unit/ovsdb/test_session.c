@@ -506,8 +506,8 @@ next_remote_is_tried(void **state)
 	struct wf_err err;
 	char remotes[256];
 
-	/* A port of the range for private use, on loopback; nobody listens on port 1. */
-	unsigned port = 50000 + (unsigned)getpid() % 15000;
+	/* On loopback, above those that the kernel gives to whoever connects; nobody listens on port 1. */
+	unsigned port = 61000 + (unsigned)getpid() % 4500;
 
 	snprintf(remotes, sizeof(remotes), "ovsdb-server/add-remote ptcp:%u:127.0.0.1", port);
 	real_appctl(remotes);
