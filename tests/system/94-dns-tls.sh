@@ -175,6 +175,7 @@ def asker():
             failed += 1
             print(e, file=sys.stderr)
         n += 1
+        open(os.path.join(T, "seen%d" % len(seen)), "w").close()
         time.sleep(0.02)
     print(n > 0, failed, len(seen))
 
@@ -199,9 +200,10 @@ check "who does not end the handshake in time is gone" retry 120 slow_gone
 
 client asker > "$T/asked" 2> "$T/asked.err" &
 asker=$!
-sleep 1
+check "a client asks on and on" retry 120 test -e "$T/seen1"
 certificate ns2.example.com
 check "a new certificate is taken without a command" retry 60 equal_out 192.0.2.80 verified ns2.example.com
+check "it is shown to that client" retry 60 test -e "$T/seen2"
 touch "$T/enough"
 wait $asker || true
 equal "no query was lost meanwhile" "True 0 2" "$(cat "$T/asked")"
