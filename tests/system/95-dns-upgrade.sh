@@ -66,7 +66,9 @@ start_asking() {
 	for how in udp tcp stay; do
 		ip netns exec cli /usr/bin/python3 -B "$ASKER" $how "$T/stop" "$wanted" "$@" > "$T/asked.$how" 2>&1 &
 	done
-	sleep 1 # so that there is a before
+	for how in udp tcp stay; do
+		retry 60 grep asks "$T/asked.$how" || true
+	done
 }
 stop_asking() {
 	local how got
@@ -87,6 +89,7 @@ queries() { dns_ctl dns counters | awk '$1 ~ /^queries_(udp|tcp)[46]$/ { n += $2
 session() {
 	(sleep 1) | ip netns exec cli timeout 30 openssl s_client -connect 10.9.0.1:853 -alpn dot "$@" 2> /dev/null
 }
+has_session() { session -sess_out "$T/session" && [ -s "$T/session" ]; }
 cookie() { dns_ask @10.9.0.1 www.example.com "$@" | sed -n 's/; COOKIE: \([0-9a-f]*\) .*/\1/p'; }
 
 turn() { # NAME COMMAND...
@@ -96,7 +99,8 @@ turn() { # NAME COMMAND...
 	start_asking 192.0.2.1 10.9.0.1 fd09::1
 	before=$(queries)
 	cookie=$(cookie +cookie)
-	check "$name: a TLS session before" session -sess_out "$T/session"
+	rm -f "$T/session"
+	check "$name: a TLS session before" retry 60 has_session
 	check "$name: the next daemon takes over" "$@"
 	check "$name: it is another process" test "$(pid_of)" != "$old"
 	check "$name: the one before has ended" retry 60 is_gone "$old"
@@ -105,7 +109,7 @@ turn() { # NAME COMMAND...
 	valid=$(dns_counter cookie_valid)
 	check "$name: a query with a cookie of before" dns_ask @10.9.0.1 www.example.com "+cookie=$cookie"
 	equal "$name: it is good" $((valid + 1)) "$(dns_counter cookie_valid)"
-	check "$name: a TLS session of before is resumed" contains "Reused, TLS" session -sess_in "$T/session"
+	check "$name: a TLS session of before is resumed" retry 60 contains "Reused, TLS" session -sess_in "$T/session"
 }
 has_second() { equal_out 192.0.2.9 dns_ask @10.9.0.1 +short www.second.test; }
 geo() { equal_out "$1" dns_ask @10.9.0.1 +short geo.example.com; }
@@ -142,7 +146,7 @@ check "one worker in the place of three" upgrade
 stop_asking "another configuration"
 for i in $(seq 30); do dns_ask @10.9.0.1 +short www.example.com; done > "$T/answers"
 equal "and all sockets have a reader" "30 192.0.2.2" "$(sort "$T/answers" | uniq -c | sed 's/^ *//')"
-check "an address that went is not answered at" fails_with "connection refused" dns_ask @10.9.0.4 +tries=1 www.example.com
+check "an address that went is not answered at" retry 20 fails_with "connection refused" dns_ask @10.9.0.4 +tries=1 www.example.com
 
 # --- failures: the one that runs goes on ----------------------------------------------------------
 

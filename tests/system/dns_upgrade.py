@@ -6,7 +6,7 @@
   dns_upgrade.py stay STOP ANSWER SERVER     queries on one connection, every 0.2 s; a new one when it is closed between two
   dns_upgrade.py junk SOCKET CONFIGURATION   is a next daemon (dns/server/handover.h) that dies, or talks nonsense
   dns_upgrade.py hang SOCKET                 is a daemon that runs, gives nothing, and does not end
-Prints lost= (queries without an answer), wrong= (with another one), sent=.  ANSWER: addresses of www.example.com, with commas."""
+The first three say "asks" when they have an answer; all print lost= (queries without an answer), wrong= (with another one), sent=.  ANSWER: addresses of www.example.com, with commas."""
 import os
 import select
 import signal
@@ -45,7 +45,7 @@ def udp(stop, wanted, servers):
     order = list(sockets.values())
     sent = lost = wrong = 0
     begin = time.monotonic()
-    ends = False
+    begun = ends = False
     while not ends or waiting:
         now = time.monotonic()
         ends = ends or os.path.exists(stop)
@@ -70,6 +70,9 @@ def udp(stop, wanted, servers):
                     number = struct.unpack("!H", answer[:2])[0]
                     if waiting.pop((fd, number), None) is None or not is_right(answer, number, wanted):
                         wrong += 1
+                    if not begun:
+                        print("asks", flush=True)
+                    begun = True
             except BlockingIOError:
                 pass
             except OSError as e:
@@ -115,6 +118,8 @@ def tcp(stop, wanted, servers):
             answer = None
         lost += answer is None
         wrong += answer is not None and not is_right(answer, sent & 0xffff, wanted)
+        if not sent:
+            print("asks", flush=True)
         sent += 1
     print(f"lost={lost} wrong={wrong} sent={sent}", flush=True)
 
@@ -126,6 +131,8 @@ def stay(stop, wanted, servers):
         answer = ask(s, sent & 0xffff)
         lost += answer is None
         wrong += answer is not None and not is_right(answer, sent & 0xffff, wanted)
+        if not sent:
+            print("asks", flush=True)
         sent += 1
         # Readable while nothing was asked: the server has closed it.
         if select.select([s], [], [], 0.2)[0] or answer is None:
