@@ -13,10 +13,13 @@
 
 WF_LOG_MODULE(glb_announce);
 
+#define AWAIT_MS 30000
+
 struct route {
 	struct in6_addr address;
 	unsigned len; /* of the prefix, in the IPv6 form */
 	bool wanted, up, installed, withdrawn;
+	bool awaited; /* who would serve it was not probed yet */
 	int64_t down_since; /* 0: up */
 };
 
@@ -24,6 +27,7 @@ static struct {
 	struct route *r;
 	size_t n;
 	uint32_t table; /* whose routes are in 'r'; 0: none */
+	int64_t since;	/* when we looked first */
 	bool looked, all_withdrawn;
 } a;
 
@@ -81,7 +85,7 @@ look(const struct glb_config *c, const struct glb_health *h)
 	bool any = false;
 
 	for (size_t i = 0; i < a.n; i++)
-		a.r[i].wanted = a.r[i].up = false;
+		a.r[i].wanted = a.r[i].up = a.r[i].awaited = false;
 	for (size_t i = 0; c->announce && i < c->n_vips; i++) {
 		const char *other = c->vips[i].fallback;
 		bool up = c->vips[i].keep || glb_health_pool_is_up(h, c->vips[i].pool) ||
@@ -93,6 +97,9 @@ look(const struct glb_config *c, const struct glb_health *h)
 
 			r->wanted = true;
 			r->up |= up;
+			/* An edge that begins takes nobody's clients before it knows where to send them; but it does not wait for ever. */
+			r->awaited |= !r->installed && wf_now_ms() - a.since < AWAIT_MS &&
+				      glb_health_pool_is_awaited(h, c->vips[i].pool);
 		}
 	}
 	for (unsigned k = 0; c->announce && c->role[GLB_LOCAL] && k < 2; k++) {
@@ -114,7 +121,7 @@ decide(const struct glb_config *c, struct route *r)
 		r->down_since = wf_now_ms();
 	else if (r->up)
 		r->down_since = 0;
-	return r->wanted && !r->withdrawn && !a.all_withdrawn &&
+	return r->wanted && !r->withdrawn && !a.all_withdrawn && !r->awaited &&
 	       (r->up || (r->installed && wf_now_ms() - r->down_since < c->hold_ms));
 }
 
@@ -125,6 +132,8 @@ glb_announce_update(const struct glb_config *c, const struct glb_health *h)
 
 	uint32_t table = c->announce ? c->announce_table : 0;
 
+	if (!a.looked)
+		a.since = wf_now_ms();
 	if (!a.looked || a.table != table) {
 		a.looked = true;
 		a.table = table;
@@ -184,7 +193,8 @@ glb_announce_show(const struct glb_config *c, bool plain, struct wf_str *s)
 			wf_str_fmt(s, "%s%s\n", text, r->len < 128 ? "" : glb_address_is_v4(&r->address) ? "/32" : "/128");
 		else if (!plain && (r->wanted || r->installed))
 			wf_str_fmt(s, "%s %s%s\n", text, r->installed ? "announced" : "withdrawn",
-				   r->withdrawn || a.all_withdrawn ? " (operator)" : !r->up ? " (nobody is up)" : "");
+				   r->withdrawn || a.all_withdrawn ? " (operator)" : !r->up ? " (nobody is up)" :
+				   r->awaited ? " (not probed yet)" : "");
 	}
 }
 

@@ -257,6 +257,17 @@ check "an edge that is stopped withdraws first" retry 30 routed us "dev wan"
 check "ExaBGP is told to withdraw" retry 20 exabgp_says withdraw
 check "and ends then" retry 30 is_gone "$pid"
 becomes "its region is served by the other edge" us "$US"
+# It begins where no answer to its probes comes back.
+ip -n $GW_PREFIX-us-rt route add blackhole 10.81.1.2
+gw_glb us-edge
+never_announced() { says "withdrawn (n" us-edge announced && ! tail -n 20 "$GW/us-edge.log" | sed '1,/opened log/d' | grep 'is announced'; }
+check "an edge that reaches nobody begins by announcing nothing" never_announced
+check "and knows why, later" retry 20 says "withdrawn (nobody is up)" us-edge announced
+check "nor has it announced meanwhile" never_announced
+ip -n $GW_PREFIX-us-rt route del blackhole 10.81.1.2
+check "until it reaches somebody" retry 40 says "$GW_VIP announced" us-edge announced
+gw_ctl us-edge stop
+check "it ends" retry 30 is_gone "$(cat "$GW/us-edge.pid")"
 sed 's/"near" }/"far" }/' "$GW/eu-edge.json" > "$T/bad.json"
 check "a policy that is not there is refused by name" eval '! out=$("$GLB" --check "$T/bad.json" 2>&1) && [[ $out == *far* ]]'
 
