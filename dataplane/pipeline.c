@@ -44,7 +44,9 @@ pipeline_fill(const struct pass *p, const struct rte_mbuf *m, struct xlate_in *i
 		in->key = p->frozen->metadata;
 	else
 		memset(&in->key, 0, offsetof(struct of_key, dl_dst));
-	if (p->tunnel && !p->frozen)
+	if (p->tunnel && p->frozen)
+		tunnel_part_merge(&in->key, p->tunnel, p->frozen->tunnel_own);
+	else if (p->tunnel)
 		tunnel_part_copy(&in->key, p->tunnel);
 	in->key.in_port = p->in_port;
 	in->key.packet_type = p->packet_type;

@@ -199,7 +199,7 @@ run_recirc(struct pass *p, const struct op_recirc *op, struct rte_mbuf *m, bool 
 		.in_slot = p->in_slot, .in_generation = p->in_generation,
 		.in_port = f->metadata.in_port, .packet_type = p->packet_type,
 		.dp_hash = p->dp_hash, .pkt_mark = p->pkt_mark,
-		.skb_priority = p->skb_priority, .depth = p->depth + 1,
+		.skb_priority = p->skb_priority, .depth = p->depth + 1, .tunnel = p->tunnel,
 		.mirrored_before = op->op.u16 < PLAN_MAX_STAYS ? p->mirrored[op->op.u16] : 0,
 	};
 

@@ -268,12 +268,8 @@ serve_packet_in(const struct slow_item *item)
 	const struct packet_in_spec *spec = item->spec;
 
 	if (item->tunnel) {
-		uint8_t *to = (uint8_t *)&own.metadata + TUNNEL_PART_OFS;
-		const uint8_t *from = (const uint8_t *)item->tunnel + TUNNEL_PART_OFS;
-
 		own = *spec;
-		for (unsigned i = 0; i < TUNNEL_PART_SIZE; i++)
-			to[i] = (uint8_t)((to[i] & ~spec->tunnel_own[i]) | (from[i] & spec->tunnel_own[i]));
+		tunnel_part_merge(&own.metadata, item->tunnel, spec->tunnel_own);
 		spec = &own;
 	}
 	if (ops.packet_in)

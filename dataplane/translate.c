@@ -437,15 +437,19 @@ xlate_enter(struct xctx *ctx, bool is_last)
 
 /* What a continuation brings back: all metadata but what belongs to the packet itself. */
 static void
-restore_metadata(struct of_key *key, const struct of_key *from)
+restore_metadata(struct xctx *ctx, const struct frozen *f)
 {
-	key->metadata = from->metadata;
-	memcpy(key->regs, from->regs, sizeof key->regs);
-	key->in_port = from->in_port;
+	uint8_t *known = (uint8_t *)&ctx->known + TUNNEL_PART_OFS;
+	struct of_key *key = &ctx->key;
+
+	key->metadata = f->metadata.metadata;
+	memcpy(key->regs, f->metadata.regs, sizeof key->regs);
+	key->in_port = f->metadata.in_port;
 	key->conj_id = 0;
-	memcpy((uint8_t *)key + offsetof(struct of_key, tun_id),
-	       (const uint8_t *)from + offsetof(struct of_key, tun_id),
-	       offsetof(struct of_key, dl_dst) - offsetof(struct of_key, tun_id));
+	tunnel_part_copy(key, &f->metadata);
+	tunnel_part_merge(key, &ctx->in->key, f->tunnel_own);
+	for (unsigned i = 0; i < TUNNEL_PART_SIZE; i++)
+		known[i] = f->tunnel_own ? (uint8_t)~f->tunnel_own[i] : 0xff;
 }
 
 static bool
@@ -486,7 +490,7 @@ thaw(struct xctx *ctx, const struct frozen *f)
 	}
 	ctx->table_id = f->actions_size || f->table == 0xff ? 0 : (uint8_t)f->table;
 	trace_put(t, TRACE_THAW, "Resuming from table %d", ctx->table_id);
-	restore_metadata(&ctx->key, &f->metadata);
+	restore_metadata(ctx, f);
 	ctx->mirrored = f->mirrored;
 	ctx->in_bucket = f->in_bucket;
 	ctx->in_egress = f->in_egress;
@@ -797,6 +801,9 @@ translate_once(const struct xlate_in *in, bool *crowded)
 	ctx.frozen_table = 0xff;
 	if (ctx.resolve) {
 		memset(&ctx.known, 0xff, sizeof ctx.known);
+		/* As when packets are walked for, so that continuations are the same. */
+		if (in->view->layout)
+			tunnel_part_copy(&ctx.known, &in->view->layout->mask);
 		flags.cacheable = false;
 	} else if (in->record) {
 		walk_record_known(&ctx.known);

@@ -37,6 +37,9 @@ struct frozen {
 	struct bridge *bridge;
 	uint32_t table;             /* where to go on, or 0xff: only the actions */
 	struct of_key metadata;     /* registers, metadata, tunnel, in_port, ... to restore */
+	/* Bits of the tunnel part (TUNNEL_PART_SIZE bytes) that each packet has its own values of, and 'metadata'
+	 * has none: neither the cache compares them nor did an action write them.  NULL: none. */
+	uint8_t *tunnel_own;
 	bool conntracked, was_mpls;
 	bool in_bucket;             /* of a group: there is no action set at the end */
 	bool in_egress;             /* in the egress tables: outputs do not lead there again */
@@ -106,9 +109,7 @@ struct packet_in_spec {
 	uint64_t cookie;
 	uint32_t meter_id;
 	struct of_key metadata;     /* metadata part valid; in_port as the controller sees it */
-	/* Bits of the tunnel part (TUNNEL_PART_SIZE bytes) that each packet has its own values of, since neither
-	 * the cache compares nor an action wrote them; NULL: none. */
-	uint8_t *tunnel_own;
+	uint8_t *tunnel_own;        /* as a continuation has it */
 	uint16_t userdata_len;
 	uint8_t *userdata;
 	struct frozen *frozen;      /* with pause: the continuation */

@@ -33,6 +33,12 @@ static struct wf_hmap store;
 static bool store_ready;
 static uint64_t last_id;
 
+static size_t
+own_size(const struct frozen *f)
+{
+	return f->tunnel_own ? TUNNEL_PART_SIZE : 0;
+}
+
 static uint32_t
 frozen_hash(const struct frozen *f)
 {
@@ -60,6 +66,7 @@ frozen_equal(const struct frozen *a, const struct frozen *b)
 	       a->in_slot == b->in_slot && a->mirrored == b->mirrored &&
 	       a->depth_left == b->depth_left && a->resubmits_left == b->resubmits_left &&
 	       !memcmp(&a->metadata, &b->metadata, sizeof a->metadata) &&
+	       same_bytes(a->tunnel_own, own_size(a), b->tunnel_own, own_size(b)) &&
 	       same_bytes(a->stack, a->stack_size, b->stack, b->stack_size) &&
 	       same_bytes(a->actions, a->actions_size, b->actions, b->actions_size) &&
 	       same_bytes(a->action_set, a->action_set_size, b->action_set, b->action_set_size);
@@ -93,6 +100,7 @@ frozen_intern(const struct frozen *content)
 	}
 	n = wf_xzalloc(sizeof *n);
 	n->f = *content;
+	n->f.tunnel_own = dup_bytes(content->tunnel_own, own_size(content));
 	n->f.stack = dup_bytes(content->stack, content->stack_size);
 	n->f.actions = dup_bytes(content->actions, content->actions_size);
 	n->f.action_set = dup_bytes(content->action_set, content->action_set_size);
@@ -144,6 +152,7 @@ frozen_unref(struct frozen *f)
 	pthread_mutex_unlock(&lock);
 	if (!old)
 		return;
+	free(old->f.tunnel_own);
 	free(old->f.stack);
 	free(old->f.actions);
 	free(old->f.action_set);
@@ -326,18 +335,20 @@ xlate_freeze_finish(struct xctx *ctx)
 		.resubmits_left = XLATE_MAX_RESUBMITS - ctx->resubmits,
 	};
 	const struct of_act_controller *pause = ctx->pause;
+	static const struct of_key nothing;
 	struct frozen *frozen;
 
 	/* Only what restore brings back; the rest would keep equal states apart. */
 	f.metadata.metadata = ctx->key.metadata;
 	memcpy(f.metadata.regs, ctx->key.regs, sizeof f.metadata.regs);
 	f.metadata.in_port = ctx->key.in_port;
-	memcpy((uint8_t *)&f.metadata + offsetof(struct of_key, tun_id),
-	       (const uint8_t *)&ctx->key + offsetof(struct of_key, tun_id),
-	       offsetof(struct of_key, dl_dst) - offsetof(struct of_key, tun_id));
+	tunnel_part_copy(&f.metadata, &ctx->key);
+	f.tunnel_own = xlate_tunnel_own(ctx);
+	tunnel_part_merge(&f.metadata, &nothing, f.tunnel_own);
 
 	xlate_commit(ctx);
 	frozen = frozen_intern(&f);
+	free(f.tunnel_own);
 	if (pause) {
 		xlate_controller(ctx, pause->max_len, pause->reason, pause->controller_id,
 				 pause->meter_id, pause->userdata, pause->userdata_len, true,

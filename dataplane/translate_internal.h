@@ -193,6 +193,8 @@ void xlate_output_port(struct xctx *, of_port_t, bool is_last, bool truncated);
 void xlate_controller(struct xctx *, uint16_t max_len, uint8_t reason, uint16_t controller_id,
 		      uint32_t meter_id, const uint8_t *userdata, uint16_t userdata_len,
 		      bool pause, struct frozen *);
+/* Outer values that each packet has its own of, as bits of the tunnel part (the caller frees); NULL: none. */
+uint8_t *xlate_tunnel_own(const struct xctx *);
 void xlate_mirror(struct xctx *, uint32_t set, of_port_t port);
 void xlate_normal(struct xctx *);
 

@@ -13,13 +13,16 @@
 
 /* --- Packet-in ---------------------------------------------------------------------------- */
 
-/* Outer values that the cache does not compare; what an action wrote is known. */
-static uint8_t *
-tunnel_own_bits(const struct xctx *ctx)
+/* What an action wrote is known. */
+uint8_t *
+xlate_tunnel_own(const struct xctx *ctx)
 {
 	const uint8_t *known = (const uint8_t *)&ctx->known + TUNNEL_PART_OFS;
-	uint8_t *own = wf_xmalloc(TUNNEL_PART_SIZE);
+	uint8_t *own;
 
+	if (!(ctx->key.tun_flags & OF_TUN_F_RECEIVED))
+		return NULL;
+	own = wf_xmalloc(TUNNEL_PART_SIZE);
 	for (unsigned i = 0; i < TUNNEL_PART_SIZE; i++)
 		own[i] = (uint8_t)~known[i];
 	return own;
@@ -35,9 +38,6 @@ xlate_controller(struct xctx *ctx, uint16_t max_len, uint8_t reason, uint16_t co
 
 	/* The cookie is the rule's, the metadata the packet's. */
 	xlate_unrecord(ctx, WALK_NEVER);
-	/* A continuation brings outer values of the packet that it was made for. */
-	if (ctx->key.tun_flags & OF_TUN_F_RECEIVED && ctx->in->frozen)
-		ctx->plan->cacheable = false;
 	xlate_commit(ctx);
 	if (meter_id) {
 		struct meter *m = meter_find(ctx->bv, meter_id);
@@ -69,8 +69,7 @@ xlate_controller(struct xctx *ctx, uint16_t max_len, uint8_t reason, uint16_t co
 	spec->pause = pause;
 	spec->cookie = ctx->rule_cookie;
 	spec->metadata = ctx->key;
-	if (ctx->key.tun_flags & OF_TUN_F_RECEIVED && !ctx->in->frozen)
-		spec->tunnel_own = tunnel_own_bits(ctx);
+	spec->tunnel_own = xlate_tunnel_own(ctx);
 	if (userdata_len) {
 		spec->userdata = wf_xmemdup(userdata, userdata_len);
 		spec->userdata_len = userdata_len;

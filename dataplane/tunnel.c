@@ -147,6 +147,16 @@ tunnel_meta_to_key(const struct tnl_meta *m, const struct of_tlv_map *map, struc
 	return !m->options_size || !map || of_tlv_from_geneve(map, m->options, m->options_size, k);
 }
 
+void
+tunnel_part_merge(struct of_key *to, const struct of_key *from, const uint8_t *bits)
+{
+	const uint8_t *f = (const uint8_t *)from + TUNNEL_PART_OFS;
+	uint8_t *t = (uint8_t *)to + TUNNEL_PART_OFS;
+
+	for (unsigned i = 0; bits && i < TUNNEL_PART_SIZE; i++)
+		t[i] = (uint8_t)((t[i] & ~bits[i]) | (f[i] & bits[i]));
+}
+
 /* --- The underlay ------------------------------------------------------------------------------ */
 
 static struct underlay *_Atomic current;

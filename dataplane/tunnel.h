@@ -87,6 +87,8 @@ tunnel_part_copy(struct of_key *to, const struct of_key *from)
 	memcpy((uint8_t *)to + TUNNEL_PART_OFS, (const uint8_t *)from + TUNNEL_PART_OFS,
 	       TUNNEL_PART_SIZE);
 }
+/* The same of those bits that are set in 'bits' (TUNNEL_PART_SIZE bytes; NULL: none). */
+void tunnel_part_merge(struct of_key *to, const struct of_key *from, const uint8_t *bits);
 
 /* --- The underlay ----------------------------------------------------------------------------- */
 

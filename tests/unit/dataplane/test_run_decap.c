@@ -21,6 +21,8 @@
 #include "fake_port.h"
 #include "openflow/tlv_map.h"
 #include "packets.h"
+#include "dataplane/slow_path.h"
+#include "dataplane/worker.h"
 #include "tunnels/address.h"
 #include "xlate_rig.h"
 
@@ -953,6 +955,64 @@ ipv6_underlay(void **state)
 	address("192.0.2.1");
 }
 
+/* --- Looked at again ------------------------------------------------------------------------------ */
+
+static __be32 told[4 * BURST_MAX]; /* tun_src of packet-ins */
+static unsigned n_told;
+
+static void
+note_packet_in(const struct packet_in_spec *spec, const struct rte_mbuf *m)
+{
+	assert_true(n_told < sizeof told / sizeof told[0]);
+	told[n_told++] = spec->metadata.tun_src;
+}
+
+/* What comes out of a tunnel, and is parsed again on its way, keeps its own outer addresses: a continuation
+ * is for packets of others, too, unless a flow asks for them. */
+static void
+outer_values_behind_a_new_parse(void **state)
+{
+	const struct slow_ops ops = { .packet_in = note_packet_in };
+	struct outer o = plain(VXLAN, 1);
+	struct rule *r[4];
+
+	slow_path_set_ops(&ops);
+	remote = "flow";
+	configure(true, "flow");
+	o.inner.ipv6 = false;
+	r[0] = rig_flow(br0, "priority=9,in_port=10,ip,actions=push_mpls:0x8847,pop_mpls:0x0800,resubmit(,1)");
+	r[1] = rig_flow(br0, "table=1,priority=1,actions=controller,output:1");
+	for (unsigned round = 0; round < 6; round++) {
+		struct rte_mbuf *pkts[6];
+
+		if (round == 3) { /* from here on a flow behind the new parse asks */
+			r[2] = rig_flow(br0, "table=1,priority=2,tun_src=192.0.2.3,actions=controller,output:2");
+			r[3] = rig_flow(br0, "table=1,priority=2,tun_src=192.0.2.4,tun_id=5,actions=set_field:1.2.3.4->tun_src,"
+					     "controller,output:1");
+		}
+		for (unsigned i = 0; i < 6; i++) {
+			o.src = 2 + i % 3;
+			pkts[i] = make(&o);
+		}
+		n_told = 0;
+		both(pkts, 6);
+		assert_int_equal(fast.n_sent[OUT], round < 3 ? 6 : 4);
+		assert_int_equal(fast.n_sent[OTHER], round < 3 ? 0 : 2);
+		forget_sent(&fast);
+		while (slow_path_run(1000))
+			;
+		assert_int_equal(n_told, 12);
+		for (unsigned i = 0; i < n_told; i++)
+			assert_int_equal(told[i], htonl(round >= 3 && i % 3 == 2 ? 0x01020304
+										 : 0xc0000202 + i % 3));
+	}
+	for (unsigned i = 0; i < 4; i++)
+		rig_flow_del(r[i]);
+	remote = "192.0.2.2";
+	configure(true, "flow");
+	slow_path_done();
+}
+
 int
 main(void)
 {
@@ -968,6 +1028,7 @@ main(void)
 		cmocka_unit_test(geneve_options_of_flows),
 		cmocka_unit_test(outer_checksums),
 		cmocka_unit_test(tunnels_change_under_traffic),
+		cmocka_unit_test(outer_values_behind_a_new_parse),
 		cmocka_unit_test(flows_change_under_traffic),
 		cmocka_unit_test(ipv6_underlay),
 		cmocka_unit_test(random_bursts),

@@ -393,6 +393,57 @@ packet_ins_from_tunnels_are_cached(void **state)
 	rig_flow_del(r);
 }
 
+/* The same behind a continuation, which serves such packets, too; and texts know it by the same number. */
+static void
+continuations_from_tunnels_are_shared(void **state)
+{
+	struct rule *r[] = {
+		rig_flow(br, "in_port=1,tun_id=5,ip,actions=set_field:192.0.2.9->tun_dst,push_mpls:0x8847,"
+			     "pop_mpls:0x0800,resubmit(,1)"),
+		rig_flow(br, "table=1,actions=controller") };
+	struct of_key key = rig_key("in_port=1,ip,tun_id=5,tun_src=192.0.2.1,tun_dst=192.0.2.2"), own;
+	struct xlate_in in = { .view = view_get(), .bridge = br, .in_slot = UINT32_MAX };
+	const struct op_recirc *recirc;
+	const struct op_controller *c;
+	const struct frozen *first;
+	struct plan *p, *q;
+
+	key.tun_flags |= OF_TUN_F_RECEIVED;
+	p = rig_translate(br, &key);
+	recirc = (const struct op_recirc *)find_op(p, OP_RECIRC);
+	assert_non_null(recirc);
+	first = recirc->frozen;
+	assert_non_null(first->tunnel_own);
+	assert_int_equal(first->metadata.tun_src, 0);
+	assert_int_equal(first->metadata.tun_dst, htonl(0xc0000209));
+	key.tun_src = htonl(0xc0000203);
+	for (unsigned resolve = 0; resolve < 2; resolve++) {
+		in.key = key;
+		in.resolve = resolve;
+		q = translate(&in);
+		assert_ptr_equal(((const struct op_recirc *)find_op(q, OP_RECIRC))->frozen, first);
+		plan_free(q);
+	}
+	in.resolve = false;
+	in.for_cache = true;
+	in.frozen = first;
+	q = translate(&in);
+	assert_true(q->cacheable);
+	c = (const struct op_controller *)find_op(q, OP_CONTROLLER);
+	assert_non_null(c);
+	memset(&own, 0, sizeof own);
+	tunnel_part_merge(&own, &(struct of_key){ .tun_src = UINT32_MAX, .tun_dst = UINT32_MAX, .tun_id = 1 },
+			  c->spec->tunnel_own);
+	assert_int_equal(own.tun_src, UINT32_MAX);
+	assert_int_equal(own.tun_dst, 0);
+	assert_true(own.tun_id == 0);
+	assert_int_equal(c->spec->metadata.tun_src, htonl(0xc0000203));
+	plan_free(q);
+	plan_free(p);
+	rig_flow_del(r[0]);
+	rig_flow_del(r[1]);
+}
+
 static void
 fragments(void **state)
 {
@@ -496,6 +547,7 @@ main(void)
 		cmocka_unit_test(expired_ttl_ends_one_list),
 		cmocka_unit_test(conjunction), cmocka_unit_test(choices_by_hash),
 		cmocka_unit_test(misses), cmocka_unit_test(packet_ins_from_tunnels_are_cached),
+		cmocka_unit_test(continuations_from_tunnels_are_shared),
 		cmocka_unit_test(fragments),
 		cmocka_unit_test(port_configuration),
 		cmocka_unit_test(arp_and_nd_are_rewritten_by_plans),
