@@ -58,6 +58,7 @@ xctx_save(const struct xctx *ctx, struct xsaved *s)
 	s->mpls_ttl = ctx->mpls_ttl;
 	s->reparse = ctx->reparse;
 	s->frame_inside = ctx->frame_inside;
+	s->n_tags = ctx->n_tags;
 }
 
 void
@@ -70,6 +71,7 @@ xctx_restore(struct xctx *ctx, const struct xsaved *s)
 	ctx->mpls_ttl = s->mpls_ttl;
 	ctx->reparse = s->reparse;
 	ctx->frame_inside = s->frame_inside;
+	ctx->n_tags = s->n_tags;
 }
 
 void
@@ -796,6 +798,7 @@ translate_once(const struct xlate_in *in, bool *crowded)
 	ctx.key = in->key;
 	ctx.key.actset_output = OF_PORT_UNSET;
 	ctx.key.conj_id = 0;
+	ctx.n_tags = xlate_vlan_depth(&ctx.key);
 	ctx.orig_skb_priority = in->key.skb_priority;
 	ctx.rule_cookie = UINT64_MAX;
 	ctx.frozen_table = 0xff;

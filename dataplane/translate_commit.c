@@ -227,17 +227,45 @@ commit_mpls(struct xctx *ctx)
 	}
 }
 
+/* A write of OF_VLAN_CFI makes a tag, or takes away all that the key has, as in Open vSwitch: of those
+ * behind the outermost the key then tells still, and they come back with it. */
+static void
+commit_tags(struct xctx *ctx, unsigned now)
+{
+	for (; ctx->n_tags > now; ctx->n_tags--) {
+		if (ctx->wc)
+			memset(&ctx->wc->vlans[ctx->n_tags - 1], 0xff, sizeof ctx->wc->vlans[0]);
+		pb_put(&ctx->b, OP_POP_VLAN, sizeof(struct plan_op));
+	}
+	for (; ctx->n_tags < now; ctx->n_tags++) {
+		unsigned i = now - 1 - ctx->n_tags;
+		const struct of_vlan *v = &ctx->key.vlans[i], *known = &ctx->known.vlans[i];
+		struct plan_op *op = pb_put(&ctx->b, OP_PUSH_VLAN, sizeof *op);
+
+		op->u32 = (uint32_t)ntohs(v->tpid) << 16 | (ntohs(v->tci) & ~OF_VLAN_CFI);
+		if ((known->tpid & known->tci) != 0xffff) {
+			ctx->plan->cacheable = false;
+			xlate_unrecord(ctx, WALK_NEVER);
+		}
+	}
+}
+
 void
 xlate_commit_vlan(struct xctx *ctx)
 {
 	struct of_key *w = &ctx->written;
 	uint16_t mask = ntohs(w->vlans[0].tci) & (OF_VLAN_VID_MASK | OF_VLAN_PCP_MASK);
 	uint16_t tci = ntohs(ctx->key.vlans[0].tci);
+	unsigned now = xlate_vlan_depth(&ctx->key);
 	struct plan_op *op;
 
 	w->vlans[0].tci = 0;
 	w->vlans[0].tpid = 0;
-	if (!mask)
+	if (now != ctx->n_tags) {
+		commit_tags(ctx, now);
+		return;
+	}
+	if (!mask || !now)
 		return;
 	op = pb_last(&ctx->b, OP_PUSH_VLAN);
 	if (op && !op->u8) {

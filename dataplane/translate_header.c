@@ -129,7 +129,10 @@ xlate_write_field(struct xctx *ctx, const struct of_field *f, const union of_val
 	before = ctx->key;
 	memset(&bits, 0, sizeof bits);
 	of_field_set_masked(f, mask, mask, &bits);
+	bits.vlans[0].tpid = 0; /* 0x8100 if there was none */
 	of_field_set_masked(f, value, mask, &ctx->key);
+	if (!before.vlans[0].tpid && ctx->key.vlans[0].tpid) /* no tag before: all of it was known to be 0 */
+		memset(&ctx->known.vlans[0], 0xff, sizeof ctx->known.vlans[0]);
 	if (ctx->wc) {
 		uint64_t *wc = of_key_words(ctx->wc);
 		const uint64_t *b = of_key_words_c(&bits);
@@ -238,10 +241,9 @@ check_exposed(struct xctx *ctx)
 
 /* --- VLAN ------------------------------------------------------------------------------------ */
 
-/* 'copy': the new tag takes VID and PCP over from the outermost one (OpenFlow 1.3.5 section
- * 5.12.1); else it starts as 'tci'. */
+/* The new tag takes VID and PCP over from the outermost one (OpenFlow 1.3.5 section 5.12.1), if there is one. */
 static bool
-push_vlan(struct xctx *ctx, uint16_t tpid, uint16_t tci, bool copy)
+push_vlan(struct xctx *ctx, uint16_t tpid)
 {
 	struct of_key *k = &ctx->key;
 	bool tagged = k->vlans[0].tci & htons(OF_VLAN_CFI);
@@ -256,8 +258,9 @@ push_vlan(struct xctx *ctx, uint16_t tpid, uint16_t tci, bool copy)
 	}
 	xlate_commit_vlan(ctx);
 	op = pb_put(&ctx->b, OP_PUSH_VLAN, sizeof *op);
-	op->u32 = (uint32_t)tpid << 16 | tci;
-	op->u8 = copy && tagged;
+	op->u32 = (uint32_t)tpid << 16;
+	op->u8 = tagged;
+	ctx->n_tags++;
 	if (ctx->in->record)
 		ctx->in->record->moved_vlans = true;
 	memmove(&k->vlans[1], &k->vlans[0], sizeof k->vlans - sizeof k->vlans[0]);
@@ -265,8 +268,8 @@ push_vlan(struct xctx *ctx, uint16_t tpid, uint16_t tci, bool copy)
 		sizeof k->vlans - sizeof k->vlans[0]);
 	k->vlans[0].tpid = htons(tpid);
 	ctx->known.vlans[0].tpid = 0xffff;
-	if (!op->u8) {
-		k->vlans[0].tci = htons(tci | OF_VLAN_CFI);
+	if (!tagged) {
+		k->vlans[0].tci = htons(OF_VLAN_CFI);
 		ctx->known.vlans[0].tci = 0xffff;
 	}
 	return true;
@@ -283,8 +286,11 @@ pop_vlan(struct xctx *ctx)
 	}
 	if (!(k->vlans[0].tci & htons(OF_VLAN_CFI)))
 		return;
+	if (ctx->n_tags != xlate_vlan_depth(k))
+		xlate_commit_vlan(ctx);
 	if (ctx->in->record)
 		ctx->in->record->moved_vlans = true;
+	ctx->n_tags--;
 	ctx->written.vlans[0].tci = 0;
 	if (pb_last(&ctx->b, OP_PUSH_VLAN))
 		pb_undo_last(&ctx->b);
@@ -305,23 +311,12 @@ static void
 set_vlan(struct xctx *ctx, const struct of_action *a)
 {
 	bool vid = a->type == OF_A_SET_VLAN_VID;
-	struct of_key before, bits;
-	uint16_t value = (uint16_t)(vid ? a->u32 : a->u32 << OF_VLAN_PCP_SHIFT);
 	uint16_t mask = vid ? OF_VLAN_VID_MASK : OF_VLAN_PCP_MASK;
 
 	if (ctx->wc)
 		ctx->wc->vlans[0].tci |= htons(mask | OF_VLAN_CFI);
-	if (!(ctx->key.vlans[0].tci & htons(OF_VLAN_CFI))) {
-		if (of_act_set_vlan_pushes(a))
-			push_vlan(ctx, 0x8100, value, false);
-		return;
-	}
-	before = ctx->key;
-	memset(&bits, 0, sizeof bits);
-	bits.vlans[0].tci = htons(mask);
-	ctx->key.vlans[0].tci &= htons((uint16_t)~mask);
-	ctx->key.vlans[0].tci |= htons(value & mask);
-	xlate_wrote(ctx, &before, &bits);
+	if (ctx->key.vlans[0].tci & htons(OF_VLAN_CFI) || of_act_set_vlan_pushes(a))
+		write_u32(ctx, vid ? OF_F_DL_VLAN : OF_F_DL_VLAN_PCP, a->u32);
 }
 
 /* --- MPLS ------------------------------------------------------------------------------------ */
@@ -547,6 +542,7 @@ push_pbb(struct xctx *ctx, uint16_t type)
 	op->u32 = type;
 	/* IEEE 802.1Q: the I-TAG and the customer's frame follow; addresses stay in front. */
 	memset(k->vlans, 0, sizeof k->vlans);
+	ctx->n_tags = 0;
 	memset(ctx->known.vlans, 0xff, sizeof k->vlans);
 	k->pbb_isid |= PBB_PRESENT;
 	k->dl_type = htons(type);
@@ -603,6 +599,7 @@ encap_mpls(struct xctx *ctx, uint16_t type)
 	} else {
 		lse |= LSE_BOS;
 		ctx->frame_inside = k->packet_type == OF_PT_ETH;
+		ctx->n_tags = 0;
 		memset((uint8_t *)k + offsetof(struct of_key, dl_dst), 0,
 		       sizeof *k - offsetof(struct of_key, dl_dst));
 		memset((uint8_t *)&ctx->known + offsetof(struct of_key, dl_dst), 0xff,
@@ -781,7 +778,7 @@ xlate_header_action(struct xctx *ctx, const struct of_action *a)
 
 	switch ((enum of_action_type)a->type) {
 	case OF_A_PUSH_VLAN:
-		return push_vlan(ctx, (uint16_t)a->u32, 0, true);
+		return push_vlan(ctx, (uint16_t)a->u32);
 	case OF_A_STRIP_VLAN:
 		pop_vlan(ctx);
 		return true;

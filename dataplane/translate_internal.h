@@ -95,6 +95,7 @@ struct xctx {
 	struct ttl_state ip_ttl, mpls_ttl;
 	bool reparse;           /* headers in the packet that 'key' does not show */
 	bool frame_inside;      /* labels were put in front of an Ethernet frame */
+	unsigned n_tags;        /* VLAN tags that the packet has by the operations so far; 'key' may differ */
 	uint8_t lacks;          /* XLATE_LACKS_* that the walk came upon */
 
 	/* Pipeline. */
@@ -146,6 +147,7 @@ struct xsaved {
 	struct of_key key, written, known;
 	struct ttl_state ip_ttl, mpls_ttl;
 	bool reparse, frame_inside;
+	unsigned n_tags;
 };
 void xctx_save(const struct xctx *, struct xsaved *);
 void xctx_restore(struct xctx *, const struct xsaved *);

@@ -486,6 +486,7 @@ apply_tags(struct xctx *ctx, const struct normal_output *o)
 		memmove(&k->vlans[1], &k->vlans[0], sizeof k->vlans - sizeof k->vlans[0]);
 		k->vlans[0].tpid = htons(o->tpid ? o->tpid : 0x8100);
 		k->vlans[0].tci = htons(tci | OF_VLAN_CFI);
+		ctx->n_tags = xlate_vlan_depth(k);
 	}
 }
 

@@ -341,6 +341,7 @@ walk_underlay(struct xctx *ctx, const struct tunnel_port *tp, const struct way *
 	ctx->ip_ttl = (struct ttl_state){ .origin = known.nw_ttl ? TTL_CONSTANT : TTL_OTHER };
 	ctx->mpls_ttl = (struct ttl_state){ .origin = TTL_OTHER };
 	ctx->reparse = false;
+	ctx->n_tags = 0;
 	/* What the underlay's rules count are outer packets, and what they look at are fields of those. */
 	struct of_key *wc = ctx->wc, outer_wc = { 0 };
 	if (wc)

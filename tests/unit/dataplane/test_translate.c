@@ -48,7 +48,7 @@ static const struct row {
 	{ "writes that nobody sees are not done",
 	  { "actions=2,mod_dl_src:00:00:00:00:00:01" }, TCP1, "2" },
 	{ "a tag is pushed whole",
-	  { "actions=push_vlan:0x8100,set_field:5->vlan_vid,2" }, TCP1, "push_vlan(vid=5,pcp=0),2" },
+	  { "actions=push_vlan:0x8100,set_field:0x1005->vlan_vid,2" }, TCP1, "push_vlan(vid=5,pcp=0),2" },
 	{ "OpenFlow 1.0 makes a tag",
 	  { "actions=mod_vlan_vid:5,mod_vlan_pcp:3,2" }, TCP1, "push_vlan(vid=5,pcp=3),2" },
 	{ "push and strip cancel",
