@@ -222,15 +222,15 @@ struct flow *
 cache_find(const struct cache *c, const struct cache_key *key)
 {
 	struct flow *f = ctable_find(c->cur, key);
-	struct cache_key pair;
+	struct cache_key cut;
 
 	if (f || c->n_asked == 1 || !key_is_plain(c->cur, key->words[0], key->n_words))
 		return f;
-	for (unsigned i = 0; i < CACHE_PAIRS && !f; i++) {
-		if (!c->pairs[i])
+	for (unsigned i = 0; i < CACHE_COARSE && !f; i++) {
+		if (!c->coarse[i])
 			continue;
-		key_leave_out(c->pairs[i]->keep, key, &pair);
-		f = ctable_find(c->pairs[i], &pair);
+		key_leave_out(c->coarse[i]->keep, key, &cut);
+		f = ctable_find(c->coarse[i], &cut);
 	}
 	return f;
 }
@@ -386,60 +386,72 @@ slot_quota(const struct cache *c)
 	return n <= 1 ? CACHE_MAX_FLOWS : CACHE_MAX_FLOWS / (n < 8 ? n : 8) * 3 / 2;
 }
 
-/* --- Entries without ports --------------------------------------------------------------------- */
+/* --- Coarse entries ---------------------------------------------------------------------------- */
 
-/* Of keys that are noted, and of those that come again and have an entry without ports. */
-#define PAIR_CREDIT_MAX 8192
-#define PAIR_CREDIT_NOTED 1
-#define PAIR_CREDIT_MADE 64
+/* Of keys that are noted, and of those that come again and have a coarse entry. */
+#define COARSE_CREDIT_MAX 8192
+#define COARSE_CREDIT_NOTED 1
+#define COARSE_CREDIT_MADE 64
 /* Without credit: one key in so many. */
-#define PAIR_ONE_IN 16
+#define COARSE_ONE_IN 16
+/* A port is left out unless one of these bits decided. */
+#define SPARE_PORTS_DECIDE 0x0fff0fffull
 
-/* The bits that stay of ports where these decided: of a port that few of the first decided, those, else
+/* The spare bits that stay where these decided: of a port that few of the first decided, those, else
  * all. */
-static uint32_t
-pair_ports(const struct cache *c, uint32_t decided, unsigned *ret_which)
+static uint64_t
+coarse_spare(const struct cache *c, uint64_t needed, unsigned *ret_which)
 {
-	uint32_t ports = c->layout_ports;
+	uint64_t spare = c->layout_spare;
 
-	decided &= c->layout_ports;
+	needed &= c->layout_spare;
 	*ret_which = 0;
 	for (unsigned i = 0; i < 2; i++) {
-		uint32_t low = i ? 0x0fff : 0x0fff0000, all = i ? 0xffff : 0xffff0000;
+		uint64_t low = i ? 0x0fff : 0x0fff0000, all = i ? 0xffff : 0xffff0000;
 
-		if (!(c->layout_ports & low) || decided & low)
+		if (!(c->layout_spare & low) || needed & low)
 			continue;
 		*ret_which |= 1u << i;
-		ports = (ports & ~all) | (decided & all);
+		spare = (spare & ~all) | (needed & all);
 	}
-	return ports;
+	if (spare & SPARE_DST & ~needed) {
+		*ret_which |= COARSE_DST;
+		spare &= ~SPARE_DST;
+	}
+	return spare;
 }
 
-/* The bits of keys of 'cur', if these of ports are in the mask. */
+/* The bits of keys of 'cur', if these spare ones are in the mask. */
 static void
-keep_make(const struct cache_table *t, uint32_t ports, struct of_key *ret_mask, uint64_t *keep)
+keep_make(const struct cache_table *t, uint64_t spare, struct of_key *ret_mask, uint64_t *keep)
 {
-	ret_mask->tp_src &= htons((uint16_t)(ports >> 16));
-	ret_mask->tp_dst &= htons((uint16_t)ports);
+	ret_mask->tp_src &= htons((uint16_t)(spare >> 16));
+	ret_mask->tp_dst &= htons((uint16_t)spare);
+	if (!(spare & SPARE_DST))
+		spare_cut_dst(ret_mask);
 	keep[0] = UINT64_MAX;
 	pack(t->packings, t->n_packings, of_key_words_c(ret_mask), keep + 1);
 }
 
 static void
-pairs_begin(struct cache *c)
+coarse_begin(struct cache *c)
 {
-	struct of_key mask = c->cur->layout.mask;
+	struct of_key mask = c->cur->layout.mask, cut = mask;
 
-	c->had_pairs = 0;
-	for (unsigned i = 0; i < CACHE_PAIRS; i++) {
-		c->had_pairs += c->pairs[i] ? c->pairs[i]->n : 0;
-		if (c->pairs[i])
-			ctable_drop(c, c->pairs[i]);
-		c->pairs[i] = NULL;
+	c->had_coarse = 0;
+	for (unsigned i = 0; i < CACHE_COARSE; i++) {
+		c->had_coarse += c->coarse[i] ? c->coarse[i]->n : 0;
+		if (c->coarse[i])
+			ctable_drop(c, c->coarse[i]);
+		c->coarse[i] = NULL;
 	}
-	c->layout_ports = (uint32_t)ntohs(mask.tp_src) << 16 | ntohs(mask.tp_dst);
-	keep_make(c->cur, 0, &mask, c->pair_keep);
-	c->pair_credit = PAIR_CREDIT_MAX;
+	c->layout_spare = (uint64_t)ntohs(mask.tp_src) << 16 | ntohs(mask.tp_dst);
+	spare_cut_dst(&cut);
+	if (memcmp(&cut, &mask, sizeof(cut)))
+		c->layout_spare |= SPARE_DST;
+	keep_make(c->cur, SPARE_DST, &mask, c->keep_no_ports);
+	keep_make(c->cur, 0, &mask, c->keep_no_spare);
+	c->coarse_credit = COARSE_CREDIT_MAX;
 	cache_order(c);
 }
 
@@ -447,12 +459,12 @@ pairs_begin(struct cache *c)
 void
 cache_order(struct cache *c)
 {
-	struct cache_table *t[1 + CACHE_PAIRS] = { c->cur };
-	uint32_t n_found[1 + CACHE_PAIRS] = { 0 }, n = 1;
+	struct cache_table *t[1 + CACHE_COARSE] = { c->cur };
+	uint32_t n_found[1 + CACHE_COARSE] = { 0 }, n = 1;
 
-	for (unsigned i = 0; i < CACHE_PAIRS; i++)
-		if (c->pairs[i])
-			t[n++] = c->pairs[i];
+	for (unsigned i = 0; i < CACHE_COARSE; i++)
+		if (c->coarse[i])
+			t[n++] = c->coarse[i];
 	for (unsigned i = 0; i < n; i++)
 		for (unsigned j = 0; j < c->n_asked; j++)
 			if (c->asked[j] == t[i])
@@ -474,17 +486,17 @@ cache_order(struct cache *c)
 }
 
 static struct cache_table *
-pair_table(struct cache *c, uint32_t decided)
+coarse_table(struct cache *c, uint64_t needed)
 {
 	unsigned which;
-	uint32_t ports = pair_ports(c, decided, &which);
-	struct cache_table **at = &c->pairs[which - 1], *t = *at, *cur = c->cur;
+	uint64_t spare = coarse_spare(c, needed, &which);
+	struct cache_table **at = &c->coarse[which - 1], *t = *at, *cur = c->cur;
 
-	if (t && !(ports & ~t->ports))
+	if (t && !(spare & ~t->spare))
 		return t;
 	/* Some need another bit of the first few: from now on it is compared.  That happens eight times at most. */
 	if (t) {
-		ports |= t->ports;
+		spare |= t->spare;
 		ctable_drop(c, t);
 	}
 	t = wf_xzalloc(sizeof(*t));
@@ -492,8 +504,8 @@ pair_table(struct cache *c, uint32_t decided)
 	t->n_packings = cur->n_packings;
 	t->n_packed = cur->n_packed;
 	memcpy(t->packings, cur->packings, sizeof(t->packings));
-	t->ports = ports;
-	keep_make(cur, ports, &t->layout.mask, t->keep);
+	t->spare = spare;
+	keep_make(cur, spare, &t->layout.mask, t->keep);
 	t->mask = 255;
 	t->buckets = buckets_new(t->mask + 1);
 	if (!t->buckets)
@@ -505,16 +517,25 @@ pair_table(struct cache *c, uint32_t decided)
 }
 
 bool
-cache_leaves_out(struct cache *c, const struct cache_key *key, uint32_t decided)
+cache_leaves_out(struct cache *c, const struct cache_key *key, enum cache_keep keep, uint64_t needed)
 {
 	unsigned which;
+	bool is_less;
 
 	if (!key_is_plain(c->cur, key->words[0], key->n_words))
 		return false;
-	pair_ports(c, decided, &which);
-	if (which && c->pair_credit < PAIR_CREDIT_MAX)
-		c->pair_credit += PAIR_CREDIT_MADE;
-	return which;
+	coarse_spare(c, needed, &which);
+	is_less = which;
+	if (keep != CACHE_KEEP) {
+		/* Not one for each flow to a route. */
+		bool no_ports = which & COARSE_PORTS || !(c->layout_spare & SPARE_PORTS_DECIDE);
+
+		is_less = (keep & CACHE_KEEP_IF_PORTS && which & COARSE_PORTS) ||
+			  (keep & CACHE_KEEP_IF_DST && which & COARSE_DST && no_ports);
+	}
+	if (is_less && c->coarse_credit < COARSE_CREDIT_MAX)
+		c->coarse_credit += COARSE_CREDIT_MADE;
+	return is_less;
 }
 
 /* --- Putting them in --------------------------------------------------------------------------- */
@@ -590,19 +611,20 @@ cache_plan_of(struct cache *c, struct plan *body, const struct plan_step *steps,
 }
 
 struct flow *
-cache_insert(struct cache *c, const struct cache_key *key, struct plan *plan, uint32_t ports)
+cache_insert(struct cache *c, const struct cache_key *key, struct plan *plan, uint64_t needed)
 {
-	struct cache_table *t = cache_leaves_out(c, key, ports) ? pair_table(c, ports) : NULL;
-	struct cache_key pair;
+	struct cache_table *t = cache_leaves_out(c, key, CACHE_KEEP, needed) ? coarse_table(c, needed)
+									     : NULL;
+	struct cache_key cut;
 
 	if (!t)
 		return insert(c, c->cur, key, plan, NULL);
-	key_leave_out(t->keep, key, &pair);
-	return insert(c, t, &pair, plan, NULL);
+	key_leave_out(t->keep, key, &cut);
+	return insert(c, t, &cut, plan, NULL);
 }
 
 struct flow *
-cache_replace(struct cache *c, struct flow *f, struct plan *plan, uint32_t ports)
+cache_replace(struct cache *c, struct flow *f, struct plan *plan, uint64_t needed)
 {
 	struct cache_key key = { .hash = flow_cold(f)->hash, .n_words = f->n_words };
 	struct cache_table *t = flow_cold(f)->table;
@@ -612,9 +634,9 @@ cache_replace(struct cache *c, struct flow *f, struct plan *plan, uint32_t ports
 	if (t != c->cur) {
 		bool is_asked = false;
 
-		for (unsigned i = 0; i < CACHE_PAIRS; i++)
-			is_asked |= t == c->pairs[i];
-		if (!is_asked || ports & c->layout_ports & ~t->ports)
+		for (unsigned i = 0; i < CACHE_COARSE; i++)
+			is_asked |= t == c->coarse[i];
+		if (!is_asked || needed & c->layout_spare & ~t->spare)
 			return NULL;
 	}
 	return insert(c, t, &key, plan, f);
@@ -663,32 +685,45 @@ flow_sample(const struct flow *f, struct of_key *key)
 #define MIN_NOTED 64
 #define MAX_NOTED 1024
 
-/* Was a key seen that differs in L4 ports at most? */
+/* Was a key seen that agrees in these bits?  Remembers it. */
 static bool
-pair_was_seen(struct cache *c, const struct cache_key *key)
+cut_was_seen(struct cache *c, const struct cache_key *key, const uint64_t *keep)
 {
-	struct cache_key pair;
+	struct cache_key cut;
 	uint16_t *at, mark;
 
-	if (!(c->layout_ports & 0x0fff0fff) || !key_is_plain(c->cur, key->words[0], key->n_words))
+	key_leave_out(keep, key, &cut);
+	if (c->coarse_credit <= 0 && (cut.hash >> 24) % COARSE_ONE_IN)
 		return false;
-	/* Entries without ports do not move from an older layout; they come again at once. */
-	if (c->had_pairs && c->now_ms - c->old_since_ms <= CACHE_IDLE_MS) {
-		c->had_pairs--;
-		return true;
-	}
-	key_leave_out(c->pair_keep, key, &pair);
-	if (c->pair_credit <= 0 && (pair.hash >> 24) % PAIR_ONE_IN)
-		return false;
-	at = &c->seen[pair.hash % SEEN_SIZE];
-	mark = (uint16_t)(pair.hash >> 16 ^ pair.hash ^ key->words[0] >> 48) | 1;
-	c->pair_credit -= c->pair_credit > 0 ? PAIR_CREDIT_NOTED : 0;
+	at = &c->seen[cut.hash % SEEN_SIZE];
+	mark = (uint16_t)(cut.hash >> 16 ^ cut.hash ^ key->words[0] >> 48) | 1;
+	c->coarse_credit -= c->coarse_credit > 0 ? COARSE_CREDIT_NOTED : 0;
 	if (*at == mark)
 		return true;
 	c->coin = c->coin * 1664525 + 1013904223;
 	if (!*at || c->coin >> 31)
 		*at = mark;
 	return false;
+}
+
+static enum cache_keep
+coarse_admits(struct cache *c, const struct cache_key *key)
+{
+	bool ports = c->layout_spare & SPARE_PORTS_DECIDE, dst = c->layout_spare & SPARE_DST;
+	enum cache_keep keep = CACHE_PASS;
+
+	if ((!ports && !dst) || !key_is_plain(c->cur, key->words[0], key->n_words))
+		return CACHE_PASS;
+	/* Coarse entries do not move from an older layout; they come again at once. */
+	if (c->had_coarse && c->now_ms - c->old_since_ms <= CACHE_IDLE_MS) {
+		c->had_coarse--;
+		return CACHE_KEEP_IF_PORTS | CACHE_KEEP_IF_DST;
+	}
+	if (ports && cut_was_seen(c, key, c->keep_no_ports))
+		keep |= CACHE_KEEP_IF_PORTS;
+	if (dst && cut_was_seen(c, key, c->keep_no_spare))
+		keep |= CACHE_KEEP_IF_DST;
+	return keep;
 }
 
 enum cache_keep
@@ -720,7 +755,7 @@ cache_admits(struct cache *c, const struct cache_key *key)
 	c->coin = c->coin * 1664525 + 1013904223;
 	if (!*at || c->coin >> 31)
 		*at = mark;
-	return pair_was_seen(c, key) ? CACHE_KEEP_PAIR : CACHE_PASS;
+	return coarse_admits(c, key);
 }
 
 /* --- Layouts, age ------------------------------------------------------------------ */
@@ -765,7 +800,7 @@ cache_sync(struct cache *c, const struct view *v, int64_t now_ms)
 		c->old = c->cur;
 		c->old_since_ms = now_ms;
 		c->cur = ctable_new(v->layout);
-		pairs_begin(c);
+		coarse_begin(c);
 	}
 	if (unlikely(c->old && (!c->old->n || now_ms - c->old_since_ms > CACHE_IDLE_MS))) {
 		ctable_drop(c, c->old);

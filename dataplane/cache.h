@@ -17,14 +17,17 @@
  *
  * Layouts (rule 2): when the layout changes, entries move to a new table as their packets come,
  * each walked again (the stamps of its plan are those of packets that may differ in the new fields)
- * but without waiting for a second sighting, and the old table drains.  Entries without ports do not move, but are
- * made anew without waiting as well.
+ * but without waiting for a second sighting, and the old table drains.  Coarse entries do not move,
+ * but are made anew without waiting as well.
  *
- * Entries without ports: where the walk of a packet was decided by a few of the first bits of an L4 port or by none
- * (an access list has no rule near it), its entry leaves out the others, so that the flows between two
- * hosts, however short, share one.  Such entries lie in tables of their own, one for the source port, the
- * destination port, and both; whichever table is met most often is asked first.  Nothing else of a key is ever left out,
- * so that traffic cannot choose among many masks.
+ * Coarse entries: where the walk of a packet was decided by a few of the first bits of an L4 port
+ * or by none (an access list has no rule near it), its entry leaves out the others, so that the
+ * flows between two hosts, however short, share one.  Likewise where none of the last bits of the
+ * destination address decided (no rule near it has a prefix longer than 24 or, IPv6, 64 bits), so
+ * that all hosts behind a route share one.  Such entries lie in tables of their own, one for each
+ * choice of source port, destination port, destination address; whichever table is met most often
+ * is asked first.  Nothing else of a key is ever left out, and always by the same cut, so that
+ * traffic cannot choose among many masks.
  *
  * Threads: everything is the owning worker's but cache_fold() and cache_for_each(), which
  * are main's.  A worker never frees a flow: it retires it, and main folds its counters
@@ -35,6 +38,7 @@
 
 #include "dataplane/packet.h"
 #include "dataplane/plan.h"
+#include "dataplane/rule.h"
 #include "dataplane/view.h"
 
 #define CACHE_MAX_FLOWS 1048576 /* one worker's; each takes about 256 bytes */
@@ -98,7 +102,7 @@ void cache_sync(struct cache *, const struct view *, int64_t now_ms);
  * dp_hash, pkt_mark and skb_priority. */
 void cache_key_make(const struct cache *, uint32_t slot, uint32_t generation, uint64_t frozen_id,
 		    const struct of_key *parsed, struct cache_key *);
-/* The entry of a key, with or without ports, or NULL. */
+/* The entry of a key, coarse or not, or NULL. */
 struct flow *cache_find(const struct cache *, const struct cache_key *);
 
 /* The keys of a burst from one port, which are all of one length. */
@@ -142,25 +146,25 @@ struct flow *cache_find_old(struct cache *, uint32_t slot, uint32_t generation,
 			    uint64_t frozen_id, const struct of_key *parsed,
 			    const struct cache_key *);
 /* Has the packet's port few entries, was this key seen before, or do most come again?  Remembers it.
- * CACHE_KEEP_PAIR: it was not, but one that differs in L4 ports at most. */
-enum cache_keep { CACHE_PASS, CACHE_KEEP_PAIR, CACHE_KEEP };
+ * Bits IF_PORTS, IF_DST: it was not, but one that differs in L4 ports at most; in these and the
+ * last bits of the destination. */
+enum cache_keep { CACHE_PASS, CACHE_KEEP_IF_PORTS = 1, CACHE_KEEP_IF_DST = 2, CACHE_KEEP = 4 };
 enum cache_keep cache_admits(struct cache *, const struct cache_key *);
-/* Would an entry for which these bits of ports decided (walk_memo.h) leave out others?  For who was told
- * CACHE_KEEP_PAIR. */
-bool cache_leaves_out(struct cache *, const struct cache_key *, uint32_t ports);
-#define CACHE_ALL_PORTS UINT32_MAX
+/* Would an entry for which these spare bits decided (rule.h) leave out others as was asked for?
+ * For who was told one of the IF. */
+bool cache_leaves_out(struct cache *, const struct cache_key *, enum cache_keep, uint64_t needed);
 /* The plan of an entry that was found along these steps, a reference; one that an entry has if there is one
  * (cache_plans.h). */
 struct plan *cache_plan_of(struct cache *, struct plan *body, const struct plan_step *steps,
 			   uint32_t n_steps, struct rule *const *rules, uint32_t n_rules);
-/* A new entry for packets with these bits of ports; takes over the caller's reference to the plan.  NULL (reference kept):
- * no memory. */
-struct flow *cache_insert(struct cache *, const struct cache_key *, struct plan *, uint32_t ports);
+/* A new entry for packets with these spare bits; takes over the caller's reference to the plan.
+ * NULL (reference kept): no memory. */
+struct flow *cache_insert(struct cache *, const struct cache_key *, struct plan *, uint64_t needed);
 /* The key of the packet for which a new entry was made, for dumps; kept while there are few. */
 void cache_set_sample(struct cache *, struct flow *, const struct of_key *);
 /* The entry gets another plan (stale one replaced), and keeps its counts and sample.  NULL (reference
  * kept): its packets no longer have one plan, and it went. */
-struct flow *cache_replace(struct cache *, struct flow *, struct plan *, uint32_t ports);
+struct flow *cache_replace(struct cache *, struct flow *, struct plan *, uint64_t needed);
 void cache_remove(struct cache *, struct flow *);
 /* Looks at a few entries and removes the idle ones; 'all': at all.  Returns how many are left. */
 uint32_t cache_expire(struct cache *, int64_t now_ms, bool all);

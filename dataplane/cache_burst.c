@@ -134,7 +134,7 @@ add_frames(const struct cache_table *t, const struct cache_table *to, const uint
 	}
 }
 
-/* For entries without ports. */
+/* For coarse entries. */
 static __attribute__((noinline)) void
 add_frames_kept(const struct cache *c, struct cache_burst *b, struct rte_mbuf *const *pkts,
 		const uint8_t *kinds, unsigned n, uint8_t *key_of)
@@ -339,7 +339,7 @@ find_kept_elsewhere(const struct cache_table *t, const struct cache_burst *b, un
 	return ctable_find(t, &key);
 }
 
-/* find() in a table without ports that is asked first; 'left' gets which are not there. */
+/* find() in a coarse table that is asked first; 'left' gets which are not there. */
 ALWAYS_INLINE unsigned
 find_kept(const struct cache_table *t, const struct cache_burst *b, struct flow **flows, uint8_t *left,
 	  unsigned n_words)
@@ -446,10 +446,10 @@ static __attribute__((noinline)) void
 find_few(struct cache *c, const struct cache_burst *b, struct flow **flows, const uint8_t *left,
 	 unsigned n_left)
 {
-	struct cache_key keys[FEW][CACHE_PAIRS];
+	struct cache_key keys[FEW][CACHE_COARSE];
 
 	for (unsigned j = 0; j < n_left; j++) {
-		struct cache_key whole, pair;
+		struct cache_key whole, cut;
 
 		cache_burst_key(b, left[j], &whole);
 		for (unsigned a = 1; a < c->n_asked; a++) {
@@ -464,8 +464,12 @@ find_few(struct cache *c, const struct cache_burst *b, struct flow **flows, cons
 			__builtin_prefetch(&t->buckets[at]);
 			__builtin_prefetch(&t->buckets[other_bucket(at, tag_of(key->hash), t->mask)]);
 		}
-		key_leave_out(c->pair_keep, &whole, &pair);
-		__builtin_prefetch(&c->seen[pair.hash % SEEN_SIZE], 1);
+		key_leave_out(c->keep_no_ports, &whole, &cut);
+		__builtin_prefetch(&c->seen[cut.hash % SEEN_SIZE], 1);
+		if (c->layout_spare & SPARE_DST) {
+			key_leave_out(c->keep_no_spare, &whole, &cut);
+			__builtin_prefetch(&c->seen[cut.hash % SEEN_SIZE], 1);
+		}
 		__builtin_prefetch(&c->seen[whole.hash % SEEN_SIZE], 1);
 	}
 	for (unsigned j = 0; j < n_left; j++) {
@@ -488,6 +492,9 @@ find_many(struct cache *c, const struct cache_burst *b, struct flow **flows, uin
 		unsigned before = n_left;
 
 		switch (b->n_words) {
+		case 2:
+			n_left = find_left(c, t, b, flows, left, n_left, 2);
+			break;
 		case 3:
 			n_left = find_left(c, t, b, flows, left, n_left, 3);
 			break;
@@ -528,7 +535,7 @@ find_in_current(const struct cache *c, const struct cache_burst *b, struct flow 
 	}
 }
 
-/* The same where there are entries without ports. */
+/* The same where there are coarse entries. */
 static __attribute__((noinline)) void
 find_asking(struct cache *c, const struct cache_burst *b, struct flow **flows)
 {

@@ -50,9 +50,9 @@ struct cache_table {
 	uint32_t n;
 	struct bucket6 *buckets;
 	uint32_t hand;           /* bucket at which expiry, or dropping, goes on */
-	/* Without ports: the bits of them that are in its keys, and of keys of 'cur', which has the same words,
+	/* Coarse: the spare bits that are in its keys, and of keys of 'cur', which has the same words,
 	 * the bits that are; the first of them is the port of the switch. */
-	uint32_t ports;
+	uint64_t spare;
 	uint64_t keep[OF_KEY_WORDS + 1];
 	struct cache_table *next_dropped;
 	/* How many flows still name this table; main frees the last (flow_key() reads the
@@ -92,18 +92,23 @@ struct cold_arena {
 	uint32_t used;
 };
 
-#define CACHE_PAIRS 3 /* tables without source, destination, both ports: bits 0 and 1 of index + 1 */
+/* Tables without source port, destination port, end of the destination: bits of index + 1. */
+#define CACHE_COARSE 7
+#define COARSE_PORTS 3u
+#define COARSE_DST 4u
 
 struct cache {
 	struct cache_table *cur, *old;
-	struct cache_table *pairs[CACHE_PAIRS]; /* of the layout of 'cur'; NULL: not needed yet */
+	struct cache_table *coarse[CACHE_COARSE]; /* of the layout of 'cur'; NULL: not needed yet */
 	/* 'cur' and those, in the order in which they are asked; n_asked is 1 without them. */
-	struct cache_table *asked[1 + CACHE_PAIRS];
-	uint32_t n_found[1 + CACHE_PAIRS], n_asked, ask_left;
-	uint32_t layout_ports;       /* bits of ports in keys of 'cur' */
-	uint64_t pair_keep[OF_KEY_WORDS + 1]; /* the bits of its keys that are none of ports */
-	int32_t pair_credit;         /* is it worth while to look for entries without ports? */
-	uint32_t had_pairs;          /* under the layout before, which ended at old_since_ms, and did not come again yet */
+	struct cache_table *asked[1 + CACHE_COARSE];
+	uint32_t n_found[1 + CACHE_COARSE], n_asked, ask_left;
+	uint64_t layout_spare;       /* in keys of 'cur' */
+	uint64_t keep_no_ports[OF_KEY_WORDS + 1]; /* the bits of its keys that are none of ports */
+	uint64_t keep_no_spare[OF_KEY_WORDS + 1];
+	int32_t coarse_credit;       /* is it worth while to look for coarse entries? */
+	/* Under the layout before, which ended at old_since_ms, and did not come again yet. */
+	uint32_t had_coarse;
 	struct cache_table *dropped; /* of older layouts, on their way out; linked by next_dropped */
 	const struct view *view; /* of this burst */
 	int64_t now_ms, old_since_ms, expired_ms;
@@ -244,8 +249,8 @@ void seen_clear(struct cache *);
 /* cache_burst.c */
 void key_recipe_make(const struct cache_table *, unsigned kind, struct key_recipe *);
 /* cache.c */
-/* The key without the bits of ports that the table leaves out; only keys of a packet as it came from its port have
- * one. */
+/* The key without the bits that a coarse table leaves out; only keys of a packet as it came from
+ * its port have one. */
 static inline bool
 key_is_plain(const struct cache_table *t, uint64_t first, unsigned n_words)
 {

@@ -276,6 +276,7 @@ subtable_new(struct classifier *cls, const struct rule *r)
 		i++;
 	}
 	ports_of_match(r->match, &st->ports);
+	st->near = near_of_mask(st->words, n);
 	atomic_init(&st->port_pages, ((st->ports & 0xf000) == 0xf000 ? 0 : 0xffff) |
 					     ((st->ports >> 16 & 0xf000) == 0xf000 ? 0 : 0xffff0000));
 	st->order = cls->n_orders++;
@@ -376,7 +377,7 @@ rank_fill(struct rank *k, struct subtable *st, const struct ranks *ranks)
 	k->st = st;
 	k->n_words = (uint8_t)st->n_words;
 	k->has_common = st->n_words != 0;
-	k->has_ports = st->ports != 0;
+	k->has_spare = st->ports || st->near != NEAR_NONE;
 	for (unsigned i = 0; i < st->n_words; i++) {
 		if (c < ranks->n_common && ranks->common[c].word == st->words[i].word) {
 			c++;
@@ -458,6 +459,7 @@ classifier_insert(struct classifier *cls, struct rule *r)
 	st->n_rules++;
 	st->n_changes++;
 	pages_count(st, r, 1);
+	near_count(cls, st, r, 1);
 	r->is_conjunction = r->actions->is_conjunction;
 	if (r->is_conjunction && ++cls->n_conj == 1)
 		atomic_store_explicit(&cls->has_conj, true, memory_order_release);
@@ -530,6 +532,7 @@ classifier_unlink(struct classifier *cls, struct rule *r)
 		atomic_store_explicit(&cls->has_conj, false, memory_order_release);
 	cls->recent = st;
 	pages_count(st, r, -1);
+	near_count(cls, st, r, -1);
 	if (--st->n_rules == 0) {
 		cls->recent = NULL;
 		wf_hmap_remove(&cls->by_mask, &st->node);
@@ -714,6 +717,7 @@ classifier_free(struct classifier *cls)
 	}
 	wf_hmap_done(&cls->by_mask);
 	free(atomic_load_explicit(&cls->ranks, memory_order_relaxed));
+	free(atomic_load_explicit(&cls->near, memory_order_relaxed));
 	forget_narrow(cls);
 	stamp_block_release(p->block, view_next_version());
 	free(p);
@@ -730,7 +734,9 @@ size_t
 classifier_memory(const struct classifier *cls)
 {
 	struct subtable *st;
-	size_t size = sizeof *cls;
+	const struct near_set *near = atomic_load_explicit(&((struct classifier *)cls)->near,
+							   memory_order_relaxed);
+	size_t size = sizeof *cls + (near ? (near->n_lines + 1) * 64 : 0);
 
 	wf_hmap_for_each(st, node, &cls->by_mask)
 		size += sizeof *st + st->n_words * sizeof st->words[0] + sizeof(struct rank) +

@@ -52,9 +52,9 @@ void classifier_for_each(struct classifier *, const struct of_match *pattern, ui
 			 bool (*fn)(struct rule *, void *aux), void *aux);
 struct rule *classifier_lookup(struct classifier *, const struct of_key *, uint64_t version,
 			       uint32_t *conj_id, struct plan_step *);
-/* The same, with the bits of L4 ports that the answer depends on (rule.h). */
-unsigned classifier_lookup_ports(struct classifier *, const struct of_key *, uint64_t version,
-				 struct rule **rule, struct plan_step *steps, uint32_t *ports);
+/* The same, with the spare bits that the answer depends on (rule.h). */
+unsigned classifier_lookup_spare(struct classifier *, const struct of_key *, uint64_t version,
+				 struct rule **rule, struct plan_step *steps, uint64_t *needed);
 /* The same for text: ors into 'wc' what the look-up had to see (classifier_narrow.h). */
 struct rule *classifier_lookup_wc(struct classifier *, const struct of_key *, uint64_t version,
 				  uint32_t *conj_id, struct plan_step *,

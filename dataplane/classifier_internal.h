@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The classifier from inside: classifier.c (subtables, the writer's searches), classifier_lookup.c
- * (what readers do), classifier_partition.c (stamps).
+ * (what readers do), classifier_partition.c (stamps), classifier_near.c (near which destinations
+ * there are long prefixes).
  *
  *   classifier -> ranks, sorted by max_priority: one line for each mask, which has all that a
  *                 look-up needs to find its bucket
@@ -113,6 +114,10 @@ struct masked_word {
 	uint64_t word;
 };
 
+/* Which low bits of destinations the rules of a subtable have: none, behind all of the high ones
+ * (of the one kind of address or the other), or others. */
+enum near { NEAR_NONE, NEAR_4, NEAR_6, NEAR_ANY };
+
 struct subtable {
 	_Atomic uint64_t slots;
 	_Atomic uint32_t max_priority; /* of all rules that were in it; readers prune with it */
@@ -130,6 +135,7 @@ struct subtable {
 	uint32_t ports;
 	_Atomic uint32_t port_pages;
 	uint32_t n_in_page[2][16];     /* the writer's */
+	enum near near;
 	struct masked_word words[];
 };
 
@@ -150,7 +156,7 @@ struct rank { /* one line */
 	uint8_t n_words;               /* of the whole mask */
 	uint8_t n_own;                 /* that are not common; RANK_WORDS + 1: hash the subtable's */
 	bool has_common;
-	bool has_ports;
+	bool has_spare;                /* bits of SPARE_ALL */
 	uint8_t word[RANK_WORDS];
 	uint64_t mask[RANK_WORDS];
 };
@@ -200,9 +206,44 @@ ports_of_word(uint64_t word)
 /* The same of a rule's match; its mask's bits go to '*ret_mask'. */
 uint32_t ports_of_match(const struct of_match *, uint32_t *ret_mask);
 
+/* Destinations: the words, and the bits of them that may be left out (SPARE_DST). */
+#define DST4_WORD (offsetof(struct of_key, nw_dst) / 8)
+#define DST6_WORD (offsetof(struct of_key, ipv6_dst) / 8) /* and the one behind, which may be left out */
+static_assert(offsetof(struct of_key, ipv6_dst) % 8 == 0, "an address is two words");
+
+static inline uint64_t
+bytes_of_word(unsigned first, unsigned n)
+{
+	uint64_t word = 0;
+
+	memset((uint8_t *)&word + first, 0xff, n);
+	return word;
+}
+#define DST4_HIGH bytes_of_word(offsetof(struct of_key, nw_dst) % 8, 3)
+#define DST4_LOW bytes_of_word(offsetof(struct of_key, nw_dst) % 8 + 3, 1)
+
+static inline uint64_t
+spare_dst_of_word(unsigned word)
+{
+	return word == DST4_WORD ? DST4_LOW : word == DST6_WORD + 1 ? UINT64_MAX : 0;
+}
+
+/* Near which destinations a classifier has rules with low bits, counted: each is two of the 32
+ * counts of a line.  Some destinations seem to have them that have none: fewer than one in 30 while
+ * there are at most two rules a line. */
+#define NEAR_PER_LINE 32u
+#define NEAR_MAX_LINES 8192u
+struct near_set { /* starts a line */
+	uint32_t n_lines; /* a power of two */
+	uint8_t pad[60];
+	_Atomic uint16_t count[]; /* UINT16_MAX: nobody counts any more */
+};
+static_assert(sizeof(struct near_set) == 64, "lines start behind it");
+
 struct partition { /* immutable, but for the cells */
 	struct stamp_block *block;
 	uint32_t ports;   /* bits of them that the words have */
+	bool has_dst;     /* they have some of SPARE_DST */
 	uint32_t n_words; /* 0: all rules are outside */
 	struct masked_word words[];
 };
@@ -212,10 +253,12 @@ struct classifier {
 	struct partition *_Atomic partition;
 	_Atomic bool has_conj;
 	_Atomic bool is_large;       /* or was */
+	struct near_set *_Atomic near; /* NULL: there never were such rules */
 	_Atomic int64_t ports_busy_until_ms; /* rules with ports come and go: answers rest on no cell of ports */
 	/* The writer's. */
 	bool unsettled;              /* masks came or went, or a priority is out of order */
 	uint64_t n_orders;
+	uint32_t n_near;             /* rules in 'near' */
 	uint32_t n_conj;             /* rules with conjunction actions */
 	pthread_t editor;            /* the thread that made it: the only one that changes it */
 	struct wf_hmap by_mask;
@@ -256,6 +299,47 @@ forget_narrow(struct classifier *cls)
 	}
 }
 
+/* --- Destinations ---------------------------------------------------------------------- */
+
+enum near near_of_mask(const struct masked_word *, unsigned n_words);
+/* A rule comes (1), before it is put in, or went (-1). */
+void near_count(struct classifier *, const struct subtable *, const struct rule *, int n);
+
+static inline unsigned
+near_word(enum near kind)
+{
+	return kind == NEAR_4 ? DST4_WORD : DST6_WORD;
+}
+
+static inline uint64_t
+near_hash(enum near kind, uint64_t word)
+{
+	return kind == NEAR_4 ? hash_word(DST4_WORD, word & DST4_HIGH) : hash_word(DST6_WORD, word);
+}
+
+static inline _Atomic uint16_t *
+near_counts(const struct near_set *s, uint64_t hash, unsigned ret_at[2])
+{
+	ret_at[0] = hash >> 32 & (NEAR_PER_LINE - 1);
+	ret_at[1] = hash >> 40 & (NEAR_PER_LINE - 1);
+	return (_Atomic uint16_t *)s->count + (hash & (s->n_lines - 1)) * NEAR_PER_LINE;
+}
+
+/* May a subtable of this kind hold a rule for the key?  If not, its low bits did not decide that. */
+static inline bool
+near_may_hold(const struct near_set *s, enum near kind, const uint64_t *key)
+{
+	unsigned at[2];
+
+	if (kind == NEAR_ANY)
+		return true;
+	if (!s)
+		return false;
+	_Atomic uint16_t *counts = near_counts(s, near_hash(kind, key[near_word(kind)]), at);
+	return atomic_load_explicit(&counts[at[0]], memory_order_relaxed) &&
+	       atomic_load_explicit(&counts[at[1]], memory_order_relaxed);
+}
+
 /* Without a block of stamps; the words in order. */
 struct partition *partition_new(unsigned n_words);
 static inline unsigned
@@ -265,6 +349,21 @@ partition_of_key(const struct partition *p, const uint64_t *key)
 
 	for (unsigned i = 0; i < p->n_words; i++)
 		h ^= hash_word(p->words[i].word, key[p->words[i].word] & p->words[i].mask);
+	return hash_end(h) % N_PARTS;
+}
+
+/* The cell for who left out the low bits of the destination: what changes rules that have them
+ * touches this as well. */
+static inline unsigned
+partition_of_cut_key(const struct partition *p, const uint64_t *key)
+{
+	uint64_t h = 0;
+
+	for (unsigned i = 0; i < p->n_words; i++) {
+		unsigned w = (unsigned)p->words[i].word;
+
+		h ^= hash_word(w, key[w] & p->words[i].mask & ~spare_dst_of_word(w));
+	}
 	return hash_end(h) % N_PARTS;
 }
 

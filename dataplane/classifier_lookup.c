@@ -249,10 +249,10 @@ prefix_without(uint32_t pages, uint32_t port)
 	return PORT_PREFIX_MAX + 1;
 }
 
-/* Do a few bits of a port tell that no rule of the subtable matches?  They are ORed to '*ports', or all that
+/* Do a few bits of a port tell that no rule of the subtable matches?  They are ORed to '*needed', or all that
  * its mask has. */
-static __attribute__((noinline)) bool
-ports_exclude(const struct subtable *st, const uint64_t *key, uint32_t *ports)
+static bool
+ports_exclude(const struct subtable *st, const uint64_t *key, uint64_t *needed)
 {
 	uint32_t pages = atomic_load_explicit(&((struct subtable *)st)->port_pages,
 					      memory_order_acquire);
@@ -261,21 +261,35 @@ ports_exclude(const struct subtable *st, const uint64_t *key, uint32_t *ports)
 	unsigned src = prefix_without(pages >> 16, value >> 16);
 
 	if (dst <= PORT_PREFIX_MAX && dst <= src) {
-		*ports |= 0xf0000u >> dst & 0xf000;
+		*needed |= 0xf0000u >> dst & 0xf000;
 		return true;
 	}
 	if (src <= PORT_PREFIX_MAX) {
-		*ports |= (0xf0000u >> src & 0xf000) << 16;
+		*needed |= (0xf0000u >> src & 0xf000) << 16;
 		return true;
 	}
-	*ports |= st->ports;
+	*needed |= st->ports;
 	return false;
 }
 
-/* 'ports': NULL, or gets the bits of them that decided. */
+/* The same of all spare bits. */
+static __attribute__((noinline)) bool
+spare_exclude(const struct subtable *st, const struct near_set *near, const uint64_t *key,
+	      uint64_t *needed)
+{
+	if (st->near != NEAR_NONE && !near_may_hold(near, st->near, key))
+		return true;
+	if (st->ports && ports_exclude(st, key, needed))
+		return true;
+	if (st->near != NEAR_NONE)
+		*needed |= SPARE_DST;
+	return false;
+}
+
+/* 'needed': NULL, or gets the spare bits that decided. */
 static inline __attribute__((always_inline)) struct rule *
 search(struct ranks *ranks, const uint64_t *key, uint64_t version, struct soft *soft,
-       uint32_t *ports)
+       const struct near_set *near, uint64_t *needed)
 {
 	uint64_t common = hash_common(ranks, key);
 	struct rule *best = NULL;
@@ -294,7 +308,7 @@ search(struct ranks *ranks, const uint64_t *key, uint64_t version, struct soft *
 		for (i = 0; i < n; i++) {
 			if (is_pruned(&k[i], best))
 				return best;
-			if (ports && k[i].has_ports && ports_exclude(k[i].st, key, ports))
+			if (needed && k[i].has_spare && spare_exclude(k[i].st, near, key, needed))
 				continue;
 			best = best_of(chain_of(&p[i], &k[i], key), best, version, soft, &found);
 		}
@@ -342,7 +356,7 @@ lookup_conj(struct ranks *ranks, const struct of_key *key, uint64_t version, uin
 	struct soft soft = { .n = 0 };
 	const uint64_t *words = of_key_words_c(key);
 	struct rule *hard = wc ? search_wc(ranks, words, version, &soft, narrow, wc)
-			       : search(ranks, words, version, &soft, NULL);
+			       : search(ranks, words, version, &soft, NULL, NULL);
 	unsigned i = 0, n = soft.n;
 
 	qsort(soft.rules, n, sizeof(soft.rules[0]), soft_cmp);
@@ -359,7 +373,7 @@ lookup_conj(struct ranks *ranks, const struct of_key *key, uint64_t version, uin
 			with_id.conj_id = id;
 			words = of_key_words_c(&with_id);
 			r = wc ? search_wc(ranks, words, version, NULL, narrow, wc)
-			       : search(ranks, words, version, NULL, NULL);
+			       : search(ranks, words, version, NULL, NULL, NULL);
 			if (r) {
 				if (conj_id)
 					*conj_id = id;
@@ -391,7 +405,7 @@ classifier_lookup(struct classifier *cls, const struct of_key *key, uint64_t ver
 	struct ranks *ranks = atomic_load_explicit(&cls->ranks, memory_order_acquire);
 	if (unlikely(atomic_load_explicit(&cls->has_conj, memory_order_acquire)))
 		return lookup_conj(ranks, key, version, conj_id, NULL, NULL);
-	return search(ranks, of_key_words_c(key), version, NULL, NULL);
+	return search(ranks, of_key_words_c(key), version, NULL, NULL, NULL);
 }
 
 static inline bool
@@ -413,33 +427,39 @@ prefix_in_common(uint32_t partition, uint32_t needed)
 }
 
 unsigned
-classifier_lookup_ports(struct classifier *cls, const struct of_key *key, uint64_t version,
-			struct rule **rule, struct plan_step *steps, uint32_t *ports)
+classifier_lookup_spare(struct classifier *cls, const struct of_key *key, uint64_t version,
+			struct rule **rule, struct plan_step *steps, uint64_t *needed)
 {
 	const struct partition *p = atomic_load_explicit(&cls->partition, memory_order_acquire);
 	struct ranks *ranks = atomic_load_explicit(&cls->ranks, memory_order_acquire);
 	const uint64_t *words = of_key_words_c(key);
-	uint32_t conj_id = 0, needed = 0, value = ports_of_word(words[PORTS_WORD]);
+	uint32_t conj_id = 0, ports, value = ports_of_word(words[PORTS_WORD]);
+	uint64_t bits = 0;
 
 	note_step(cls, key, steps);
 	if (unlikely(atomic_load_explicit(&cls->has_conj, memory_order_acquire))) {
 		*rule = lookup_conj(ranks, key, version, &conj_id, NULL, NULL);
-		*ports = UINT32_MAX;
+		*needed = SPARE_ALL;
 		return 1;
 	}
-	*rule = search(ranks, words, version, NULL, &needed);
+	*rule = search(ranks, words, version, NULL,
+		       atomic_load_explicit(&cls->near, memory_order_acquire), &bits);
+	*needed |= bits & SPARE_DST;
+	if (p->has_dst && !(bits & SPARE_DST))
+		steps[0].stamp = &p->block->cell[partition_of_cut_key(p, words)];
 	/* Where more than a prefix is needed, all that the stamps go by is. */
-	needed |= needed & 0x0fff ? p->ports & 0xffff : 0;
-	needed |= needed & 0x0fff0000 ? p->ports & 0xffff0000 : 0;
-	*ports |= needed;
+	ports = (uint32_t)bits;
+	ports |= ports & 0x0fff ? p->ports & 0xffff : 0;
+	ports |= ports & 0x0fff0000 ? p->ports & 0xffff0000 : 0;
+	*needed |= ports;
 	if (likely(!p->ports))
 		return 1;
-	int dst = prefix_in_common(p->ports & 0xffff, needed & 0xffff);
-	int src = prefix_in_common(p->ports >> 16, needed >> 16);
+	int dst = prefix_in_common(p->ports & 0xffff, ports & 0xffff);
+	int src = prefix_in_common(p->ports >> 16, ports >> 16);
 	if (dst < 0 && src < 0)
 		return 1;
 	if (unlikely(ports_are_busy(cls))) {
-		*ports |= p->ports;
+		*needed |= p->ports;
 		return 1;
 	}
 	steps[1].stamp = steps[1].stamp2 =

@@ -34,13 +34,15 @@ ports_of_match(const struct of_match *m, uint32_t *ret_mask)
 	return ports_of_word(m->data[i]);
 }
 
-/* The cell of a match, if the partition's mask is inside the match's; else CELL_ALL. */
+/* The cell of a match, if the partition's mask is inside the match's; else CELL_ALL.  '*ret_cut':
+ * that of all keys with its high bits of the destination. */
 static unsigned
-partition_of_match(const struct partition *p, const struct of_match *m)
+partition_of_match(const struct partition *p, const struct of_match *m, unsigned *ret_cut)
 {
 	unsigned n = of_match_n_words(m), j = 0, i = 0;
-	uint64_t h = 0;
+	uint64_t h = 0, cut = 0;
 
+	*ret_cut = CELL_ALL;
 	if (!p->n_words)
 		return CELL_ALL;
 	of_words_for_each(w, &m->words) {
@@ -48,11 +50,17 @@ partition_of_match(const struct partition *p, const struct of_match *m)
 			if (p->words[i].mask & ~m->data[n + j])
 				return CELL_ALL;
 			h ^= hash_word(w, m->data[j] & p->words[i].mask);
+			if (p->has_dst)
+				cut ^= hash_word(w, m->data[j] & p->words[i].mask &
+							    ~spare_dst_of_word(w));
 			i++;
 		}
 		j++;
 	}
-	return i == p->n_words ? hash_end(h) % N_PARTS : CELL_ALL;
+	if (i < p->n_words)
+		return CELL_ALL;
+	*ret_cut = hash_end(p->has_dst ? cut : h) % N_PARTS;
+	return hash_end(h) % N_PARTS;
 }
 
 static void
@@ -114,11 +122,12 @@ classifier_touch(struct classifier *cls, const struct rule *r)
 
 	/* A conjunction is resolved by a second lookup with another conj_id, so a change of a rule
 	 * may concern keys of other partitions. */
-	unsigned cell = cls->n_conj ? CELL_ALL : partition_of_match(p, r->match);
+	unsigned cut = CELL_ALL, cell = cls->n_conj ? CELL_ALL : partition_of_match(p, r->match, &cut);
 
 	cls->n_inside += cell != CELL_ALL;
 	cls->n_outside += cell == CELL_ALL;
 	mark_dirty(cls, cell);
+	mark_dirty(cls, cut);
 	if (p->ports && touch_ports(cls, r->match))
 		note_ports(cls);
 }
@@ -181,6 +190,7 @@ partition_choose(struct classifier *cls)
 		if (mask[w])
 			p->words[n++] = (struct masked_word){ mask[w], w };
 	p->ports = ports_of_word(mask[PORTS_WORD]);
+	p->has_dst = mask[DST4_WORD] & spare_dst_of_word(DST4_WORD) || mask[DST6_WORD + 1];
 	for (uint32_t i = 0; i < ranks->n; i++)
 		ranks->rank[i].st->n_changes /= 2;
 	return p;

@@ -242,7 +242,7 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 	struct xlate_in in = { 0 };
 	enum cache_keep admitted = stale ? CACHE_KEEP : cache_admits(rn->cache, key);
 	bool keep = admitted != CACHE_PASS;
-	uint32_t ports = CACHE_ALL_PORTS;
+	uint64_t needed = SPARE_ALL;
 	struct flow *f = NULL;
 
 	stat_add(&rn->n_misses, 1);
@@ -254,8 +254,8 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 	struct plan *plan = NULL;
 	bool is_found = walk_by_memo(p, &in, keep, &found, &plan);
 	if (is_found && keep)
-		ports = found.ports;
-	if (admitted == CACHE_KEEP_PAIR && !cache_leaves_out(rn->cache, key, ports))
+		needed = found.needed;
+	if (keep && admitted != CACHE_KEEP && !cache_leaves_out(rn->cache, key, admitted, needed))
 		keep = false;
 	if (is_found && !keep && run_guards(p, found.body, m)) {
 		walk_memo_credit(rn->walks, &found, pass_credit_size(p, m), rn->now_ms);
@@ -269,8 +269,8 @@ miss(struct pass *p, const struct cache_key *key, struct flow *stale, struct rte
 	else if (!plan)
 		plan = translate_for(rn, &in);
 	if (keep && plan->cacheable)
-		f = stale ? cache_replace(rn->cache, stale, plan, ports)
-			  : cache_insert(rn->cache, key, plan, ports);
+		f = stale ? cache_replace(rn->cache, stale, plan, needed)
+			  : cache_insert(rn->cache, key, plan, needed);
 	else if (stale)
 		cache_remove(rn->cache, stale);
 	if (f && !stale) {

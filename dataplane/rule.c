@@ -401,14 +401,14 @@ table_lookup(const struct table *t, const struct of_key *key, uint64_t version, 
 }
 
 unsigned
-table_lookup_ports(const struct table *t, const struct of_key *key, uint64_t version,
-		   struct rule **rule, struct plan_step *steps, uint32_t *ports)
+table_lookup_spare(const struct table *t, const struct of_key *key, uint64_t version,
+		   struct rule **rule, struct plan_step *steps, uint64_t *needed)
 {
 	struct classifier *cls =
 		atomic_load_explicit(&((struct table *)t)->cls, memory_order_acquire);
 
 	if (cls)
-		return classifier_lookup_ports(cls, key, version, rule, steps, ports);
+		return classifier_lookup_spare(cls, key, version, rule, steps, needed);
 	*rule = table_lookup(t, key, version, NULL, steps, NULL);
 	return 1;
 }

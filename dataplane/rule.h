@@ -191,11 +191,24 @@ extern _Atomic uint64_t tables_made;
  * what the lookup had to look at (for trace and dumps; slower). */
 struct rule *table_lookup(const struct table *, const struct of_key *key, uint64_t version,
 			  uint32_t *conj_id, struct plan_step *step, struct of_key *wc);
-/* The same for who keeps the answer for other L4 ports as well: ORs into 'ports' (source << 16 |
- * destination) those bits of them that decided.  Keys that agree in these, and in all else, get the same
- * answer, as long as the steps are what they were, of which up to TABLE_STEPS are filled in; returns how many. */
+/* Bits of a key that whoever keeps an answer may leave out if they did not decide it: L4 ports (source << 16 |
+ * destination), and, all together, those of the destination address behind the first 24 (IPv4, also what ARP asks for)
+ * or 64 (IPv6), where most routes end. */
+#define SPARE_PORTS 0xffffffffull
+#define SPARE_DST (1ull << 32)
+#define SPARE_ALL (SPARE_DST | SPARE_PORTS)
+/* Takes those bits of the destination out of a mask. */
+static inline void
+spare_cut_dst(struct of_key *mask)
+{
+	mask->nw_dst &= htonl(0xffffff00);
+	memset(mask->ipv6_dst.s6_addr + 8, 0, 8);
+}
+/* The same for who keeps the answer for other keys as well: ORs into 'needed' those of the spare bits
+ * that decided.  Keys that agree in these, and in all else, get the same answer, as long as the steps are
+ * what they were, of which up to TABLE_STEPS are filled in; returns how many. */
 #define TABLE_STEPS 2
-unsigned table_lookup_ports(const struct table *, const struct of_key *key, uint64_t version,
-			    struct rule **rule, struct plan_step *steps, uint32_t *ports);
+unsigned table_lookup_spare(const struct table *, const struct of_key *key, uint64_t version,
+			    struct rule **rule, struct plan_step *steps, uint64_t *needed);
 
 #endif

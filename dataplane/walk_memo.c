@@ -330,7 +330,7 @@ walk_memo_find(struct walk_memo *m, const struct xlate_in *in, bool steps, struc
 	uint32_t node;
 
 	found->n_rules = found->n_steps = 0;
-	found->ports = 0;
+	found->needed = 0;
 	if (!m->n_roots)
 		return WALK_UNKNOWN;
 	root = root_find(m, in, shape_of(m, in, shape), shape);
@@ -360,9 +360,9 @@ walk_memo_find(struct walk_memo *m, const struct xlate_in *in, bool steps, struc
 			}
 		}
 		if (steps)
-			found->n_steps += table_lookup_ports(n->table, key, in->view->version, &rule,
+			found->n_steps += table_lookup_spare(n->table, key, in->view->version, &rule,
 							     &found->steps[found->n_steps],
-							     &found->ports);
+							     &found->needed);
 		else
 			rule = table_lookup(n->table, key, in->view->version, &conj_id, NULL, NULL);
 		if (rule)
@@ -585,7 +585,7 @@ walk_memo_add(struct walk_memo *m, const struct xlate_in *in, struct plan **plan
 		if (r->lookups[i].rule)
 			found->rules[found->n_rules++] = r->lookups[i].rule;
 	found->n_steps = p->n_steps;
-	found->ports = UINT32_MAX; /* the translator does not ask */
+	found->needed = SPARE_ALL; /* the translator does not ask */
 	memcpy(found->steps, p->steps, p->n_steps * sizeof *p->steps);
 	return WALK_FOUND;
 }

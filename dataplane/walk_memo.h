@@ -78,9 +78,9 @@ struct walk_found {
 	struct plan *body;   /* the memo's; credits what does not depend on rules */
 	uint32_t leaf;
 	unsigned n_rules, n_steps;
-	/* With steps: the bits of L4 ports (source << 16 | destination) that decided.  Packets that agree in these,
+	/* With steps: the spare bits (rule.h) that decided.  Packets that agree in these,
 	 * and in all else, are found the same as long as the steps hold. */
-	uint32_t ports;
+	uint64_t needed;
 	struct rule *rules[WALK_MAX_LOOKUPS];
 	struct plan_step steps[WALK_MAX_LOOKUPS * TABLE_STEPS];
 };

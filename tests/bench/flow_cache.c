@@ -76,7 +76,7 @@ row(struct cache *cache, unsigned n_flows, struct plan *plan)
 		for (unsigned i = 0; i < BURST_MAX; i++) {
 			cache_burst_key(&burst, i, &key);
 			plan->refs++;
-			cache_insert(cache, &key, plan, CACHE_ALL_PORTS);
+			cache_insert(cache, &key, plan, SPARE_ALL);
 		}
 		cache_end_burst(cache);
 		note(&insert, rte_rdtsc() - start);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Entries of the flow cache that leave out L4 ports. */
+/* Entries of the flow cache that leave out L4 ports and the last bits of the destination. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,6 +31,7 @@ setup(void **state)
 		rig_publish();
 		/* What keys have: addresses and both ports. */
 		rig_flow(br, "udp,nw_src=10.0.0.9,nw_dst=10.0.0.9,udp_src=1,udp_dst=2,actions=drop");
+		rig_flow(br, "udp6,ipv6_dst=2001:db8::9,actions=drop");
 	}
 	cache = cache_new();
 	cache_sync(cache, view_get(), now_ms);
@@ -64,12 +65,19 @@ plan_of(void)
 	return p;
 }
 
+/* 'needed': the bits of rule.h that decided; with the address but where the test is about it. */
 static struct flow *
-insert(const char *text, uint32_t ports)
+insert_cut(const char *text, uint64_t needed)
 {
 	struct cache_key key = key_of(text);
 
-	return cache_insert(cache, &key, plan_of(), ports);
+	return cache_insert(cache, &key, plan_of(), needed);
+}
+
+static struct flow *
+insert(const char *text, uint64_t ports)
+{
+	return insert_cut(text, ports | SPARE_DST);
 }
 
 static struct rte_mbuf *
@@ -147,7 +155,7 @@ what_decided_is_compared(void **state)
 static void
 all_that_decided_is_compared(void **state)
 {
-	struct flow *f = insert(FLOW "udp_src=7,udp_dst=9", CACHE_ALL_PORTS), *g;
+	struct flow *f = insert(FLOW "udp_src=7,udp_dst=9", SPARE_ALL), *g;
 
 	assert_ptr_equal(find(FLOW "udp_src=7,udp_dst=9"), f);
 	assert_null(find(FLOW "udp_src=7,udp_dst=10"));
@@ -162,7 +170,7 @@ all_that_decided_is_compared(void **state)
 static void
 tables_are_asked_in_turn(void **state)
 {
-	struct flow *exact = insert(FLOW "udp_src=1,udp_dst=1", CACHE_ALL_PORTS);
+	struct flow *exact = insert(FLOW "udp_src=1,udp_dst=1", SPARE_ALL);
 	struct flow *no_src = insert(FLOW "udp_src=2,udp_dst=2", SRC(0) | DST(0xffff));
 	struct flow *no_dst = insert(FLOW "udp_src=3,udp_dst=3", SRC(0xffff) | DST(0xf000));
 	struct flow *neither = insert("in_port=1,udp,nw_src=10.0.0.5,nw_dst=10.0.0.2,udp_src=3,udp_dst=3",
@@ -201,12 +209,12 @@ replaced_where_it_still_fits(void **state)
 	struct flow *f = insert(FLOW "udp_src=7,udp_dst=0x8001", SRC(0xffff) | DST(0x8000));
 
 	flow_account(f, 3, 180, now_ms);
-	f = cache_replace(cache, f, plan_of(), SRC(0xffff) | DST(0));
+	f = cache_replace(cache, f, plan_of(), SPARE_DST | SRC(0xffff) | DST(0));
 	assert_non_null(f);
 	assert_int_equal(f->packets, 3);
 	assert_ptr_equal(find(FLOW "udp_src=7,udp_dst=0x8fff"), f);
 	struct plan *p = plan_of();
-	assert_null(cache_replace(cache, f, p, SRC(0xffff) | DST(0xffff)));
+	assert_null(cache_replace(cache, f, p, SPARE_DST | SRC(0xffff) | DST(0xffff)));
 	plan_unref(p);
 	assert_null(find(FLOW "udp_src=7,udp_dst=0x8001"));
 	assert_int_equal(cache_n_flows(cache), 0);
@@ -216,7 +224,7 @@ static void
 they_age_like_others(void **state)
 {
 	insert(FLOW "udp_src=7,udp_dst=0x8001", SRC(0xffff) | DST(0x8000));
-	insert(FLOW "udp_src=7,udp_dst=1", CACHE_ALL_PORTS);
+	insert(FLOW "udp_src=7,udp_dst=1", SPARE_ALL);
 	assert_int_equal(cache_expire(cache, now_ms + CACHE_IDLE_MS, true), 2);
 	assert_int_equal(cache_expire(cache, now_ms + CACHE_IDLE_MS + 1, true), 0);
 	assert_null(find(FLOW "udp_src=7,udp_dst=0x8001"));
@@ -230,15 +238,103 @@ pairs_of_hosts_are_admitted(void **state)
 
 	for (unsigned i = 0; i < CACHE_KEEP_AT_ONCE; i++) {
 		snprintf(text, sizeof(text), FLOW "udp_src=%u,udp_dst=9", i);
-		insert(text, CACHE_ALL_PORTS);
+		insert(text, SPARE_ALL);
 	}
 	struct cache_key key = key_of("in_port=1,udp,nw_src=10.9.0.1,nw_dst=10.0.0.2,udp_src=7,udp_dst=9");
 	assert_int_equal(cache_admits(cache, &key), CACHE_PASS);
 	key = key_of("in_port=1,udp,nw_src=10.9.0.1,nw_dst=10.0.0.2,udp_src=8,udp_dst=10");
-	assert_int_equal(cache_admits(cache, &key), CACHE_KEEP_PAIR);
-	assert_true(cache_leaves_out(cache, &key, SRC(0) | DST(0xffff)));
-	assert_false(cache_leaves_out(cache, &key, CACHE_ALL_PORTS));
+	enum cache_keep keep = cache_admits(cache, &key);
+	assert_int_equal(keep, CACHE_KEEP_IF_PORTS | CACHE_KEEP_IF_DST);
+	assert_true(cache_leaves_out(cache, &key, keep, SRC(0) | DST(0xffff) | SPARE_DST));
+	assert_false(cache_leaves_out(cache, &key, keep, SPARE_ALL));
 	assert_int_equal(cache_admits(cache, &key), CACHE_KEEP);
+}
+
+/* So may the second packet behind a route, if it can leave out the end of its destination. */
+static void
+routes_are_admitted(void **state)
+{
+	char text[200];
+
+	for (unsigned i = 0; i < CACHE_KEEP_AT_ONCE; i++) {
+		snprintf(text, sizeof(text), FLOW "udp_src=%u,udp_dst=9", i);
+		insert(text, SPARE_ALL);
+	}
+	struct cache_key key = key_of("in_port=1,udp,nw_src=10.9.0.1,nw_dst=10.6.0.2,udp_src=7,udp_dst=9");
+	assert_int_equal(cache_admits(cache, &key), CACHE_PASS);
+	key = key_of("in_port=1,udp,nw_src=10.9.0.1,nw_dst=10.6.0.3,udp_src=7,udp_dst=9");
+	enum cache_keep keep = cache_admits(cache, &key);
+	assert_int_equal(keep, CACHE_KEEP_IF_DST);
+	assert_true(cache_leaves_out(cache, &key, keep, 0));
+	assert_true(cache_leaves_out(cache, &key, keep, 0xffff));
+	/* Not one for each flow that goes there. */
+	assert_false(cache_leaves_out(cache, &key, keep, SPARE_PORTS));
+	assert_false(cache_leaves_out(cache, &key, keep, SPARE_DST));
+	assert_false(cache_leaves_out(cache, &key, keep, SPARE_ALL));
+}
+
+static void
+end_of_destination_is_left_out(void **state)
+{
+	struct flow *f = insert_cut(FLOW "udp_src=7,udp_dst=9", SPARE_PORTS), *g;
+	struct of_key key, mask;
+
+	assert_ptr_equal(find(FLOW "udp_src=7,udp_dst=9"), f);
+	assert_ptr_equal(find("in_port=1,udp,nw_src=10.0.0.1,nw_dst=10.0.0.255,udp_src=7,udp_dst=9"), f);
+	assert_null(find("in_port=1,udp,nw_src=10.0.0.1,nw_dst=10.0.1.2,udp_src=7,udp_dst=9"));
+	assert_null(find("in_port=1,udp,nw_src=10.0.0.2,nw_dst=10.0.0.2,udp_src=7,udp_dst=9"));
+	assert_null(find(FLOW "udp_src=8,udp_dst=9"));
+	flow_key(f, &key, &mask);
+	assert_int_equal(ntohl(mask.nw_dst), 0xffffff00);
+	assert_int_equal(ntohl(key.nw_dst), 0x0a000000);
+	assert_int_equal(ntohl(mask.nw_src), 0xffffffff);
+	/* And ports as well. */
+	g = insert_cut("in_port=1,udp,nw_src=10.0.0.1,nw_dst=10.0.7.7,udp_src=1,udp_dst=2", DST(0xffff));
+	assert_ptr_equal(find("in_port=1,udp,nw_src=10.0.0.1,nw_dst=10.0.7.8,udp_src=9,udp_dst=2"), g);
+	assert_null(find("in_port=1,udp,nw_src=10.0.0.1,nw_dst=10.0.7.8,udp_src=9,udp_dst=3"));
+	flow_key(g, &key, &mask);
+	assert_int_equal(mask.tp_src, 0);
+	assert_int_equal(ntohs(mask.tp_dst), 0xffff);
+	assert_int_equal(ntohl(mask.nw_dst), 0xffffff00);
+}
+
+static struct flow *
+find6(const char *text)
+{
+	struct cache_key key = key_of(text);
+
+	return cache_find(cache, &key);
+}
+
+static void
+end_of_ipv6_destination_is_left_out(void **state)
+{
+#define FLOW6 "in_port=1,udp6,ipv6_src=2001:db8::1,udp_src=7,udp_dst=9,ipv6_dst=2001:db8:0:"
+	struct flow *f = insert_cut(FLOW6 "5::2", SPARE_PORTS);
+	struct of_key key, mask;
+
+	/* No frames: those of this test are IPv4. */
+	assert_ptr_equal(find6(FLOW6 "5:ffff::1"), f);
+	assert_null(find6(FLOW6 "6::2"));
+	flow_key(f, &key, &mask);
+	assert_int_equal(mask.ipv6_dst.s6_addr[7], 0xff);
+	assert_int_equal(mask.ipv6_dst.s6_addr[8], 0);
+	f = insert(FLOW6 "7::2", SPARE_PORTS);
+	assert_ptr_equal(find6(FLOW6 "7::2"), f);
+	assert_null(find6(FLOW6 "7::3"));
+}
+
+/* Where an entry was for all hosts of a route and a rule now tells them apart, it goes. */
+static void
+destinations_are_told_apart_again(void **state)
+{
+	struct flow *f = insert_cut(FLOW "udp_src=7,udp_dst=9", SPARE_PORTS);
+	struct plan *p = plan_of();
+
+	assert_null(cache_replace(cache, f, p, SPARE_ALL));
+	plan_unref(p);
+	assert_null(find(FLOW "udp_src=7,udp_dst=9"));
+	assert_int_equal(cache_n_flows(cache), 0);
 }
 
 /* When the layout changes, entries without ports come again with their first packet. */
@@ -250,7 +346,7 @@ pairs_come_again_under_a_new_layout(void **state)
 
 	for (unsigned i = 0; i <= CACHE_KEEP_AT_ONCE; i++) {
 		snprintf(text, sizeof(text), FLOW "udp_src=%u,udp_dst=9", i);
-		insert(text, CACHE_ALL_PORTS);
+		insert(text, SPARE_ALL);
 	}
 	insert(FLOW "udp_src=7,udp_dst=0x8001", SRC(0xffff) | DST(0x8000));
 	/* All of the other table may be gone. */
@@ -266,10 +362,10 @@ pairs_come_again_under_a_new_layout(void **state)
 	assert_null(find(FLOW "udp_src=7,udp_dst=0x8001"));
 	for (unsigned i = 0; i < CACHE_KEEP_AT_ONCE; i++) {
 		snprintf(text, sizeof(text), FLOW "udp_src=%u,udp_dst=9", i);
-		insert(text, CACHE_ALL_PORTS);
+		insert(text, SPARE_ALL);
 	}
 	key = key_of(FLOW "udp_src=7,udp_dst=0x8001");
-	assert_int_equal(cache_admits(cache, &key), CACHE_KEEP_PAIR);
+	assert_int_equal(cache_admits(cache, &key), CACHE_KEEP_IF_PORTS | CACHE_KEEP_IF_DST);
 	/* After some time it takes two again. */
 	cache_sync(cache, view_get(), now_ms + CACHE_IDLE_MS + 1);
 	key = key_of("in_port=1,udp,nw_src=10.7.0.1,nw_dst=10.0.0.2,udp_src=7,udp_dst=0x8001");
@@ -287,6 +383,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(more_bits_split_entries, setup, teardown),
 		cmocka_unit_test_setup_teardown(replaced_where_it_still_fits, setup, teardown),
 		cmocka_unit_test_setup_teardown(they_age_like_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(end_of_destination_is_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(end_of_ipv6_destination_is_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(destinations_are_told_apart_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(routes_are_admitted, setup, teardown),
 		cmocka_unit_test_setup_teardown(pairs_of_hosts_are_admitted, setup, teardown),
 		cmocka_unit_test_setup_teardown(pairs_come_again_under_a_new_layout, setup, teardown),
 	};
