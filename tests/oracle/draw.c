@@ -66,8 +66,11 @@ draw_match(struct wf_str *s, unsigned table)
 		wf_str_fmt(s, ",metadata=%u/3", draw(4));
 	if (t < 10)
 		wf_str_fmt(s, ",%s", types[t]);
+	/* Near some destinations there are rules for hosts, near others for whole networks only. */
 	if (t < 3 && !draw(2))
-		wf_str_fmt(s, ",nw_dst=10.0.0.%u", 1 + draw(3));
+		wf_str_fmt(s, ",nw_dst=10.0.%u.%u", draw(4) ? 0 : 1, 1 + draw(3));
+	else if (t < 3 && !draw(3))
+		wf_str_fmt(s, ",nw_dst=10.0.%u.0/%u", 1 + draw(3), 22 + draw(3));
 	else if (t < 3 && !draw(4))
 		wf_str_put(s, draw(2) ? ",nw_dst=10.0.0.0/31" : ",nw_src=10.0.0.2/31");
 	if (t < 3 && !draw(6))
@@ -84,7 +87,8 @@ draw_match(struct wf_str *s, unsigned table)
 	if (t == 1 && !draw(6))
 		wf_str_put(s, ",tcp_flags=+syn");
 	if ((t == 3 || t == 4) && !draw(3))
-		wf_str_put(s, draw(2) ? ",ipv6_dst=2000::/17" : ",ipv6_label=1");
+		wf_str_put(s, draw(2) ? draw(2) ? ",ipv6_dst=2000::/17" : ",ipv6_dst=::1/::1"
+					: ",ipv6_label=1");
 	if (t == 5 && !draw(2))
 		wf_str_fmt(s, ",arp_op=%u", 1 + draw(2));
 	if (t == 6 && !draw(2))
@@ -952,7 +956,7 @@ draw_frame(struct oframe *f, unsigned features)
 			put16(f, 0);
 			for (unsigned i = 0; i < 2; i++) {
 				put16(f, 0x0a00);
-				put16(f, draw(4));
+				put16(f, draw(4) | (i && !draw(2) ? (1 + draw(3)) << 8 : 0));
 			}
 		}
 		draw_l4(f->b + f->size, proto);
@@ -974,7 +978,7 @@ draw_mutation(struct oframe *f)
 	if (f->size < 14)
 		return;
 	oframe_parse(f, &k);
-	switch (draw(7)) {
+	switch (draw(8)) {
 	case 0:
 		k.dl_src[5] = (uint8_t)(1 + draw(3));
 		break;
@@ -998,6 +1002,12 @@ draw_mutation(struct oframe *f)
 			k.nw_src ^= htonl(draw(4));
 		break;
 	case 6:
+		if (k.nw_ttl && k.dl_type == htons(0x0800))
+			k.nw_dst ^= htonl(draw(4) | (draw(4) ? 0 : draw(4) << 8));
+		else if (k.dl_type == htons(0x86dd))
+			k.ipv6_dst.s6_addr[draw(4) ? 15 : 7] ^= (uint8_t)draw(2);
+		break;
+	case 7:
 		if (!k.nw_frag && (k.nw_proto == IPPROTO_TCP || k.nw_proto == IPPROTO_UDP))
 			*(draw(2) ? &k.tp_src : &k.tp_dst) ^=
 				htons((uint16_t)(draw(3) | (draw(2) ? draw(16) << 12 : 0)));
