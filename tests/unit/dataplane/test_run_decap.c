@@ -1006,8 +1006,10 @@ outer_values_behind_a_new_parse(void **state)
 			assert_int_equal(told[i], htonl(round >= 3 && i % 3 == 2 ? 0x01020304
 										 : 0xc0000202 + i % 3));
 	}
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 4; i++) {
 		rig_flow_del(r[i]);
+		rule_unref(r[i]);
+	}
 	remote = "192.0.2.2";
 	configure(true, "flow");
 	slow_path_done();
