@@ -62,6 +62,7 @@ locate(struct answer *a)
 	const struct dns_ecs *e = &a->q->ecs;
 
 	a->is_located = true;
+	a->ctx->counters.answers_chosen++; /* once, however many sets of a chain are chosen */
 	a->has_subnet = e->present && e->source_len;
 	if (a->has_subnet)
 		a->place = pol_addr_from_bytes(e->family == 1 ? 4 : 6, e->address);
@@ -100,7 +101,6 @@ answer_set(struct answer *a, const struct dns_node *n, unsigned type)
 	if (!a->is_located)
 		locate(a);
 	set = dns_chosen_pick(a->view->choices[set->chosen], a->leaf, &a->place, a->draw, &scope);
-	a->ctx->counters.answers_chosen++;
 	/* The answer is right for all of this prefix; one that is longer than the source asks for
 	 * more bits (RFC 7871 section 7.2.1).  Of a chain the longest counts. */
 	if (a->has_subnet && scope > a->scope)
