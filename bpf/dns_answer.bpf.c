@@ -10,7 +10,11 @@ bounded_size(__u32 size, __u32 mask)
 	__u64 n = size;
 
 	n--;
+#ifdef __bpf__
 	asm volatile("%0 &= %1" : "+r"(n) : "i"(mask));
+#else
+	n &= mask;
+#endif
 	return n + 1;
 }
 
@@ -26,8 +30,16 @@ pass(struct dns_x_stats *s, __u32 reason)
 
 #define DATA(ctx) ((__u8 *)(long)(ctx)->data)
 #define END(ctx) ((__u8 *)(long)(ctx)->data_end)
+/* Packets are read unaligned: the kernel's machines can, the native build (unit tests) says so. */
+#ifdef __bpf__
 #define LD16(p) (*(__u16 *)(p))
 #define LD32(p) (*(__u32 *)(p))
+#else
+typedef __u16 __attribute__((aligned(1), may_alias)) dns_x_any16;
+typedef __u32 __attribute__((aligned(1), may_alias)) dns_x_any32;
+#define LD16(p) (*(dns_x_any16 *)(p))
+#define LD32(p) (*(dns_x_any32 *)(p))
+#endif
 #define BE16(x) ((__u16)__builtin_bswap16((__u16)(x)))
 
 struct reply {

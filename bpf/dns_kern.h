@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /* Maps of the name server's program, and the steps from a query to what its answer is made of: hot name, client's place,
- * policy, cookie, OPT, rate limit.  BPF programs only. */
+ * policy, cookie, OPT, rate limit.  For the kernel, and natively for unit tests, which bring maps and helpers of their own. */
 #ifndef WEFT_BPF_DNS_KERN_H
 #define WEFT_BPF_DNS_KERN_H
 
@@ -320,7 +320,11 @@ put_opt(struct dns_x_work *w, __u32 at, __u8 byte)
 {
 	__u64 i = at;
 
+#ifdef __bpf__
 	asm volatile("%0 &= 0x3f" : "+r"(i));
+#else
+	i &= 0x3f;
+#endif
 	((__u8 *)w->opt)[i] = byte;
 }
 

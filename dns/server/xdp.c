@@ -176,35 +176,26 @@ bool
 dns_xdp_put_places(const struct dns_view *v)
 {
 	const struct loc_table *t = v->places;
-	struct dns_x_start *starts;
-	size_t n_words, n_pairs;
-	uint32_t *words;
+	size_t n_pairs;
 	void *memory;
 	int fd, fd6;
 	bool ok;
 
 	if (!t)
 		return true;
-	n_words = DNS_X_PLACE_BLOCKS + (size_t)t->n_blocks4 * POL_BLOCK_ENTRIES;
-	n_pairs = (n_words + 1) / 2;
+	n_pairs = dns_xdp_n_place_pairs(t);
 	fd = new_array("dns_place", sizeof(uint64_t), n_pairs, &memory);
 	if (fd < 0)
 		return false;
-	words = memory;
-	memcpy(words, t->dir4, DNS_X_PLACE_DIR6 * sizeof *words);
-	memcpy(words + DNS_X_PLACE_DIR6, t->dir6, (DNS_X_PLACE_BLOCKS - DNS_X_PLACE_DIR6) * sizeof *words);
-	if (t->n_blocks4)
-		memcpy(words + DNS_X_PLACE_BLOCKS, t->blocks4, (size_t)t->n_blocks4 * POL_BLOCK_ENTRIES * sizeof *words);
+	dns_xdp_copy_places(t, memory);
 	munmap(memory, n_pairs * sizeof(uint64_t));
-	fd6 = new_array("dns_place6", sizeof *starts, t->n6 + 1u, &memory);
+	fd6 = new_array("dns_place6", sizeof(struct dns_x_start), t->n6 + 1u, &memory);
 	if (fd6 < 0) {
 		close(fd);
 		return false;
 	}
-	starts = memory;
-	for (uint32_t i = 0; i < t->n6; i++)
-		starts[i] = (struct dns_x_start){ t->start6_hi[i], t->start6_lo[i], t->leaf6[i], 0 };
-	munmap(memory, (t->n6 + 1u) * sizeof *starts);
+	dns_xdp_copy_starts(t, memory);
+	munmap(memory, (t->n6 + 1u) * sizeof(struct dns_x_start));
 	ok = put_inner(dns_xdp.places, fd) && put_inner(dns_xdp.places6, fd6);
 	close(fd);
 	/* Kept: to put it there again is how one waits. */
@@ -638,23 +629,7 @@ dns_xdp_add_counters(struct dns_counters *to)
 {
 	struct dns_x_stats s = read_stats();
 
-	to->queries_udp4 += s.answers4 + s.dropped4;
-	to->queries_udp6 += s.answers6 + s.dropped6;
-	to->answers += s.answers4 + s.answers6;
-	to->answers_noerror += s.answers4 + s.answers6;
-	to->answers_truncated += s.truncated;
-	to->answers_chosen += s.chosen;
-	to->answers_signed += s.sign;
-	to->bytes_in += s.bytes_in;
-	to->bytes_out += s.bytes_out;
-	to->edns += s.edns;
-	to->ecs += s.ecs;
-	to->cookie_client_only += s.cookie_client_only;
-	to->cookie_valid += s.cookie_valid;
-	to->cookie_bad += s.cookie_bad;
-	to->limited_dropped += s.limited_dropped;
-	to->limited_slipped += s.limited_slipped;
-	to->dnstap_lost += s.samples_lost;
+	dns_xdp_add_stats(&s, to);
 }
 
 /* Of the processes that handed over to this one: what is counted for the driver alone. */

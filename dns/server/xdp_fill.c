@@ -94,6 +94,52 @@ dns_xdp_forget_images(void)
 	dns_xdp.n_images = 0;
 }
 
+/* --- places and counters ------------------------------------------------------------------------- */
+
+size_t
+dns_xdp_n_place_pairs(const struct loc_table *t)
+{
+	return (DNS_X_PLACE_BLOCKS + (size_t)t->n_blocks4 * POL_BLOCK_ENTRIES + 1) / 2;
+}
+
+void
+dns_xdp_copy_places(const struct loc_table *t, uint32_t *words)
+{
+	memcpy(words, t->dir4, DNS_X_PLACE_DIR6 * sizeof *words);
+	memcpy(words + DNS_X_PLACE_DIR6, t->dir6, (DNS_X_PLACE_BLOCKS - DNS_X_PLACE_DIR6) * sizeof *words);
+	if (t->n_blocks4)
+		memcpy(words + DNS_X_PLACE_BLOCKS, t->blocks4, (size_t)t->n_blocks4 * POL_BLOCK_ENTRIES * sizeof *words);
+}
+
+void
+dns_xdp_copy_starts(const struct loc_table *t, struct dns_x_start *starts)
+{
+	for (uint32_t i = 0; i < t->n6; i++)
+		starts[i] = (struct dns_x_start){ t->start6_hi[i], t->start6_lo[i], t->leaf6[i], 0 };
+}
+
+void
+dns_xdp_add_stats(const struct dns_x_stats *s, struct dns_counters *to)
+{
+	to->queries_udp4 += s->answers4 + s->dropped4;
+	to->queries_udp6 += s->answers6 + s->dropped6;
+	to->answers += s->answers4 + s->answers6;
+	to->answers_noerror += s->answers4 + s->answers6;
+	to->answers_truncated += s->truncated;
+	to->answers_chosen += s->chosen;
+	to->answers_signed += s->sign;
+	to->bytes_in += s->bytes_in;
+	to->bytes_out += s->bytes_out;
+	to->edns += s->edns;
+	to->ecs += s->ecs;
+	to->cookie_client_only += s->cookie_client_only;
+	to->cookie_valid += s->cookie_valid;
+	to->cookie_bad += s->cookie_bad;
+	to->limited_dropped += s->limited_dropped;
+	to->limited_slipped += s->limited_slipped;
+	to->dnstap_lost += s->samples_lost;
+}
+
 /* --- policies ------------------------------------------------------------------------------------ */
 
 static void

@@ -86,6 +86,12 @@ void dns_xdp_forget_images(void);
 /* There is hardly room for another name that is asked for often. */
 bool dns_xdp_is_full(void);
 bool dns_xdp_put_places(const struct dns_view *);
+/* The map of clients as the program reads it: pairs of words, and the starts of IPv6 prefixes (one more than 't' has). */
+size_t dns_xdp_n_place_pairs(const struct loc_table *);
+void dns_xdp_copy_places(const struct loc_table *, uint32_t *words);
+void dns_xdp_copy_starts(const struct loc_table *, struct dns_x_start *);
+/* What the program counted, as if workers had. */
+void dns_xdp_add_stats(const struct dns_x_stats *, struct dns_counters *);
 uint64_t dns_xdp_mono_ns(void);
 uint64_t dns_xdp_hits(uint32_t slot);
 struct dns_xdp_name *dns_xdp_find_name(const struct dns_name *, unsigned type);
