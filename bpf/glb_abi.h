@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-#define GLB_ABI 12
+#define GLB_ABI 13
 /* The first one whose nodes, ids, addresses, slots, tables and UDP flows have today's layout, and whose glb_conf is today's as far as it goes (it
  * grows at its end): who has those is taken over with what it knew (glb/datapath_take.c). */
 #define GLB_ABI_KEPT 11
@@ -56,6 +56,11 @@ struct glb_conf {
 	__u8 quic_first, quic_mask; /* first byte of a connection ID that says who serves: value under the mask */
 	__u8 first_role; /* whose program has the packets first on this host */
 	__u8 pad[5];
+	/* What glb_own says of the IPv4 addresses that tunnels mostly come to. */
+	struct glb_own4 {
+		__be32 addr; /* 0: none */
+		__u32 roles;
+	} own4[2];
 };
 #define GLB_CAPTURE_DROPS 0xffff /* whatever the reason */
 #define GLB_CONF_ANY_PORT 1 /* some VIP has no port: a second look-up may find it */
@@ -80,16 +85,25 @@ struct glb_vip6_key {
 	__be16 port;
 	__u8 proto, pad;
 };
-struct glb_vip {
-	__u32 pool;  /* index into glb_pools */
-	__u32 index; /* into glb_vip_stats */
-	__u32 flags; /* GLB_VIP_* */
-	__u32 mss;   /* what the MSS option of TCP that opens is lowered to; 0: it stays */
+struct glb_vip { /* 8 bytes: one load or store has all of it */
+	__u16 pool;  /* index into glb_pools */
+	__u16 index; /* into glb_vip_stats */
+	__u16 mss;   /* what the MSS option of TCP that opens is lowered to; 0: it stays */
+	__u16 flags; /* GLB_VIP_* */
 };
 #define GLB_VIP_QUIC 1 /* connection IDs of UDP may name the server */
 /* The VIP's other pool (all-down fallback), whose key role local takes, too: 0, or 1 + its index. */
-#define GLB_VIP_OTHER(flags)	((flags) >> 16)
-#define GLB_VIP_WITH_OTHER(pool) (((pool) + 1) << 16)
+#define GLB_VIP_OTHER(flags)	((__u32)(flags) >> 1)
+#define GLB_VIP_WITH_OTHER(pool) (((pool) + 1) << 1)
+
+/* Map glb_vip_lines: IPv4 VIPs of glb_vip4 again, four in a line of the cache that the key says (bpf/glb_vip.h). */
+#define GLB_VIP_LINE_BITS 14
+#define GLB_VIP_LINES	  (1u << GLB_VIP_LINE_BITS)
+#define GLB_VIP_LINE_ENTRIES 4
+struct glb_vip_line {
+	__u64 key[GLB_VIP_LINE_ENTRIES]; /* struct glb_vip4_key; 0: free, GLB_VIP_GONE */
+	__u64 vip[GLB_VIP_LINE_ENTRIES]; /* struct glb_vip */
+};
 
 /* Map glb_vip_prefixes, a trie: VIPs that are whole prefixes.  IPv4 as ::ffff:a.b.c.d. */
 struct glb_vip_prefix_key {
@@ -156,6 +170,10 @@ enum glb_encap { GLB_ENCAP_GRE, GLB_ENCAP_GUE, GLB_ENCAP_IPIP, GLB_ENCAP_VXLAN, 
 #define GLB_NODE_ASIDE 16  /* it was dead: others took new flows of its slots, and may still have them */
 #define GLB_NODE_SITE 64   /* else a server */
 
+struct glb_count {
+	__u64 packets, bytes;
+};
+
 /* Map glb_next_hops, per CPU, by node index: what bpf_fib_lookup said. */
 struct glb_next_hop {
 	__u32 stamp;   /* low half of jiffies */
@@ -163,6 +181,7 @@ struct glb_next_hop {
 	__u8 dmac[6], smac[6];
 	__u16 mtu;
 	__be16 vlan; /* tag control information; 0: none */
+	struct glb_count sent; /* to the node; beside the rest, since whoever counts has that line already */
 };
 
 /* Map glb_vlans: device of a VLAN -> the one below it, which XDP sends by. */
@@ -212,10 +231,6 @@ struct glb_event {
 	__u8 state;	/* while it is in glb_seen: 0 none, 1 a packet, 2 and it is to the VIP that is wanted */
 	__u8 pad;
 	__u8 bytes[GLB_EVENT_BYTES];
-};
-
-struct glb_count {
-	__u64 packets, bytes;
 };
 
 /* Map glb_stats, per CPU, by what the program did. */

@@ -23,23 +23,25 @@ SEC("xdp")
 int
 glb_edge(struct xdp_md *ctx)
 {
-	__u8 *data = GLB_DATA(ctx), *end = GLB_END(ctx);
+	__u8 *data, *end;
 	struct glb_candidates cand = { .n = 0 };
 	struct glb_hops hops = { { 0 }, 0, 0, 0 };
 	struct glb_flow f = { .family = 0 };
 	struct glb_addr from;
 	struct glb_conf *c;
-	struct glb_vip *v;
-	__u32 off, zero = 0, *id, entropy, key, flags;
+	struct glb_vip vip = { .pool = 0 }, *v = &vip;
+	__u32 off, zero = 0, *id, entropy, key, flags, pool;
 	__u64 *table, hash;
 	__be16 type;
-	int rc;
+	int rc, known;
 
 	c = bpf_map_lookup_elem(&glb_conf, &zero);
 	if (!c)
 		return glb_pass(ctx, GLB_EDGE);
 	if (c->flags & GLB_CONF_CAPTURE)
 		glb_keep_packet(ctx);
+	data = GLB_DATA(ctx);
+	end = GLB_END(ctx);
 	if (glb_parse_eth(data, end, &off, &type))
 		return glb_pass(ctx, GLB_EDGE);
 	if (type == GLB_BE16(0x0800)) {
@@ -53,19 +55,19 @@ glb_edge(struct xdp_md *ctx)
 		/* What can't be read is the stack's to judge, unless it is for a VIP: then it is ours. */
 		if (rc == GLB_BAD(ip_version) || rc == GLB_BAD(ip_header) || end < data + off + (f.family == 4 ? 20 : 40))
 			return glb_pass(ctx, GLB_EDGE);
-		return glb_find_vip_address(c, &f) ? glb_drop(ctx, rc) : glb_pass(ctx, GLB_EDGE);
+		return glb_find_vip_address(c, &f, v) ? glb_drop(ctx, rc) : glb_pass(ctx, GLB_EDGE);
 	}
 	if (c->flags & GLB_CONF_CAPTURE)
 		glb_keep_vip(&f, GLB_EDGE);
 	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
-		v = glb_find_vip_address(c, &f);
+		known = glb_find_vip_address(c, &f, v);
 		f.client_port = f.vip_port = 0; /* all fragments take one way */
 	} else {
-		v = glb_find_vip(c, &f);
+		known = glb_find_vip(c, &f, v);
 	}
-	if (!v) {
+	if (!known) {
 		/* The stack would send it back to the router that sent it here. */
-		if (glb_find_vip_address(c, &f) && glb_is_forwarded(ctx, &f))
+		if (glb_find_vip_address(c, &f, v) && glb_is_forwarded(ctx, &f))
 			return glb_drop(ctx, GLB_BAD(vip_port));
 		return glb_pass(ctx, GLB_EDGE);
 	}
@@ -91,7 +93,8 @@ glb_edge(struct xdp_md *ctx)
 	key = v->pool + GLB_CONF_KEY(flags) * GLB_MAX_POOLS;
 	table = bpf_map_lookup_elem(&glb_edge_tables, &key);
 	key = GLB_CONF_KEY(flags);
-	id = bpf_map_lookup_elem(&glb_pool_ids, &v->pool);
+	pool = v->pool;
+	id = bpf_map_lookup_elem(&glb_pool_ids, &pool);
 	if (!table || !id || !(*table & GLB_POOL_VALID))
 		return glb_drop(ctx, GLB_BAD(no_pool));
 	hash = glb_client_hash(c->key[key], &f);

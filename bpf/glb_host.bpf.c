@@ -70,18 +70,21 @@ glb_udp_known(__u64 hash, __u32 put)
 GLB_INLINE int
 glb_deliver(struct xdp_md *ctx, const struct glb_conf *c, const struct glb_tunnel *t, __u32 stat)
 {
-	__u8 *data = GLB_DATA(ctx), mac[12];
+	__u8 *data = GLB_DATA(ctx);
+	__u32 mac[3];
 
 	if (data + 14 > GLB_END(ctx))
 		return glb_drop(ctx, GLB_BAD(short));
-	__builtin_memcpy(mac, data, 12);
+	for (int i = 0; i < 3; i++)
+		mac[i] = *(__u32 *)(data + 4 * i);
 	glb_count(&glb_stats, stat, (__u32)(ctx->data_end - ctx->data));
 	if (bpf_xdp_adjust_head(ctx, (int)t->off - 14))
 		return glb_drop(ctx, GLB_BAD(short));
 	data = GLB_DATA(ctx);
 	if (data + 14 > GLB_END(ctx))
 		return glb_drop(ctx, GLB_BAD(short));
-	__builtin_memcpy(data, mac, 12);
+	for (int i = 0; i < 3; i++)
+		*(__u32 *)(data + 4 * i) = mac[i];
 	*(__be16 *)(data + 12) = t->inner == 4 ? GLB_BE16(0x0800) : GLB_BE16(0x86dd);
 	glb_tell(c, XDP_PASS, 0);
 	return XDP_PASS;
@@ -92,6 +95,7 @@ int
 glb_host(struct xdp_md *ctx)
 {
 	struct glb_hops hops = { { 0 }, 0, 0, 0 };
+	struct glb_vip vip = { .pool = 0 };
 	struct glb_tunnel t;
 	struct glb_flow f = { .family = 0 };
 	struct glb_conf *c;
@@ -113,7 +117,7 @@ glb_host(struct xdp_md *ctx)
 		return glb_drop(ctx, rc);
 	if (c->flags & GLB_CONF_CAPTURE)
 		glb_keep_vip(&f, GLB_HOST);
-	if (!glb_find_vip_address(c, &f))
+	if (!glb_find_vip_address(c, &f, &vip))
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	n = (__u32)t.n_servers + t.n_sites;
 	if (f.flags & (GLB_F_SYN | GLB_F_LATER | GLB_F_FIRST | GLB_F_NO_PORTS))

@@ -12,6 +12,7 @@
 #include "bpf/glb_parse.h"
 #include "bpf/glb_tcp.h"
 #include "bpf/glb_udp.h"
+#include "bpf/glb_vip.h"
 
 #define GLB_MAP(NAME, TYPE, KEY, VALUE, N, FLAGS)                                                \
 	struct {                                                                                 \
@@ -26,6 +27,7 @@
 GLB_MAP(glb_conf, BPF_MAP_TYPE_ARRAY, __u32, struct glb_conf, 1, 0);
 /* Made whole, 5 MB together: entries that are scattered cost twice as much for each packet when there are thousands. */
 GLB_MAP(glb_vip4, BPF_MAP_TYPE_HASH, struct glb_vip4_key, struct glb_vip, 2 * GLB_MAX_VIPS, 0);
+GLB_MAP(glb_vip_lines, BPF_MAP_TYPE_ARRAY, __u32, struct glb_vip_line, GLB_VIP_LINES, BPF_F_MMAPABLE);
 GLB_MAP(glb_vip6, BPF_MAP_TYPE_HASH, struct glb_vip6_key, struct glb_vip, 2 * GLB_MAX_VIPS, 0);
 GLB_MAP(glb_vip_prefixes, BPF_MAP_TYPE_LPM_TRIE, struct glb_vip_prefix_key, struct glb_vip, 4096,
 	BPF_F_NO_PREALLOC);
@@ -43,10 +45,9 @@ GLB_MAP(glb_sources, BPF_MAP_TYPE_LPM_TRIE, struct glb_source_key, __u32, 4096, 
 GLB_MAP(glb_drops, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_N_DROPS, 0);
 GLB_MAP(glb_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_N_STATS, 0);
 GLB_MAP(glb_vip_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_MAX_VIPS, 0);
-GLB_MAP(glb_node_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct glb_count, GLB_MAX_NODES, 0);
 GLB_MAP(glb_frags, BPF_MAP_TYPE_LRU_HASH, struct glb_frag_key, struct glb_frag, 16384, 0);
 GLB_MAP(glb_nat, BPF_MAP_TYPE_HASH, struct glb_nat_key, struct glb_nat, GLB_MAX_NODES, BPF_F_NO_PREALLOC);
-GLB_MAP(glb_udp_flows, BPF_MAP_TYPE_ARRAY, __u32, struct glb_udp_bucket, GLB_UDP_BUCKETS, 0);
+GLB_MAP(glb_udp_flows, BPF_MAP_TYPE_ARRAY, __u32, struct glb_udp_bucket, GLB_UDP_BUCKETS, BPF_F_MMAPABLE);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -99,69 +100,74 @@ glb_pass(struct xdp_md *ctx, __u32 role)
 	return XDP_PASS;
 }
 
-GLB_INLINE struct glb_vip *
-glb_find_prefix(const struct glb_flow *f, __be16 port, __u8 proto)
+GLB_INLINE int
+glb_take_vip(const struct glb_vip *v, struct glb_vip *ret)
+{
+	if (v)
+		*ret = *v;
+	return v != 0;
+}
+
+GLB_INLINE int
+glb_find_vip4(__be32 addr, __be16 port, __u8 proto, struct glb_vip *ret)
+{
+	__u64 key = glb_vip4_word(addr, port, proto);
+	__u32 i = glb_vip_line_of(key);
+	struct glb_vip_line *l = bpf_map_lookup_elem(&glb_vip_lines, &i);
+	int found = l ? glb_vip_line_find(l, key, ret) : GLB_VIP_ASK;
+
+	return found == GLB_VIP_ASK ? glb_take_vip(bpf_map_lookup_elem(&glb_vip4, &key), ret) : found;
+}
+
+GLB_INLINE int
+glb_find_exact(const struct glb_flow *f, __be16 port, __u8 proto, struct glb_vip *ret)
+{
+	if (f->family == 4)
+		return glb_find_vip4(f->vip[3], port, proto, ret);
+	struct glb_vip6_key k = { { f->vip[0], f->vip[1], f->vip[2], f->vip[3] }, port, proto, 0 };
+
+	return glb_take_vip(bpf_map_lookup_elem(&glb_vip6, &k), ret);
+}
+
+GLB_INLINE int
+glb_find_prefix(const struct glb_flow *f, __be16 port, __u8 proto, struct glb_vip *ret)
 {
 	struct glb_vip_prefix_key k = { 160, port, proto, 0, { f->vip[0], f->vip[1], f->vip[2], f->vip[3] } };
 
-	return bpf_map_lookup_elem(&glb_vip_prefixes, &k);
+	return glb_take_vip(bpf_map_lookup_elem(&glb_vip_prefixes, &k), ret);
 }
 
-/* The one with that port, then that of any port, then that of any protocol: exact addresses before prefixes. */
-GLB_INLINE struct glb_vip *
-glb_find_vip(const struct glb_conf *c, const struct glb_flow *f)
+/* A VIP that is not one of that address, port and protocol: of any port, of any protocol, a prefix. */
+__attribute__((noinline)) int
+glb_find_vip_any(const struct glb_flow *f, __u32 flags, struct glb_vip *ret)
 {
-	struct glb_vip *v;
-
-	if (f->family == 4) {
-		struct glb_vip4_key k = { f->vip[3], f->vip_port, f->proto, 0 };
-
-		v = bpf_map_lookup_elem(&glb_vip4, &k);
-		if (!v && (c->flags & GLB_CONF_ANY_PORT)) {
-			k.port = 0;
-			v = bpf_map_lookup_elem(&glb_vip4, &k);
-			if (!v) {
-				k.proto = 0;
-				v = bpf_map_lookup_elem(&glb_vip4, &k);
-			}
-		}
-	} else {
-		struct glb_vip6_key k = { { f->vip[0], f->vip[1], f->vip[2], f->vip[3] }, f->vip_port, f->proto, 0 };
-
-		v = bpf_map_lookup_elem(&glb_vip6, &k);
-		if (!v && (c->flags & GLB_CONF_ANY_PORT)) {
-			k.port = 0;
-			v = bpf_map_lookup_elem(&glb_vip6, &k);
-			if (!v) {
-				k.proto = 0;
-				v = bpf_map_lookup_elem(&glb_vip6, &k);
-			}
-		}
-	}
-	if (v || !(c->flags & GLB_CONF_PREFIXES))
-		return v;
-	v = glb_find_prefix(f, f->vip_port, f->proto);
-	v = v ? v : glb_find_prefix(f, 0, f->proto);
-	return v ? v : glb_find_prefix(f, 0, 0);
+	if (!f || !ret)
+		return 0;
+	if (flags & GLB_CONF_ANY_PORT && (glb_find_exact(f, 0, f->proto, ret) || glb_find_exact(f, 0, 0, ret)))
+		return 1;
+	return flags & GLB_CONF_PREFIXES &&
+	       (glb_find_prefix(f, f->vip_port, f->proto, ret) || glb_find_prefix(f, 0, f->proto, ret) ||
+		glb_find_prefix(f, 0, 0, ret));
 }
 
-/* The entry that says that the address is one of our VIPs': port and protocol 255.  It carries the
- * pool by which fragments, which have no ports, are sent to a site. */
-GLB_INLINE struct glb_vip *
-glb_find_vip_address(const struct glb_conf *c, const struct glb_flow *f)
+/* The one with that port, then that of any port, then that of any protocol: exact addresses before prefixes.  Returns 1 and
+ * fills 'ret' if there is one. */
+GLB_INLINE int
+glb_find_vip(const struct glb_conf *c, const struct glb_flow *f, struct glb_vip *ret)
 {
-	struct glb_vip *v;
+	if (glb_find_exact(f, f->vip_port, f->proto, ret))
+		return 1;
+	return c->flags & (GLB_CONF_ANY_PORT | GLB_CONF_PREFIXES) ? glb_find_vip_any(f, c->flags, ret) : 0;
+}
 
-	if (f->family == 4) {
-		struct glb_vip4_key k = { f->vip[3], 0xffff, 255, 0 };
-
-		v = bpf_map_lookup_elem(&glb_vip4, &k);
-	} else {
-		struct glb_vip6_key k = { { f->vip[0], f->vip[1], f->vip[2], f->vip[3] }, 0xffff, 255, 0 };
-
-		v = bpf_map_lookup_elem(&glb_vip6, &k);
-	}
-	return v || !(c->flags & GLB_CONF_PREFIXES) ? v : glb_find_prefix(f, 0xffff, 255);
+/* The entry that says that the address is one of our VIPs'.  It carries the pool by which fragments, which have no ports, are sent to
+ * a site. */
+GLB_INLINE int
+glb_find_vip_address(const struct glb_conf *c, const struct glb_flow *f, struct glb_vip *ret)
+{
+	if (glb_find_exact(f, 0xffff, GLB_VIP_ADDRESS_PROTO, ret))
+		return 1;
+	return c->flags & GLB_CONF_PREFIXES ? glb_find_prefix(f, 0xffff, GLB_VIP_ADDRESS_PROTO, ret) : 0;
 }
 
 /* --- candidates ------------------------------------------------------------------------------ */
@@ -357,9 +363,17 @@ glb_tunnel_in(struct xdp_md *ctx, const struct glb_conf *c, __u32 role, struct g
 	} else if (proto != GLB_GRE && proto != GLB_IPIP && proto != GLB_IPV6) {
 		return 1;
 	}
-	roles = bpf_map_lookup_elem(&glb_own, &own);
-	if (!roles || !(*roles & 1u << role))
-		return 1;
+	if (type == GLB_BE16(0x0800) && own.addr[3] == c->own4[0].addr) {
+		if (!(c->own4[0].roles & 1u << role))
+			return 1;
+	} else if (type == GLB_BE16(0x0800) && own.addr[3] == c->own4[1].addr) {
+		if (!(c->own4[1].roles & 1u << role))
+			return 1;
+	} else {
+		roles = bpf_map_lookup_elem(&glb_own, &own);
+		if (!roles || !(*roles & 1u << role))
+			return 1;
+	}
 	if ((c->flags & GLB_CONF_SOURCES) && !bpf_map_lookup_elem(&glb_sources, &src))
 		return GLB_BAD(tunnel_source);
 	if (proto == GLB_GRE)

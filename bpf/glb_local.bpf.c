@@ -72,7 +72,7 @@ glb_local(struct xdp_md *ctx)
 	struct glb_tunnel t;
 	struct glb_flow f = { .family = 0 };
 	struct glb_conf *c;
-	struct glb_vip *v;
+	struct glb_vip vip = { .pool = 0 }, *v = &vip;
 	__u32 zero = 0, *id, *other, key, flags, pool;
 	__u64 *table, hash;
 	int rc;
@@ -95,7 +95,7 @@ glb_local(struct xdp_md *ctx)
 	if (c->flags & GLB_CONF_CAPTURE)
 		glb_keep_vip(&f, GLB_LOCAL);
 	if (f.flags & (GLB_F_FIRST | GLB_F_LATER)) {
-		if (!glb_find_vip_address(c, &f))
+		if (!glb_find_vip_address(c, &f, v))
 			goto not_vip;
 		rc = glb_fragment(&f, t.relayed);
 		if (rc > 0)
@@ -103,8 +103,7 @@ glb_local(struct xdp_md *ctx)
 		if (rc)
 			return glb_drop(ctx, rc);
 	}
-	v = glb_find_vip(c, &f);
-	if (!v)
+	if (!glb_find_vip(c, &f, v))
 		return glb_drop(ctx, GLB_BAD(not_vip));
 	glb_count(&glb_vip_stats, v->index, f.len);
 	if ((f.flags & GLB_F_SYN) && v->mss)

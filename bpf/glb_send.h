@@ -20,6 +20,24 @@ glb_set_next_hop(struct glb_next_hop *nh, const struct bpf_fib_lookup *fib, __u1
 	__builtin_memcpy(nh->smac, fib->smac, 6);
 }
 
+GLB_INLINE void
+glb_count_sent(struct glb_next_hop *nh, __u32 bytes)
+{
+	nh->sent.packets++;
+	nh->sent.bytes += bytes;
+}
+
+/* Both addresses, as three words: they stand behind each other at a multiple of four. */
+GLB_INLINE void
+glb_put_macs(__u8 *data, const struct glb_next_hop *nh)
+{
+	const __u32 *macs = (const __u32 *)nh->dmac;
+
+	*(__u32 *)data = macs[0];
+	*(__u32 *)(data + 4) = macs[1];
+	*(__u32 *)(data + 8) = macs[2];
+}
+
 /* Asks the kernel for the way to a node and keeps the answer.  Returns 0 or a GLB_BAD() number. */
 __attribute__((noinline)) int
 glb_resolve(struct xdp_md *ctx, __u32 node)
@@ -74,8 +92,7 @@ glb_transmit(struct xdp_md *ctx, const struct glb_conf *c, const struct glb_next
 		data = GLB_DATA(ctx);
 		if (data + 18 > GLB_END(ctx))
 			return glb_drop(ctx, GLB_BAD(short));
-		__builtin_memcpy(data, nh->dmac, 6);
-		__builtin_memcpy(data + 6, nh->smac, 6);
+		glb_put_macs(data, nh);
 		*(__be16 *)(data + 12) = GLB_BE16(0x8100);
 		*(__be16 *)(data + 14) = nh->vlan;
 	}
@@ -125,8 +142,7 @@ glb_send_by(struct xdp_md *ctx, const struct glb_next_hop *nh)
 
 	if (!c || data + 14 > GLB_END(ctx))
 		return glb_drop(ctx, GLB_BAD(short));
-	__builtin_memcpy(data, nh->dmac, 6);
-	__builtin_memcpy(data + 6, nh->smac, 6);
+	glb_put_macs(data, nh);
 	return glb_transmit(ctx, c, nh);
 }
 
@@ -220,8 +236,7 @@ glb_put_outer(struct xdp_md *ctx, const struct glb_conf *c, const struct glb_nod
 	data = GLB_DATA(ctx);
 	if (data + 14 + 40 > GLB_END(ctx))
 		return 0;
-	__builtin_memcpy(data, nh->dmac, 6);
-	__builtin_memcpy(data + 6, nh->smac, 6);
+	glb_put_macs(data, nh);
 	if (n->family == 4) {
 		*(__be16 *)(data + 12) = GLB_BE16(0x0800);
 		glb_write_ip4(data + 14, c, n, 20 + more + f->len, f->tos, o->entropy, proto);
@@ -266,10 +281,9 @@ glb_send_other(struct xdp_md *ctx, const struct glb_flow *f, const struct glb_ho
 		data = GLB_DATA(ctx);
 		if (data + 14 > GLB_END(ctx))
 			return glb_drop(ctx, GLB_BAD(short));
-		__builtin_memcpy(data, nh->dmac, 6);
-		__builtin_memcpy(data + 6, nh->smac, 6);
+		glb_put_macs(data, nh);
 		*(__be16 *)(data + 12) = f->family == 4 ? GLB_BE16(0x0800) : GLB_BE16(0x86dd);
-		glb_count(&glb_node_stats, node, f->len);
+		glb_count_sent(nh, f->len);
 		glb_count(&glb_stats, GLB_STAT_SENT_PLAIN, f->len);
 #ifdef GLB_WITH_NAT
 		if (n->encap == GLB_ENCAP_NAT) {
@@ -308,7 +322,7 @@ glb_send_other(struct xdp_md *ctx, const struct glb_flow *f, const struct glb_ho
 		if (!ok)
 			return glb_drop(ctx, GLB_BAD(short));
 	}
-	glb_count(&glb_node_stats, node, f->len);
+	glb_count_sent(nh, f->len);
 	glb_count(&glb_stats, n_hops ? GLB_STAT_SENT_SHIM : GLB_STAT_SENT_PLAIN, f->len);
 	return glb_transmit(ctx, c, nh);
 }
@@ -377,9 +391,8 @@ glb_send(struct xdp_md *ctx, const struct glb_conf *c, __u32 l3, const struct gl
 	}
 	if (!rc)
 		return glb_drop(ctx, GLB_BAD(short));
-	__builtin_memcpy(data, nh->dmac, 6);
-	__builtin_memcpy(data + 6, nh->smac, 6);
-	glb_count(&glb_node_stats, node, len);
+	glb_put_macs(data, nh);
+	glb_count_sent(nh, len);
 	glb_count(&glb_stats, n_hops ? GLB_STAT_SENT_SHIM : GLB_STAT_SENT_PLAIN, len);
 	if (n->flags & GLB_NODE_SELF) {
 		if (role == GLB_EDGE)

@@ -40,7 +40,7 @@ static const char *const map_names[DP_N_MAPS] = {
 	[DP_POOL_IDS] = "glb_pool_ids", [DP_SLOTS] = "glb_slots", [DP_NODES] = "glb_nodes",
 	[DP_IDS] = "glb_ids", [DP_OWN] = "glb_own", [DP_SOURCES] = "glb_sources",
 	[DP_DROPS] = "glb_drops", [DP_STATS] = "glb_stats", [DP_VIP_STATS] = "glb_vip_stats",
-	[DP_NODE_STATS] = "glb_node_stats", [DP_CHAIN] = "glb_chain",
+	[DP_VIP_LINES] = "glb_vip_lines", [DP_CHAIN] = "glb_chain",
 	[DP_PLACES] = "glb_places", [DP_PLACES6] = "glb_places6",
 	[DP_VIP_PREFIXES] = "glb_vip_prefixes", [DP_BY_ADDRESS] = "glb_by_address",
 	[DP_VLANS] = "glb_vlans", [DP_NAT] = "glb_nat", [DP_DENY] = "glb_deny", [DP_EVENTS] = "glb_events",
@@ -77,7 +77,7 @@ load_role(struct glb_datapath *dp, enum glb_role role, const struct glb_config *
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = objects[role].name,
 		    .pin_root_path = dp->pin);
 	struct bpf_object *o = bpf_object__open_mem(objects[role].bytes, objects[role].len, &opts);
-	static const enum dp_map by_node[] = { DP_NODES, DP_IDS, DP_BY_ADDRESS, DP_NAT, DP_NODE_STATS, DP_NEXT_HOPS };
+	static const enum dp_map by_node[] = { DP_NODES, DP_IDS, DP_BY_ADDRESS, DP_NAT, DP_NEXT_HOPS };
 	struct bpf_map *map;
 	int rc;
 
@@ -183,6 +183,9 @@ glb_datapath_open(const struct glb_config *c, struct wf_err *err)
 		if (!dp->tables[k])
 			goto fail;
 	}
+	dp->vip_lines = map_memory(dp, DP_VIP_LINES, GLB_VIP_LINES * sizeof *dp->vip_lines, err);
+	if (!dp->vip_lines)
+		goto fail;
 	dp_take_over(dp);
 	dp_nodes_read(dp);
 	dp->fresh = dp->n_nodes == GLB_FIRST_NODE;
@@ -204,6 +207,8 @@ glb_datapath_close(struct glb_datapath *dp)
 	for (unsigned k = 0; k < 2; k++)
 		if (dp->tables[k])
 			munmap(dp->tables[k], GLB_N_TABLES * sizeof(uint64_t));
+	if (dp->vip_lines)
+		munmap(dp->vip_lines, GLB_VIP_LINES * sizeof *dp->vip_lines);
 	for (unsigned r = 0; r < GLB_N_ROLES; r++)
 		bpf_object__close(dp->objects[r]);
 	free(dp->nodes);
@@ -473,9 +478,17 @@ glb_datapath_count(struct glb_datapath *dp, enum glb_counters which, uint32_t in
 struct glb_count
 glb_datapath_node_count(struct glb_datapath *dp, uint32_t node_id)
 {
+	struct glb_next_hop *cpu = wf_xzalloc((size_t)dp->n_cpus * sizeof *cpu);
 	uint32_t index = dp_node_index(dp, node_id);
+	struct glb_count sum = { 0 };
 
-	return index ? read_count(dp, dp->maps[DP_NODE_STATS], index) : (struct glb_count){ 0 };
+	if (index && dp->maps[DP_NEXT_HOPS] >= 0 && !bpf_map_lookup_elem(dp->maps[DP_NEXT_HOPS], &index, cpu))
+		for (int i = 0; i < dp->n_cpus; i++) {
+			sum.packets += cpu[i].sent.packets;
+			sum.bytes += cpu[i].sent.bytes;
+		}
+	free(cpu);
+	return sum;
 }
 
 /* --- capture --------------------------------------------------------------------------------- */

@@ -534,7 +534,7 @@ write_conf(const struct work *w)
 {
 	struct glb_conf conf = { .generation = w->p->number, .neighbour_ttl = NEIGHBOUR_TTL_JIFFIES };
 	struct glb_conf now = { .flags = 0 };
-	uint32_t zero = 0;
+	uint32_t zero = 0, roles;
 
 	/* A packet meanwhile reads old or new words of the entry, so keys are there before the flags name them. */
 	if (!bpf_map_lookup_elem(w->dp->maps[DP_CONF], &zero, &now)) {
@@ -589,6 +589,15 @@ write_conf(const struct work *w)
 	conf.packet_burst_ns = w->c->packet_burst_ns;
 	conf.syn_ns = w->c->open_ns;
 	conf.syn_burst_ns = w->c->open_burst_ns;
+	/* As the map has them: write_own() has been. */
+	for (size_t i = 0, n = 0; i < 3; i++) {
+		const struct in6_addr *own = i == 0 ? &w->c->own4 : i == 1 ? &w->c->host_address : &w->c->peer_address;
+
+		if (n == 2 || !glb_address_is_v4(own) || bpf_map_lookup_elem(w->dp->maps[DP_OWN], own, &roles))
+			continue;
+		memcpy(&conf.own4[n].addr, &own->s6_addr[12], 4);
+		conf.own4[n++].roles = roles;
+	}
 	return bpf_map_update_elem(w->dp->maps[DP_CONF], &zero, &conf, BPF_ANY) ? -errno : 0;
 }
 
@@ -699,9 +708,9 @@ glb_datapath_apply(struct glb_datapath *dp, const struct glb_config *c, const st
 		rc = rc ? rc : write_peers(&w);
 		if (!rc)
 			write_tables(&w);
+		rc = rc ? rc : write_own(&w);
 		rc = rc ? rc : write_conf(&w);
 		dp->key = w.key;
-		rc = rc ? rc : write_own(&w);
 		rc = rc ? rc : write_sources(&w);
 		if (!rc && c->role[GLB_EDGE])
 			rc = write_prefixes(dp->maps[DP_DENY], c->deny, c->n_deny);

@@ -11,7 +11,7 @@
 
 enum dp_map {
 	DP_CONF, DP_VIP4, DP_VIP6, DP_EDGE_TABLES, DP_LOCAL_TABLES, DP_POOL_IDS, DP_SLOTS, DP_NODES,
-	DP_IDS, DP_OWN, DP_SOURCES, DP_DROPS, DP_STATS, DP_VIP_STATS, DP_NODE_STATS, DP_CHAIN, DP_PLACES, DP_PLACES6,
+	DP_IDS, DP_OWN, DP_SOURCES, DP_DROPS, DP_STATS, DP_VIP_STATS, DP_VIP_LINES, DP_CHAIN, DP_PLACES, DP_PLACES6,
 	DP_VIP_PREFIXES, DP_BY_ADDRESS, DP_VLANS, DP_NAT, DP_DENY, DP_EVENTS, DP_NEXT_HOPS, DP_N_MAPS
 };
 
@@ -35,6 +35,7 @@ struct glb_datapath {
 	uint64_t *slots;     /* shared with the kernel */
 	uint32_t n_slots;
 	uint64_t *tables[2]; /* of role edge, of role local, GLB_N_TABLES each; shared with the kernel */
+	struct glb_vip_line *vip_lines; /* shared with the kernel */
 	unsigned key;	     /* which of glb_conf.key new flows are placed by */
 	/* Shared with the kernel, whose arrays keep entries 8 bytes apart. */
 	struct dp_pool_id {

@@ -14,11 +14,12 @@
 
 #include <bpf/bpf.h>
 
+#include "bpf/glb_vip.h"
 #include "glb/address.h"
 #include "glb/fallback.h"
 
 /* The entry that says that an address is a VIP's. */
-#define ADDRESS_PROTO 255
+#define ADDRESS_PROTO GLB_VIP_ADDRESS_PROTO
 #define ADDRESS_PORT  0xffff
 
 static int
@@ -44,10 +45,10 @@ list_vips(const struct glb_config *c, const struct placement *p)
 		e->len = vip->len;
 		e->port = vip->port;
 		e->proto = vip->protocol;
-		e->value = (struct glb_vip){ .pool = pool ? (uint32_t)(pool - p->pools) : 0, .index = (uint32_t)i,
-					     .flags = (vip->quic ? GLB_VIP_QUIC : 0) |
-						      (other ? GLB_VIP_WITH_OTHER((uint32_t)(other - p->pools)) : 0),
-					     .mss = vip->mss };
+		e->value = (struct glb_vip){ .pool = (uint16_t)(pool ? pool - p->pools : 0), .index = (uint16_t)i,
+					     .flags = (uint16_t)((vip->quic ? GLB_VIP_QUIC : 0) |
+								 (other ? GLB_VIP_WITH_OTHER(other - p->pools) : 0)),
+					     .mss = (uint16_t)vip->mss };
 		e[1] = e[0];
 		e[1].port = ADDRESS_PORT;
 		e[1].proto = ADDRESS_PROTO;
@@ -102,16 +103,53 @@ vip_key(const struct glb_datapath *dp, const struct dp_vip *v, union vip_key *ke
 	return dp->maps[DP_VIP6];
 }
 
+static uint64_t
+line_key(const struct glb_vip4_key *k)
+{
+	return glb_vip4_word(k->addr, k->port, k->proto);
+}
+
 static int
 edit_vip(struct glb_datapath *dp, const struct dp_vip *v, bool add)
 {
 	union vip_key key;
 	int map = vip_key(dp, v, &key);
+	uint64_t word = map == dp->maps[DP_VIP4] ? line_key(&key.four) : 0;
+	struct glb_vip_line *line = word ? &dp->vip_lines[glb_vip_line_of(word)] : NULL;
 
-	if (add)
-		return bpf_map_update_elem(map, &key, &v->value, BPF_ANY) ? -errno : 0;
+	if (add) {
+		if (bpf_map_update_elem(map, &key, &v->value, BPF_ANY))
+			return -errno;
+		if (line)
+			glb_vip_line_put(line, word, &v->value);
+		return 0;
+	}
+	if (line)
+		glb_vip_line_remove(line, word);
 	bpf_map_delete_elem(map, &key);
 	return 0;
+}
+
+/* Another daemon may have ended between an edit of glb_vip4 and that of the line: each line to say what glb_vip4 does. */
+static void
+mend_lines(struct glb_datapath *dp)
+{
+	struct glb_vip4_key k, *prev = NULL;
+	struct glb_vip v;
+
+	for (uint32_t i = 0; i < GLB_VIP_LINES; i++)
+		for (int e = 0; e < GLB_VIP_LINE_ENTRIES; e++) {
+			uint64_t word = dp->vip_lines[i].key[e];
+
+			if (!word || word == GLB_VIP_GONE)
+				continue;
+			memcpy(&k, &word, sizeof k);
+			if (bpf_map_lookup_elem(dp->maps[DP_VIP4], &k, &v))
+				glb_vip_line_remove(&dp->vip_lines[i], word);
+		}
+	for (; !bpf_map_get_next_key(dp->maps[DP_VIP4], prev, &k); prev = &k)
+		if (!bpf_map_lookup_elem(dp->maps[DP_VIP4], &k, &v))
+			glb_vip_line_put(&dp->vip_lines[glb_vip_line_of(line_key(&k))], line_key(&k), &v);
 }
 
 uint32_t
@@ -174,8 +212,10 @@ dp_write_vips(struct glb_datapath *dp, const struct glb_config *c, const struct 
 		free(list);
 		return 0;
 	}
-	if (!dp->vips)
+	if (!dp->vips) {
 		read_vips(dp);
+		mend_lines(dp);
+	}
 	want = want_vips(list, n_list, &n);
 	/* New and changed ones before any is gone. */
 	for (i = 0; i < n && !rc; i++) {

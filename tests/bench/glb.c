@@ -352,6 +352,15 @@ set_up(uint32_t *ret_pool)
 	inet_pton(AF_INET, "10.1.0.1", &own.s6_addr[12]);
 	bpf_map_update_elem(fd, &own, &roles, BPF_ANY);
 	close(fd);
+	struct glb_conf now;
+	uint32_t zero = 0;
+
+	fd = bpf_obj_get(MAPS "glb_conf");
+	if (bpf_map_lookup_elem(fd, &zero, &now))
+		die("glb_conf: %s", strerror(errno));
+	now.own4[1] = (struct glb_own4){ htonl(0x0a010001), roles };
+	bpf_map_update_elem(fd, &zero, &now, BPF_ANY);
+	close(fd);
 	/* The programs, in the chain, without a device. */
 	c->n_interfaces = 0;
 	if (glb_datapath_attach(dp, c, &err))

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 
 #include "bpf/glb_gre.h"
 #include "bpf/glb_tcp.h"
 #include "bpf/glb_udp.h"
+#include "bpf/glb_vip.h"
 
 #define V4(...) 0x45, 0x00, 0x00, 0x28, 0x12, 0x34, 0x00, 0x00, 0x40, 0x06, 0x00, 0x00, \
 	198, 51, 100, 7, 203, 0, 113, 10, __VA_ARGS__
@@ -339,6 +341,46 @@ silent_udp_flows_make_room(void **state)
 	assert_true(glb_udp_find(&b, flow[0], 3));
 }
 
+/* What a line can't say is asked of the hash map: GLB_VIP_ASK. */
+static void
+lines_of_vips_say_what_the_map_does(void **state)
+{
+	struct glb_vip_line line = { { 0 } };
+	struct glb_vip v = { .index = 0 };
+	uint64_t key[5];
+
+	for (unsigned i = 0; i < 5; i++) {
+		key[i] = glb_vip4_word(htonl(0xc6120000 + i), htons(80), 6);
+		assert_int_equal(glb_vip_line_find(&line, key[i], &v), i < 4 ? GLB_VIP_NONE : GLB_VIP_ASK);
+		glb_vip_line_put(&line, key[i], &(struct glb_vip){ .pool = 7, .index = (uint16_t)(i + 1), .mss = 1360, .flags = 1 });
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(glb_vip_line_find(&line, key[i], &v), GLB_VIP_FOUND);
+		assert_int_equal(v.index, i + 1);
+		assert_int_equal(v.pool, 7);
+	}
+	assert_int_equal(v.mss, 1360);
+	assert_int_equal(v.flags, 1);
+	/* The fifth did not fit, and is not forgotten when there is room. */
+	glb_vip_line_remove(&line, key[3]);
+	glb_vip_line_remove(&line, key[0]);
+	for (unsigned i = 0; i < 5; i += 3)
+		assert_int_equal(glb_vip_line_find(&line, key[i], &v), GLB_VIP_ASK);
+	assert_int_equal(glb_vip_line_find(&line, key[4], &v), GLB_VIP_ASK);
+	glb_vip_line_put(&line, key[4], &(struct glb_vip){ .index = 50 });
+	glb_vip_line_put(&line, key[1], &(struct glb_vip){ .index = 20 });
+	assert_int_equal(glb_vip_line_find(&line, key[4], &v), GLB_VIP_FOUND);
+	assert_int_equal(v.index, 50);
+	assert_int_equal(glb_vip_line_find(&line, key[1], &v), GLB_VIP_FOUND);
+	assert_int_equal(v.index, 20);
+	/* One that was never full says who is not there; a packet to 0.0.0.0 is not for a free entry. */
+	line = (struct glb_vip_line){ { key[0], key[1] }, { 1, 2 } };
+	glb_vip_line_remove(&line, key[0]);
+	assert_int_equal(glb_vip_line_find(&line, key[0], &v), GLB_VIP_NONE);
+	assert_int_equal(glb_vip_line_find(&line, key[1], &v), GLB_VIP_FOUND);
+	assert_int_equal(glb_vip_line_find(&line, glb_vip4_word(0, 0, 0), &v), GLB_VIP_ASK);
+}
+
 int
 main(void)
 {
@@ -352,6 +394,7 @@ main(void)
 		cmocka_unit_test(bad_tunnels_have_their_reason),
 		cmocka_unit_test(optional_fields_are_skipped),
 		cmocka_unit_test(connection_ids_name_site_and_server),
+		cmocka_unit_test(lines_of_vips_say_what_the_map_does),
 		cmocka_unit_test(silent_udp_flows_make_room),
 		cmocka_unit_test(a_segment_size_is_lowered_and_the_sum_holds),
 		cmocka_unit_test(the_hash_is_siphash_1_3),
