@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /* Role edge: VIP and client address -> site, in a tunnel. */
+#include "bpf/glb_edge_short.h"
 #include "bpf/glb_limit.h"
 #include "bpf/glb_place.h"
 #include "bpf/glb_rotate.h"
@@ -38,6 +39,11 @@ glb_edge(struct xdp_md *ctx)
 	c = bpf_map_lookup_elem(&glb_conf, &zero);
 	if (!c)
 		return glb_pass(ctx, GLB_EDGE);
+	rc = glb_edge_short(ctx, c);
+	if (rc == GLB_NOT_A_VIP)
+		return glb_pass(ctx, GLB_EDGE);
+	if (rc != GLB_LONG_WAY)
+		return rc;
 	if (c->flags & GLB_CONF_CAPTURE)
 		glb_keep_packet(ctx);
 	data = GLB_DATA(ctx);
