@@ -16,6 +16,8 @@
 
 WF_COVERAGE(packet_in_dropped_rate);
 WF_COVERAGE(packet_in_dropped_meter);
+WF_COVERAGE(packet_in_dropped_closed);  /* it waited in a session that ended */
+WF_COVERAGE(packet_in_dropped_offload); /* no memory for what would be on the wire, or headers that do not fit the flags */
 
 /* A message has 16 bits for its length, and carries metadata besides. */
 #define MAX_PAYLOAD 65000u
@@ -175,8 +177,10 @@ of_packet_in_conn_done(struct of_conn *c)
 	if (!q)
 		return;
 	wf_timer_cancel(&q->timer);
-	while (q->n)
+	while (q->n) {
 		free(take(q, wf_container(q->ports.next, struct pin_port, node)));
+		wf_coverage_inc(packet_in_dropped_closed);
+	}
 	free(q);
 	c->pins = NULL;
 }
@@ -240,38 +244,50 @@ send_one(struct of_switch *sw, const struct packet_in_spec *spec, const struct r
 	}
 }
 
+/* A packet that asks a card to complete it: controllers get what would be on the wire. */
+static void
+send_completed(struct of_switch *sw, const struct packet_in_spec *spec, const struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy = pkt_copy(m), **segments;
+	struct pkt_layers layers;
+	unsigned n;
+	int rc;
+
+	if (!copy) {
+		wf_coverage_inc(packet_in_dropped_offload);
+		return;
+	}
+	pkt_find_layers(copy, OF_PT_ETH, 0, &layers);
+	if (copy->ol_flags & PKT_TX_SEG) {
+		n = pkt_segment_count(copy, &layers);
+		segments = wf_xmalloc(n * sizeof *segments);
+		rc = pkt_segment(copy, &layers, segments, n);
+		if (rc < 0)
+			wf_coverage_inc(packet_in_dropped_offload);
+		for (int i = 0; i < rc; i++) {
+			send_one(sw, spec, segments[i]);
+			pkt_free(segments[i]);
+		}
+		free(segments);
+	} else {
+		pkt_finish_checksums(copy, &layers);
+		send_one(sw, spec, copy);
+	}
+	pkt_free(copy);
+}
+
 void
 of_packet_in(const struct packet_in_spec *spec, const struct rte_mbuf *m)
 {
 	struct of_switch *sw = of_bridge_switch(spec->bridge);
 	const struct of_tlv_map *before;
-	struct pkt_layers layers;
-	struct rte_mbuf *copy, *segments[64];
-	int n;
 
 	if (!sw)
 		return;
 	before = of_tlv_map_enter(&sw->tlv_map);
-	if (!(m->ol_flags & PKT_TX_OPEN)) {
+	if (m->ol_flags & PKT_TX_OPEN)
+		send_completed(sw, spec, m);
+	else
 		send_one(sw, spec, m);
-		of_tlv_map_enter(before);
-		return;
-	}
-	/* Controllers get what would be on the wire. */
-	copy = pkt_copy(m);
-	if (copy) {
-		pkt_find_layers(copy, OF_PT_ETH, 0, &layers);
-		if (copy->ol_flags & PKT_TX_SEG) {
-			n = pkt_segment(copy, &layers, segments, 64);
-			for (int i = 0; i < n; i++) {
-				send_one(sw, spec, segments[i]);
-				pkt_free(segments[i]);
-			}
-		} else {
-			pkt_finish_checksums(copy, &layers);
-			send_one(sw, spec, copy);
-		}
-		pkt_free(copy);
-	}
 	of_tlv_map_enter(before);
 }

@@ -54,6 +54,44 @@ dropped=$(appctl s1 coverage/read-counter packet_in_dropped_rate)
 full=$(appctl s1 coverage/read-counter drop_packet_in_queue_full)
 echo "# main thread: $(($(cpu "$pid") - began)) ticks, $dropped and $full dropped"
 [ "$dropped" -gt 0 ] && ok "what was too much is counted" || fail "what was too much is counted" "$dropped"
+
+# A sender's 60,000 bytes in one piece, for a card to split: each of its segments is told.
+cat > "$T/gso.py" <<'END'
+import socket
+import struct
+
+payload = 60000
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR
+s.bind(("h1", 0))
+tcp = struct.pack("!HHIIBBHHH", 1000, 2000, 1, 1, 0x50, 0x10, 1000, 0, 0)
+addresses = bytes([192, 0, 2, 1, 192, 0, 2, 2])
+pseudo = sum(struct.unpack("!6H", addresses + struct.pack("!HH", 6, len(tcp) + payload & 0xffff)))
+pseudo = (pseudo & 0xffff) + (pseudo >> 16)
+ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp) + payload, 1, 0, 64, 6, 0) + addresses
+total = sum(struct.unpack("!10H", ip))
+total = (total & 0xffff) + (total >> 16)
+ip = ip[:10] + struct.pack("!H", ~total & 0xffff) + ip[12:]
+tcp = tcp[:16] + struct.pack("!H", pseudo) + tcp[18:]
+# struct virtio_net_hdr: to be summed, TCP over IPv4, length of the headers, of a segment, where the sum stands
+s.send(struct.pack("<BBHHHH", 1, 1, 54, 500, 34, 16) +
+       bytes([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0]) + ip + tcp + bytes(payload))
+END
+ofctl s1 add-flow br0 'tcp,actions=controller:100'
+/usr/bin/python3 "$T/gso.py"
+segments() { grep -c 'total_len=554 in_port=1 ' "$T/monitor.log" || true; }
+all_segments() { [ "$(segments)" = 120 ]; }
+retry 10 all_segments || true
+if all_segments; then
+	ok "all segments of a large packet are told"
+else
+	fail "all segments of a large packet are told" "$(segments) of 120"
+fi
+# What waits when its session ends is counted.
+retry 20 eval 'ofctl s1 del-flows br0 tcp' && /usr/bin/python3 "$T/send.py"
 kill "$(cat "$T/monitor.pid")"
+closed() { [ "$(appctl s1 coverage/read-counter packet_in_dropped_closed)" -gt 0 ]; }
+retry 5 closed && ok "what waited for a session that ended is counted" ||
+	fail "what waited for a session that ended is counted" "$(appctl s1 coverage/read-counter packet_in_dropped_closed)"
 check "alive" alive s1
 finish
