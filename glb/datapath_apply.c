@@ -451,7 +451,9 @@ glb_datapath_read_place(const struct glb_datapath *dp, const struct placement *p
 {
 	uint64_t word = 0;
 
-	if (!dp->tables[GLB_EDGE] || dp->pool_ids[pool_index].id != p->pools[pool_index].id)
+	/* More pools than there is room for are refused later. */
+	if (!dp->tables[GLB_EDGE] || pool_index >= GLB_MAX_POOLS ||
+	    dp->pool_ids[pool_index].id != p->pools[pool_index].id)
 		return false;
 	/* It is there for either of the hash keys. */
 	for (unsigned k = 0; k < 2 && !(word & GLB_POOL_BY_PLACE); k++)
