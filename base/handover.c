@@ -148,15 +148,21 @@ wf_handover_send(int sock, uint32_t type, uint32_t value, const char *text, int 
 	}
 }
 
+/* The last one, as nobody sends two: the room that alignment leaves would take them. */
 static int
 descriptor_of(struct msghdr *msg)
 {
 	int fd = -1;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-		    c->cmsg_len == CMSG_LEN(sizeof(int)))
-			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+			if (fd >= 0)
+				close(fd);
+			memcpy(&fd, (const char *)c + at, sizeof(fd));
+		}
+	}
 	return fd;
 }
 

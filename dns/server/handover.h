@@ -72,6 +72,8 @@ bool dns_takeover_begin(const char *conf_path, void (*finished)(void));
 bool dns_takeover_preparing(void);
 /* All is loaded.  Returns what the other daemon knows; it does nothing but answer from now on. */
 json_t *dns_takeover_ready(void);
+/* Before anything is taken that there is one of: ends this process if the other one has lost patience. */
+void dns_takeover_is_awaited(void);
 /* The workers answer: the other one's stop. */
 void dns_takeover_switch(void);
 

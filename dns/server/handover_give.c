@@ -65,6 +65,8 @@ on_next_ended(const char *why, bool good)
 
 	if (handed_over || (good && sock >= 0))
 		return;
+	/* It may have come as far as that when this one had lost patience. */
+	dns_xdp_take_back();
 	snprintf(text, sizeof text, "the next daemon did not take over: %s", why);
 	if (asked)
 		wf_warn("%s", text);
@@ -221,7 +223,9 @@ leave(void)
 	dns_server_leave();
 	unixctl_server_refuse("this process has handed over to the next one");
 	wf_daemon_pidfile_remove();
-	send_file(DNS_HANDOVER_GONE, dns_handover_file(dns_handover_counters()));
+	/* Without counters if there is no room for them: the next one waits for the word. */
+	if (send_file(DNS_HANDOVER_GONE, dns_handover_file(dns_handover_counters())))
+		wf_handover_send(sock, DNS_HANDOVER_GONE, 0, NULL, -1);
 	wf_timer_set(&settled_timer, SETTLED_MS, on_settled_timeout, NULL);
 	wf_timer_set(&drain_timer, DRAIN_MS, on_drain, NULL);
 }

@@ -130,6 +130,15 @@ dns_takeover_ready(void)
 	return state;
 }
 
+void
+dns_takeover_is_awaited(void)
+{
+	struct wf_handover_msg m = { .fd = -1 };
+
+	if (wf_handover_receive(sock, 0, &m) != -ETIMEDOUT)
+		give_up("the daemon that runs went on by itself");
+}
+
 /* The other daemon has let go of all that there is one of, or has ended. */
 static void
 finish(void)

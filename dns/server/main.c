@@ -138,6 +138,13 @@ on_taken_over(void)
 	wf_daemon_ready();
 }
 
+static void
+on_signals_to_end(void)
+{
+	wf_loop_on_signal(SIGTERM, on_signal);
+	wf_loop_on_signal(SIGINT, on_signal);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -175,11 +182,14 @@ main(int argc, char *argv[])
 		wf_fatal("%s", err.text);
 	wf_coverage_init();
 	dns_ctl_init();
-	wf_loop_on_signal(SIGTERM, on_signal);
-	wf_loop_on_signal(SIGINT, on_signal);
+	/* Who is told to end before it has taken over ends at once, and the one that serves goes on. */
+	if (!takes_over)
+		on_signals_to_end();
 	wf_loop_on_signal(SIGHUP, on_hangup);
 	if (dns_server_start(absolute ? absolute : o.conf, &err))
 		wf_fatal("%s", err.text);
+	if (takes_over)
+		on_signals_to_end();
 	free(absolute);
 	if (!takes_over) {
 		wf_daemon_ready();

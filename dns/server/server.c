@@ -346,6 +346,8 @@ dns_server_start(const char *conf_path, struct wf_err *err)
 	    (rc = wf_metrics_listen(&dns_server.conf->metrics_at, dns_metrics_text, err)))
 		return rc;
 	/* Before the first answer of ours the other process' driver answers no more, as its data may be older. */
+	if (takes_over)
+		dns_takeover_is_awaited();
 	if (takes_over && (rc = dns_xdp_take(err)))
 		return rc;
 	if (!takes_over)
