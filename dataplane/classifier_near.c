@@ -39,10 +39,10 @@ hash_of_rule(enum near kind, const struct rule *r)
 
 	of_words_for_each(w, &r->match->words) {
 		if (w == near_word(kind))
-			break;
+			return near_hash(kind, r->match->data[i]);
 		i++;
 	}
-	return near_hash(kind, r->match->data[i]);
+	abort(); /* near_of_mask() found the word there */
 }
 
 static void
